@@ -1,0 +1,229 @@
+package store
+
+import (
+	"context"
+	"maps"
+	"sync/atomic"
+	"time"
+)
+
+// Store keeps keys. This comment is the specification; storetest.Run is its proof, and package cache, which is itself
+// a Store in front of a Store, relies on every sentence of it.
+//
+// General. All methods may be called from many goroutines at once. Every method must return within the deadline of its context.
+// A method that cannot reach its database must return an error that matches ErrUnavailable, never one that says something about a
+// key. Records that are returned belong to whoever asked, except those of Lookup, which are shared and must not be modified.
+// nil and empty lists are told apart and survive. Times are kept to the millisecond, in UTC.
+//
+// Linearizable. What Change wrote must be seen by every read, in every process, that begins after Change returned. All statements
+// go to the primary database.
+//
+// The feed. A store has one feed: events numbered 1, 2, 3 … without a gap, in the order in which the changes were committed, and
+// a head, the number of the newest. Head and the key rows are read in one statement wherever both are returned, so that a record
+// reflects exactly the events up to its Head. The feed has a random id, made when the store is: two stores never have the same.
+// Numbers stay below 2^53.
+type Store interface {
+	// Info describes the store; it does no I/O and its answer never changes.
+	Info() Info
+
+	// Lookup finds the key with that lookup id, in one statement. When there is none, the answer is not an error but a Found
+	// without Record. When redacted is not "" and no key has the lookup id, Found.Legacy must hold every key that has no lookup id
+	// and that redacted form. FeedID and Head are always set.
+	Lookup(ctx context.Context, id LookupID, redacted string) (Found, error)
+
+	// Change runs fn in one transaction that holds the feed's lock from its first statement to its commit, so that changes are
+	// serialised over all processes. When fn returns an error, everything is rolled back and that error is returned (so it is when
+	// fn appended no event: a change without an event is none, and the returned Change is empty). When the outcome of the commit is
+	// not known, the error must match ErrUnavailable. fn is run at most once. actor is written into each event.
+	Change(ctx context.Context, actor Actor, fn func(Tx) error) (Change, error)
+
+	// Get returns the key with that id, or an error that matches ErrNotFound.
+	Get(ctx context.Context, id string) (*Record, error)
+	// List returns the keys that the query selects. An unknown operator or column is an error that matches ErrInvalid.
+	List(ctx context.Context, q Query) ([]*Record, error)
+	// Count returns how many keys the filter matches. For the zero Filter its cost must not grow with the number of keys.
+	Count(ctx context.Context, f Filter) (int, error)
+
+	// Touch moves LastUsedAt of each key to the given time, forward only. It is not a change: no event, no new version, no lock
+	// that a change waits for longer than one short statement. Unknown ids are ignored.
+	Touch(ctx context.Context, uses []Use) error
+
+	// Events returns audit events, oldest first.
+	Events(ctx context.Context, q EventQuery) ([]Event, error)
+	// PruneEvents removes events older than before and returns how many. The newest event always stays, so that the feed
+	// keeps its head.
+	PruneEvents(ctx context.Context, before time.Time) (int, error)
+	// Feed returns, in one statement, the feed's id, its head and the oldest events after the given number, at most limit
+	// of them. Events that have been pruned are missing: whoever finds a gap must drop what it has cached.
+	Feed(ctx context.Context, after int64, limit int) (Feed, error)
+
+	// Join writes or renews a membership row, which lapses m.TTL after now by the clock of the database.
+	Join(ctx context.Context, m Member) error
+	// Leave removes a membership row; no such row is no error.
+	Leave(ctx context.Context, id string) error
+	// Members returns the members whose rows have not lapsed, and removes those that have.
+	Members(ctx context.Context) ([]Member, error)
+
+	// Close ends background work and waits for it until ctx is done. The connections that were handed in stay open: they
+	// are their owner's. A closed store answers ErrClosed.
+	Close(ctx context.Context) error
+}
+
+// Tx is a change under way. It is valid until the function that it was handed to returns. Each of Insert, Update, Delete and Append
+// appends one event to the feed; of the event given they use Kind, At, Version and Details, and fill in the rest.
+type Tx interface {
+	// Find reads keys as this transaction sees them. The records may be modified.
+	Find(ctx context.Context, q Query) ([]*Record, error)
+	// Events reads events as this transaction sees them.
+	Events(ctx context.Context, q EventQuery) ([]Event, error)
+	// Insert adds a key. An id, lookup id or publishable token that is taken is an error that matches ErrConflict.
+	Insert(ctx context.Context, r *Record, e Event) error
+	// Update replaces the key with the same id, all of it except LastUsedAt. No such key: ErrNotFound.
+	Update(ctx context.Context, r *Record, e Event) error
+	// Delete removes the key with the record's id. No such key: ErrNotFound.
+	Delete(ctx context.Context, r *Record, e Event) error
+	// Append adds an event that changes no key: a change that found what it wanted (COHERENCE 4.1), or a batch of changes that
+	// are told as one. With a nil record the event names no key.
+	Append(ctx context.Context, r *Record, e Event) error
+	// InsertQuietly, for imports, adds a key without an event of its own; the batch must Append one.
+	InsertQuietly(ctx context.Context, r *Record) error
+}
+
+// Info describes a Store.
+type Info struct {
+	Name string // "memory", "sqlite", "postgres", "cache over sqlite" …
+	// SharedCache says that records pass through memory that others can write to (Redis).
+	SharedCache bool
+	// Sealer is what the store itself checks records with when it loads them; nil when it does not.
+	Sealer *Sealer
+}
+
+// Record is a key together with what proves it. The secret itself is never in it. It must not be copied once in use.
+type Record struct {
+	Key Key
+	// Proof is Sealer's MAC over everything that gives the key its power, PepperID the pepper it was made with.
+	// Empty without peppers.
+	Proof    []byte
+	PepperID string
+	// LegacySalt and LegacyHash are those of an imported Medusa secret key: the salt's hexadecimal text, and the 64 bytes of
+	// scrypt (or, with peppers, a MAC in their place). Empty in all other keys, and once the key has been upgraded.
+	LegacySalt string
+	LegacyHash []byte
+
+	verifiedBy atomic.Pointer[Sealer] // set once the proof has been checked, before the record is shared
+	noted      atomic.Int64           // second of the last use that was noted, to note it once
+}
+
+// Clone returns a deep copy that may be modified and that counts as not yet verified.
+func (r *Record) Clone() *Record {
+	return &Record{
+		Key:        *r.Key.Clone(),
+		Proof:      append([]byte(nil), r.Proof...),
+		PepperID:   r.PepperID,
+		LegacySalt: r.LegacySalt,
+		LegacyHash: append([]byte(nil), r.LegacyHash...),
+	}
+}
+
+// Found is the answer of a lookup.
+type Found struct {
+	Record *Record   // nil: no key has that lookup id
+	Legacy []*Record // see Store.Lookup; nil when Record is set
+	FeedID string
+	Head   int64 // the answer reflects exactly the events up to this one
+}
+
+// Change tells what a committed change appended to the feed. The zero value: nothing.
+type Change struct {
+	FeedID      string
+	First, Last int64
+	Events      []FeedEvent // in order, First to Last
+}
+
+// Feed is a part of the change feed.
+type Feed struct {
+	ID     string
+	Head   int64
+	Events []FeedEvent
+}
+
+// FeedEvent is what caches need to know of an event.
+type FeedEvent struct {
+	ID       int64
+	Kind     Kind
+	LookupID LookupID // zero: a batch, or a key without one; whoever caches by lookup id must drop everything
+}
+
+// Event is one line of the audit log. It never holds a token.
+type Event struct {
+	ID        int64
+	KeyID     string
+	LookupID  LookupID
+	Kind      Kind
+	Version   int64 // of the key, after the change
+	Actor     string
+	RequestID string
+	At        time.Time
+	Details   map[string]string
+}
+
+// Clone returns a deep copy.
+func (e Event) Clone() Event {
+	e.Details = maps.Clone(e.Details)
+	return e
+}
+
+// Kind says what happened to a key.
+type Kind string
+
+// The kinds of events.
+const (
+	Created  Kind = "created"
+	Updated  Kind = "updated"
+	Revoked  Kind = "revoked"
+	Rolled   Kind = "rolled" // the new key that a roll made; the old one gets a Revoked event
+	Deleted  Kind = "deleted"
+	Linked   Kind = "linked"   // sales channels were added or removed
+	Imported Kind = "imported" // a batch: no key, a count in the details
+	Upgraded Kind = "upgraded" // an imported Medusa key was given its lookup id
+	Resealed Kind = "resealed" // the proof was recomputed under another pepper
+)
+
+// Reveals reports whether an event of this kind can make a token known that was unknown before. Caches must forget the
+// unknown tokens they remember when they hear of one (COHERENCE 14).
+func (k Kind) Reveals() bool {
+	switch k {
+	case Updated, Revoked, Deleted, Linked, Resealed:
+		return false
+	default:
+		return true
+	}
+}
+
+// EventQuery selects events. The zero value selects all of them.
+type EventQuery struct {
+	KeyID    string
+	LookupID LookupID
+	After    int64 // only events with a greater number
+	Limit    int   // 0: all
+}
+
+// Use is one entry for Store.Touch.
+type Use struct {
+	KeyID string
+	At    time.Time
+}
+
+// Member is a process that serves from a cache (COHERENCE 14).
+type Member struct {
+	ID    string
+	Redis bool          // it answers from Redis as well
+	Lease time.Duration // how long it may answer without having read the feed
+	TTL   time.Duration // used by Join: how long the row lives
+}
+
+// Actor is who makes a change, as the audit log names it.
+type Actor struct {
+	ID        string // a key's id, or what the app calls its staff; "" when nobody asked (a program's own change)
+	RequestID string
+}

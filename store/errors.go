@@ -1,0 +1,73 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+)
+
+// The errors of this package. They are always wrapped; compare with [errors.Is].
+var (
+	// ErrNotFound: no key has that id.
+	ErrNotFound = errors.New("not found")
+	// ErrInvalid: the input breaks a rule; the message says which.
+	ErrInvalid = errors.New("invalid")
+	// ErrNotAllowed: the input is well-formed, but the state of the key forbids it
+	// (deleting a key that is not revoked).
+	ErrNotAllowed = errors.New("not allowed")
+	// ErrForbidden: the principal in the context may not do that (it would hand out more than it has).
+	ErrForbidden = errors.New("forbidden")
+	// ErrConflict: the id or the token is taken.
+	ErrConflict = errors.New("conflict")
+	// ErrUnavailable: the question cannot be decided now; nothing is known about the key. HTTP 503, never 401.
+	ErrUnavailable = errors.New("unavailable")
+	// ErrSchemaTooNew: the database was migrated by a newer, incompatible version. It does not heal.
+	ErrSchemaTooNew = errors.New("database schema is newer than this program understands")
+	// ErrWrongDialect: the pool handed to Open speaks to another kind of database. It does not heal.
+	ErrWrongDialect = errors.New("wrong database dialect")
+	// ErrClosed: the store, cache or Keys has been closed.
+	ErrClosed = fmt.Errorf("closed: %w", ErrUnavailable)
+
+	// ErrUnauthenticated is what all refusals of a credential have in common: malformed, unknown, revoked,
+	// expired and forged tokens all match it, and clients must not be told which it was.
+	ErrUnauthenticated = errors.New("unauthenticated")
+	// ErrMalformed: the token's shape or checksum is wrong. It was refused without any I/O.
+	ErrMalformed = refusal("malformed token")
+	// ErrUnknownToken: no key has this token.
+	ErrUnknownToken = refusal("unknown token")
+	// ErrRevoked: the key has been revoked, or its scheduled revocation time has come.
+	ErrRevoked = refusal("revoked")
+	// ErrExpired: the key's lifetime is over.
+	ErrExpired = refusal("expired")
+	// ErrForged: the record's proof does not fit any configured pepper: somebody wrote or altered the row
+	// without knowing one, or the pepper has been removed too early.
+	ErrForged = refusal("proof does not verify")
+	// ErrWrongType: a secret key where a publishable one is wanted, or the reverse. Known from the token's
+	// prefix, without any I/O. It is not an ErrUnauthenticated: HTTP 403.
+	ErrWrongType = errors.New("wrong key type")
+)
+
+// refusalError is a sentinel that also matches ErrUnauthenticated.
+type refusalError struct{ text string }
+
+func refusal(text string) error { return &refusalError{text} }
+
+func (e *refusalError) Error() string { return e.text }
+
+// Is makes every refusal match ErrUnauthenticated.
+func (e *refusalError) Is(target error) bool { return target == ErrUnauthenticated }
+
+// Error is an error whose message is meant for the person who caused it. Where Medusa has words for the case, the message is
+// Medusa's, so that HTTP layers can pass it on as it is.
+type Error struct {
+	Kind    error  // one of the sentinels above; errors.Is finds it
+	Message string // complete and safe to show: never holds a token
+}
+
+func (e *Error) Error() string { return e.Message }
+
+func (e *Error) Unwrap() error { return e.Kind }
+
+// Errorf returns an *Error of the given kind.
+func Errorf(kind error, format string, args ...any) error {
+	return &Error{Kind: kind, Message: fmt.Sprintf(format, args...)}
+}

@@ -1,0 +1,120 @@
+package store
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// Type says where a key may be used. The zero value is no type and fits nowhere.
+type Type string
+
+const (
+	// Publishable keys (pk_…) are public: they are sent by browsers and name the sales channels of a storefront.
+	Publishable Type = "publishable"
+	// Secret keys (sk_…) authenticate servers.
+	Secret Type = "secret"
+)
+
+// Key is one API key as the rest of the program sees it. Values returned by [Keys] are shared with caches:
+// they must not be modified (use [Key.Clone]).
+//
+// All times are UTC and whole milliseconds (what Medusa's wire format can say); the zero time means "not set".
+type Key struct {
+	ID    string // "apk_" + ULID, as in Medusa; sorts by creation
+	Type  Type
+	Title string
+	// Redacted is Medusa's short form of the token: its first 6 characters, "***", its last 3.
+	Redacted string
+	// Token is the token of a publishable key, which is public. Of a secret key it is always "".
+	Token string
+	// LookupID is what the token is found by. It is zero for an imported Medusa key that has not been used yet.
+	LookupID LookupID
+
+	// Scopes: nil means unrestricted (Medusa's keys have no scopes); a list restricts the key to it; an empty
+	// list grants nothing.
+	Scopes []string
+	// SalesChannelIDs are the sales channels of a publishable key, in the order they were linked.
+	SalesChannelIDs []string
+	Metadata        map[string]string
+	// AllowedCIDRs, when not empty, are the only client networks the key may be used from.
+	AllowedCIDRs []netip.Prefix
+	// RateLimit is the number of requests per window that the key may make; the zero value is no limit.
+	RateLimit RateLimit
+
+	CreatedBy string // id of the principal: a key's id, or what the app calls its staff
+	CreatedAt time.Time
+	UpdatedAt time.Time
+	ExpiresAt time.Time // zero: never
+
+	// Revoked is set by a revocation that takes effect at once. It is asked before any clock is.
+	Revoked   bool
+	RevokedAt time.Time // when it was revoked, or will be (scheduled)
+	RevokedBy string
+
+	// LastUsedAt lags by the flush interval (seconds) and is not kept in caches: only Get and List know it.
+	LastUsedAt time.Time
+	// RolledFrom is the id of the key that this one replaced.
+	RolledFrom string
+	// Version counts the changes of this key, starting at 1.
+	Version int64
+}
+
+// RateLimit allows Requests per Window. The zero value is no limit.
+type RateLimit struct {
+	Requests int
+	Window   time.Duration
+}
+
+// Check answers whether the key may be used at the moment now. It is the only place that does, and it is asked on
+// every authentication, cache hits too. It returns nil, or an error that matches ErrRevoked or ErrExpired. A key
+// revoked "now" is refused whatever the clock says; scheduled revocation and expiry take effect at that very millisecond.
+func (k *Key) Check(now time.Time) error {
+	switch {
+	case k.Revoked:
+		return ErrRevoked
+	case !k.RevokedAt.IsZero() && !now.Before(k.RevokedAt):
+		return ErrRevoked
+	case !k.ExpiresAt.IsZero() && !now.Before(k.ExpiresAt):
+		return ErrExpired
+	case k.Type != Publishable && k.Type != Secret:
+		return ErrUnknownToken // fails closed: a record of no known type grants nothing
+	}
+	return nil
+}
+
+// Allows reports whether the key's scopes cover all of those asked for. A key with nil scopes is unrestricted.
+func (k *Key) Allows(scopes ...string) bool {
+	if k.Scopes == nil {
+		return true
+	}
+	for _, s := range scopes {
+		if !slices.Contains(k.Scopes, s) {
+			return false
+		}
+	}
+	return true
+}
+
+// end returns when the key stops working by itself, or the zero time for never.
+func (k *Key) end() time.Time {
+	if k.ExpiresAt.IsZero() || (!k.RevokedAt.IsZero() && k.RevokedAt.Before(k.ExpiresAt)) {
+		return k.RevokedAt
+	}
+	return k.ExpiresAt
+}
+
+// Clone returns a deep copy that may be modified. nil lists stay nil and empty ones empty.
+func (k *Key) Clone() *Key {
+	c := *k
+	c.Scopes = slices.Clone(k.Scopes)
+	c.SalesChannelIDs = slices.Clone(k.SalesChannelIDs)
+	c.AllowedCIDRs = slices.Clone(k.AllowedCIDRs)
+	if k.Metadata != nil {
+		c.Metadata = make(map[string]string, len(k.Metadata))
+		for name, value := range k.Metadata {
+			c.Metadata[name] = value
+		}
+	}
+	return &c
+}

@@ -1,0 +1,197 @@
+package store
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"log/slog"
+	"math/big"
+	"strings"
+)
+
+// The token's form:
+//
+//	token = type "_" [ns "_"] body crc     type: sk | pk; ns: [a-z][a-z0-9]{1,11}
+//	body  = 43 base62 characters: 32 random bytes, fixed width
+//	crc   = 6 base62 characters: CRC-32/IEEE over every byte before it
+//
+// and, as Medusa makes them, ^(sk|pk)_[0-9a-f]{64}$.
+const (
+	maxTokenBytes = 128
+	bodyChars     = 43
+	crcChars      = 6
+	tailChars     = bodyChars + crcChars
+	medusaHex     = 64
+	base62        = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+)
+
+// lookupTag separates this use of SHA-256 from every other.
+const lookupTag = "latchkey/lookup/1\x00"
+
+// Token is a well-formed token. It never shows itself: String, GoString, log values, JSON and text give the redacted
+// form, and only [Token.Reveal] the token. The zero Token is no token.
+type Token struct {
+	raw    string
+	medusa bool
+}
+
+// ParseToken checks the shape and the checksum of s and returns it as a Token, or an error that matches ErrMalformed
+// and does not contain s. It does no I/O and, for tokens in Latchkey's own form, allocates nothing.
+// Any well-formed namespace is accepted, so that changing the configured one does not break keys already handed out.
+func ParseToken(s string) (Token, error) {
+	if len(s) < 3+tailChars || len(s) > maxTokenBytes || s[2] != '_' || s[1] != 'k' || (s[0] != 's' && s[0] != 'p') {
+		return Token{}, ErrMalformed
+	}
+	rest := s[3:]
+	if len(rest) == medusaHex && isLowerHex(rest) {
+		return Token{raw: s, medusa: true}, nil
+	}
+	if ns := len(rest) - tailChars - 1; ns >= 0 {
+		if rest[ns] != '_' || !isNamespace(rest[:ns]) {
+			return Token{}, ErrMalformed
+		}
+		rest = rest[ns+1:]
+	}
+	for i := range len(rest) {
+		if c := rest[i]; (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') {
+			return Token{}, ErrMalformed
+		}
+	}
+	if checksum(s[:len(s)-crcChars]) != [crcChars]byte([]byte(s[len(s)-crcChars:])) {
+		return Token{}, ErrMalformed
+	}
+	return Token{raw: s}, nil
+}
+
+// mintToken makes a new token from 32 bytes of random. It fails when random does.
+func mintToken(random io.Reader, typ Type, namespace string) (Token, error) {
+	var secret [32]byte
+	if _, err := io.ReadFull(random, secret[:]); err != nil {
+		return Token{}, fmt.Errorf("store: reading random bytes for a token: %w", err)
+	}
+	var b strings.Builder
+	b.WriteString(prefixOf(typ))
+	if namespace != "" {
+		b.WriteString(namespace)
+		b.WriteByte('_')
+	}
+	n, radix, digit := new(big.Int).SetBytes(secret[:]), big.NewInt(int64(len(base62))), new(big.Int)
+	var body [bodyChars]byte
+	for i := bodyChars - 1; i >= 0; i-- {
+		n.DivMod(n, radix, digit)
+		body[i] = base62[digit.Int64()]
+	}
+	b.Write(body[:])
+	crc := checksum(b.String())
+	b.Write(crc[:])
+	return Token{raw: b.String()}, nil
+}
+
+func prefixOf(typ Type) string {
+	if typ == Publishable {
+		return "pk_"
+	}
+	return "sk_"
+}
+
+// checksum returns the CRC-32/IEEE of s in base62, most significant digit first.
+func checksum(s string) (crc [crcChars]byte) {
+	var buf [maxTokenBytes]byte
+	sum := crc32.ChecksumIEEE(buf[:copy(buf[:], s)])
+	for i := crcChars - 1; i >= 0; i-- {
+		crc[i] = base62[sum%62]
+		sum /= 62
+	}
+	return crc
+}
+
+func isLowerHex(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return true
+}
+
+// isNamespace reports whether s is [a-z][a-z0-9]{1,11}.
+func isNamespace(s string) bool {
+	if len(s) < 2 || len(s) > 12 || s[0] < 'a' || s[0] > 'z' {
+		return false
+	}
+	for i := 1; i < len(s); i++ {
+		if c := s[i]; (c < '0' || c > '9') && (c < 'a' || c > 'z') {
+			return false
+		}
+	}
+	return true
+}
+
+// Type returns the type that the token's prefix says.
+func (t Token) Type() Type {
+	switch {
+	case t.raw == "":
+		return ""
+	case t.raw[0] == 'p':
+		return Publishable
+	default:
+		return Secret
+	}
+}
+
+// IsMedusa reports whether the token has the form that Medusa gives out (64 hexadecimal digits, no checksum).
+func (t Token) IsMedusa() bool { return t.medusa }
+
+// LookupID returns what the key is found by: SHA-256 over a domain tag and the token.
+func (t Token) LookupID() LookupID {
+	var buf [len(lookupTag) + maxTokenBytes]byte
+	n := copy(buf[:], lookupTag)
+	n += copy(buf[n:], t.raw)
+	return sha256.Sum256(buf[:n])
+}
+
+// Redacted returns Medusa's short form: the first 6 characters, "***" and the last 3.
+func (t Token) Redacted() string {
+	if len(t.raw) < 9 {
+		return ""
+	}
+	return t.raw[:6] + "***" + t.raw[len(t.raw)-3:]
+}
+
+// Reveal returns the token itself. Show it once, to the one it is for.
+func (t Token) Reveal() string { return t.raw }
+
+func (t Token) String() string { return t.Redacted() }
+
+// GoString keeps %#v from showing the token.
+func (t Token) GoString() string { return "store.Token(" + t.Redacted() + ")" }
+
+// Format keeps every verb of package fmt, %x and %d included, from showing the token.
+func (t Token) Format(f fmt.State, verb rune) {
+	if verb == 'v' && f.Flag('#') {
+		_, _ = io.WriteString(f, t.GoString())
+		return
+	}
+	_, _ = io.WriteString(f, t.Redacted())
+}
+
+// LogValue keeps slog from showing the token.
+func (t Token) LogValue() slog.Value { return slog.StringValue(t.Redacted()) }
+
+// MarshalText keeps encoders (JSON, XML, YAML …) from showing the token.
+func (t Token) MarshalText() ([]byte, error) { return []byte(t.Redacted()), nil }
+
+// LookupID is the SHA-256 of a token. It is what databases, caches and events hold in the token's place; the zero
+// value is none.
+type LookupID [sha256.Size]byte
+
+// IsZero reports whether there is no lookup id.
+func (id LookupID) IsZero() bool { return id == LookupID{} }
+
+// Hex returns all 64 hexadecimal digits.
+func (id LookupID) Hex() string { return hex.EncodeToString(id[:]) }
+
+// String returns a short fingerprint, fit for logs: the first 8 hexadecimal digits.
+func (id LookupID) String() string { return hex.EncodeToString(id[:4]) }
