@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"math/big"
 	"strings"
+	"sync"
 )
 
 // The token's form:
@@ -96,10 +97,15 @@ func prefixOf(typ Type) string {
 	return "sk_"
 }
 
+// checksumBuffers holds what checksum copies a token into: crc32 takes bytes and lets them escape, and a refusal must not allocate.
+var checksumBuffers = sync.Pool{New: func() any { return new([maxTokenBytes]byte) }}
+
 // checksum returns the CRC-32/IEEE of s in base62, most significant digit first.
 func checksum(s string) (crc [crcChars]byte) {
-	var buf [maxTokenBytes]byte
+	buf := checksumBuffers.Get().(*[maxTokenBytes]byte)
 	sum := crc32.ChecksumIEEE(buf[:copy(buf[:], s)])
+	clear(buf[:])
+	checksumBuffers.Put(buf)
 	for i := crcChars - 1; i >= 0; i-- {
 		crc[i] = base62[sum%62]
 		sum /= 62

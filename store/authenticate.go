@@ -1,0 +1,83 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Authenticate returns the key that the token belongs to, if it may be used now. With types given, a token of any other is
+// ErrWrongType. The key is shared and must not be modified. Each success counts as a use (Key.LastUsedAt).
+//
+// A malformed token is refused without I/O. Errors match ErrUnauthenticated (and one of ErrMalformed, ErrUnknownToken, ErrRevoked,
+// ErrExpired, ErrForged), ErrWrongType, or ErrUnavailable: then nothing is known about the token.
+func (k *Keys) Authenticate(ctx context.Context, token string, types ...Type) (*Key, error) {
+	now := k.o.Now()
+	r, err := k.check(ctx, token, types, now)
+	if err != nil {
+		return nil, err
+	}
+	k.uses.note(r, now)
+	return &r.Key, nil
+}
+
+// Verify is Authenticate without counting as a use.
+func (k *Keys) Verify(ctx context.Context, token string, types ...Type) (*Key, error) {
+	r, err := k.check(ctx, token, types, k.o.Now())
+	if err != nil {
+		return nil, err
+	}
+	return &r.Key, nil
+}
+
+func (k *Keys) check(ctx context.Context, token string, types []Type, now time.Time) (*Record, error) {
+	t, err := ParseToken(token)
+	if err != nil {
+		return nil, err
+	}
+	if t.medusa && k.o.RefuseMedusaTokens {
+		return nil, ErrMalformed
+	}
+	if len(types) > 0 && !slices.Contains(types, t.Type()) {
+		return nil, ErrWrongType
+	}
+	redacted := "" // only Medusa's secret keys can be without a lookup id
+	if t.medusa && t.Type() == Secret {
+		redacted = t.Redacted()
+	}
+	id := t.LookupID()
+	found, err := k.store.Lookup(ctx, id, redacted)
+	if err != nil {
+		return nil, undecided(err)
+	}
+	r := found.Record
+	if r == nil || r.Key.LookupID != id || r.Key.Type != t.Type() {
+		return nil, ErrUnknownToken
+	}
+	if err := k.o.Sealer.Verify(r); err != nil {
+		k.alarm(r, err)
+		return nil, err
+	}
+	if err := r.Key.Check(now); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// undecided makes sure that an error of a lookup, whatever it is, is not taken for a word about the key.
+func undecided(err error) error {
+	if errors.Is(err, ErrUnavailable) {
+		return fmt.Errorf("store: lookup: %w", err)
+	}
+	return fmt.Errorf("store: lookup: %w: %w", ErrUnavailable, err)
+}
+
+// alarm logs a record whose proof does not verify, at most once a second.
+func (k *Keys) alarm(r *Record, err error) {
+	second := k.o.Now().Unix()
+	if last := k.alarms.Load(); last != second && k.alarms.CompareAndSwap(last, second) {
+		k.o.Logger.Error("latchkey: a key's record was not written by this system, or its pepper is gone; refused", "key_id", r.Key.ID, "pepper", r.PepperID, "error", err)
+	}
+}

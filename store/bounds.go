@@ -1,0 +1,145 @@
+package store
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// What a key may hold. Titles have no bound in Medusa but that of the request body, and so it is here.
+const (
+	MaxTitleBytes     = 100 << 10 // 102400
+	MaxScopes         = 100
+	MaxScopeBytes     = 100
+	MaxSalesChannels  = 1000
+	MaxChannelIDBytes = 255
+	MaxMetadata       = 50 // entries
+	MaxMetadataBytes  = 16 << 10
+	MaxCIDRs          = 100
+	// MaxCreate is the greatest number of keys that one call makes.
+	MaxCreate = 1000
+)
+
+// latest is the greatest time that can be told in the wire format (and in both databases).
+var latest = time.Date(9999, 12, 31, 23, 59, 59, 999e6, time.UTC)
+
+// checkAttributes returns nil, or an *Error that matches ErrInvalid and names the field as the admin API does.
+func checkAttributes(k *Key) error {
+	if err := checkText("title", k.Title, MaxTitleBytes); err != nil {
+		return err
+	}
+	if len(k.Scopes) > MaxScopes {
+		return Errorf(ErrInvalid, "Field 'scopes' holds %d scopes, at most %d are allowed", len(k.Scopes), MaxScopes)
+	}
+	for _, scope := range k.Scopes {
+		if !isScope(scope) {
+			return Errorf(ErrInvalid, "Field 'scopes' holds %.120q: a scope is 1 to %d visible ASCII characters, without space, \" and \\ (RFC 6749, 3.3)", scope, MaxScopeBytes)
+		}
+	}
+	if len(k.SalesChannelIDs) > 0 && k.Type != Publishable {
+		return Errorf(ErrInvalid, "Sales channels can only be associated with publishable API keys")
+	}
+	if len(k.SalesChannelIDs) > MaxSalesChannels {
+		return Errorf(ErrInvalid, "A key can have at most %d sales channels, got %d", MaxSalesChannels, len(k.SalesChannelIDs))
+	}
+	for _, id := range k.SalesChannelIDs {
+		if id == "" {
+			return Errorf(ErrInvalid, "A sales channel's id is empty")
+		}
+		if err := checkText("sales_channels", id, MaxChannelIDBytes); err != nil {
+			return err
+		}
+	}
+	if len(k.Metadata) > MaxMetadata {
+		return Errorf(ErrInvalid, "Field 'metadata' holds %d entries, at most %d are allowed", len(k.Metadata), MaxMetadata)
+	}
+	size := 0
+	for name, value := range k.Metadata {
+		size += len(name) + len(value)
+		if err := checkText("metadata", name+value, MaxMetadataBytes); err != nil {
+			return err
+		}
+	}
+	if size > MaxMetadataBytes {
+		return Errorf(ErrInvalid, "Field 'metadata' is %d bytes long, at most %d are allowed", size, MaxMetadataBytes)
+	}
+	if len(k.AllowedCIDRs) > MaxCIDRs {
+		return Errorf(ErrInvalid, "Field 'allowed_cidrs' holds %d networks, at most %d are allowed", len(k.AllowedCIDRs), MaxCIDRs)
+	}
+	for _, cidr := range k.AllowedCIDRs {
+		if !cidr.IsValid() || cidr != cidr.Masked() || cidr.Addr().Zone() != "" {
+			return Errorf(ErrInvalid, "Field 'allowed_cidrs' holds %s, which is no network (bits are set to the right of the mask)", cidr)
+		}
+	}
+	if r := k.RateLimit; r != (RateLimit{}) && (r.Requests <= 0 || r.Window < time.Second || r.Window%time.Millisecond != 0) {
+		return Errorf(ErrInvalid, "Field 'rate_limit' must allow at least one request in a window of at least one second")
+	}
+	if k.ExpiresAt.After(latest) || k.ExpiresAt.UnixMilli() < 0 && !k.ExpiresAt.IsZero() {
+		return Errorf(ErrInvalid, "Field 'expires_at' must be between 1970 and %d", latest.Year())
+	}
+	return nil
+}
+
+// checkText refuses what a database cannot keep.
+func checkText(field, s string, limit int) error {
+	switch {
+	case len(s) > limit:
+		return Errorf(ErrInvalid, "Field '%s' is %d bytes long, at most %d are allowed", field, len(s), limit)
+	case !utf8.ValidString(s):
+		return Errorf(ErrInvalid, "Field '%s' is not valid UTF-8", field)
+	case strings.ContainsRune(s, 0):
+		return Errorf(ErrInvalid, "Field '%s' contains a NUL character", field)
+	}
+	return nil
+}
+
+// isScope follows the grammar of scope-token in RFC 6749, section 3.3.
+func isScope(s string) bool {
+	if s == "" || len(s) > MaxScopeBytes {
+		return false
+	}
+	for i := range len(s) {
+		if c := s[i]; c <= ' ' || c == '"' || c == '\\' || c > '~' {
+			return false
+		}
+	}
+	return true
+}
+
+// normalize brings what a caller gave into the one form that is stored: no duplicates, times in UTC and milliseconds, IPv4 networks
+// as such.
+func normalize(k *Key) {
+	k.Scopes = unique(k.Scopes)
+	k.SalesChannelIDs = unique(k.SalesChannelIDs)
+	k.ExpiresAt = toMillis(k.ExpiresAt)
+	if k.AllowedCIDRs != nil {
+		cidrs := make([]netip.Prefix, 0, len(k.AllowedCIDRs))
+		for _, p := range k.AllowedCIDRs {
+			if a := p.Addr(); a.Is4In6() && p.Bits() >= 96 {
+				p = netip.PrefixFrom(a.Unmap(), p.Bits()-96)
+			}
+			if !slices.Contains(cidrs, p) {
+				cidrs = append(cidrs, p)
+			}
+		}
+		k.AllowedCIDRs = cidrs
+	}
+}
+
+// unique returns list without repetitions, in its order; nil stays nil and empty stays empty.
+func unique(list []string) []string {
+	if list == nil {
+		return nil
+	}
+	seen := make(map[string]bool, len(list))
+	out := make([]string, 0, len(list))
+	for _, s := range list {
+		if !seen[s] {
+			seen[s] = true
+			out = append(out, s)
+		}
+	}
+	return out
+}

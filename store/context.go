@@ -1,0 +1,54 @@
+package store
+
+import "context"
+
+type contextKey int
+
+const (
+	keyInContext contextKey = iota
+	actorInContext
+	requestIDInContext
+)
+
+// NewContext returns a context in which key is the authenticated principal. The guards of package middleware call it.
+func NewContext(ctx context.Context, key *Key) context.Context {
+	return context.WithValue(ctx, keyInContext, key)
+}
+
+// FromContext returns the key that authenticated the request, and whether there is one.
+func FromContext(ctx context.Context) (*Key, bool) {
+	key, ok := ctx.Value(keyInContext).(*Key)
+	return key, ok && key != nil
+}
+
+// WithActor returns a context in which changes are made in the name of actor: a member of the staff, a job, the program itself. It
+// takes the place of a key in the same context: the rule that no key hands out more than it has does not bind actors.
+func WithActor(ctx context.Context, actor string) context.Context {
+	return context.WithValue(ctx, actorInContext, actor)
+}
+
+// WithRequestID returns a context whose changes carry that request id in the audit log.
+func WithRequestID(ctx context.Context, id string) context.Context {
+	return context.WithValue(ctx, requestIDInContext, id)
+}
+
+func requestID(ctx context.Context) string {
+	id, _ := ctx.Value(requestIDInContext).(string)
+	return id
+}
+
+// who is the principal of a context: an actor's name, or a key, whose limits then bind (holder).
+type who struct {
+	actor  string
+	holder *Key
+}
+
+func principal(ctx context.Context) who {
+	if actor, ok := ctx.Value(actorInContext).(string); ok {
+		return who{actor: actor}
+	}
+	if key, ok := FromContext(ctx); ok {
+		return who{actor: key.ID, holder: key}
+	}
+	return who{}
+}

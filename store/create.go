@@ -1,0 +1,167 @@
+package store
+
+import (
+	"context"
+	"net/netip"
+	"time"
+)
+
+// NewKey is what a key is made from. Only Type is required.
+type NewKey struct {
+	Type  Type
+	Title string
+	// Scopes: nil means unrestricted, an empty list grants nothing.
+	Scopes          []string
+	SalesChannelIDs []string // publishable keys only
+	Metadata        map[string]string
+	AllowedCIDRs    []netip.Prefix
+	RateLimit       RateLimit
+	ExpiresAt       time.Time // zero: never
+}
+
+// Made is a new key with its token. Of a secret key, this is the only time that the token is there: it is stored nowhere.
+type Made struct {
+	Key   *Key
+	Token Token
+}
+
+// Create makes one key. Its creator is the principal of ctx. Errors match ErrInvalid for bad input, ErrForbidden when the principal
+// is a key and has less power than the new one would, ErrUnavailable.
+func (k *Keys) Create(ctx context.Context, in NewKey) (Made, error) {
+	made, err := k.CreateMany(ctx, []NewKey{in})
+	if err != nil {
+		return Made{}, err
+	}
+	return made[0], nil
+}
+
+// CreateMany makes up to MaxCreate keys in one change: all of them or, with an error, none.
+func (k *Keys) CreateMany(ctx context.Context, in []NewKey) ([]Made, error) {
+	if len(in) > MaxCreate {
+		return nil, Errorf(ErrInvalid, "At most %d keys can be created at once, got %d", MaxCreate, len(in))
+	}
+	if len(in) == 0 {
+		return nil, nil
+	}
+	made, records := make([]Made, len(in)), make([]*Record, len(in))
+	now := k.now()
+	for i, n := range in {
+		r, err := k.newRecord(n, principal(ctx), now)
+		if err != nil {
+			return nil, err
+		}
+		token, err := mintToken(k.o.Random, n.Type, k.o.Namespace)
+		if err != nil {
+			return nil, err
+		}
+		k.giveToken(r, token)
+		made[i], records[i] = Made{Key: r.Key.Clone(), Token: token}, r
+	}
+	err := k.change(ctx, "create", func(tx Tx) error {
+		for _, r := range records {
+			if err := tx.Insert(ctx, r, eventFor(r, Created, now, nil)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return made, nil
+}
+
+// newRecord checks n and returns a record of it that has no token yet.
+func (k *Keys) newRecord(n NewKey, who who, now time.Time) (*Record, error) {
+	if n.Type != Publishable && n.Type != Secret {
+		return nil, Errorf(ErrInvalid, "Expected: 'publishable, secret' for field 'type', but got: '%.100s'", string(n.Type))
+	}
+	id, err := newID(k.o.Random, now)
+	if err != nil {
+		return nil, err
+	}
+	r := &Record{Key: Key{
+		ID: id, Type: n.Type, Title: n.Title, Scopes: n.Scopes, SalesChannelIDs: n.SalesChannelIDs, Metadata: n.Metadata,
+		AllowedCIDRs: n.AllowedCIDRs, RateLimit: n.RateLimit, ExpiresAt: n.ExpiresAt,
+		CreatedBy: who.actor, CreatedAt: now, UpdatedAt: now, Version: 1,
+	}}
+	r.Key = *r.Key.Clone()
+	if err := k.settle(&r.Key, now); err != nil {
+		return nil, err
+	}
+	if err := who.holder.mayGrant(&r.Key); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// settle normalizes the attributes of a key, applies the policies to them and checks them.
+func (k *Keys) settle(key *Key, now time.Time) error {
+	normalize(key)
+	if k.o.MaxLifetime > 0 {
+		end := toMillis(key.CreatedAt.Add(k.o.MaxLifetime))
+		if key.ExpiresAt.IsZero() {
+			key.ExpiresAt = end
+		}
+		if key.ExpiresAt.After(end) {
+			return Errorf(ErrInvalid, "Field 'expires_at' is later than %s, the longest lifetime allowed here", end.Format(wireTime))
+		}
+	}
+	return checkAttributes(key)
+}
+
+// giveToken writes into r what is stored of its token, and seals it.
+func (k *Keys) giveToken(r *Record, token Token) {
+	r.Key.Redacted = token.Redacted()
+	r.Key.LookupID = token.LookupID()
+	r.Key.Token = ""
+	if r.Key.Type == Publishable {
+		r.Key.Token = token.Reveal()
+	}
+	k.o.Sealer.Seal(r)
+}
+
+// ImportToken makes a key whose token is already known to those who use it: a fixed key from the configuration, say. It
+// returns the key and true, or, when the event log has ever held that token, changes nothing and returns the key it belongs to, if
+// there still is one, and false: a key that was deleted does not come back. The token's prefix decides the type.
+func (k *Keys) ImportToken(ctx context.Context, token string, in NewKey) (*Key, bool, error) {
+	t, err := ParseToken(token)
+	if err != nil {
+		return nil, false, Errorf(ErrInvalid, "store: the token to import is malformed (wrong shape or checksum)")
+	}
+	in.Type = t.Type()
+	now := k.now()
+	r, err := k.newRecord(in, principal(ctx), now)
+	if err != nil {
+		return nil, false, err
+	}
+	k.giveToken(r, t)
+
+	var known *Key
+	seen := false
+	err = k.change(ctx, "import", func(tx Tx) error {
+		past, err := tx.Events(ctx, EventQuery{LookupID: r.Key.LookupID, Limit: 1})
+		if err != nil {
+			return err
+		}
+		if seen = len(past) > 0; !seen {
+			return tx.Insert(ctx, r, eventFor(r, Created, now, map[string]string{"origin": "import"}))
+		}
+		found, err := tx.Find(ctx, Query{Filter: Filter{IDs: []string{past[0].KeyID}}})
+		if err == nil && len(found) > 0 {
+			known = &found[0].Key
+		}
+		return err
+	})
+	switch {
+	case err != nil:
+		return nil, false, err
+	case seen:
+		return known, false, nil
+	}
+	return r.Key.Clone(), true, nil
+}
+
+func eventFor(r *Record, kind Kind, now time.Time, details map[string]string) Event {
+	return Event{Kind: kind, Version: r.Key.Version, At: now, Details: details}
+}

@@ -1,0 +1,73 @@
+package store
+
+import (
+	"net/netip"
+	"slices"
+)
+
+// mayGrant returns nil when the holder's own power covers that of key, or an error that matches ErrForbidden and says what is too
+// much. No key can make, widen or roll another to more than itself: not more scopes, channels, addresses or life. A nil holder is no
+// key (an actor, or the program itself) and not bound.
+func (h *Key) mayGrant(key *Key) error {
+	if h == nil {
+		return nil
+	}
+	if h.Scopes != nil {
+		if key.Scopes == nil {
+			return Errorf(ErrForbidden, "The key in use is restricted to scopes: name the scopes of the new key, within its own")
+		}
+		for _, scope := range key.Scopes {
+			if !slices.Contains(h.Scopes, scope) {
+				return Errorf(ErrForbidden, "The key in use does not have the scope '%s' and cannot give it", scope)
+			}
+		}
+	}
+	if err := h.mayLink(key.SalesChannelIDs); err != nil {
+		return err
+	}
+	if len(h.AllowedCIDRs) > 0 {
+		if len(key.AllowedCIDRs) == 0 {
+			return Errorf(ErrForbidden, "The key in use is restricted to addresses: name the addresses of the new key, within its own")
+		}
+		for _, cidr := range key.AllowedCIDRs {
+			if !covered(cidr, h.AllowedCIDRs) {
+				return Errorf(ErrForbidden, "The key in use may not be used from %s and cannot allow it", cidr)
+			}
+		}
+	}
+	return h.mayOutlive(key)
+}
+
+// mayLink is mayGrant for sales channels alone. Unrestricted secret keys are bound to no channel; a restricted key can link only what
+// it has itself.
+func (h *Key) mayLink(channels []string) error {
+	if h == nil || (h.Scopes == nil && len(h.SalesChannelIDs) == 0) {
+		return nil
+	}
+	for _, id := range channels {
+		if !slices.Contains(h.SalesChannelIDs, id) {
+			return Errorf(ErrForbidden, "The key in use is restricted and does not have the sales channel '%s'", id)
+		}
+	}
+	return nil
+}
+
+// mayOutlive is mayGrant for the lifetime alone.
+func (h *Key) mayOutlive(key *Key) error {
+	if h == nil || h.end().IsZero() {
+		return nil
+	}
+	if end := key.end(); end.IsZero() || end.After(h.end()) {
+		return Errorf(ErrForbidden, "The key in use ends at %s and cannot make a key last longer", h.end().Format(wireTime))
+	}
+	return nil
+}
+
+// wireTime is how times stand in messages and JSON: ISO 8601, UTC, milliseconds, as in Medusa.
+const wireTime = "2006-01-02T15:04:05.000Z"
+
+func covered(cidr netip.Prefix, by []netip.Prefix) bool {
+	return slices.ContainsFunc(by, func(p netip.Prefix) bool {
+		return p.Bits() <= cidr.Bits() && p.Contains(cidr.Addr())
+	})
+}

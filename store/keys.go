@@ -1,0 +1,168 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+)
+
+// Keys is the product: every verb of an API key, over a Store. Its methods may be called from many goroutines at once. They
+// return errors that match the sentinels of this package; messages of *Error are fit to be shown to the caller.
+//
+// Who asks is in the context: see [NewContext] and [WithActor].
+type Keys struct {
+	store  Store
+	o      Options
+	uses   uses
+	alarms atomic.Int64 // second of the last alarm about a forged record
+}
+
+// Options are the policies of Keys. The zero value is ready to use.
+type Options struct {
+	// Sealer makes and checks the proofs of records. Optional. Default: none; whoever can write to the database can then make
+	// keys.
+	Sealer *Sealer
+	// Namespace stands in new tokens between type and body ("sk_acme_…"), so that secret scanners can tell whose they are.
+	// Optional. [a-z][a-z0-9]{1,11}, not "live", "test" or "prod" (those look like Stripe's). Default: none.
+	Namespace string
+	// RefuseMedusaTokens turns off tokens in the form that Medusa hands out.
+	RefuseMedusaTokens bool
+	// MaxLifetime bounds ExpiresAt: keys without expiry get this one, later ones are refused. Default 0: no bound.
+	MaxLifetime time.Duration
+	// FlushInterval is how often last-used times are written. Default 5 s; negative: uses are not tracked.
+	FlushInterval time.Duration
+	// Now is the clock. Default: time.Now.
+	Now func() time.Time
+	// Random is where tokens come from. Default: crypto/rand.Reader.
+	Random io.Reader
+	// Logger hears what nobody is there to be told: forged records, last-used times that could not be written.
+	// Default: slog.Default().
+	Logger *slog.Logger
+}
+
+// New returns Keys over s with the default Options. It panics when s is nil or needs a Sealer.
+func New(s Store) *Keys {
+	keys, err := Options{}.New(s)
+	if err != nil {
+		panic(err)
+	}
+	return keys
+}
+
+// New returns Keys over s, or an error that matches ErrInvalid: no store, a bad namespace, or a Sealer here and none in a store
+// that shares its cache with others (records read from Redis would go unchecked).
+func (o Options) New(s Store) (*Keys, error) {
+	if s == nil {
+		return nil, Errorf(ErrInvalid, "store: New needs a Store, got nil")
+	}
+	switch {
+	case o.Namespace == "":
+	case !isNamespace(o.Namespace):
+		return nil, Errorf(ErrInvalid, "store: namespace %q is not of the form [a-z][a-z0-9]{1,11}", o.Namespace)
+	case o.Namespace == "live", o.Namespace == "test", o.Namespace == "prod":
+		return nil, Errorf(ErrInvalid, "store: namespace %q would make tokens look like Stripe's", o.Namespace)
+	}
+	if info := s.Info(); info.SharedCache && info.Sealer != o.Sealer {
+		return nil, Errorf(ErrInvalid, "store: %s and Options must be given the same Sealer: with peppers, records in a shared cache are checked too", info.Name)
+	}
+	if o.MaxLifetime < 0 {
+		return nil, Errorf(ErrInvalid, "store: MaxLifetime is negative")
+	}
+	if o.FlushInterval == 0 {
+		o.FlushInterval = 5 * time.Second
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Random == nil {
+		o.Random = rand.Reader
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	k := &Keys{store: s, o: o}
+	k.uses.init(k)
+	return k, nil
+}
+
+// Close writes the last-used times that are still in memory and closes the store below. The pools and clients that were handed to
+// the stores stay open: they are their owner's.
+func (k *Keys) Close(ctx context.Context) error {
+	return errors.Join(k.uses.close(ctx), k.store.Close(ctx))
+}
+
+// now is the moment of a change: UTC and whole milliseconds, as everything that is stored.
+func (k *Keys) now() time.Time { return toMillis(k.o.Now()) }
+
+func toMillis(t time.Time) time.Time {
+	if t.IsZero() {
+		return time.Time{}
+	}
+	return t.UTC().Truncate(time.Millisecond)
+}
+
+// change runs fn as the principal of ctx, through every cache there is.
+func (k *Keys) change(ctx context.Context, verb string, fn func(Tx) error) error {
+	actor := Actor{ID: principal(ctx).actor, RequestID: requestID(ctx)}
+	if _, err := k.store.Change(ctx, actor, fn); err != nil {
+		var told *Error
+		if errors.As(err, &told) {
+			return err
+		}
+		return fmt.Errorf("store: %s: %w", verb, err)
+	}
+	return nil
+}
+
+// newID returns "apk_" and a ULID, as Medusa does. It fails when random does.
+func newID(random io.Reader, now time.Time) (string, error) {
+	id, err := ulid.New(ulid.Timestamp(now), random)
+	if err != nil {
+		return "", fmt.Errorf("store: making a key id: %w", err)
+	}
+	return "apk_" + id.String(), nil
+}
+
+// find reads keys for a change and checks their proofs, so that save knows which of them may be sealed again.
+func (k *Keys) find(ctx context.Context, tx Tx, f Filter) ([]*Record, error) {
+	found, err := tx.Find(ctx, Query{Filter: f})
+	for _, r := range found {
+		if err := k.o.Sealer.Verify(r); err != nil {
+			k.alarm(r, err)
+		}
+	}
+	return found, err
+}
+
+// findOne reads the key with that id for a change, or returns Medusa's not-found error.
+func (k *Keys) findOne(ctx context.Context, tx Tx, id string) (*Record, error) {
+	found, err := k.find(ctx, tx, Filter{IDs: []string{id}})
+	if err != nil {
+		return nil, err
+	}
+	if len(found) == 0 {
+		return nil, notFound(id)
+	}
+	return found[0], nil
+}
+
+// save writes a changed record with its event and seals it anew, unless its proof did not verify when it was read: what was forged
+// must not become genuine because somebody renamed it.
+func (k *Keys) save(ctx context.Context, tx Tx, r *Record, kind Kind, now time.Time, details map[string]string) error {
+	r.Key.Version++
+	if k.o.Sealer == nil || r.verifiedBy.Load() == k.o.Sealer {
+		k.o.Sealer.Seal(r)
+	}
+	return tx.Update(ctx, r, eventFor(r, kind, now, details))
+}
+
+func notFound(id string) error {
+	return Errorf(ErrNotFound, "API Key with id: %s was not found", id)
+}

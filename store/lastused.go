@@ -1,0 +1,121 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+// maxUses bounds the uses that wait to be written; beyond it they are dropped (the next use of the key is noted again).
+const (
+	maxUses   = 100_000
+	touchSize = 1000 // uses per Store.Touch
+)
+
+// uses gathers last-used times in memory, so that authentication never writes. The timer runs only while something waits.
+type uses struct {
+	keys *Keys
+
+	mu      sync.Mutex
+	waiting map[string]time.Time
+	timer   *time.Timer
+	closed  bool
+
+	flushing sync.Mutex // one flush at a time, so that close waits for one under way
+}
+
+func (u *uses) init(k *Keys) {
+	u.keys = k
+	u.waiting = make(map[string]time.Time)
+}
+
+// note remembers a use, once a second and record.
+func (u *uses) note(r *Record, now time.Time) {
+	second := now.Unix()
+	if last := r.noted.Load(); second <= last || !r.noted.CompareAndSwap(last, second) {
+		return
+	}
+	if u.keys.o.FlushInterval < 0 {
+		return
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.closed || len(u.waiting) >= maxUses {
+		return
+	}
+	if now = toMillis(now); now.After(u.waiting[r.Key.ID]) {
+		u.waiting[r.Key.ID] = now
+	}
+	u.schedule()
+}
+
+// schedule starts the timer. Called with mu held.
+func (u *uses) schedule() {
+	if u.timer == nil && !u.closed && len(u.waiting) > 0 {
+		u.timer = time.AfterFunc(u.keys.o.FlushInterval, func() {
+			ctx, cancel := context.WithTimeout(context.Background(), u.keys.o.FlushInterval+time.Second)
+			defer cancel()
+			if err := u.flush(ctx); err != nil {
+				u.keys.o.Logger.Warn("latchkey: last-used times could not be written; trying again", "error", err)
+			}
+		})
+	}
+}
+
+// flush writes what waits. What could not be written waits on.
+func (u *uses) flush(ctx context.Context) error {
+	u.flushing.Lock()
+	defer u.flushing.Unlock()
+	u.mu.Lock()
+	batch := u.waiting
+	u.waiting = make(map[string]time.Time)
+	if u.timer != nil {
+		u.timer.Stop()
+		u.timer = nil
+	}
+	u.mu.Unlock()
+
+	list := make([]Use, 0, min(len(batch), touchSize))
+	var failed error
+	write := func() {
+		if len(list) == 0 {
+			return
+		}
+		if err := u.keys.store.Touch(ctx, list); err != nil {
+			failed = errors.Join(failed, err)
+		} else {
+			for _, use := range list {
+				delete(batch, use.KeyID)
+			}
+		}
+		list = list[:0]
+	}
+	for id, at := range batch {
+		if list = append(list, Use{KeyID: id, At: at}); len(list) == touchSize {
+			if write(); failed != nil {
+				break
+			}
+		}
+	}
+	if failed == nil {
+		write()
+	}
+
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for id, at := range batch { // what was not written
+		if len(u.waiting) < maxUses && at.After(u.waiting[id]) {
+			u.waiting[id] = at
+		}
+	}
+	u.schedule()
+	return failed
+}
+
+func (u *uses) close(ctx context.Context) error {
+	u.mu.Lock()
+	u.closed = true
+	u.mu.Unlock()
+	return u.flush(ctx)
+}

@@ -1,0 +1,44 @@
+package store
+
+import (
+	"context"
+	"slices"
+	"strings"
+)
+
+// LinkSalesChannels adds and removes sales channels of a publishable key and returns it. Whether the channels exist is for the
+// caller to know. Adding what is there and removing what is not have no effect; a channel in both lists is added. As in Medusa,
+// UpdatedAt does not move. Errors match ErrNotFound, ErrInvalid (secret key), ErrForbidden, ErrUnavailable.
+func (k *Keys) LinkSalesChannels(ctx context.Context, id string, add, remove []string) (*Key, error) {
+	var linked *Key
+	err := k.change(ctx, "link sales channels", func(tx Tx) error {
+		r, err := k.findOne(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		key, now := &r.Key, k.now()
+		linked = key
+		if key.Type != Publishable {
+			return Errorf(ErrInvalid, "Sales channels can only be associated with publishable API keys")
+		}
+		if err := principal(ctx).holder.mayLink(add); err != nil {
+			return err
+		}
+		before := slices.Clone(key.SalesChannelIDs)
+		key.SalesChannelIDs = slices.DeleteFunc(key.SalesChannelIDs, func(c string) bool {
+			return slices.Contains(remove, c) && !slices.Contains(add, c)
+		})
+		key.SalesChannelIDs = unique(append(key.SalesChannelIDs, add...))
+		if err := checkAttributes(key); err != nil {
+			return err
+		}
+		if slices.Equal(before, key.SalesChannelIDs) { // told all the same (COHERENCE 4.1)
+			return tx.Append(ctx, r, eventFor(r, Linked, now, nil))
+		}
+		return k.save(ctx, tx, r, Linked, now, map[string]string{"sales_channels": strings.Join(key.SalesChannelIDs, ",")})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return linked, nil
+}

@@ -1,0 +1,407 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Memory is a Store in the memory of one process: for tests, examples and the simulation. It keeps nothing across a restart.
+type Memory struct {
+	change sync.Mutex // held by a change, from beginning to end
+
+	mu       sync.RWMutex // guards what follows
+	feedID   string
+	head     int64
+	keys     map[string]*Record // shared, never modified in place
+	byLookup map[LookupID]string
+	used     map[string]time.Time
+	events   []Event // the last one's ID is head; the front may have been pruned
+	members  map[string]membership
+	closed   bool
+}
+
+type membership struct {
+	Member
+	lapses time.Time
+}
+
+// NewMemory returns an empty store.
+func NewMemory() *Memory {
+	return &Memory{
+		feedID:   rand.Text(),
+		keys:     make(map[string]*Record),
+		byLookup: make(map[LookupID]string),
+		used:     make(map[string]time.Time),
+		members:  make(map[string]membership),
+	}
+}
+
+// Info implements Store.
+func (m *Memory) Info() Info { return Info{Name: "memory"} }
+
+// usable returns why nothing can be answered, if so. Called with mu held.
+func (m *Memory) usable(ctx context.Context) error {
+	if m.closed {
+		return ErrClosed
+	}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return nil
+}
+
+// Lookup implements Store.
+func (m *Memory) Lookup(ctx context.Context, id LookupID, redacted string) (Found, error) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	if err := m.usable(ctx); err != nil {
+		return Found{}, err
+	}
+	found := Found{FeedID: m.feedID, Head: m.head}
+	if keyID, ok := m.byLookup[id]; ok && !id.IsZero() {
+		found.Record = m.keys[keyID]
+		return found, nil
+	}
+	if redacted != "" {
+		for _, r := range m.keys {
+			if r.Key.LookupID.IsZero() && r.Key.Redacted == redacted {
+				found.Legacy = append(found.Legacy, r)
+			}
+		}
+	}
+	return found, nil
+}
+
+// Change implements Store.
+func (m *Memory) Change(ctx context.Context, actor Actor, fn func(Tx) error) (Change, error) {
+	m.change.Lock()
+	defer m.change.Unlock()
+	m.mu.RLock()
+	err := m.usable(ctx)
+	tx := &memoryTx{m: m, actor: actor, written: make(map[string]*Record), head: m.head}
+	m.mu.RUnlock()
+	if err != nil {
+		return Change{}, err
+	}
+	if err := fn(tx); err != nil {
+		return Change{}, err
+	}
+	if len(tx.events) == 0 {
+		return Change{}, nil
+	}
+
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.usable(ctx); err != nil {
+		return Change{}, err
+	}
+	for id, r := range tx.written {
+		if old := m.keys[id]; old != nil && m.byLookup[old.Key.LookupID] == id {
+			delete(m.byLookup, old.Key.LookupID)
+		}
+		if r == nil {
+			delete(m.keys, id)
+			delete(m.used, id)
+			continue
+		}
+		m.keys[id] = r
+	}
+	for id, r := range tx.written { // after the deletions: a lookup id may have moved
+		if r != nil && !r.Key.LookupID.IsZero() {
+			m.byLookup[r.Key.LookupID] = id
+		}
+	}
+	m.head = tx.head
+	m.events = append(m.events, tx.events...)
+	change := Change{FeedID: m.feedID, First: tx.events[0].ID, Last: tx.head}
+	for _, e := range tx.events {
+		change.Events = append(change.Events, FeedEvent{ID: e.ID, Kind: e.Kind, LookupID: e.LookupID})
+	}
+	return change, nil
+}
+
+// memoryTx collects what a change writes; nothing is seen by others before it is over.
+type memoryTx struct {
+	m       *Memory
+	actor   Actor
+	written map[string]*Record // nil: deleted
+	head    int64
+	events  []Event
+}
+
+// current returns the record as this change sees it. Called with m.mu read-locked.
+func (tx *memoryTx) current(id string) *Record {
+	if r, ok := tx.written[id]; ok {
+		return r
+	}
+	return tx.m.keys[id]
+}
+
+func (tx *memoryTx) Find(ctx context.Context, q Query) ([]*Record, error) {
+	tx.m.mu.RLock()
+	defer tx.m.mu.RUnlock()
+	if err := tx.m.usable(ctx); err != nil {
+		return nil, err
+	}
+	seen := make([]*Record, 0, len(tx.m.keys)+len(tx.written))
+	for id, r := range tx.m.keys {
+		if _, ok := tx.written[id]; !ok {
+			seen = append(seen, tx.m.own(r))
+		}
+	}
+	for _, r := range tx.written {
+		if r != nil {
+			seen = append(seen, tx.m.own(r))
+		}
+	}
+	return selectRecords(seen, q)
+}
+
+func (tx *memoryTx) Events(ctx context.Context, q EventQuery) ([]Event, error) {
+	before, err := tx.m.Events(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	return selectEvents(append(before, tx.events...), q), nil
+}
+
+func (tx *memoryTx) Insert(ctx context.Context, r *Record, e Event) error {
+	if err := tx.InsertQuietly(ctx, r); err != nil {
+		return err
+	}
+	return tx.Append(ctx, r, e)
+}
+
+func (tx *memoryTx) InsertQuietly(ctx context.Context, r *Record) error {
+	tx.m.mu.RLock()
+	defer tx.m.mu.RUnlock()
+	if err := tx.m.usable(ctx); err != nil {
+		return err
+	}
+	if tx.current(r.Key.ID) != nil {
+		return fmt.Errorf("key id %s: %w", r.Key.ID, ErrConflict)
+	}
+	taken := func(other *Record) bool {
+		return other != nil && !r.Key.LookupID.IsZero() && other.Key.LookupID == r.Key.LookupID
+	}
+	if other := tx.current(tx.m.byLookup[r.Key.LookupID]); taken(other) {
+		return fmt.Errorf("lookup id %s: %w", r.Key.LookupID, ErrConflict)
+	}
+	for _, other := range tx.written {
+		if taken(other) {
+			return fmt.Errorf("lookup id %s: %w", r.Key.LookupID, ErrConflict)
+		}
+	}
+	tx.written[r.Key.ID] = r.Clone()
+	return nil
+}
+
+func (tx *memoryTx) Update(ctx context.Context, r *Record, e Event) error {
+	return tx.replace(ctx, r, r.Clone(), e)
+}
+
+func (tx *memoryTx) Delete(ctx context.Context, r *Record, e Event) error {
+	return tx.replace(ctx, r, nil, e)
+}
+
+func (tx *memoryTx) replace(ctx context.Context, r, by *Record, e Event) error {
+	tx.m.mu.RLock()
+	old := tx.current(r.Key.ID)
+	tx.m.mu.RUnlock()
+	if old == nil {
+		return fmt.Errorf("key id %s: %w", r.Key.ID, ErrNotFound)
+	}
+	tx.written[r.Key.ID] = by
+	return tx.Append(ctx, r, e)
+}
+
+func (tx *memoryTx) Append(ctx context.Context, r *Record, e Event) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	tx.head++
+	e = e.Clone()
+	e.ID, e.Actor, e.RequestID, e.At = tx.head, tx.actor.ID, tx.actor.RequestID, toMillis(e.At)
+	if r != nil {
+		e.KeyID, e.LookupID = r.Key.ID, r.Key.LookupID
+	}
+	tx.events = append(tx.events, e)
+	return nil
+}
+
+// own returns a copy of a stored record for somebody to keep. Called with mu held.
+func (m *Memory) own(r *Record) *Record {
+	c := r.Clone()
+	c.Key.LastUsedAt = m.used[r.Key.ID]
+	return c
+}
+
+// Get implements Store.
+func (m *Memory) Get(ctx context.Context, id string) (*Record, error) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	if err := m.usable(ctx); err != nil {
+		return nil, err
+	}
+	r := m.keys[id]
+	if r == nil {
+		return nil, fmt.Errorf("key id %q: %w", id, ErrNotFound)
+	}
+	return m.own(r), nil
+}
+
+// List implements Store.
+func (m *Memory) List(ctx context.Context, q Query) ([]*Record, error) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	if err := m.usable(ctx); err != nil {
+		return nil, err
+	}
+	all := make([]*Record, 0, len(m.keys))
+	for _, r := range m.keys {
+		all = append(all, m.own(r))
+	}
+	return selectRecords(all, q)
+}
+
+// Count implements Store.
+func (m *Memory) Count(ctx context.Context, f Filter) (int, error) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	if err := m.usable(ctx); err != nil {
+		return 0, err
+	}
+	n := 0
+	for _, r := range m.keys {
+		ok, err := f.matches(&r.Key)
+		if err != nil {
+			return 0, err
+		}
+		if ok {
+			n++
+		}
+	}
+	return n, nil
+}
+
+// Touch implements Store.
+func (m *Memory) Touch(ctx context.Context, uses []Use) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.usable(ctx); err != nil {
+		return err
+	}
+	for _, u := range uses {
+		if at := toMillis(u.At); m.keys[u.KeyID] != nil && at.After(m.used[u.KeyID]) {
+			m.used[u.KeyID] = at
+		}
+	}
+	return nil
+}
+
+// Events implements Store.
+func (m *Memory) Events(ctx context.Context, q EventQuery) ([]Event, error) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	if err := m.usable(ctx); err != nil {
+		return nil, err
+	}
+	return selectEvents(m.events, q), nil
+}
+
+func selectEvents(events []Event, q EventQuery) []Event {
+	var out []Event
+	for _, e := range events {
+		if e.ID <= q.After || (q.KeyID != "" && e.KeyID != q.KeyID) || (!q.LookupID.IsZero() && e.LookupID != q.LookupID) {
+			continue
+		}
+		if out = append(out, e.Clone()); q.Limit > 0 && len(out) == q.Limit {
+			break
+		}
+	}
+	return out
+}
+
+// PruneEvents implements Store.
+func (m *Memory) PruneEvents(ctx context.Context, before time.Time) (int, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.usable(ctx); err != nil {
+		return 0, err
+	}
+	had := len(m.events)
+	m.events = slices.DeleteFunc(m.events, func(e Event) bool { return e.At.Before(before) && e.ID != m.head })
+	return had - len(m.events), nil
+}
+
+// Feed implements Store.
+func (m *Memory) Feed(ctx context.Context, after int64, limit int) (Feed, error) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	if err := m.usable(ctx); err != nil {
+		return Feed{}, err
+	}
+	feed := Feed{ID: m.feedID, Head: m.head}
+	first, _ := slices.BinarySearchFunc(m.events, after+1, func(e Event, id int64) int { return int(e.ID - id) })
+	for _, e := range m.events[first:] {
+		if len(feed.Events) == limit {
+			break
+		}
+		feed.Events = append(feed.Events, FeedEvent{ID: e.ID, Kind: e.Kind, LookupID: e.LookupID})
+	}
+	return feed, nil
+}
+
+// Join implements Store.
+func (m *Memory) Join(ctx context.Context, member Member) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.usable(ctx); err != nil {
+		return err
+	}
+	m.members[member.ID] = membership{Member: member, lapses: time.Now().Add(member.TTL)}
+	return nil
+}
+
+// Leave implements Store.
+func (m *Memory) Leave(ctx context.Context, id string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.usable(ctx); err != nil {
+		return err
+	}
+	delete(m.members, id)
+	return nil
+}
+
+// Members implements Store.
+func (m *Memory) Members(ctx context.Context) ([]Member, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.usable(ctx); err != nil {
+		return nil, err
+	}
+	var out []Member
+	for id, member := range m.members {
+		if !time.Now().Before(member.lapses) {
+			delete(m.members, id)
+			continue
+		}
+		out = append(out, Member{ID: id, Redis: member.Redis, Lease: member.Lease})
+	}
+	slices.SortFunc(out, func(a, b Member) int { return strings.Compare(a.ID, b.ID) })
+	return out, nil
+}
+
+// Close implements Store.
+func (m *Memory) Close(context.Context) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.closed = true
+	return nil
+}

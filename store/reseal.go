@@ -1,0 +1,76 @@
+package store
+
+import (
+	"context"
+	"fmt"
+)
+
+const resealBatch = 100
+
+// Reseal gives every key a proof under the current pepper, without needing any token, and returns how many it changed. After it, older
+// peppers can be removed from the configuration. With adopt, keys that have no proof at all are given one: for the day on which
+// peppers are first configured, and only for that, since a row that somebody else wrote would be adopted too. Keys whose proof does not
+// verify stay as they are, are refused, and are counted in refused. progress, if not nil, is told after each batch how many keys have been
+// looked at.
+//
+// It works in small changes and can be stopped and run again.
+func (k *Keys) Reseal(ctx context.Context, adopt bool, progress func(done int)) (resealed, refused int, err error) {
+	if k.o.Sealer == nil {
+		return 0, 0, Errorf(ErrInvalid, "store: there are no peppers to reseal with")
+	}
+	after, done := "", 0
+	for {
+		page, err := k.store.List(ctx, Query{AfterID: after, Limit: resealBatch})
+		if err != nil {
+			return resealed, refused, fmt.Errorf("store: reseal: %w", err)
+		}
+		if len(page) == 0 {
+			return resealed, refused, nil
+		}
+		var stale []string
+		for _, r := range page {
+			after = r.Key.ID
+			if r.PepperID != k.o.Sealer.PepperID() {
+				stale = append(stale, r.Key.ID)
+			} else if k.o.Sealer.Verify(r) != nil {
+				refused++
+			}
+		}
+		n, bad, err := k.resealSome(ctx, stale, adopt)
+		resealed, refused, done = resealed+n, refused+bad, done+len(page)
+		if err != nil {
+			return resealed, refused, err
+		}
+		if progress != nil {
+			progress(done)
+		}
+	}
+}
+
+func (k *Keys) resealSome(ctx context.Context, ids []string, adopt bool) (resealed, refused int, err error) {
+	if len(ids) == 0 {
+		return 0, 0, nil
+	}
+	err = k.change(ctx, "reseal", func(tx Tx) error {
+		found, err := tx.Find(ctx, Query{Filter: Filter{IDs: ids}})
+		if err != nil {
+			return err
+		}
+		for _, r := range found {
+			if unsealed := r.PepperID == "" && len(r.Proof) == 0; !(unsealed && adopt) && k.o.Sealer.Verify(r) != nil {
+				refused++
+				continue
+			}
+			k.o.Sealer.Seal(r)
+			if err := k.save(ctx, tx, r, Resealed, k.now(), nil); err != nil {
+				return err
+			}
+			resealed++
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, refused, err
+	}
+	return resealed, refused, nil
+}

@@ -1,0 +1,117 @@
+package store
+
+import (
+	"context"
+	"time"
+)
+
+// repeatWindow is how long after its death another revoke of the same key is still told to every cache: a retry after a crash must
+// wait as the first would have (COHERENCE 4.1), but strangers must not fill the log (COHERENCE 14). It is twice the greatest
+// MaxStale that package cache allows.
+const repeatWindow = 20 * time.Minute
+
+// Revoke ends a key now. When it returns, no instance accepts the key any more (COHERENCE 9).
+//
+// As in Medusa, revoking a secret key that is dead already is an error that matches ErrInvalid; a publishable key just stays
+// revoked, with the earlier of the two times. Other errors match ErrNotFound, ErrUnavailable (the revocation may have
+// happened: try again).
+func (k *Keys) Revoke(ctx context.Context, id string) (*Key, error) {
+	return k.RevokeIn(ctx, id, 0)
+}
+
+// RevokeIn ends a key after the given time, until when it works as before; 0 and less mean now. A revocation that was scheduled
+// before is replaced.
+func (k *Keys) RevokeIn(ctx context.Context, id string, after time.Duration) (*Key, error) {
+	revoked, err := k.revoke(ctx, Filter{IDs: []string{id}}, after)
+	if err != nil {
+		return nil, err
+	}
+	if len(revoked) == 0 {
+		return nil, notFound(id)
+	}
+	return revoked[0], nil
+}
+
+// RevokeWhere ends every key that the filter matches, in one change, and returns them. When one of them is a secret key that
+// is dead already, none is revoked.
+func (k *Keys) RevokeWhere(ctx context.Context, f Filter, after time.Duration) ([]*Key, error) {
+	return k.revoke(ctx, f, after)
+}
+
+func (k *Keys) revoke(ctx context.Context, f Filter, after time.Duration) ([]*Key, error) {
+	who := principal(ctx)
+	var revoked []*Key
+	dead := 0
+	err := k.change(ctx, "revoke", func(tx Tx) error {
+		found, err := k.find(ctx, tx, f)
+		if err != nil {
+			return err
+		}
+		now := k.now()
+		at, err := revocationTime(now, after)
+		if err != nil {
+			return err
+		}
+		for _, r := range found {
+			if r.Key.Type == Secret && r.Key.isDead(now) {
+				dead++
+			}
+		}
+		for _, r := range found {
+			key := &r.Key
+			revoked = append(revoked, key)
+			switch {
+			case key.isDead(now):
+				if now.Sub(key.RevokedAt) > repeatWindow {
+					continue
+				}
+				err = tx.Append(ctx, r, eventFor(r, Revoked, now, map[string]string{"already": "revoked"}))
+			case dead > 0:
+				continue
+			default:
+				err = k.revokeOne(ctx, tx, r, who, now, at)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	switch {
+	case err != nil:
+		return nil, err
+	case dead > 0:
+		return nil, Errorf(ErrInvalid, "There are %d secret keys that are already revoked.", dead)
+	}
+	return revoked, nil
+}
+
+// revokeOne writes the revocation of a key that is alive.
+func (k *Keys) revokeOne(ctx context.Context, tx Tx, r *Record, who who, now, at time.Time) error {
+	key := &r.Key
+	before := key.end()
+	key.Revoked, key.RevokedAt, key.RevokedBy, key.UpdatedAt = !at.After(now), at, who.actor, now
+	if end := key.end(); !before.IsZero() && end.After(before) { // scheduled anew, and later: that gives life
+		if err := who.holder.mayOutlive(key); err != nil {
+			return err
+		}
+	}
+	return k.save(ctx, tx, r, Revoked, now, map[string]string{"revoked_at": at.Format(wireTime)})
+}
+
+// isDead reports whether the key's revocation has taken effect.
+func (k *Key) isDead(now time.Time) bool {
+	return k.Revoked || (!k.RevokedAt.IsZero() && !now.Before(k.RevokedAt))
+}
+
+// revocationTime returns now + after, at least now, or an error that matches ErrInvalid when there is no such time.
+func revocationTime(now time.Time, after time.Duration) (time.Time, error) {
+	if after <= 0 {
+		return now, nil
+	}
+	at := toMillis(now.Add(after))
+	if at.After(latest) {
+		return time.Time{}, Errorf(ErrInvalid, "Field 'revoke_in' reaches beyond the year %d", latest.Year())
+	}
+	return at, nil
+}

@@ -1,0 +1,173 @@
+package store
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// selectRecords does to records in memory what a database does with a Query.
+func selectRecords(records []*Record, q Query) ([]*Record, error) {
+	order, err := q.Order.compare()
+	if err != nil {
+		return nil, err
+	}
+	selected := records[:0]
+	for _, r := range records {
+		ok, err := q.Filter.matches(&r.Key)
+		if err != nil {
+			return nil, err
+		}
+		if ok && (q.AfterID == "" || r.Key.ID > q.AfterID) {
+			selected = append(selected, r)
+		}
+	}
+	slices.SortFunc(selected, order)
+	selected = selected[min(max(q.Offset, 0), len(selected)):]
+	switch {
+	case q.Limit < 0:
+		return nil, nil
+	case q.Limit > 0 && q.Limit < len(selected):
+		selected = selected[:q.Limit]
+	}
+	return selected, nil
+}
+
+func (f Filter) matches(k *Key) (bool, error) {
+	hay := strings.ToLower(k.Title + "\n" + k.Redacted)
+	for _, word := range strings.Fields(strings.ToLower(f.Search)) {
+		if !strings.Contains(hay, word) {
+			return false, nil
+		}
+	}
+	if !among(f.IDs, k.ID) || !among(f.Titles, k.Title) || !among(f.Types, k.Type) ||
+		f.Tokens != nil && (k.Token == "" || !slices.Contains(f.Tokens, k.Token)) {
+		return false, nil
+	}
+	for _, column := range []struct {
+		conditions []TimeCondition
+		value      time.Time
+	}{{f.CreatedAt, k.CreatedAt}, {f.UpdatedAt, k.UpdatedAt}, {f.RevokedAt, k.RevokedAt}, {f.DeletedAt, time.Time{}}} {
+		for _, c := range column.conditions {
+			if ok, err := c.matches(column.value); !ok || err != nil {
+				return false, err
+			}
+		}
+	}
+	for _, sub := range f.And {
+		if ok, err := sub.matches(k); !ok || err != nil {
+			return false, err
+		}
+	}
+	if f.Or == nil {
+		return true, nil
+	}
+	for _, sub := range f.Or {
+		if ok, err := sub.matches(k); ok || err != nil {
+			return ok, err
+		}
+	}
+	return false, nil
+}
+
+// among reports whether value is in list; a nil list does not care.
+func among[T comparable](list []T, value T) bool {
+	return list == nil || slices.Contains(list, value)
+}
+
+func (c TimeCondition) matches(at time.Time) (bool, error) {
+	if err := c.Check(); err != nil {
+		return false, err
+	}
+	switch null := at.IsZero(); {
+	case c.Op == IsNull:
+		return null, nil
+	case null:
+		return false, nil
+	}
+	equal := slices.ContainsFunc(c.Times, func(t time.Time) bool { return toMillis(t).Equal(at) })
+	switch c.Op {
+	case NotNull:
+		return true, nil
+	case Eq, In:
+		return equal, nil
+	case Ne, NotIn:
+		return !equal, nil
+	case Gt:
+		return at.After(c.Times[0]), nil
+	case Gte:
+		return !at.Before(c.Times[0]), nil
+	case Lt:
+		return at.Before(c.Times[0]), nil
+	default: // Lte
+		return !at.After(c.Times[0]), nil
+	}
+}
+
+// Check returns nil when the condition has a known operator and the number of times that it takes, else an error that matches
+// ErrInvalid.
+func (c TimeCondition) Check() error {
+	want := 1
+	switch c.Op {
+	case Eq, Ne, Gt, Gte, Lt, Lte:
+	case In, NotIn:
+		want = len(c.Times)
+	case IsNull, NotNull:
+		want = 0
+	default:
+		return Errorf(ErrInvalid, "store: unknown operator %q", string(c.Op))
+	}
+	if len(c.Times) != want {
+		return Errorf(ErrInvalid, "store: operator %q takes %d times, got %d", string(c.Op), want, len(c.Times))
+	}
+	return nil
+}
+
+// compare returns the order as a comparison of records.
+func (o Order) compare() (func(a, b *Record) int, error) {
+	var by func(a, b *Key) int
+	switch o.By {
+	case "", ByID:
+		by = func(a, b *Key) int { return strings.Compare(a.ID, b.ID) }
+	case ByTitle:
+		by = func(a, b *Key) int { return strings.Compare(a.Title, b.Title) }
+	case ByType:
+		by = func(a, b *Key) int { return cmp.Compare(a.Type, b.Type) }
+	case ByToken:
+		by = func(a, b *Key) int { return strings.Compare(a.Token, b.Token) }
+	case ByRedacted:
+		by = func(a, b *Key) int { return strings.Compare(a.Redacted, b.Redacted) }
+	case ByCreatedBy:
+		by = func(a, b *Key) int { return strings.Compare(a.CreatedBy, b.CreatedBy) }
+	case ByCreatedAt:
+		by = func(a, b *Key) int { return a.CreatedAt.Compare(b.CreatedAt) }
+	case ByUpdatedAt:
+		by = func(a, b *Key) int { return a.UpdatedAt.Compare(b.UpdatedAt) }
+	case ByRevokedAt:
+		by = func(a, b *Key) int { return nullsLast(a.RevokedAt, b.RevokedAt) }
+	case ByLastUsedAt:
+		by = func(a, b *Key) int { return nullsLast(a.LastUsedAt, b.LastUsedAt) }
+	default:
+		return nil, Errorf(ErrInvalid, "store: keys cannot be ordered by %q", string(o.By))
+	}
+	return func(a, b *Record) int {
+		c := by(&a.Key, &b.Key)
+		if o.Desc {
+			c = -c
+		}
+		return cmp.Or(c, strings.Compare(a.Key.ID, b.Key.ID))
+	}, nil
+}
+
+func nullsLast(a, b time.Time) int {
+	switch {
+	case a.IsZero() && b.IsZero():
+		return 0
+	case a.IsZero():
+		return 1
+	case b.IsZero():
+		return -1
+	}
+	return a.Compare(b)
+}
