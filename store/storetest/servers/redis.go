@@ -1,0 +1,223 @@
+package servers
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// RedisServer is a Redis server for a test. Its methods are for one goroutine at a time, the one that runs the test:
+// they end the test when they fail.
+type RedisServer struct {
+	tb      testing.TB
+	url     string
+	addr    string
+	folder  string   // "": the server is not ours
+	program string   // path of redis-server
+	args    []string // for program
+	process *process
+}
+
+// Redis returns a server of this test's own, or the one that REDIS_URL names (redis:// or rediss://), which others may be
+// using: keep to keys that no other test has, and never flush it.
+func Redis(tb testing.TB) *RedisServer {
+	tb.Helper()
+	given := os.Getenv("REDIS_URL")
+	if given == "" {
+		return NewRedis(tb)
+	}
+	u, err := url.Parse(given)
+	if err != nil || u.Host == "" || (u.Scheme != "redis" && u.Scheme != "rediss") {
+		tb.Fatal("REDIS_URL is not a redis:// or rediss:// address") // without the value: it may hold a password
+	}
+	addr := u.Host
+	if u.Port() == "" {
+		addr = net.JoinHostPort(u.Hostname(), "6379")
+	}
+	return &RedisServer{tb: tb, url: given, addr: addr}
+}
+
+// NewRedis starts a server of this test's own, which ends with the test. It keeps nothing on disk, unless arguments for
+// redis-server say otherwise: NewRedis(t, "--appendonly", "yes").
+func NewRedis(tb testing.TB, args ...string) *RedisServer {
+	tb.Helper()
+	s, err := startRedis(args)
+	if err != nil {
+		unstarted(tb, err)
+	}
+	s.tb = tb
+	tb.Cleanup(func() {
+		if err := s.end(); err != nil {
+			tb.Errorf("end redis-server: %v", err)
+		}
+	})
+	return s
+}
+
+// Addr returns host:port.
+func (s *RedisServer) Addr() string { return s.addr }
+
+// URL returns the address as a redis:// URL. For a server that REDIS_URL names it holds what that says about user, password,
+// TLS and database; Addr does not.
+func (s *RedisServer) URL() string { return s.url }
+
+// Dir returns the folder in which the server keeps its files (dump.rdb and the like).
+func (s *RedisServer) Dir() string {
+	s.tb.Helper()
+	s.own()
+	return s.folder
+}
+
+// Pid returns the id of the server's process.
+func (s *RedisServer) Pid() int {
+	s.tb.Helper()
+	s.own()
+	return s.process.pid()
+}
+
+// Pause makes the server hang (SIGSTOP): connections stay open and can even be made, but nothing answers.
+func (s *RedisServer) Pause() { s.tb.Helper(); s.own(); s.must("pause", s.process.pause()) }
+
+// Resume ends a Pause. What clients sent meanwhile is then answered.
+func (s *RedisServer) Resume() { s.tb.Helper(); s.own(); s.must("resume", s.process.resume()) }
+
+// Kill ends the server as a crash does (SIGKILL), and returns when it is gone.
+func (s *RedisServer) Kill() { s.tb.Helper(); s.own(); s.must("kill", s.process.kill()) }
+
+// Stop asks the server to shut down, which writes dump.rdb if it was started with a --save, and returns when it is gone.
+func (s *RedisServer) Stop() {
+	s.tb.Helper()
+	s.own()
+	s.must("stop", s.process.stop(terminate, startWithin))
+}
+
+// Restart starts the server again on the same port and folder, after stopping it if it runs, and returns when it answers. Files in
+// Dir can be exchanged between Stop and Restart.
+func (s *RedisServer) Restart() {
+	s.tb.Helper()
+	s.own()
+	s.must("stop", s.process.stop(terminate, startWithin))
+	s.must("start", s.launch())
+}
+
+// own skips the test when the server belongs to somebody else.
+func (s *RedisServer) own() {
+	s.tb.Helper()
+	if s.folder == "" {
+		s.tb.Skip("SKIPPED: this test breaks its server, and REDIS_URL names one that is not ours to break")
+	}
+}
+
+func (s *RedisServer) must(what string, err error) {
+	s.tb.Helper()
+	if err != nil {
+		s.tb.Fatalf("%s redis-server: %v", what, err)
+	}
+}
+
+func startRedis(args []string) (*RedisServer, error) {
+	program, err := findRedis()
+	if err != nil {
+		return nil, err
+	}
+	folder, err := os.MkdirTemp("", "latchkey-redis-")
+	if err != nil {
+		return nil, err
+	}
+	for range starts {
+		var port int
+		if port, err = freePort(); err != nil {
+			break
+		}
+		s := &RedisServer{
+			url: "redis://" + loopback(port), addr: loopback(port), folder: folder, program: program,
+			args: append([]string{
+				"--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--dir", folder, "--daemonize", "no",
+				"--save", "", "--appendonly", "no",
+			}, args...),
+		}
+		if err = s.launch(); err == nil {
+			return s, nil
+		}
+	}
+	return nil, errors.Join(err, os.RemoveAll(folder))
+}
+
+// launch starts the program and waits until it answers.
+func (s *RedisServer) launch() error {
+	log := filepath.Join(s.folder, "redis-server.log")
+	cmd := exec.Command(s.program, s.args...)
+	cmd.Dir = s.folder
+	var err error
+	if s.process, err = start(cmd, log, farewellKill, s.folder); err != nil {
+		return err
+	}
+	for deadline := time.Now().Add(startWithin); time.Now().Before(deadline); time.Sleep(2 * time.Millisecond) {
+		if s.process.ended() {
+			return fmt.Errorf("%s ended at once:\n%s", s.program, tail(log))
+		}
+		if redisAnswers(s.addr, s.process.pid()) {
+			return nil
+		}
+	}
+	return errors.Join(fmt.Errorf("%s did not answer within %v:\n%s", s.program, startWithin, tail(log)), s.process.kill())
+}
+
+// redisAnswers reports whether the process itself, and not another server on a port that was taken meanwhile, answers
+// commands and has loaded its data.
+func redisAnswers(addr string, pid int) bool {
+	conn, err := net.DialTimeout("tcp", addr, time.Second)
+	if err != nil {
+		return false
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(time.Second))
+	if _, err := io.WriteString(conn, "INFO\r\n"); err != nil {
+		return false
+	}
+	r := bufio.NewReader(conn)
+	line, err := r.ReadString('\n')
+	if err != nil {
+		return false
+	}
+	if strings.HasPrefix(line, "-NOAUTH") {
+		return true // started with --requirepass; more is not to be learned without it
+	}
+	size, err := strconv.Atoi(strings.TrimSpace(strings.TrimPrefix(line, "$")))
+	if err != nil || size < 0 {
+		return false
+	}
+	info := make([]byte, size)
+	if _, err := io.ReadFull(r, info); err != nil {
+		return false
+	}
+	lines := "\r\n" + string(info)
+	return strings.Contains(lines, "\r\nprocess_id:"+strconv.Itoa(pid)+"\r\n") && strings.Contains(lines, "\r\nloading:0\r\n")
+}
+
+func (s *RedisServer) end() error {
+	// It keeps nothing that anybody could still want, so it need not be asked politely.
+	return errors.Join(s.process.kill(), os.RemoveAll(s.folder))
+}
+
+func findRedis() (string, error) {
+	if supported {
+		for _, name := range []string{"redis-server", "valkey-server"} {
+			if path, err := exec.LookPath(name); err == nil {
+				return path, nil
+			}
+		}
+	}
+	return "", fmt.Errorf("redis-server is %w (Debian, Ubuntu: apt-get install redis-server; macOS: brew install redis; "+
+		"or set REDIS_URL to a running one)", errMissing)
+}
