@@ -109,6 +109,10 @@ func (m *Memory) Change(ctx context.Context, actor Actor, fn func(Tx) error) (Ch
 			delete(m.used, id)
 			continue
 		}
+		if _, known := m.keys[id]; !known && !r.Key.LastUsedAt.IsZero() {
+			m.used[id] = r.Key.LastUsedAt
+		}
+		r.Key.LastUsedAt = time.Time{}
 		m.keys[id] = r
 	}
 	for id, r := range tx.written { // after the deletions: a lookup id may have moved

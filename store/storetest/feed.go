@@ -1,0 +1,320 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/latchkey-go/latchkey/store"
+)
+
+var errOnPurpose = errors.New("on purpose")
+
+func rollback(t *testing.T, s store.Store) {
+	ctx := within(t)
+	c, err := s.Change(ctx, store.Actor{}, func(tx store.Tx) error {
+		if err := tx.Insert(ctx, plain(1), event(store.Created)); err != nil {
+			return err
+		}
+		return errOnPurpose
+	})
+	if !errors.Is(err, errOnPurpose) || c.Last != 0 {
+		t.Errorf("a failed change answered %+v, %v", c, err)
+	}
+	c, err = s.Change(ctx, store.Actor{}, func(tx store.Tx) error {
+		_, err := tx.Find(ctx, store.Query{})
+		return err
+	})
+	if err != nil || c.Last != 0 || c.Events != nil {
+		t.Errorf("a change that changed nothing answered %+v, %v", c, err)
+	}
+	if _, err := s.Get(ctx, plain(1).Key.ID); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("Get after rollback: %v", err)
+	}
+	feed := must[store.Feed](t)(s.Feed(ctx, 0, 10))
+	if feed.Head != 0 || len(feed.Events) != 0 || feed.ID == "" {
+		t.Errorf("feed after rollback: %+v", feed)
+	}
+	if c := insert(t, s, plain(2)); c.First != 1 || c.Last != 1 {
+		t.Errorf("the first change that counts is %+v, want number 1", c)
+	}
+}
+
+func events(t *testing.T, s store.Store) {
+	ctx := within(t)
+	r := plain(1)
+	insert(t, s, r, plain(2))
+	r.Key.Version = 2
+	change(t, s, func(ctx context.Context, tx store.Tx) error {
+		e := store.Event{Kind: store.Revoked, Version: 2, At: base.Add(time.Hour), Details: map[string]string{"why": "leaked ü"}}
+		if err := tx.Update(ctx, r, e); err != nil {
+			return err
+		}
+		inside := must[[]store.Event](t)(tx.Events(ctx, store.EventQuery{LookupID: r.Key.LookupID}))
+		if len(inside) != 2 || inside[1].Kind != store.Revoked {
+			t.Errorf("Tx.Events: %+v", inside)
+		}
+		return tx.Append(ctx, nil, store.Event{Kind: store.Imported, At: base, Details: map[string]string{"count": "3"}})
+	})
+	all := must[[]store.Event](t)(s.Events(ctx, store.EventQuery{}))
+	if len(all) != 4 {
+		t.Fatalf("%d events, want 4: %+v", len(all), all)
+	}
+	want := store.Event{ID: 3, KeyID: r.Key.ID, LookupID: r.Key.LookupID, Kind: store.Revoked, Version: 2, Actor: "user_1", RequestID: "req-1",
+		At: base.Add(time.Hour), Details: map[string]string{"why": "leaked ü"}}
+	if got := all[2]; fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+	if batch := all[3]; batch.KeyID != "" || !batch.LookupID.IsZero() || batch.Details["count"] != "3" {
+		t.Errorf("an event of a batch: %+v", batch)
+	}
+	for _, q := range []struct {
+		query store.EventQuery
+		want  int
+	}{
+		{store.EventQuery{KeyID: r.Key.ID}, 2},
+		{store.EventQuery{LookupID: plain(2).Key.LookupID}, 1},
+		{store.EventQuery{After: 2}, 2},
+		{store.EventQuery{Limit: 3}, 3},
+		{store.EventQuery{KeyID: r.Key.ID, After: 1, Limit: 5}, 1},
+		{store.EventQuery{KeyID: "apk_none"}, 0},
+	} {
+		if got := must[[]store.Event](t)(s.Events(ctx, q.query)); len(got) != q.want {
+			t.Errorf("%+v: %d events, want %d", q.query, len(got), q.want)
+		}
+	}
+}
+
+func blockOfEvents(t *testing.T, s store.Store) {
+	ctx := within(t)
+	insert(t, s, plain(1))
+	c := insert(t, s, plain(2), plain(3), plain(4))
+	if c.First != 2 || c.Last != 4 || len(c.Events) != 3 {
+		t.Fatalf("change of three keys: %+v", c)
+	}
+	for i, e := range c.Events {
+		if want := (store.FeedEvent{ID: int64(i + 2), Kind: store.Created, LookupID: lookupID(i + 2)}); e != want {
+			t.Errorf("event %d: %+v, want %+v", i, e, want)
+		}
+	}
+	feed := must[store.Feed](t)(s.Feed(ctx, 1, 2))
+	if feed.ID != c.FeedID || feed.Head != 4 || len(feed.Events) != 2 || feed.Events[0] != c.Events[0] || feed.Events[1] != c.Events[1] {
+		t.Errorf("Feed(after 1, limit 2): %+v", feed)
+	}
+	if feed := must[store.Feed](t)(s.Feed(ctx, 4, 10)); feed.Head != 4 || len(feed.Events) != 0 {
+		t.Errorf("Feed at its head: %+v", feed)
+	}
+	if c := change(t, s, func(ctx context.Context, tx store.Tx) error {
+		for _, n := range []int{5, 6} {
+			if err := tx.InsertQuietly(ctx, plain(n)); err != nil {
+				return err
+			}
+		}
+		return tx.Append(ctx, nil, event(store.Imported))
+	}); c.First != 5 || c.Last != 5 || !c.Events[0].LookupID.IsZero() {
+		t.Errorf("a quiet batch: %+v", c)
+	}
+	if n := must[int](t)(s.Count(ctx, store.Filter{})); n != 6 {
+		t.Errorf("Count: %d, want 6", n)
+	}
+}
+
+func gapFree(t *testing.T, s store.Store) {
+	ctx := within(t)
+	const workers, each = 8, 6
+	done := make(chan struct{})
+	var writers, readers sync.WaitGroup
+	readers.Go(func() { // sees each number only after all before it
+		var last int64
+		for {
+			feed, err := s.Feed(ctx, last, 1000)
+			if err != nil {
+				t.Errorf("Feed: %v", err)
+				return
+			}
+			for _, e := range feed.Events {
+				if e.ID != last+1 {
+					t.Errorf("saw event %d after %d", e.ID, last)
+				}
+				last = e.ID
+			}
+			if last != feed.Head {
+				t.Errorf("head %d, but events only up to %d", feed.Head, last)
+			}
+			select {
+			case <-done:
+				return
+			default:
+			}
+		}
+	})
+	committed := make(chan store.Change, workers*each)
+	for w := range workers {
+		writers.Go(func() {
+			random := rand.New(rand.NewPCG(1, uint64(w)))
+			for i := range each {
+				fail := random.IntN(3) == 0
+				n := 1 + random.IntN(3)
+				c, err := s.Change(ctx, store.Actor{}, func(tx store.Tx) error {
+					for j := range n {
+						if err := tx.Insert(ctx, plain(w*1000+i*10+j+1), event(store.Created)); err != nil {
+							return err
+						}
+					}
+					if fail {
+						return errOnPurpose
+					}
+					return nil
+				})
+				switch {
+				case fail && !errors.Is(err, errOnPurpose), !fail && err != nil:
+					t.Errorf("Change: %v", err)
+				case !fail:
+					committed <- c
+				}
+			}
+		})
+	}
+	writers.Wait()
+	close(done)
+	readers.Wait()
+	close(committed)
+	var total int64
+	for c := range committed {
+		if n := c.Last - c.First + 1; n != int64(len(c.Events)) {
+			t.Errorf("a change from %d to %d has %d events", c.First, c.Last, len(c.Events))
+		}
+		total += int64(len(c.Events))
+	}
+	if feed := must[store.Feed](t)(s.Feed(ctx, 0, 10_000)); feed.Head != total || int64(len(feed.Events)) != total {
+		t.Errorf("head %d and %d events, want %d of both", feed.Head, len(feed.Events), total)
+	}
+	if n := must[int](t)(s.Count(ctx, store.Filter{})); int64(n) != total {
+		t.Errorf("Count: %d, want %d", n, total)
+	}
+}
+
+func prune(t *testing.T, s store.Store) {
+	ctx := within(t)
+	insert(t, s, plain(1), plain(2))
+	change(t, s, func(ctx context.Context, tx store.Tx) error {
+		return tx.Append(ctx, plain(1), store.Event{Kind: store.Updated, At: base.Add(time.Hour)})
+	})
+	if n := must[int](t)(s.PruneEvents(ctx, base.Add(time.Minute))); n != 2 {
+		t.Errorf("pruned %d, want 2", n)
+	}
+	if n := must[int](t)(s.PruneEvents(ctx, base.Add(48*time.Hour))); n != 0 {
+		t.Errorf("pruned %d more, want 0: the newest stays", n)
+	}
+	feed := must[store.Feed](t)(s.Feed(ctx, 0, 10))
+	if feed.Head != 3 || len(feed.Events) != 1 || feed.Events[0].ID != 3 {
+		t.Errorf("feed after pruning: %+v", feed)
+	}
+}
+
+func touch(t *testing.T, s store.Store) {
+	ctx := within(t)
+	insert(t, s, plain(1), plain(2))
+	for _, step := range []struct{ at, want time.Time }{
+		{base, base}, {base.Add(time.Minute), base.Add(time.Minute)}, {base.Add(time.Second), base.Add(time.Minute)},
+	} {
+		if err := s.Touch(ctx, []store.Use{{KeyID: "apk_none", At: base}, {KeyID: plain(1).Key.ID, At: step.at}}); err != nil {
+			t.Fatal(err)
+		}
+		if got := must[*store.Record](t)(s.Get(ctx, plain(1).Key.ID)).Key.LastUsedAt; !got.Equal(step.want) {
+			t.Errorf("after use at %s: %s, want %s", step.at, got, step.want)
+		}
+	}
+	if err := s.Touch(ctx, nil); err != nil {
+		t.Errorf("no uses: %v", err)
+	}
+	if got := must[*store.Record](t)(s.Get(ctx, plain(2).Key.ID)); !got.Key.LastUsedAt.IsZero() || got.Key.Version != 1 {
+		t.Errorf("another key was touched: %+v", got.Key)
+	}
+	if feed := must[store.Feed](t)(s.Feed(ctx, 0, 10)); feed.Head != 2 {
+		t.Errorf("use was told in the feed: head %d", feed.Head)
+	}
+	change(t, s, func(ctx context.Context, tx store.Tx) error {
+		return tx.Update(ctx, plain(1), event(store.Updated))
+	})
+	if got := must[*store.Record](t)(s.Get(ctx, plain(1).Key.ID)).Key.LastUsedAt; !got.Equal(base.Add(time.Minute)) {
+		t.Errorf("an update set the last use to %s", got)
+	}
+}
+
+func members(t *testing.T, s store.Store) {
+	ctx := within(t)
+	ours := func() map[string]store.Member { // a cache under test may be a member itself
+		t.Helper()
+		found := map[string]store.Member{}
+		for _, m := range must[[]store.Member](t)(s.Members(ctx)) {
+			if m.ID == "a" || m.ID == "b" {
+				m.TTL = 0
+				found[m.ID] = m
+			}
+		}
+		return found
+	}
+	a := store.Member{ID: "a", Redis: true, Lease: 1500 * time.Millisecond, TTL: time.Hour}
+	for _, m := range []store.Member{a, a, {ID: "b", Lease: time.Second, TTL: 50 * time.Millisecond}} {
+		if err := s.Join(ctx, m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	deadline := time.Now().Add(20 * time.Second)
+	for len(ours()) != 1 {
+		if time.Now().After(deadline) {
+			t.Fatalf("the member whose row lapsed is still there: %+v", ours())
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	a.TTL = 0
+	if got := ours()["a"]; got != a {
+		t.Errorf("got %+v, want %+v", got, a)
+	}
+	for range 2 {
+		if err := s.Leave(ctx, "a"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := ours(); len(got) != 0 {
+		t.Errorf("after Leave: %+v", got)
+	}
+}
+
+func contextOver(t *testing.T, s store.Store) {
+	insert(t, s, plain(1))
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if found, err := s.Lookup(ctx, lookupID(99), ""); err != nil && !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("Lookup: %+v, %v; want an answer or ErrUnavailable", found, err)
+	}
+	if _, err := s.Get(ctx, "apk_none"); errors.Is(err, store.ErrNotFound) {
+		t.Errorf("Get said not found though it could not ask: %v", err)
+	}
+	_, err := s.Change(ctx, store.Actor{}, func(tx store.Tx) error { return tx.Insert(ctx, plain(2), event(store.Created)) })
+	if err == nil {
+		t.Error("Change succeeded though its context was over")
+	}
+}
+
+func closed(t *testing.T, s store.Store) {
+	ctx := within(t)
+	insert(t, s, plain(1))
+	if err := s.Close(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Lookup(ctx, lookupID(1), ""); !errors.Is(err, store.ErrClosed) {
+		t.Errorf("Lookup: %v, want ErrClosed", err)
+	}
+	if _, err := s.Change(ctx, store.Actor{}, func(tx store.Tx) error { return nil }); !errors.Is(err, store.ErrClosed) {
+		t.Errorf("Change: %v, want ErrClosed", err)
+	}
+	if _, err := s.Get(ctx, "x"); !errors.Is(err, store.ErrClosed) {
+		t.Errorf("Get: %v, want ErrClosed", err)
+	}
+}
