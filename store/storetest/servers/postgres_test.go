@@ -12,11 +12,12 @@ import (
 )
 
 func TestPostgres(t *testing.T) {
+	t.Setenv("DATABASE_URL", "") // what is tested is what we start ourselves
 	t.Run("gives each test an empty database of its own", func(t *testing.T) {
 		s := servers.Postgres(t)
 		a, b := connect(t, s.Database(t)), connect(t, s.Database(t))
-		exec(t, a, "CREATE TABLE x (n int)")
-		exec(t, b, "CREATE TABLE x (n int)") // there is none yet
+		run(t, a, "CREATE TABLE x (n int)")
+		run(t, b, "CREATE TABLE x (n int)") // there is none yet
 	})
 
 	t.Run("shares one server among the tests", func(t *testing.T) {
@@ -60,7 +61,7 @@ func TestPostgres(t *testing.T) {
 		s := servers.NewPostgres(t, "max_connections=20")
 		dsn := s.Database(t)
 		c := connect(t, dsn)
-		exec(t, c, "CREATE TABLE x (n int)")
+		run(t, c, "CREATE TABLE x (n int)")
 		var limit string
 		if err := c.QueryRow(t.Context(), "SHOW max_connections").Scan(&limit); err != nil || limit != "20" {
 			t.Errorf("max_connections = %q, %v; want the setting of the test", limit, err)
@@ -83,7 +84,7 @@ func TestPostgres(t *testing.T) {
 		wantRefused(t, s.Addr())
 		s.Restart()
 		wantRows(t, dsn, 1)
-		exec(t, connect(t, dsn), "INSERT INTO x VALUES (2)")
+		run(t, connect(t, dsn), "INSERT INTO x VALUES (2)")
 		s.Stop()
 		wantRefused(t, s.Addr())
 		s.Restart()
@@ -148,7 +149,7 @@ func connect(t *testing.T, dsn string) *pgx.Conn {
 	return c
 }
 
-func exec(t *testing.T, c *pgx.Conn, sql string) {
+func run(t *testing.T, c *pgx.Conn, sql string) {
 	t.Helper()
 	if _, err := c.Exec(t.Context(), sql); err != nil {
 		t.Fatalf("%s: %v", sql, err)

@@ -144,6 +144,7 @@ func startRedis(args []string) (*RedisServer, error) {
 			args: append([]string{
 				"--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--dir", folder, "--daemonize", "no",
 				"--save", "", "--appendonly", "no",
+				"--repl-diskless-sync-delay", "0", // a follower would wait five seconds for others to join
 			}, args...),
 		}
 		if err = s.launch(); err == nil {

@@ -106,7 +106,7 @@ func TestRedis(t *testing.T) {
 		host, port, _ := net.SplitHostPort(leader.Addr())
 		follower := servers.NewRedis(t, "--replicaof", host, port)
 		wantReply(t, dial(t, leader.Addr()), "SET a 1", "+OK")
-		wantReply(t, dial(t, leader.Addr()), "WAIT 1 0", ":1")
+		wantReply(t, dial(t, leader.Addr()), "WAIT 1 10000", ":1")
 		wantReply(t, dial(t, follower.Addr()), "EXISTS a", ":1")
 	})
 
