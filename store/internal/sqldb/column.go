@@ -1,0 +1,216 @@
+package sqldb
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/latchkey-go/latchkey/store"
+)
+
+// The types of this file are the fields of a record as rows.Scan fills them: a pointer to the field is converted to a pointer to one
+// of these, so that nothing is copied twice and NULL, which a left join gives for every column, needs no second variable.
+
+type text string
+
+func (t *text) Scan(src any) error {
+	switch v := src.(type) {
+	case nil:
+		*t = ""
+	case string:
+		*t = text(v)
+	case []byte:
+		*t = text(v)
+	default:
+		return unexpected("text", src)
+	}
+	return nil
+}
+
+type number int64
+
+func (n *number) Scan(src any) error {
+	switch v := src.(type) {
+	case nil:
+		*n = 0
+	case int64:
+		*n = number(v)
+	default:
+		return unexpected("a number", src)
+	}
+	return nil
+}
+
+// count is a number in a field of type int.
+type count int
+
+func (c *count) Scan(src any) error {
+	var n number
+	err := n.Scan(src)
+	*c = count(n)
+	return err
+}
+
+// flag is a boolean, which SQLite keeps as 0 or 1.
+type flag bool
+
+func (f *flag) Scan(src any) error {
+	switch v := src.(type) {
+	case nil:
+		*f = false
+	case bool:
+		*f = flag(v)
+	case int64:
+		*f = v != 0
+	default:
+		return unexpected("a boolean", src)
+	}
+	return nil
+}
+
+// moment is a time: a timestamp in PostgreSQL, Unix milliseconds in SQLite.
+type moment time.Time
+
+func (m *moment) Scan(src any) error {
+	switch v := src.(type) {
+	case nil:
+		*m = moment{}
+	case time.Time:
+		*m = moment(v.UTC())
+	case int64:
+		*m = moment(time.UnixMilli(v).UTC())
+	default:
+		return unexpected("a time", src)
+	}
+	return nil
+}
+
+type blob []byte
+
+func (b *blob) Scan(src any) error {
+	switch v := src.(type) {
+	case nil:
+		*b = nil
+	case []byte:
+		*b = append(blob(nil), v...) // the driver will use v again
+	default:
+		return unexpected("bytes", src)
+	}
+	return nil
+}
+
+type lookupID store.LookupID
+
+func (id *lookupID) Scan(src any) error {
+	switch v := src.(type) {
+	case nil:
+		*id = lookupID{}
+	case []byte:
+		if len(v) != len(id) {
+			return fmt.Errorf("a lookup id has %d bytes, this one has %d", len(id), len(v))
+		}
+		copy(id[:], v)
+	default:
+		return unexpected("bytes", src)
+	}
+	return nil
+}
+
+// list is a JSON list of texts; NULL is nil.
+type list []string
+
+func (l *list) Scan(src any) error {
+	*l = nil
+	return scanJSON(src, (*[]string)(l))
+}
+
+// prefixes is a JSON list of networks in CIDR notation.
+type prefixes []netip.Prefix
+
+func (p *prefixes) Scan(src any) error {
+	*p = nil
+	return scanJSON(src, (*[]netip.Prefix)(p))
+}
+
+// textMap is a JSON object of texts; NULL is nil.
+type textMap map[string]string
+
+func (m *textMap) Scan(src any) error {
+	*m = nil
+	return scanJSON(src, (*map[string]string)(m))
+}
+
+func scanJSON(src, to any) error {
+	switch v := src.(type) {
+	case nil:
+		return nil
+	case string:
+		return json.Unmarshal([]byte(v), to)
+	case []byte:
+		return json.Unmarshal(v, to)
+	default:
+		return unexpected("JSON", src)
+	}
+}
+
+func unexpected(want string, got any) error {
+	return fmt.Errorf("column holds %T where %s is expected", got, want)
+}
+
+// jsonList returns the argument for a list: NULL for nil.
+func jsonList[T any](l []T) any {
+	if l == nil {
+		return nil
+	}
+	return mustJSON(l)
+}
+
+// jsonMap returns the argument for a map: NULL for nil.
+func jsonMap(m map[string]string) any {
+	if m == nil {
+		return nil
+	}
+	return mustJSON(m)
+}
+
+// mustJSON encodes texts, numbers and networks, and lists and maps of them: none of these can fail.
+func mustJSON(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return string(b)
+}
+
+// orNull returns the argument for a text that is NULL when it is empty.
+func orNull(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
+// bytesOrNull returns the argument for bytes that are NULL when there are none.
+func bytesOrNull(b []byte) any {
+	if len(b) == 0 {
+		return nil
+	}
+	return b
+}
+
+// lookupArg returns the argument for a lookup id: NULL for none.
+func lookupArg(id store.LookupID) any {
+	if id.IsZero() {
+		return nil
+	}
+	return id[:]
+}
+
+// storable reports whether every database can hold s as it is. PostgreSQL takes neither NUL nor bytes that are not UTF-8, and JSON
+// would silently replace the latter. A text that is not storable is refused in what is written, and matches nothing in what is asked.
+func storable(s string) bool {
+	return utf8.ValidString(s) && strings.IndexByte(s, 0) < 0
+}

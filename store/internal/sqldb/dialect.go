@@ -1,0 +1,119 @@
+package sqldb
+
+import (
+	"context"
+	"database/sql"
+	"io/fs"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Dialect is what a kind of database needs to be told in its own words. Statements are written with ? for an argument and with bare
+// table names, all of which begin with latchkey_; bind gives them their final form.
+type Dialect struct {
+	Name       string // as in store.Info
+	Migrations fs.FS  // see migrate.go
+	Numbered   bool   // arguments are $1, $2 … instead of ?
+	Schema     string // "" or a quoted schema name and a dot, put before each table
+
+	// Probe asks the server what it is, and Speaks judges the answer.
+	Probe  string
+	Speaks func(answer string) bool
+	// Prepare, if set, checks or sets what the pool must have, on one of its connections. An error that matches
+	// store.ErrInvalid is for whoever configured the pool.
+	Prepare func(context.Context, *sql.DB, *sql.Conn) error
+
+	// Begin and Lock are run at the start of a migration; afterwards nobody else migrates until it is committed.
+	Begin string
+	Lock  []string
+	// Migrated asks whether the version table exists: 0 or 1.
+	Migrated string
+
+	// Isolation is that of a change.
+	Isolation sql.IsolationLevel
+	// Writers is how many changes of this process may be under way at once. All but one of them wait for the feed's lock, each with
+	// a connection that lookups then cannot have.
+	Writers int
+	// TakeFeed adds one to the feed's head, and with it takes the lock that serialises changes. It returns feed_id, head and keys.
+	TakeFeed string
+	// WritableCTE: a WITH clause may hold an INSERT, so that two writes travel as one.
+	WritableCTE bool
+
+	// Time gives a time its form as an argument.
+	Time func(time.Time) any
+	// Now is the database's clock and Later that clock moved by an argument of milliseconds, in the form of a time column.
+	Now, Later string
+	// Contains is a condition over a column, %s, and an argument: the one has the other in it, no character being special.
+	Contains string
+	// Among is a condition over a column, %s, and an argument, a JSON list of texts that has the column in it.
+	Among string
+
+	// Touch moves last_used_at forward by an argument, a JSON list of [key id, Unix milliseconds], waiting for row locks.
+	Touch string
+	// TouchFree, if set, does the same for the rows that nobody has locked and returns the ids of the others. It is for databases
+	// that lock rows one by one, where waiting with several locks in hand could be a deadlock.
+	TouchFree string
+}
+
+// bind gives a statement its final form.
+func (d *Dialect) bind(statement string) string {
+	if d.Schema != "" {
+		statement = strings.ReplaceAll(statement, "latchkey_", d.Schema+"latchkey_")
+	}
+	if !d.Numbered {
+		return statement
+	}
+	var b strings.Builder
+	for n := 1; ; n++ {
+		before, after, found := strings.Cut(statement, "?")
+		b.WriteString(before)
+		if !found {
+			return b.String()
+		}
+		b.WriteByte('$')
+		b.WriteString(strconv.Itoa(n))
+		statement = after
+	}
+}
+
+// time gives a time its form as an argument: whole milliseconds, and NULL for one that is not set.
+func (d *Dialect) time(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return d.Time(t.UTC().Truncate(time.Millisecond))
+}
+
+// statements are those whose text does not depend on their arguments, in their final form.
+type statements struct {
+	lookup, lookupLegacy                string
+	get, count                          string
+	takeFeed                            string
+	insert, update, remove, exists      string
+	feed, prune                         string
+	touch, touchFree                    string
+	join, leave, members, forgetMembers string
+}
+
+func (d *Dialect) statements() statements {
+	return statements{
+		lookup:        d.bind(lookupSQL),
+		lookupLegacy:  d.bind(lookupLegacySQL),
+		get:           d.bind(`SELECT ` + columns("") + ` FROM latchkey_key WHERE id = ?`),
+		count:         d.bind(`SELECT keys FROM latchkey_feed WHERE id = 1`),
+		takeFeed:      d.bind(d.TakeFeed),
+		insert:        d.bind(insertSQL()),
+		update:        d.bind(updateSQL()),
+		remove:        d.bind(`DELETE FROM latchkey_key WHERE id = ?`),
+		exists:        d.bind(`SELECT count(*) FROM latchkey_key WHERE id = ?`),
+		feed:          d.bind(feedSQL),
+		prune:         d.bind(pruneSQL),
+		touch:         d.bind(d.Touch),
+		touchFree:     d.bind(d.TouchFree),
+		join:          d.bind(strings.ReplaceAll(joinSQL, "{later}", d.Later)),
+		leave:         d.bind(`DELETE FROM latchkey_member WHERE id = ?`),
+		members:       d.bind(`SELECT id, redis, lease, expires_at > ` + d.Now + ` FROM latchkey_member ORDER BY id`),
+		forgetMembers: d.bind(`DELETE FROM latchkey_member WHERE expires_at <= ` + d.Now),
+	}
+}

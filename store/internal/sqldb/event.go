@@ -1,0 +1,160 @@
+package sqldb
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"github.com/latchkey-go/latchkey/store"
+)
+
+// errNoFeed: somebody has emptied the table that the migration put one row into.
+var errNoFeed = errors.New("latchkey_feed has no row")
+
+const eventColumns = `id, key_id, lookup_id, kind, version, actor, request_id, occurred_at, details`
+
+// feedSQL limits before it joins, so that the events come from their primary key in order and none is sorted.
+const feedSQL = `SELECT f.feed_id, f.head, e.id, e.kind, e.lookup_id FROM latchkey_feed f
+	LEFT JOIN (SELECT id, kind, lookup_id FROM latchkey_event WHERE id > ? ORDER BY id LIMIT ?) e ON TRUE
+	WHERE f.id = 1 ORDER BY e.id`
+
+// pruneBatch is how many events one statement removes, so that it stays short.
+const pruneBatch = 1000
+
+const pruneSQL = `DELETE FROM latchkey_event WHERE id IN (
+	SELECT id FROM latchkey_event WHERE occurred_at < ? AND id < (SELECT head FROM latchkey_feed WHERE id = 1)
+	ORDER BY occurred_at LIMIT 1000)`
+
+// checkEvent returns an error that matches store.ErrInvalid for an event that no row can hold.
+func checkEvent(e store.Event) error {
+	fits := storable(string(e.Kind)) && storable(e.KeyID)
+	for name, value := range e.Details {
+		fits = fits && storable(name) && storable(value)
+	}
+	if !fits {
+		return store.Errorf(store.ErrInvalid, "a text of the event is not valid UTF-8 or contains a NUL character")
+	}
+	return nil
+}
+
+// Events implements store.Store.
+func (s *Store) Events(ctx context.Context, q store.EventQuery) ([]store.Event, error) {
+	if err := s.usable(); err != nil {
+		return nil, err
+	}
+	return s.events(ctx, s.db, q)
+}
+
+// events reads events through the pool or a transaction.
+func (s *Store) events(ctx context.Context, db queryer, q store.EventQuery) ([]store.Event, error) {
+	if !storable(q.KeyID) {
+		return nil, nil
+	}
+	statement, args := `SELECT `+eventColumns+` FROM latchkey_event WHERE id > ?`, []any{q.After}
+	if q.KeyID != "" {
+		statement, args = statement+` AND key_id = ?`, append(args, q.KeyID)
+	}
+	if !q.LookupID.IsZero() {
+		statement, args = statement+` AND lookup_id = ?`, append(args, q.LookupID[:])
+	}
+	statement += ` ORDER BY id`
+	if q.Limit > 0 {
+		statement, args = statement+` LIMIT ?`, append(args, int64(q.Limit))
+	}
+	ctx, cancel := s.bounded(ctx)
+	defer cancel()
+	rows, err := db.QueryContext(ctx, s.d.bind(statement), args...)
+	if err != nil {
+		return nil, s.fail("read events", err)
+	}
+	events, err := readEvents(rows)
+	if err != nil {
+		return nil, s.fail("read events", err)
+	}
+	return events, nil
+}
+
+// readEvents reads all rows, whose columns are eventColumns, and closes them.
+func readEvents(rows *sql.Rows) ([]store.Event, error) {
+	defer rows.Close()
+	var events []store.Event
+	for rows.Next() {
+		var e store.Event
+		if err := rows.Scan(&e.ID, &e.KeyID, (*lookupID)(&e.LookupID), (*text)(&e.Kind), &e.Version, &e.Actor, &e.RequestID,
+			(*moment)(&e.At), (*textMap)(&e.Details)); err != nil {
+			return nil, err
+		}
+		events = append(events, e)
+	}
+	return events, rows.Err()
+}
+
+// PruneEvents implements store.Store. An error may come after some events have been removed; how many is returned with it.
+func (s *Store) PruneEvents(ctx context.Context, before time.Time) (int, error) {
+	limit := s.d.Time(notBefore(before))
+	total := 0
+	for {
+		if err := s.usable(); err != nil {
+			return total, err
+		}
+		n, err := s.exec(ctx, "prune events", s.sql.prune, limit)
+		total += n
+		if err != nil || n < pruneBatch {
+			return total, err
+		}
+	}
+}
+
+// Feed implements store.Store.
+func (s *Store) Feed(ctx context.Context, after int64, limit int) (store.Feed, error) {
+	if err := s.usable(); err != nil {
+		return store.Feed{}, err
+	}
+	ctx, cancel := s.bounded(ctx)
+	defer cancel()
+	rows, err := s.db.QueryContext(ctx, s.sql.feed, after, int64(max(limit, 0)))
+	if err != nil {
+		return store.Feed{}, s.fail("read the feed", err)
+	}
+	feed, err := readFeed(rows)
+	if err != nil {
+		return store.Feed{}, s.fail("read the feed", err)
+	}
+	return feed, nil
+}
+
+func readFeed(rows *sql.Rows) (feed store.Feed, err error) {
+	defer rows.Close()
+	for rows.Next() {
+		var e store.FeedEvent
+		if err := rows.Scan(&feed.ID, &feed.Head, (*number)(&e.ID), (*text)(&e.Kind), (*lookupID)(&e.LookupID)); err != nil {
+			return store.Feed{}, err
+		}
+		if e.ID != 0 {
+			feed.Events = append(feed.Events, e)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return store.Feed{}, err
+	}
+	if feed.ID == "" {
+		return store.Feed{}, errNoFeed
+	}
+	return feed, nil
+}
+
+// exec runs one writing statement outside of a change and returns how many rows it wrote.
+func (s *Store) exec(ctx context.Context, doing, statement string, args ...any) (int, error) {
+	ctx, cancel := s.bounded(ctx)
+	defer cancel()
+	result, err := s.db.ExecContext(ctx, statement, args...)
+	if err != nil {
+		return 0, s.fail(doing, err)
+	}
+	n, err := result.RowsAffected()
+	if err != nil {
+		return 0, s.fail(doing, err)
+	}
+	return int(n), nil
+}

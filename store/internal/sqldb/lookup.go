@@ -1,0 +1,76 @@
+package sqldb
+
+import (
+	"context"
+	"database/sql"
+	"strings"
+
+	"github.com/latchkey-go/latchkey/store"
+)
+
+// A lookup reads the feed's head and the key in one statement, so that the record reflects exactly the events up to that head. The
+// feed's row is always there; when there is no key, every other column is NULL.
+var (
+	lookupSQL = `SELECT f.feed_id, f.head, ` + lookupColumns() + `
+		FROM latchkey_feed f LEFT JOIN latchkey_key k ON k.lookup_id = ? WHERE f.id = 1`
+	lookupLegacySQL = `SELECT f.feed_id, f.head, ` + lookupColumns() + `
+		FROM latchkey_feed f LEFT JOIN latchkey_key k ON k.lookup_id = ? OR (k.lookup_id IS NULL AND k.redacted = ?) WHERE f.id = 1`
+)
+
+// lookupColumns leaves out last_used_at, which is not part of what is cached.
+func lookupColumns() string {
+	return "k." + strings.Join(keyColumns[:len(keyColumns)-1], ", k.")
+}
+
+// Lookup implements store.Store.
+func (s *Store) Lookup(ctx context.Context, id store.LookupID, redacted string) (store.Found, error) {
+	if err := s.usable(); err != nil {
+		return store.Found{}, err
+	}
+	ctx, cancel := s.bounded(ctx)
+	defer cancel()
+	var rows *sql.Rows
+	var err error
+	if redacted == "" || !storable(redacted) {
+		rows, err = s.db.QueryContext(ctx, s.sql.lookup, id[:])
+	} else {
+		rows, err = s.db.QueryContext(ctx, s.sql.lookupLegacy, id[:], redacted)
+	}
+	if err != nil {
+		return store.Found{}, s.fail("lookup", err)
+	}
+	found, err := readFound(rows)
+	if err != nil {
+		return store.Found{}, s.fail("lookup", err)
+	}
+	return found, nil
+}
+
+func readFound(rows *sql.Rows) (found store.Found, err error) {
+	defer rows.Close()
+	targets := make([]any, 0, 2+len(keyColumns))
+	for rows.Next() {
+		r := new(store.Record)
+		targets = appendTargets(append(targets[:0], &found.FeedID, &found.Head), r)
+		if err := rows.Scan(targets[:len(targets)-1]...); err != nil {
+			return store.Found{}, err
+		}
+		switch {
+		case r.Key.ID == "": // no key at all
+		case !r.Key.LookupID.IsZero():
+			found.Record = r
+		default:
+			found.Legacy = append(found.Legacy, r)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return store.Found{}, err
+	}
+	if found.FeedID == "" {
+		return store.Found{}, errNoFeed
+	}
+	if found.Record != nil {
+		found.Legacy = nil
+	}
+	return found, nil
+}

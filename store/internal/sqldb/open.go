@@ -1,0 +1,140 @@
+package sqldb
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/latchkey-go/latchkey/store"
+)
+
+const (
+	// reachWithin is how long Open waits for a connection and a first answer.
+	reachWithin = 2 * time.Second
+	// migrateWithin bounds one attempt at a migration, waiting for that of another instance included.
+	migrateWithin = 30 * time.Second
+	// Between attempts the store waits for firstRetry, then twice as long each time, up to lastRetry.
+	firstRetry, lastRetry = 50 * time.Millisecond, 2 * time.Second
+)
+
+// Open migrates the database and returns a Store in it. With the database out of reach the Store answers store.ErrUnavailable and goes on trying
+// in the background until it is closed. Errors match store.ErrSchemaTooNew, store.ErrWrongDialect or, when the pool is configured in a way that
+// cannot work, store.ErrInvalid.
+func Open(db *sql.DB, d Dialect, o Options) (*Store, error) {
+	if db == nil {
+		return nil, store.Errorf(store.ErrInvalid, "%s: no database pool was given", d.Name)
+	}
+	background, stop := context.WithCancel(context.Background())
+	s := &Store{
+		db: db, d: d, log: o.Logger, timeout: cmp.Or(max(o.Timeout, 0), defaultTimeout),
+		sql:    d.statements(),
+		turns:  make(chan struct{}, max(d.Writers, 1)),
+		closed: &condition{fmt.Errorf("%s: %w", d.Name, store.ErrClosed)},
+		stop:   stop, done: make(chan struct{}),
+	}
+	if s.log == nil {
+		s.log = slog.Default()
+	}
+	switch err := s.setUp(background); {
+	case err == nil:
+		stop()
+		close(s.done)
+	case permanent(err):
+		stop()
+		return nil, err
+	default:
+		s.become(notYet(err))
+		s.log.Warn("database out of reach: no key can be checked until it is back", "store", d.Name, "error", err)
+		go s.keepTrying(background)
+	}
+	return s, nil
+}
+
+func permanent(err error) bool {
+	return errors.Is(err, store.ErrSchemaTooNew) || errors.Is(err, store.ErrWrongDialect) || errors.Is(err, store.ErrInvalid)
+}
+
+func notYet(err error) *condition {
+	return &condition{fmt.Errorf("%w: the database has not been reached and migrated yet: %w", store.ErrUnavailable, err)}
+}
+
+// keepTrying ends when the store is ready, can never be, or is closed.
+func (s *Store) keepTrying(ctx context.Context) {
+	defer close(s.done)
+	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(wait):
+		}
+		err := s.setUp(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err == nil:
+			s.become(nil)
+			s.log.Info("database reached and up to date", "store", s.d.Name)
+			return
+		case permanent(err):
+			s.refuse(err)
+			s.log.Error("database cannot be used: no key can be checked until this program is restarted with what it needs",
+				"store", s.d.Name, "error", err)
+			return
+		}
+		s.become(notYet(err))
+	}
+}
+
+// setUp checks what is at the other end of the pool and brings its schema up to date.
+func (s *Store) setUp(ctx context.Context) error {
+	reach, cancel := context.WithTimeout(ctx, reachWithin)
+	defer cancel()
+	conn, err := s.db.Conn(reach)
+	if err != nil {
+		return s.fail("connect", err)
+	}
+	defer conn.Close()
+	if err := s.checkDialect(reach, conn); err != nil {
+		return err
+	}
+	ctx, cancel = context.WithTimeout(ctx, migrateWithin)
+	defer cancel()
+	if s.d.Prepare != nil {
+		if err := s.d.Prepare(ctx, s.db, conn); err != nil {
+			return s.keepKind("prepare", err)
+		}
+	}
+	m := migration{d: &s.d, conn: conn, log: s.log}
+	return s.keepKind("migrate", m.run(ctx))
+}
+
+// keepKind wraps an error of the driver; one that has its meaning already stays as it is.
+func (s *Store) keepKind(doing string, err error) error {
+	if err == nil || permanent(err) {
+		return err
+	}
+	return s.fail(doing, err)
+}
+
+// checkDialect asks the server what it is. A server that does not understand the question but does understand another dialect's
+// is the wrong one.
+func (s *Store) checkDialect(ctx context.Context, conn *sql.Conn) error {
+	var answer string
+	err := conn.QueryRowContext(ctx, s.d.Probe).Scan(&answer)
+	if err == nil && s.d.Speaks(answer) {
+		return nil
+	}
+	if err != nil {
+		for _, other := range []string{`SELECT 'SQLite ' || sqlite_version()`, `SELECT version()`} {
+			if conn.QueryRowContext(ctx, other).Scan(&answer) == nil {
+				return fmt.Errorf("%s: %w: this is %s", s.d.Name, store.ErrWrongDialect, answer)
+			}
+		}
+		return s.fail("connect", err)
+	}
+	return fmt.Errorf("%s: %w: this is %s", s.d.Name, store.ErrWrongDialect, answer)
+}

@@ -1,0 +1,116 @@
+// Package sqldb is the one implementation of store.Store over database/sql. What differs between databases is a [Dialect],
+// which store/sqlite and store/postgres bring; it imports no driver.
+//
+// Read dialect.go first, then change.go (how the feed's numbers come to have no gaps) and lookup.go (the hot path).
+package sqldb
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/latchkey-go/latchkey/store"
+)
+
+// defaultTimeout bounds a statement when Options.Timeout is zero.
+const defaultTimeout = time.Second
+
+// Options are what both dialects have in common. The zero value is ready for use.
+type Options struct {
+	// Logger is told when the database goes out of reach at the start and when it is there. Nil: slog.Default().
+	Logger *slog.Logger
+	// Timeout bounds each statement, whatever the deadline of the context. Zero: 1 s.
+	Timeout time.Duration
+}
+
+// Store is a store.Store in an SQL database. It is made by Open.
+type Store struct {
+	db      *sql.DB
+	d       Dialect
+	log     *slog.Logger
+	timeout time.Duration
+	sql     statements
+	turns   chan struct{} // one place for each change that may be under way at once
+
+	closed *condition // what a closed store answers; its own value, so that it can be told apart
+	state  atomic.Pointer[condition]
+	mu     sync.Mutex // held by whoever changes state
+	fatal  error      // guarded by mu
+
+	stop context.CancelFunc // ends the background work
+	done chan struct{}      // closed when the background work has ended
+}
+
+// condition is why the store cannot answer; none is needed when it can.
+type condition struct{ err error }
+
+// Info implements store.Store.
+func (s *Store) Info() store.Info { return store.Info{Name: s.d.Name} }
+
+// usable returns why nothing can be answered, if so.
+func (s *Store) usable() error {
+	if c := s.state.Load(); c != nil {
+		return c.err
+	}
+	return nil
+}
+
+// become changes what the store answers; nil: everything. Once closed it stays closed.
+func (s *Store) become(c *condition) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state.Load() != s.closed {
+		s.state.Store(c)
+	}
+}
+
+// refuse makes the store answer err for ever.
+func (s *Store) refuse(err error) {
+	s.mu.Lock()
+	s.fatal = err
+	s.mu.Unlock()
+	s.become(&condition{fmt.Errorf("%w: %w", store.ErrUnavailable, err)})
+}
+
+// Err returns what keeps the store from ever working, if the background migration met it: an error that matches
+// store.ErrSchemaTooNew or store.ErrWrongDialect. Every other method then answers with it too. It is nil while things are well or may heal.
+func (s *Store) Err() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.fatal
+}
+
+// Ready returns nil when the database has been migrated and answers now, and otherwise an error that matches
+// store.ErrUnavailable. It is made for a readiness probe.
+func (s *Store) Ready(ctx context.Context) error {
+	_, err := s.Feed(ctx, 0, 0)
+	return err
+}
+
+// Close implements store.Store.
+func (s *Store) Close(ctx context.Context) error {
+	s.become(s.closed)
+	s.stop()
+	select {
+	case <-s.done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%s: close: %w", s.d.Name, ctx.Err())
+	}
+}
+
+// bounded returns a context for one statement.
+func (s *Store) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	return within(ctx, s.timeout)
+}
+
+func within(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= limit {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, limit)
+}

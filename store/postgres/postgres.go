@@ -1,0 +1,117 @@
+// Package postgres keeps keys in a PostgreSQL database (13 or newer). It imports no driver: the program brings one, and the pool.
+//
+//	db, err := sql.Open("pgx", os.Getenv("DATABASE_URL")) // with github.com/jackc/pgx/v5/stdlib
+//	...
+//	rows, err := postgres.Open(db)
+//	...
+//	keys := store.New(rows)
+//
+// All tables are named latchkey_…, so that they can live in the app's own database. Nothing is prepared by name and nothing is left in
+// a session: behind PgBouncer in transaction mode, use pgx's default_query_exec_mode=simple_protocol. The DSN must lead to the
+// primary, never to a read replica.
+package postgres
+
+import (
+	"database/sql"
+	"embed"
+	"fmt"
+	"log/slog"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/latchkey-go/latchkey/store"
+	"github.com/latchkey-go/latchkey/store/internal/sqldb"
+)
+
+//go:embed migrations
+var migrations embed.FS
+
+// Store is a store.Store in a PostgreSQL database. Beside the methods of that contract, Ready answers a readiness probe, and Err
+// tells what keeps the store from ever working, if something does.
+type Store struct{ *sqldb.Store }
+
+// Options are for those who need more than Open. The zero value is what Open uses.
+type Options struct {
+	// Schema holds the tables, and is made if need be: a lower-case letter or _, then at most 62 of those and digits.
+	// Empty: the first schema of the connection's search_path, as a rule public.
+	Schema string
+	// Logger is told when the database is out of reach at the start, and when it is there. Nil: slog.Default().
+	Logger *slog.Logger
+	// Timeout bounds each statement, whatever the deadline of the context. Zero: 1 s.
+	Timeout time.Duration
+}
+
+// Open is Options{}.Open.
+func Open(db *sql.DB) (*Store, error) { return Options{}.Open(db) }
+
+// Open brings the schema up to date and returns a Store. It fails only for what cannot heal, with an error that matches store.ErrSchemaTooNew,
+// store.ErrWrongDialect or, for a bad Schema, store.ErrInvalid. With the database out of reach it returns a Store
+// that answers store.ErrUnavailable until it is there. The pool stays its owner's, who closes it after the Store.
+func (o Options) Open(db *sql.DB) (*Store, error) {
+	if o.Schema != "" && !regexp.MustCompile(`^[a-z_][a-z0-9_]{0,62}$`).MatchString(o.Schema) {
+		return nil, store.Errorf(store.ErrInvalid, "postgres: schema %q is not a lower-case identifier", o.Schema)
+	}
+	s, err := sqldb.Open(db, dialect(o.Schema), sqldb.Options{Logger: o.Logger, Timeout: o.Timeout})
+	if err != nil {
+		return nil, err
+	}
+	return &Store{s}, nil
+}
+
+func dialect(schema string) sqldb.Dialect {
+	d := sqldb.Dialect{
+		Name:       "postgres",
+		Migrations: migrations,
+		Numbered:   true,
+		Probe:      `SELECT version()`,
+		Speaks:     func(answer string) bool { return strings.HasPrefix(answer, "PostgreSQL ") },
+		Begin:      `BEGIN ISOLATION LEVEL READ COMMITTED`,
+		// Instances with different schemas wait for each other too, which costs nothing.
+		Lock:        []string{`SELECT pg_advisory_xact_lock(hashtextextended('latchkey_migration', 0))`},
+		Isolation:   sql.LevelReadCommitted,
+		Writers:     4, // so that the next change has begun when the lock is free
+		TakeFeed:    takeFeed,
+		WritableCTE: true,
+		Time:        func(t time.Time) any { return t },
+		Now:         `clock_timestamp()`,
+		Later:       `clock_timestamp() + CAST(? AS bigint) * interval '1 millisecond'`,
+		Contains:    `strpos(%s, ?) > 0`,
+		Among:       `%s = ANY (ARRAY(SELECT json_array_elements_text(CAST(? AS json))))`,
+		Touch: `UPDATE latchkey_key k SET last_used_at = u.at FROM ` + used + `
+			WHERE k.id = u.id AND (k.last_used_at IS NULL OR k.last_used_at < u.at)`,
+		TouchFree: touchFree,
+		Migrated:  `SELECT CASE WHEN to_regclass('latchkey_version') IS NULL THEN 0 ELSE 1 END`,
+	}
+	if schema != "" {
+		quoted := `"` + schema + `"`
+		d.Schema = quoted + "."
+		d.Migrated = `SELECT CASE WHEN to_regclass('` + quoted + `.latchkey_version') IS NULL THEN 0 ELSE 1 END`
+		// The migrations name their tables bare. CREATE SCHEMA needs a right even where there is nothing to create.
+		d.Lock = append(d.Lock,
+			`DO $$ BEGIN IF to_regnamespace('`+quoted+`') IS NULL THEN CREATE SCHEMA `+quoted+`; END IF; END $$`,
+			`SELECT set_config('search_path', '`+quoted+`', true)`)
+	}
+	return d
+}
+
+// takeFeed sets, for this transaction only, how long it waits for a lock and how long it may idle while it holds one (COHERENCE 14),
+// in the same round trip as it asks for the lock.
+var takeFeed = fmt.Sprintf(`WITH limits AS MATERIALIZED (
+		SELECT set_config('lock_timeout', '%[1]d', true), set_config('idle_in_transaction_session_timeout', '%[1]d', true))
+	UPDATE latchkey_feed SET head = head + 1 FROM limits WHERE id = 1 RETURNING feed_id, head, keys`, sqldb.LockWaitMillis)
+
+// used is the argument of a touch as a table.
+const used = `(SELECT value ->> 0 AS id, to_timestamp((value ->> 1)::bigint / 1000.0) AS at
+	FROM json_array_elements(CAST(? AS json)) AS value) AS u`
+
+// touchFree skips rows that somebody has locked. What it returns was due and was not written, so it was locked.
+const touchFree = `WITH due AS MATERIALIZED (
+		SELECT k.id, u.at FROM latchkey_key k JOIN ` + used + ` ON k.id = u.id
+		WHERE k.last_used_at IS NULL OR k.last_used_at < u.at),
+	free AS MATERIALIZED (
+		SELECT k.id FROM latchkey_key k WHERE k.id IN (SELECT id FROM due) FOR NO KEY UPDATE SKIP LOCKED),
+	moved AS (
+		UPDATE latchkey_key k SET last_used_at = due.at FROM due JOIN free ON free.id = due.id
+		WHERE k.id = due.id AND (k.last_used_at IS NULL OR k.last_used_at < due.at))
+	SELECT id FROM due WHERE id NOT IN (SELECT id FROM free)`
