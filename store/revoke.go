@@ -16,13 +16,18 @@ const repeatWindow = 20 * time.Minute
 // revoked, with the earlier of the two times. Other errors match ErrNotFound, ErrUnavailable (the revocation may have
 // happened: try again).
 func (k *Keys) Revoke(ctx context.Context, id string) (*Key, error) {
-	return k.RevokeIn(ctx, id, 0)
+	return k.RevokeAt(ctx, id, time.Time{})
 }
 
 // RevokeIn ends a key after the given time, until when it works as before; 0 and less mean now. A revocation that was scheduled
 // before is replaced.
 func (k *Keys) RevokeIn(ctx context.Context, id string, after time.Duration) (*Key, error) {
-	revoked, err := k.revoke(ctx, Filter{IDs: []string{id}}, after)
+	return k.RevokeAt(ctx, id, k.now().Add(after))
+}
+
+// RevokeAt is RevokeIn for a moment; one that is past means now. Moments after the year 9999 are ErrInvalid.
+func (k *Keys) RevokeAt(ctx context.Context, id string, at time.Time) (*Key, error) {
+	revoked, err := k.revoke(ctx, Filter{IDs: []string{id}}, at)
 	if err != nil {
 		return nil, err
 	}
@@ -32,26 +37,26 @@ func (k *Keys) RevokeIn(ctx context.Context, id string, after time.Duration) (*K
 	return revoked[0], nil
 }
 
-// RevokeWhere ends every key that the filter matches, in one change, and returns them. When one of them is a secret key that
-// is dead already, none is revoked.
-func (k *Keys) RevokeWhere(ctx context.Context, f Filter, after time.Duration) ([]*Key, error) {
-	return k.revoke(ctx, f, after)
+// RevokeWhere ends every key that the filter matches at the given moment, in one change, and returns them. When one of them is a
+// secret key that is dead already, none is revoked.
+func (k *Keys) RevokeWhere(ctx context.Context, f Filter, at time.Time) ([]*Key, error) {
+	return k.revoke(ctx, f, at)
 }
 
-func (k *Keys) revoke(ctx context.Context, f Filter, after time.Duration) ([]*Key, error) {
+func (k *Keys) revoke(ctx context.Context, f Filter, when time.Time) ([]*Key, error) {
 	who := principal(ctx)
 	var revoked []*Key
 	dead := 0
+	if when.After(latest) {
+		return nil, Errorf(ErrInvalid, "A key cannot be revoked later than in the year %d", latest.Year())
+	}
 	err := k.change(ctx, "revoke", func(tx Tx) error {
 		found, err := k.find(ctx, tx, f)
 		if err != nil {
 			return err
 		}
 		now := k.now()
-		at, err := revocationTime(now, after)
-		if err != nil {
-			return err
-		}
+		at := notBefore(now, when)
 		for _, r := range found {
 			if r.Key.Type == Secret && r.Key.isDead(now) {
 				dead++
@@ -104,14 +109,10 @@ func (k *Key) isDead(now time.Time) bool {
 	return k.Revoked || (!k.RevokedAt.IsZero() && !now.Before(k.RevokedAt))
 }
 
-// revocationTime returns now + after, at least now, or an error that matches ErrInvalid when there is no such time.
-func revocationTime(now time.Time, after time.Duration) (time.Time, error) {
-	if after <= 0 {
-		return now, nil
+// notBefore returns at in stored form, or now when that is later.
+func notBefore(now, at time.Time) time.Time {
+	if at = toMillis(at); at.After(now) {
+		return at
 	}
-	at := toMillis(now.Add(after))
-	if at.After(latest) {
-		return time.Time{}, Errorf(ErrInvalid, "Field 'revoke_in' reaches beyond the year %d", latest.Year())
-	}
-	return at, nil
+	return now
 }

@@ -10,7 +10,7 @@ import (
 // returned once.
 //
 // Errors match ErrNotFound, ErrNotAllowed (the key is revoked or expired), ErrForbidden (the principal is a key with less power than
-// the one to be rolled), ErrInvalid (grace), ErrUnavailable.
+// the one to be rolled), ErrUnavailable.
 func (k *Keys) Roll(ctx context.Context, id string, grace time.Duration) (Made, error) {
 	who := principal(ctx)
 	var made Made
@@ -33,10 +33,7 @@ func (k *Keys) Roll(ctx context.Context, id string, grace time.Duration) (Made, 
 		if err := who.holder.mayGrant(&next.Key); err != nil {
 			return err
 		}
-		at, err := revocationTime(now, grace)
-		if err != nil {
-			return err
-		}
+		at := notBefore(now, now.Add(grace))
 		if scheduled := old.Key.RevokedAt; !scheduled.IsZero() && scheduled.Before(at) {
 			at = scheduled
 		}

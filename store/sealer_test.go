@@ -1,0 +1,196 @@
+package store_test
+
+import (
+	"errors"
+	"net/netip"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/latchkey-go/latchkey/store"
+	"github.com/latchkey-go/latchkey/store/storetest"
+)
+
+const (
+	pepper1 = "Zq8vN3xT7mKp2RfW9sYbH4cJ6dLgA5uE"
+	pepper2 = "b7Qw2Ee9Rr4Tt6Yy1Uu8Ii3Oo5Pp0AaSs"
+)
+
+func sealer(t *testing.T, peppers ...string) *store.Sealer {
+	t.Helper()
+	s, err := store.NewSealer(peppers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestSealerRefusesBadPeppers(t *testing.T) {
+	for name, peppers := range map[string][]string{
+		"too short":                   {"short"},
+		"31 bytes":                    {pepper1[:31]},
+		"empty":                       {""},
+		"a placeholder":               {"changeme-changeme-changeme-changeme-1234"},
+		"few different characters":    {strings.Repeat("ab", 20)},
+		"the same twice":              {pepper1, pepper1},
+		"a bad one behind a good one": {pepper1, "short"},
+	} {
+		s, err := store.NewSealer(peppers)
+		if !errors.Is(err, store.ErrInvalid) || s != nil {
+			t.Errorf("%s: %v, %v", name, s, err)
+			continue
+		}
+		for _, p := range peppers {
+			if p != "" && strings.Contains(err.Error(), p) {
+				t.Errorf("%s: the error shows the pepper: %v", name, err)
+			}
+		}
+	}
+	if s, err := store.NewSealer(nil); s != nil || err != nil {
+		t.Errorf("no peppers: %v, %v", s, err)
+	}
+}
+
+func TestProofCoversEverythingThatGivesPower(t *testing.T) {
+	s := sealer(t, pepper1)
+	powerless := map[string]bool{ // descriptions; see pepper.prove
+		"Title": true, "Redacted": true, "Token": true, "Metadata": true, "CreatedBy": true, "CreatedAt": true, "UpdatedAt": true,
+		"RevokedBy": true, "LastUsedAt": true, "RolledFrom": true, "Version": true,
+	}
+	fresh := func() *store.Record {
+		r := &store.Record{}
+		storetest.Fill(t, r)
+		s.Seal(r)
+		return r.Clone()
+	}
+	if err := s.Verify(fresh()); err != nil {
+		t.Fatal(err)
+	}
+	check := func(name string, spoil func(*store.Record)) {
+		t.Helper()
+		r := fresh()
+		spoil(r)
+		if err := s.Verify(r); errors.Is(err, store.ErrForged) == powerless[name] {
+			t.Errorf("%s altered: %v", name, err)
+		}
+	}
+	for i := range reflect.TypeFor[store.Key]().NumField() {
+		name := reflect.TypeFor[store.Key]().Field(i).Name
+		check(name, func(r *store.Record) {
+			v := reflect.ValueOf(&r.Key).Elem().Field(i)
+			v.SetZero()
+		})
+	}
+	check("scopes taken away", func(r *store.Record) { r.Key.Scopes = []string{} })
+	check("a scope more", func(r *store.Record) { r.Key.Scopes = append(r.Key.Scopes, "admin") })
+	check("scopes joined", func(r *store.Record) { r.Key.Scopes = []string{strings.Join(r.Key.Scopes, "")} })
+	check("a network more", func(r *store.Record) {
+		r.Key.AllowedCIDRs = append(r.Key.AllowedCIDRs, netip.MustParsePrefix("0.0.0.0/0"))
+	})
+	check("a longer life", func(r *store.Record) { r.Key.ExpiresAt = r.Key.ExpiresAt.Add(time.Millisecond) })
+	check("the salt", func(r *store.Record) { r.LegacySalt += "0" })
+	check("the hash", func(r *store.Record) { r.LegacyHash[0]++ })
+	check("the proof", func(r *store.Record) { r.Proof[31]++ })
+	check("no proof", func(r *store.Record) { r.Proof = nil })
+	check("another pepper's id", func(r *store.Record) { r.PepperID = sealer(t, pepper2).PepperID() })
+	check("no pepper's id", func(r *store.Record) { r.PepperID = "" })
+}
+
+func TestForgedRowsNeverAuthenticate(t *testing.T) {
+	b := newBench(t, store.Options{Sealer: sealer(t, pepper1)})
+	made := b.create(store.NewKey{Type: store.Secret, Scopes: []string{"orders:read"}})
+	if err := b.authenticated(made); err != nil {
+		t.Fatal(err)
+	}
+	// write goes straight into the database, as somebody without the pepper would.
+	write := func(alter func(*store.Record)) {
+		t.Helper()
+		if _, err := b.rows.Store.Change(b.ctx, store.Actor{}, func(tx store.Tx) error {
+			r, err := b.rows.Get(b.ctx, made.Key.ID)
+			if err != nil {
+				return err
+			}
+			alter(r)
+			return tx.Update(b.ctx, r, store.Event{Kind: store.Updated})
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(func(r *store.Record) { r.Key.Scopes = nil })
+	if err := b.authenticated(made); !errors.Is(err, store.ErrForged) || !errors.Is(err, store.ErrUnauthenticated) {
+		t.Errorf("more scopes, written by hand: %v", err)
+	}
+	t.Run("and no verb makes them genuine", func(t *testing.T) {
+		if _, err := b.keys.Update(b.ctx, made.Key.ID, store.Patch{Title: ptr("renamed")}); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.authenticated(made); !errors.Is(err, store.ErrForged) {
+			t.Errorf("after a rename: %v", err)
+		}
+		if _, err := b.keys.Roll(b.ctx, made.Key.ID, 0); !errors.Is(err, store.ErrForged) {
+			t.Errorf("Roll: %v", err)
+		}
+		if _, refused, err := b.keys.Reseal(b.ctx, true, nil); refused != 1 || err != nil {
+			t.Errorf("Reseal: %d refused, %v; want 1", refused, err)
+		}
+		if err := b.authenticated(made); !errors.Is(err, store.ErrForged) {
+			t.Errorf("after Reseal: %v", err)
+		}
+	})
+	t.Run("but they can be revoked", func(t *testing.T) {
+		if _, err := b.keys.Revoke(b.ctx, made.Key.ID); err != nil {
+			t.Error(err)
+		}
+		if key, err := b.keys.Get(b.ctx, made.Key.ID); err != nil || !key.Revoked {
+			t.Errorf("%+v, %v", key, err)
+		}
+	})
+}
+
+func TestPeppersRotateWithoutTokens(t *testing.T) {
+	b := newBench(t, store.Options{})
+	var all []store.Made
+	for range 250 {
+		all = append(all, store.Made{})
+	}
+	for i := range all {
+		all[i] = b.create(store.NewKey{Type: store.Secret})
+	}
+	with := func(peppers ...string) *store.Keys {
+		keys, err := store.Options{Sealer: sealer(t, peppers...), FlushInterval: -1}.New(b.rows)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return keys
+	}
+	works := func(keys *store.Keys, want error) {
+		t.Helper()
+		for _, made := range all {
+			if _, err := keys.Authenticate(b.ctx, made.Token.Reveal()); !errors.Is(err, want) {
+				t.Fatalf("%v, want %v", err, want)
+			}
+		}
+	}
+	reseal := func(keys *store.Keys, adopt bool, resealed, refused int) {
+		t.Helper()
+		last := 0
+		n, bad, err := keys.Reseal(b.ctx, adopt, func(done int) { last = done })
+		if err != nil || n != resealed || bad != refused || last != len(all) {
+			t.Fatalf("Reseal: %d resealed, %d refused, progress to %d, %v; want %d, %d, %d", n, bad, last, err, resealed, refused, len(all))
+		}
+	}
+	works(with(pepper1), store.ErrForged) // not sealed yet
+	reseal(with(pepper1), false, 0, len(all))
+	reseal(with(pepper1), true, len(all), 0)
+	works(with(pepper1), nil)
+	works(with(pepper2), store.ErrForged)
+	works(with(pepper2, pepper1), nil)
+	reseal(with(pepper2), true, 0, len(all)) // adoption is for rows without proof only
+	reseal(with(pepper2, pepper1), false, len(all), 0)
+	works(with(pepper2), nil) // the old one can go
+	reseal(with(pepper2), false, 0, 0)
+	if _, _, err := b.keys.Reseal(b.ctx, true, nil); !errors.Is(err, store.ErrInvalid) {
+		t.Errorf("Reseal without peppers: %v", err)
+	}
+}
