@@ -1,0 +1,156 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/maypok86/otter/v2/stats"
+
+	"github.com/latchkey-go/latchkey/store"
+)
+
+// Cache is a store.Store in front of another. Its methods may be called from many goroutines at once. Make it with New, end it with
+// Close.
+type Cache struct {
+	o     Options
+	rows  store.Store
+	clock clock
+
+	codec   entryCodec
+	shared  *guard // nil: no Redis
+	breaker *breaker
+
+	// epoch is what lookups answer from; nil before the first completed poll and after Close.
+	epoch      atomic.Pointer[epoch]
+	publishing sync.Mutex // held to replace epoch
+	coarse     coarseClock
+
+	staleReads  chan struct{} // semaphore
+	repairing   chan struct{} // semaphore: one repair at a time
+	pollKicks   chan struct{}
+	repairKicks chan struct{}
+
+	// These belong to the goroutine that polls.
+	polled  bool  // ever
+	last    int64 // highest event polled
+	polling health
+	// repaired belongs to the goroutine that repairs in the background.
+	repaired health
+
+	changes    work // in progress
+	background work
+	closed     atomic.Bool
+	stop       context.CancelFunc
+	closeOnce  sync.Once
+	closeErr   error
+
+	hits       *stats.Counter
+	count      counters
+	lastForged atomic.Int64
+}
+
+var _ store.Store = (*Cache)(nil)
+
+// start begins the background work.
+func (c *Cache) start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	c.stop = cancel
+	for _, loop := range []func(context.Context){c.pollLoop, c.repairLoop} {
+		c.background.begin()
+		go func() {
+			defer c.background.end()
+			loop(ctx)
+		}()
+	}
+}
+
+// Info describes the cache. Its name is "cache over " and the name of what is below.
+func (c *Cache) Info() store.Info {
+	return store.Info{
+		Name:        "cache over " + c.rows.Info().Name,
+		SharedCache: c.recordsAreShared(),
+		Sealer:      c.o.Sealer,
+	}
+}
+
+// recordsAreShared reports whether records are read from and written to Redis.
+func (c *Cache) recordsAreShared() bool { return c.shared != nil && !c.o.DisableRedisRecords }
+
+// Close stops answering from the cache, waits for the changes in progress, ends the background work and closes the store
+// below. It waits until ctx is done, and then returns its error. The Redis client stays open. A closed cache answers store.ErrClosed.
+func (c *Cache) Close(ctx context.Context) error {
+	c.closeOnce.Do(func() { c.closeErr = c.close(ctx) })
+	return c.closeErr
+}
+
+func (c *Cache) close(ctx context.Context) error {
+	c.publishing.Lock()
+	c.closed.Store(true)
+	last := c.epoch.Swap(nil)
+	c.publishing.Unlock()
+
+	changes := c.changes.close(ctx)
+	c.stop()
+	background := c.background.close(ctx)
+	if last != nil {
+		last.retire()
+	}
+	rows := c.rows.Close(ctx)
+	if err := errors.Join(changes, background); err != nil {
+		return errors.Join(fmt.Errorf("cache: close: work is still under way: %w", err), rows)
+	}
+	return rows
+}
+
+// kick asks a loop to run now; once is enough.
+func kick(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// health tells the log when something stops working and when it works again, and nothing in between.
+type health struct{ failing bool }
+
+func (h *health) note(log *slog.Logger, what string, err error) {
+	switch {
+	case err != nil && !h.failing:
+		log.Warn("latchkey: cache: "+what+" fails; trying on", "error", err)
+	case err == nil && h.failing:
+		log.Info("latchkey: cache: " + what + " works again")
+	}
+	h.failing = err != nil
+}
+
+func (c *Cache) tellBreaker(open bool) {
+	if open {
+		c.o.Logger.Warn("latchkey: cache: Redis does not answer in time; lookups go to the store until it does", "budget", c.o.RedisTimeout)
+		return
+	}
+	c.o.Logger.Info("latchkey: cache: Redis answers again")
+}
+
+// tellForged logs an entry of Redis that cannot be ours, at most once a second.
+func (c *Cache) tellForged(id store.LookupID, err error) {
+	second := int64(c.clock.now().mono / time.Second)
+	if last := c.lastForged.Load(); last != second+1 && c.lastForged.CompareAndSwap(last, second+1) {
+		c.o.Logger.Error("latchkey: cache: an entry in Redis was forged or altered, or its pepper is gone; ignored", "lookup_id", id.String(), "error", err)
+	}
+}
+
+// otterLog passes on what otter has to say: panics of its own callbacks, of which there are none.
+type otterLog struct{ log *slog.Logger }
+
+func (l otterLog) Warn(ctx context.Context, msg string, err error) {
+	l.log.WarnContext(ctx, "latchkey: cache: "+msg, "error", err)
+}
+
+func (l otterLog) Error(ctx context.Context, msg string, err error) {
+	l.log.ErrorContext(ctx, "latchkey: cache: "+msg, "error", err)
+}

@@ -1,0 +1,116 @@
+package cache
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/maypok86/otter/v2"
+
+	"github.com/latchkey-go/latchkey/store"
+)
+
+// history is what a process has heard of one feed. When the store turns out to have been restored from a backup, or replaced by
+// another, the numbers of its events mean something else, and a new history begins.
+type history struct {
+	feed string
+	// need is the newest event heard of: what comes from Redis must be at least as new (COHERENCE 0). Only ever raised.
+	need atomic.Int64
+	// revealing is the newest event heard of that can have made an unknown token known. Raised together with need (COHERENCE 14).
+	revealing atomic.Int64
+	// wm is the watermark's id as last seen.
+	wm atomic.Int64
+	// distrusted says that the watermark may belong to a history that no longer is; only a new generation helps. Set for a store that
+	// has been restored.
+	distrusted atomic.Bool
+	// aligned says that a repair has brought the shared memory in line with this history. Before, it is not used: COHERENCE asks for
+	// the repair only, but what is in Redis at a start may be of any age.
+	aligned atomic.Bool
+}
+
+func newHistory(feed string, head int64) *history {
+	h := &history{feed: feed}
+	h.need.Store(head)
+	h.revealing.Store(head) // what happened before is not known
+	return h
+}
+
+// hear raises need and revealing.
+func (h *history) hear(newest, revealing int64) {
+	raise(&h.revealing, revealing)
+	raise(&h.need, newest)
+}
+
+func raise(a *atomic.Int64, to int64) {
+	for {
+		old := a.Load()
+		if old >= to || a.CompareAndSwap(old, to) {
+			return
+		}
+	}
+}
+
+// epoch is one life of the in-process cache. To drop everything is to begin a new epoch: a load that is under way then stores its
+// answer into the old one, where nobody looks (COHERENCE 3.5). Everything but freshAt stays as it was made.
+type epoch struct {
+	*history
+	keys    *otter.Cache[store.LookupID, *store.Found]
+	unknown *otter.Cache[store.LookupID, unknown]
+	// freshAt is the start of the last completed poll.
+	freshAt atomic.Pointer[instant]
+}
+
+// unknown is a token that no key had.
+type unknown struct {
+	asOf     int64  // the event up to which this is right
+	redacted string // what was asked besides the lookup id
+}
+
+func (c *Cache) newEpoch(h *history, freshAt instant) *epoch {
+	e := &epoch{
+		history: h,
+		keys: otter.Must(&otter.Options[store.LookupID, *store.Found]{
+			MaximumSize:      c.o.MaxKeys,
+			ExpiryCalculator: otter.ExpiryWriting[store.LookupID, *store.Found](c.o.L1TTL),
+			Clock:            &c.coarse,
+			StatsRecorder:    c.hits,
+			Logger:           otterLog{c.o.Logger},
+		}),
+		unknown: otter.Must(&otter.Options[store.LookupID, unknown]{
+			MaximumSize:      c.o.MaxUnknown,
+			ExpiryCalculator: otter.ExpiryWriting[store.LookupID, unknown](unknownTTL),
+			Clock:            &c.coarse,
+			Logger:           otterLog{c.o.Logger},
+		}),
+	}
+	e.freshAt.Store(&freshAt)
+	return e
+}
+
+// retire stops the epoch's background work. Whoever still reads from it may go on.
+func (e *epoch) retire() {
+	e.keys.StopAllGoroutines()
+	e.unknown.StopAllGoroutines()
+}
+
+// age returns how old what the process knows of the feed is.
+func (e *epoch) age(now instant) time.Duration { return now.elapsed(*e.freshAt.Load()) }
+
+// replace makes e the current epoch and retires the one before; when the cache is closed, it retires e. Called with c.publishing held.
+func (c *Cache) replace(e *epoch) {
+	if c.closed.Load() {
+		e.retire()
+		return
+	}
+	if old := c.epoch.Swap(e); old != nil {
+		old.retire()
+		c.count.drops.Add(1)
+	}
+}
+
+// coarseClock is the time for expiry in memory, which has nothing to do with correctness: as of the last poll. Reading it is cheap, and
+// a hit reads a real clock already.
+type coarseClock struct{ atomic.Int64 }
+
+func (c *coarseClock) NowNano() int64 { return c.Load() }
+
+func (c *coarseClock) Tick(every time.Duration) <-chan time.Time { return time.Tick(every) }

@@ -1,0 +1,136 @@
+package cache
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/latchkey-go/latchkey/store"
+)
+
+// How many calls of the shared memory may be under way at once, those included that nobody waits for any more.
+const (
+	requestLane = 256 // for lookups; at 1 ms a command, 256 000 a second
+	changeLane  = 256 // for changes, which must not starve because lookups hang
+	repairLane  = 4   // for repairs in the background
+)
+
+// guard is a shared memory that never takes longer than its budget. go-redis does not give up a read in flight when its context
+// ends, so each call has a goroutine, and whoever asked waits for it only so long. The goroutines are bounded by lanes; calls that
+// nobody waits for keep their place in the lane until they end.
+type guard struct {
+	inner   shared
+	budget  time.Duration
+	request chan struct{}
+	change  chan struct{}
+	repair  chan struct{}
+	breaker *breaker
+	running *work
+}
+
+func newGuard(inner shared, budget time.Duration, b *breaker, running *work) *guard {
+	return &guard{
+		inner: inner, budget: budget, breaker: b, running: running,
+		request: make(chan struct{}, requestLane), change: make(chan struct{}, changeLane), repair: make(chan struct{}, repairLane),
+	}
+}
+
+type answer[T any] struct {
+	value T
+	err   error
+}
+
+// call runs fn and waits for it at most the budget. Its error matches errShared when fn failed or took too long, and errNotAsked
+// when fn was not run.
+func call[T any](ctx context.Context, g *guard, lane chan struct{}, fn func(context.Context) (T, error)) (T, error) {
+	var none T
+	if lane == g.request && !g.breaker.closed() {
+		return none, errNotAsked
+	}
+	timer := time.NewTimer(g.budget)
+	defer timer.Stop()
+	select {
+	case lane <- struct{}{}:
+	default:
+		select {
+		case lane <- struct{}{}:
+		case <-timer.C:
+			g.breaker.failed()
+			return none, fmt.Errorf("%w: %d calls are waiting for an answer", errNotAsked, cap(lane))
+		case <-ctx.Done():
+			return none, fmt.Errorf("%w: %w", errNotAsked, ctx.Err())
+		}
+	}
+	if !g.running.begin() {
+		<-lane
+		return none, errNotAsked
+	}
+	answers := make(chan answer[T], 1)
+	go func() {
+		defer g.running.end()
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), g.budget)
+		defer cancel()
+		value, err := fn(ctx)
+		<-lane
+		answers <- answer[T]{value, err}
+	}()
+	select {
+	case a := <-answers:
+		if a.err != nil {
+			g.breaker.failed()
+			return none, fmt.Errorf("%w: %w", errShared, a.err)
+		}
+		g.breaker.succeeded()
+		return a.value, nil
+	case <-timer.C:
+		g.breaker.failed()
+		return none, fmt.Errorf("%w: no answer within %v", errShared, g.budget)
+	case <-ctx.Done():
+		return none, fmt.Errorf("%w: %w", errShared, ctx.Err())
+	}
+}
+
+// read is pair for a lookup.
+func (g *guard) read(ctx context.Context, feed string, id store.LookupID) (pair, error) {
+	return call(ctx, g, g.request, func(ctx context.Context) (pair, error) { return g.inner.pair(ctx, feed, id) })
+}
+
+// write runs fill in the background, or not at all when the lane is full; it reports which.
+func (g *guard) write(ctx context.Context, fn func(context.Context) error) bool {
+	if !g.breaker.closed() {
+		return false
+	}
+	select {
+	case g.request <- struct{}{}:
+	default:
+		return false
+	}
+	if !g.running.begin() {
+		<-g.request
+		return false
+	}
+	go func() {
+		defer g.running.end()
+		defer func() { <-g.request }()
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), g.budget)
+		defer cancel()
+		if err := fn(ctx); err != nil {
+			g.breaker.failed()
+			return
+		}
+		g.breaker.succeeded()
+	}()
+	return true
+}
+
+func (g *guard) mark(ctx context.Context, lane chan struct{}, feed string) (string, error) {
+	return call(ctx, g, lane, func(ctx context.Context) (string, error) { return g.inner.mark(ctx, feed) })
+}
+
+func (g *guard) advance(ctx context.Context, lane chan struct{}, feed string, ids []store.LookupID, prev, last int64) (int64, error) {
+	return call(ctx, g, lane, func(ctx context.Context) (int64, error) { return g.inner.advance(ctx, feed, ids, prev, last) })
+}
+
+func (g *guard) reset(ctx context.Context, lane chan struct{}, feed string, expected string, to mark) (bool, error) {
+	return call(ctx, g, lane, func(ctx context.Context) (bool, error) { return g.inner.reset(ctx, feed, expected, to) })
+}

@@ -1,0 +1,224 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/maypok86/otter/v2"
+
+	"github.com/latchkey-go/latchkey/store"
+)
+
+// Lookup implements store.Store: from the process's memory, from Redis, or from the store below. Head of an answer that was kept is
+// the event up to which it was right when it was loaded; later events did not change it.
+func (c *Cache) Lookup(ctx context.Context, id store.LookupID, redacted string) (store.Found, error) {
+	// The epoch first, then the clock, then what the epoch keeps: COHERENCE 1.2.
+	e := c.epoch.Load()
+	if e == nil || e.age(c.clock.now()) > c.o.Lease {
+		return c.lookupStale(ctx, e, id, redacted) // 2.1
+	}
+	if found, ok := e.keys.GetIfPresent(id); ok {
+		return *found, nil
+	}
+	if u, ok := e.unknown.GetIfPresent(id); ok && u.asOf >= e.revealing.Load() && (redacted == "" || redacted == u.redacted) {
+		c.count.unknownHits.Add(1)
+		return store.Found{FeedID: e.feed, Head: u.asOf}, nil
+	}
+	return c.lookupMissed(ctx, e, id, redacted)
+}
+
+// notKept is an answer that must not be kept. It is an error for otter's sake, which then keeps nothing.
+type notKept struct {
+	found    store.Found
+	redacted string
+}
+
+func (n *notKept) Error() string { return "latchkey: answer is not to be kept" }
+
+// Is makes otter take the answer "unknown token" for what it is.
+func (n *notKept) Is(target error) bool {
+	return target == otter.ErrNotFound && n.found.Record == nil && len(n.found.Legacy) == 0
+}
+
+// lookupMissed is 2.2 for what the process does not have: the single flight.
+func (c *Cache) lookupMissed(ctx context.Context, e *epoch, id store.LookupID, redacted string) (store.Found, error) {
+	if err := ctx.Err(); err != nil {
+		return store.Found{}, undecided(err)
+	}
+	load := otter.LoaderFunc[store.LookupID, *store.Found](func(ctx context.Context, id store.LookupID) (*store.Found, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.loadLimit())
+		defer cancel()
+		return c.load(ctx, e, id, redacted)
+	})
+	found, err := c.single(ctx, e, id, load)
+	if err == nil {
+		return *found, nil
+	}
+	var n *notKept
+	if !errors.As(err, &n) {
+		return store.Found{}, undecided(err)
+	}
+	if n.found.Record == nil && redacted != "" && redacted != n.redacted {
+		return c.ask(ctx, id, redacted) // joined a load that did not ask for legacy candidates
+	}
+	return n.found, nil
+}
+
+// loadLimit is the most that a load takes.
+func (c *Cache) loadLimit() time.Duration { return c.o.RedisTimeout + c.o.StoreTimeout }
+
+// single is otter's Get. Whoever comes first runs the load, which others join, so it goes on when he gives up; when he has to be
+// back before it must end, it runs on a goroutine of its own.
+func (c *Cache) single(ctx context.Context, e *epoch, id store.LookupID, load otter.LoaderFunc[store.LookupID, *store.Found]) (*store.Found, error) {
+	deadline, ok := ctx.Deadline()
+	if !ok || time.Until(deadline) > c.loadLimit() {
+		return e.keys.Get(ctx, id, load)
+	}
+	if !c.background.begin() {
+		return nil, store.ErrClosed
+	}
+	answers := make(chan answer[*store.Found], 1)
+	go func() {
+		defer c.background.end()
+		found, err := e.keys.Get(ctx, id, load)
+		answers <- answer[*store.Found]{found, err}
+	}()
+	select {
+	case a := <-answers:
+		return a.value, a.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// load is the loader of COHERENCE 2.2, a to d.
+func (c *Cache) load(ctx context.Context, e *epoch, id store.LookupID, redacted string) (*store.Found, error) {
+	need := e.need.Load() // a: in here, not before the Get
+	found, generation := c.fromShared(ctx, e, id, need)
+	if found != nil {
+		return found, nil // b
+	}
+	answer, err := c.ask(ctx, id, redacted) // c
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case answer.FeedID != e.feed, answer.Head < need:
+		// Another store, or one from a backup: the next poll finds out.
+		kick(c.pollKicks)
+	case answer.Record == nil && len(answer.Legacy) == 0:
+		e.unknown.Set(id, unknown{asOf: answer.Head, redacted: redacted})
+	case answer.Record == nil:
+		// Legacy candidates: which of them it is, if any, only the token can tell.
+	case answer.Record.Key.LookupID != id:
+		// Not what was asked for; package store refuses it.
+	case c.o.Sealer.Verify(answer.Record) != nil:
+		// Package store refuses it too, and raises the alarm.
+	default:
+		if generation != "" {
+			c.fill(ctx, e.feed, generation, answer.Record, answer.Head) // d
+		}
+		return &answer, nil
+	}
+	return nil, &notKept{found: answer, redacted: redacted}
+}
+
+// lookupStale is 2.4, for when the feed has not been heard for a lease: no memory of the process, no joining of others.
+func (c *Cache) lookupStale(ctx context.Context, e *epoch, id store.LookupID, redacted string) (store.Found, error) {
+	if c.closed.Load() {
+		return store.Found{}, store.ErrClosed
+	}
+	c.count.staleLookups.Add(1)
+	if e != nil && e.age(c.clock.now()) <= c.o.MaxStale {
+		if found, _ := c.fromShared(ctx, e, id, e.need.Load()); found != nil {
+			return *found, nil
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.o.StoreTimeout)
+	defer cancel()
+	select {
+	case c.staleReads <- struct{}{}:
+		defer func() { <-c.staleReads }()
+	case <-ctx.Done():
+		c.count.storeErrors.Add(1)
+		return store.Found{}, undecided(fmt.Errorf("%d lookups are waiting for the store: %w", readsWhenStale, ctx.Err()))
+	}
+	return c.ask(ctx, id, redacted)
+}
+
+// ask asks the store below.
+func (c *Cache) ask(ctx context.Context, id store.LookupID, redacted string) (store.Found, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.o.StoreTimeout)
+	defer cancel()
+	c.count.storeLookups.Add(1)
+	found, err := c.rows.Lookup(ctx, id, redacted)
+	if err != nil {
+		c.count.storeErrors.Add(1)
+		return store.Found{}, undecided(err)
+	}
+	return found, nil
+}
+
+// undecided makes sure that no error is taken for a word about a key.
+func undecided(err error) error {
+	if errors.Is(err, store.ErrUnavailable) {
+		return fmt.Errorf("cache: lookup: %w", err)
+	}
+	return fmt.Errorf("cache: lookup: %w: %w", store.ErrUnavailable, err)
+}
+
+// fromShared is 2.2b: one command. Besides the answer, if there is one, it returns the watermark's generation, "" if none is known.
+func (c *Cache) fromShared(ctx context.Context, e *epoch, id store.LookupID, need int64) (*store.Found, string) {
+	if !c.recordsAreShared() || !e.aligned.Load() {
+		return nil, ""
+	}
+	p, err := c.shared.read(ctx, e.feed, id)
+	if err != nil {
+		c.count.redisErrors.Add(1)
+		return nil, ""
+	}
+	wm, ok := parseMark(p.mark)
+	if ok {
+		e.wm.Store(wm.id)
+	}
+	if !ok || wm.id < need {
+		c.count.redisMisses.Add(1)
+		kick(c.repairKicks)
+		return nil, wm.generation
+	}
+	if p.entry == "" {
+		c.count.redisMisses.Add(1)
+		return nil, wm.generation
+	}
+	r, asOf, err := c.codec.decode(p.entry, e.feed, id, wm.generation, c.clock.now())
+	if err != nil {
+		c.count.redisMisses.Add(1)
+		if errors.Is(err, errForgedEntry) || errors.Is(err, store.ErrForged) {
+			c.count.redisForged.Add(1)
+			c.tellForged(id, err)
+		}
+		return nil, wm.generation
+	}
+	c.count.redisHits.Add(1)
+	return &store.Found{Record: r, FeedID: e.feed, Head: max(asOf, wm.id)}, wm.generation
+}
+
+// fill writes a record to the shared memory, in the background and only if there is room: it saves others a statement, no more.
+func (c *Cache) fill(ctx context.Context, feed, generation string, r *store.Record, asOf int64) {
+	deadline := c.clock.now().wall + c.o.L2TTL
+	begun := c.shared.write(ctx, func(ctx context.Context) error {
+		entry := c.codec.encode(feed, generation, asOf, deadline, r)
+		done, err := c.shared.inner.fill(ctx, feed, r.Key.LookupID, generation, asOf, c.o.L2TTL, entry)
+		if done {
+			c.count.fills.Add(1)
+		} else {
+			c.count.fillsLost.Add(1)
+		}
+		return err
+	})
+	if !begun {
+		c.count.fillsLost.Add(1)
+	}
+}

@@ -1,0 +1,121 @@
+package cache
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"reflect"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/latchkey-go/latchkey/store"
+)
+
+// The three scripts (COHERENCE 7). Ids are compared as numbers and written as the text they came in: Lua would print large ones
+// in scientific notation.
+var (
+	//go:embed advance.lua
+	advanceLua string
+	//go:embed fill.lua
+	fillLua string
+	//go:embed reset.lua
+	resetLua string
+)
+
+// redisMemory is the shared memory in Redis:
+//
+//	<prefix>:{<feed>}:wm      the watermark, "<generation>:<id>", without TTL
+//	<prefix>:{<feed>}:e:<id>  an entry, "<generation>|<record>", with TTL
+//
+// The braces keep all keys of a feed in one slot of a cluster.
+type redisMemory struct {
+	rdb    redis.UniversalClient
+	prefix string
+
+	advanceScript, fillScript, resetScript *redis.Script
+}
+
+func newRedisMemory(rdb redis.UniversalClient, prefix string) *redisMemory {
+	return &redisMemory{
+		rdb: rdb, prefix: prefix,
+		advanceScript: redis.NewScript(advanceLua), fillScript: redis.NewScript(fillLua), resetScript: redis.NewScript(resetLua),
+	}
+}
+
+func (r *redisMemory) markKey(feed string) string { return r.prefix + ":{" + feed + "}:wm" }
+
+func (r *redisMemory) entryKey(feed string, id store.LookupID) string {
+	return r.prefix + ":{" + feed + "}:e:" + id.Hex()
+}
+
+func (r *redisMemory) pair(ctx context.Context, feed string, id store.LookupID) (pair, error) {
+	values, err := r.rdb.MGet(ctx, r.markKey(feed), r.entryKey(feed, id)).Result()
+	if err != nil {
+		return pair{}, err
+	}
+	if len(values) != 2 {
+		return pair{}, errors.New("MGET of two keys did not return two values")
+	}
+	var p pair
+	p.mark, _ = values[0].(string)
+	p.entry, _ = values[1].(string)
+	return p, nil
+}
+
+func (r *redisMemory) mark(ctx context.Context, feed string) (string, error) {
+	raw, err := r.rdb.Get(ctx, r.markKey(feed)).Result()
+	if errors.Is(err, redis.Nil) {
+		return "", nil
+	}
+	return raw, err
+}
+
+func (r *redisMemory) advance(ctx context.Context, feed string, ids []store.LookupID, prev, last int64) (int64, error) {
+	keys := make([]string, 0, 1+len(ids))
+	keys = append(keys, r.markKey(feed))
+	for _, id := range ids {
+		keys = append(keys, r.entryKey(feed, id))
+	}
+	return r.advanceScript.Run(ctx, r.rdb, keys, prev, last).Int64()
+}
+
+func (r *redisMemory) fill(ctx context.Context, feed string, id store.LookupID, generation string, asOf int64, ttl time.Duration, entry string) (bool, error) {
+	done, err := r.fillScript.Run(ctx, r.rdb, []string{r.markKey(feed), r.entryKey(feed, id)}, generation, asOf, ttl.Milliseconds(), entry).Int64()
+	return done == 1, err
+}
+
+func (r *redisMemory) reset(ctx context.Context, feed string, expected string, to mark) (bool, error) {
+	done, err := r.resetScript.Run(ctx, r.rdb, []string{r.markKey(feed)}, expected, to.String()).Int64()
+	return done == 1, err
+}
+
+// isNil also finds the nil pointer in an interface, which programs make when they declare a *redis.Client that they do not always fill.
+func isNil(rdb redis.UniversalClient) bool {
+	if rdb == nil {
+		return true
+	}
+	v := reflect.ValueOf(rdb)
+	return v.Kind() == reflect.Pointer && v.IsNil()
+}
+
+// RecommendedRedisOptions sets those options that are still zero to what suits a cache, which is of no use when it is slow: read,
+// write and pool timeouts of 50 ms, 500 ms for connecting, and no retries (the store is asked instead). go-redis's own defaults (5 s,
+// three retries) are safe too, but after Redis has hung they keep connections and goroutines busy for longer.
+func RecommendedRedisOptions(o *redis.UniversalOptions) {
+	preset := func(d *time.Duration, to time.Duration) {
+		if *d == 0 {
+			*d = to
+		}
+	}
+	preset(&o.ReadTimeout, DefaultRedisTimeout)
+	preset(&o.WriteTimeout, DefaultRedisTimeout)
+	preset(&o.PoolTimeout, DefaultRedisTimeout)
+	preset(&o.DialTimeout, 10*DefaultRedisTimeout)
+	if o.MaxRetries == 0 {
+		o.MaxRetries = -1
+	}
+	if o.DialerRetries == 0 {
+		o.DialerRetries = 1
+	}
+}

@@ -1,0 +1,130 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/latchkey-go/latchkey/store"
+)
+
+// repairLoop repairs when it is asked to, at most once per P. Its repairs are also what finds out that Redis works again.
+func (c *Cache) repairLoop(ctx context.Context) {
+	if c.shared == nil {
+		return
+	}
+	for {
+		select {
+		case <-c.repairKicks:
+		case <-ctx.Done():
+			return
+		}
+		e := c.epoch.Load()
+		if e == nil {
+			continue
+		}
+		err := c.repair(ctx, e.history, c.shared.repair)
+		if ctx.Err() != nil {
+			return
+		}
+		if errors.Is(err, errOvertaken) {
+			kick(c.repairKicks)
+			err = nil
+		}
+		c.repaired.note(c.o.Logger, "bringing Redis up to date", err)
+		pause := time.NewTimer(c.o.pollEvery())
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			pause.Stop()
+			return
+		}
+	}
+}
+
+// errOvertaken: somebody else moved the watermark meanwhile.
+var errOvertaken = errors.New("the watermark was moved by another process")
+
+// repair brings the shared memory up to the store's feed (COHERENCE 6). One at a time; safe to run anywhere, any time, with any delay.
+func (c *Cache) repair(ctx context.Context, h *history, lane chan struct{}) error {
+	select {
+	case c.repairing <- struct{}{}:
+		defer func() { <-c.repairing }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	c.count.repairs.Add(1)
+	ctx, cancel := context.WithTimeout(ctx, c.o.StoreTimeout)
+	defer cancel()
+	err := c.repairOnce(ctx, h, lane)
+	if err != nil {
+		c.count.repairErrors.Add(1)
+		return err
+	}
+	h.aligned.Store(true)
+	return nil
+}
+
+func (c *Cache) repairOnce(ctx context.Context, h *history, lane chan struct{}) error {
+	forced := h.distrusted.Load()
+	raw, err := c.shared.mark(ctx, lane, h.feed) // 6.1
+	if err != nil {
+		return fmt.Errorf("read watermark: %w", err)
+	}
+	wm, ok := parseMark(raw)
+	after, limit := int64(maxEventID), 1
+	if ok {
+		after, limit = wm.id, replayLimit
+	}
+	feed, err := c.rows.Feed(ctx, after, limit)
+	if err != nil {
+		return fmt.Errorf("read feed: %w", err)
+	}
+	if feed.ID != h.feed {
+		kick(c.pollKicks)
+		return errors.New("the store has another feed now")
+	}
+	if !ok || forced || wm.id > feed.Head || !follows(feed, wm.id) || namesAll(feed.Events) { // 6.1, 6.2
+		to := mark{generation: newGeneration(), id: feed.Head}
+		done, err := c.shared.reset(ctx, lane, h.feed, raw, to)
+		if err != nil {
+			return fmt.Errorf("reset watermark: %w", err)
+		}
+		if !done {
+			return errOvertaken
+		}
+		c.count.resets.Add(1)
+		if forced {
+			h.distrusted.Store(false)
+		}
+		h.wm.Store(to.id)
+		return nil
+	}
+	if len(feed.Events) == 0 {
+		h.wm.Store(wm.id)
+		return nil
+	}
+	at, err := c.shared.advance(ctx, lane, h.feed, lookupIDs(feed.Events), wm.id, feed.Head) // 6.3
+	if err != nil {
+		return fmt.Errorf("advance watermark: %w", err)
+	}
+	if at < feed.Head {
+		return errOvertaken
+	}
+	h.wm.Store(at)
+	return nil
+}
+
+// lookupIDs returns each lookup id that the events name once.
+func lookupIDs(events []store.FeedEvent) []store.LookupID {
+	ids := make([]store.LookupID, 0, len(events))
+	seen := make(map[store.LookupID]bool, len(events))
+	for _, event := range events {
+		if !seen[event.LookupID] {
+			seen[event.LookupID] = true
+			ids = append(ids, event.LookupID)
+		}
+	}
+	return ids
+}

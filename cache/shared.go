@@ -1,0 +1,70 @@
+package cache
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/latchkey-go/latchkey/store"
+)
+
+// shared is the memory that instances share, as the protocol sees it: a watermark and entries, one set of them for each feed. Redis
+// is the real one. All operations are atomic, and may be repeated, delayed or lost.
+type shared interface {
+	// pair reads the watermark and one entry in one command; "" stands for absent.
+	pair(ctx context.Context, feed string, id store.LookupID) (pair, error)
+	// mark reads the watermark.
+	mark(ctx context.Context, feed string) (string, error)
+	// advance moves the watermark from prev to last and removes the entries, if the watermark is at prev. It returns where the
+	// watermark is then, -1 for absent (COHERENCE 7).
+	advance(ctx context.Context, feed string, ids []store.LookupID, prev, last int64) (int64, error)
+	// fill writes an entry, if the watermark is of the given generation and not beyond asOf. It reports whether it did.
+	fill(ctx context.Context, feed string, id store.LookupID, generation string, asOf int64, ttl time.Duration, entry string) (bool, error)
+	// reset replaces the watermark, if it still is what expected says. It reports whether it did.
+	reset(ctx context.Context, feed string, expected string, to mark) (bool, error)
+}
+
+// errShared is matched by every error of the shared memory itself: it was asked, and failed or did not answer in time.
+var errShared = errors.New("redis failed")
+
+// errNotAsked: the shared memory was not even asked, because too many calls are waiting for it or the breaker is open.
+var errNotAsked = errors.New("redis was not asked")
+
+// pair is what one read brings.
+type pair struct{ mark, entry string }
+
+// mark is a watermark. The invariant all depends on: an entry whose generation is the watermark's reflects every event up to the
+// watermark's id.
+type mark struct {
+	generation string
+	id         int64
+}
+
+// maxEventID bounds event ids: Lua's numbers are exact up to it.
+const maxEventID = 1<<53 - 1
+
+func (m mark) String() string { return m.generation + ":" + strconv.FormatInt(m.id, 10) }
+
+// parseMark reads a watermark. Absent and unreadable ones are no watermark.
+func parseMark(raw string) (mark, bool) {
+	generation, number, ok := strings.Cut(raw, ":")
+	if !ok || generation == "" || number == "" || len(number) > 16 {
+		return mark{}, false
+	}
+	for i := range len(number) {
+		if number[i] < '0' || number[i] > '9' {
+			return mark{}, false
+		}
+	}
+	id, err := strconv.ParseInt(number, 10, 64)
+	if err != nil || id > maxEventID {
+		return mark{}, false
+	}
+	return mark{generation: generation, id: id}, true
+}
+
+// newGeneration returns a name that no watermark has had.
+func newGeneration() string { return rand.Text() }

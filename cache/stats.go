@@ -1,0 +1,96 @@
+package cache
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// Stats tells how a cache is doing. Counters run from the cache's start.
+type Stats struct {
+	Hits         uint64 // lookups answered from the memory of the process
+	UnknownHits  uint64 // lookups of tokens remembered as unknown
+	RedisHits    uint64
+	RedisMisses  uint64
+	RedisErrors  uint64 // commands that failed, took too long or were not sent for that reason
+	RedisForged  uint64 // entries that somebody else wrote or altered; always 0 without peppers
+	StoreLookups uint64 // statements for lookups
+	StoreErrors  uint64
+	StaleLookups uint64 // lookups while the feed was out of reach
+	Fills        uint64 // records written to Redis
+	FillsLost    uint64 // records not written, for lack of room or because they were outdated by then
+	Polls        uint64
+	PollErrors   uint64
+	Repairs      uint64
+	RepairErrors uint64
+	Resets       uint64 // new generations in Redis: all its records dropped
+	Drops        uint64 // times that all records in memory were dropped
+
+	Keys    int // records in memory
+	Unknown int // unknown tokens remembered
+
+	FeedAge    time.Duration // since the feed was last read; -1 when it never was
+	Fresh      bool          // the memory of the process is in use
+	Head       int64         // the newest event heard of
+	Redis      bool          // there is a Redis client
+	RedisReady bool          // Redis is in use: up to date as far as known, and answering
+	Breaker    BreakerState
+	Opened     uint64 // how often the breaker has opened
+}
+
+// BreakerState says whether lookups ask Redis.
+type BreakerState string
+
+// The states of the breaker.
+const (
+	BreakerClosed BreakerState = "closed" // Redis is asked; also when there is none
+	BreakerOpen   BreakerState = "open"   // Redis does not answer; probes go on
+)
+
+// counters are the sums behind Stats. Hits are counted by otter, striped, since every request does.
+type counters struct {
+	unknownHits, redisHits, redisMisses, redisErrors, redisForged,
+	storeLookups, storeErrors, staleLookups, fills, fillsLost,
+	polls, pollErrors, repairs, repairErrors, resets, drops atomic.Uint64
+}
+
+// Stats returns the current numbers. It is cheap, does no I/O, and may be called as often as wanted.
+func (c *Cache) Stats() Stats {
+	n := &c.count
+	s := Stats{
+		Hits:         c.hits.Snapshot().Hits,
+		UnknownHits:  n.unknownHits.Load(),
+		RedisHits:    n.redisHits.Load(),
+		RedisMisses:  n.redisMisses.Load(),
+		RedisErrors:  n.redisErrors.Load(),
+		RedisForged:  n.redisForged.Load(),
+		StoreLookups: n.storeLookups.Load(),
+		StoreErrors:  n.storeErrors.Load(),
+		StaleLookups: n.staleLookups.Load(),
+		Fills:        n.fills.Load(),
+		FillsLost:    n.fillsLost.Load(),
+		Polls:        n.polls.Load(),
+		PollErrors:   n.pollErrors.Load(),
+		Repairs:      n.repairs.Load(),
+		RepairErrors: n.repairErrors.Load(),
+		Resets:       n.resets.Load(),
+		Drops:        n.drops.Load(),
+		FeedAge:      -1,
+		Redis:        c.shared != nil,
+		Breaker:      BreakerClosed,
+	}
+	if c.shared != nil {
+		s.Opened = uint64(c.breaker.opened.Load())
+		if !c.breaker.closed() {
+			s.Breaker = BreakerOpen
+		}
+	}
+	if e := c.epoch.Load(); e != nil {
+		s.FeedAge = e.age(c.clock.now())
+		s.Fresh = s.FeedAge <= c.o.Lease
+		s.Head = e.need.Load()
+		s.Keys = e.keys.EstimatedSize()
+		s.Unknown = e.unknown.EstimatedSize()
+		s.RedisReady = c.shared != nil && e.aligned.Load() && c.breaker.closed()
+	}
+	return s
+}
