@@ -3,13 +3,16 @@ package sqlite_test
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 	_ "modernc.org/sqlite"
 
 	"github.com/latchkey-go/latchkey/store"
+	"github.com/latchkey-go/latchkey/store/internal/sqldb/sqldbtest"
 	"github.com/latchkey-go/latchkey/store/sqlite"
 	"github.com/latchkey-go/latchkey/store/storetest"
 )
@@ -52,4 +55,92 @@ func open(tb testing.TB, db *sql.DB) *sqlite.Store {
 
 func TestStore(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) store.Store { return open(t, pool(t, dsn(t))) })
+}
+
+func TestStatements(t *testing.T) {
+	db, log := sqldbtest.Open(t, "sqlite", dsn(t))
+	sqldbtest.Statements(t, open(t, db), log, sqldbtest.Counts{Create: 4, CreateMany: 6})
+}
+
+func TestConcurrentChangesOverSeveralPoolsLeaveNoGap(t *testing.T) {
+	file := dsn(t)
+	var stores []store.Store
+	for range 3 {
+		stores = append(stores, open(t, pool(t, file)))
+	}
+	sqldbtest.GapFree(t, stores)
+}
+
+func TestPanic(t *testing.T) { sqldbtest.Panic(t, open(t, pool(t, dsn(t)))) }
+
+func TestConflicts(t *testing.T) {
+	sqldbtest.Conflicts(t, open(t, pool(t, dsn(t))), func(tx store.Tx) error {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, err := tx.Find(ctx, store.Query{})
+		return err
+	})
+}
+
+func TestTotal(t *testing.T) { sqldbtest.Total(t, open(t, pool(t, dsn(t)))) }
+
+func TestAWriterThatHoldsTheFileForTooLong(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "keys.db")
+	s := open(t, pool(t, file+"?_pragma=busy_timeout(50)"))
+	conn, err := pool(t, file+"?_pragma=busy_timeout(50)").Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := conn.ExecContext(t.Context(), `BEGIN IMMEDIATE`); err != nil {
+		t.Fatal(err)
+	}
+	insert := func() error {
+		_, err := s.Change(t.Context(), store.Actor{}, func(tx store.Tx) error {
+			return tx.Insert(t.Context(), sqldbtest.Record(1), sqldbtest.Event(store.Created))
+		})
+		return err
+	}
+	if err := insert(); !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("Change: %v", err)
+	}
+	if err := s.Touch(t.Context(), []store.Use{{KeyID: "apk_1", At: sqldbtest.At}}); !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("Touch: %v", err)
+	}
+	if _, err := s.Lookup(t.Context(), sqldbtest.LookupID(1), ""); err != nil {
+		t.Errorf("readers do not wait for the writer, but Lookup: %v", err)
+	}
+	if _, err := conn.ExecContext(t.Context(), `ROLLBACK`); err != nil {
+		t.Fatal(err)
+	}
+	if err := insert(); err != nil {
+		t.Errorf("Change after the lock was free: %v", err)
+	}
+}
+
+func TestAChangeGivesUpWithItsContext(t *testing.T) {
+	file := dsn(t) // busy_timeout is 5 s
+	s := open(t, pool(t, file))
+	_, err := s.Change(t.Context(), store.Actor{}, func(store.Tx) error {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		defer cancel()
+		other := open(t, pool(t, file))
+		_, err := other.Change(ctx, store.Actor{}, func(store.Tx) error { t.Error("the lock was not exclusive"); return nil })
+		if !errors.Is(err, store.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("over another pool: %v", err)
+		}
+		_, err = s.Change(ctx, store.Actor{}, func(store.Tx) error { t.Error("the turn was not exclusive"); return nil })
+		if !errors.Is(err, store.ErrUnavailable) {
+			t.Errorf("over the same store: %v", err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func BenchmarkLookup(b *testing.B) {
+	db := pool(b, dsn(b))
+	sqldbtest.BenchmarkLookup(b, open(b, db), db, "?")
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/latchkey-go/latchkey/store"
@@ -48,16 +49,19 @@ func (s *Store) Events(ctx context.Context, q store.EventQuery) ([]store.Event, 
 
 // events reads events through the pool or a transaction.
 func (s *Store) events(ctx context.Context, db queryer, q store.EventQuery) ([]store.Event, error) {
-	if !storable(q.KeyID) {
-		return nil, nil
-	}
-	statement, args := `SELECT `+eventColumns+` FROM latchkey_event WHERE id > ?`, []any{q.After}
+	c := conditions{d: &s.d.Dialect}
+	c.add("id > ?", q.After)
 	if q.KeyID != "" {
-		statement, args = statement+` AND key_id = ?`, append(args, q.KeyID)
+		among(&c, "key_id", []string{q.KeyID})
 	}
+	among(&c, "key_id", q.KeyIDs)
 	if !q.LookupID.IsZero() {
-		statement, args = statement+` AND lookup_id = ?`, append(args, q.LookupID[:])
+		c.add("lookup_id = ?", q.LookupID[:])
 	}
+	if q.Kind != "" {
+		among(&c, "kind", []store.Kind{q.Kind})
+	}
+	statement, args := `SELECT `+eventColumns+` FROM latchkey_event WHERE `+strings.Join(c.all, " AND "), c.args
 	statement += ` ORDER BY id`
 	if q.Limit > 0 {
 		statement, args = statement+` LIMIT ?`, append(args, int64(q.Limit))

@@ -1,0 +1,153 @@
+package sqlite_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/latchkey-go/latchkey/store"
+	"github.com/latchkey-go/latchkey/store/internal/sqldb/sqldbtest"
+	"github.com/latchkey-go/latchkey/store/sqlite"
+)
+
+var quiet = sqlite.Options{Logger: slog.New(slog.NewTextHandler(io.Discard, nil))}
+
+func TestTenInstancesStartAtOnce(t *testing.T) {
+	file := dsn(t)
+	sqldbtest.TenAtOnce(t, func() (sqldbtest.Starter, error) { return quiet.Open(pool(t, file)) })
+}
+
+func TestOpenRefuses(t *testing.T) {
+	t.Run("a pool without busy_timeout, and names the DSN that has one", func(t *testing.T) {
+		_, err := sqlite.Open(pool(t, filepath.Join(t.TempDir(), "keys.db")))
+		if !errors.Is(err, store.ErrInvalid) || !strings.Contains(err.Error(), "?_pragma=busy_timeout(5000)") {
+			t.Errorf("Open: %v", err)
+		}
+	})
+	t.Run("a database in memory that each connection would have for itself", func(t *testing.T) {
+		db := pool(t, ":memory:?_pragma=busy_timeout(5000)")
+		if _, err := sqlite.Open(db); !errors.Is(err, store.ErrInvalid) {
+			t.Errorf("Open: %v", err)
+		}
+		db.SetMaxOpenConns(1)
+		open(t, db)
+	})
+	t.Run("no pool at all", func(t *testing.T) {
+		if _, err := sqlite.Open(nil); !errors.Is(err, store.ErrInvalid) {
+			t.Errorf("Open: %v", err)
+		}
+	})
+	t.Run("a schema from a newer, incompatible version", func(t *testing.T) {
+		file := dsn(t)
+		setVersion(t, file, 9, 8)
+		_, err := sqlite.Open(pool(t, file))
+		if !errors.Is(err, store.ErrSchemaTooNew) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("Open: %v", err)
+		}
+	})
+}
+
+// setVersion makes the file look as if a later program had migrated it.
+func setVersion(t *testing.T, dsn string, version, minCompatible int) {
+	t.Helper()
+	db := pool(t, dsn)
+	open(t, db)
+	if _, err := db.Exec(`UPDATE latchkey_version SET version = ?, min_compatible = ?`, version, minCompatible); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestOpenAcceptsASchemaFromANewerCompatibleVersion(t *testing.T) {
+	file := dsn(t)
+	setVersion(t, file, 9, 1)
+	s := open(t, pool(t, file))
+	if _, err := s.Lookup(t.Context(), sqldbtest.LookupID(1), ""); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestOpenSetsWAL(t *testing.T) {
+	db := pool(t, dsn(t))
+	open(t, db)
+	var mode string
+	if err := db.QueryRow(`PRAGMA journal_mode`).Scan(&mode); err != nil || mode != "wal" {
+		t.Errorf("journal_mode is %q (%v)", mode, err)
+	}
+}
+
+// notThere opens a store in a folder that does not exist.
+func notThere(t *testing.T) (s *sqlite.Store, folder, dsn string) {
+	folder = filepath.Join(t.TempDir(), "later")
+	dsn = filepath.Join(folder, "keys.db") + "?_pragma=busy_timeout(5000)"
+	s, err := quiet.Open(pool(t, dsn))
+	if err != nil {
+		t.Fatalf("Open fails for something that can heal: %v", err)
+	}
+	t.Cleanup(func() { s.Close(context.Background()) })
+	return s, folder, dsn
+}
+
+func TestADatabaseThatIsNotThereYet(t *testing.T) {
+	t.Run("is unavailable, and heals by itself", func(t *testing.T) {
+		s, folder, _ := notThere(t)
+		for name, err := range everyMethod(t.Context(), s) {
+			if !errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrClosed) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if err := s.Err(); err != nil {
+			t.Errorf("Err: %v", err)
+		}
+		if err := os.Mkdir(folder, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		sqldbtest.Eventually(t, "ready", func() bool { return s.Ready(t.Context()) == nil })
+	})
+	t.Run("is given up when it turns out to be too new, and every method says so", func(t *testing.T) {
+		ready := dsn(t)
+		setVersion(t, ready, 9, 8)
+		s, folder, _ := notThere(t)
+		from, _, _ := strings.Cut(ready, "/keys.db")
+		if err := os.Symlink(from, folder); err != nil {
+			t.Fatal(err)
+		}
+		sqldbtest.Eventually(t, "given up", func() bool { return s.Err() != nil })
+		for name, err := range everyMethod(t.Context(), s) {
+			if !errors.Is(err, store.ErrUnavailable) || !errors.Is(err, store.ErrSchemaTooNew) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	})
+	t.Run("does not keep Close from ending the background work", func(t *testing.T) {
+		s, _, _ := notThere(t)
+		if err := s.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+		for name, err := range everyMethod(t.Context(), s) {
+			if !errors.Is(err, store.ErrClosed) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	})
+}
+
+// everyMethod calls every method that can fail and returns the errors.
+func everyMethod(ctx context.Context, s *sqlite.Store) map[string]error {
+	errs := map[string]error{"Ready": s.Ready(ctx), "Touch": s.Touch(ctx, nil),
+		"Join": s.Join(ctx, store.Member{ID: "a"}), "Leave": s.Leave(ctx, "a")}
+	_, errs["Lookup"] = s.Lookup(ctx, sqldbtest.LookupID(1), "")
+	_, errs["Change"] = s.Change(ctx, store.Actor{}, func(store.Tx) error { panic("run without a database") })
+	_, errs["Get"] = s.Get(ctx, "apk_1")
+	_, errs["List"] = s.List(ctx, store.Query{})
+	_, errs["Count"] = s.Count(ctx, store.Filter{})
+	_, errs["Events"] = s.Events(ctx, store.EventQuery{})
+	_, errs["PruneEvents"] = s.PruneEvents(ctx, sqldbtest.At)
+	_, errs["Feed"] = s.Feed(ctx, 0, 1)
+	_, errs["Members"] = s.Members(ctx)
+	return errs
+}
