@@ -1,0 +1,44 @@
+# Every target works on a fresh clone. `make` alone lists them.
+
+GO        ?= go
+FUZZTIME  ?= 10s
+BENCH     ?= .
+BENCHTIME ?= 1s
+
+.PHONY: help test check bench fuzz cover vuln servers
+
+help: ## print this list
+	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile | while IFS='	' read -r target text; do printf '  make %-8s %s\n' "$$target" "$$text"; done
+
+test: servers ## what green means: vet, then all tests with the race detector, on real Redis and PostgreSQL
+	$(GO) vet ./...
+	$(GO) test -race -shuffle=on -count=1 -timeout 10m ./...
+
+check: ## formatting, vet, staticcheck, and a go.mod that says what is imported
+	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt -w these:"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+	$(GO) mod tidy -diff
+
+bench: servers ## benchmarks, each beside what it is compared with (BENCH=regexp, BENCHTIME=1s)
+	@packages=$$(grep -rl --include='*_test.go' '^func Benchmark' . | xargs -n 1 dirname | sort -u); \
+	if [ -z "$$packages" ]; then echo "no benchmarks"; exit 1; fi; \
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem -timeout 30m $$packages
+
+fuzz: ## run every fuzz target for FUZZTIME (10s)
+	@set -e; for file in $$(grep -rl --include='*_test.go' '^func Fuzz' . | sort); do \
+		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/p' "$$file"); do \
+			echo "== $$target in $$file"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")"; \
+		done; \
+	done
+
+cover: servers ## test coverage over all packages, in cover.out
+	$(GO) test -count=1 -timeout 10m -coverpkg=./... -coverprofile=cover.out ./...
+	$(GO) tool cover -func=cover.out | tail -n 1
+
+vuln: ## known vulnerabilities in what is called (needs vuln.go.dev)
+	$(GO) run golang.org/x/vuln/cmd/govulncheck@v1.9.0 ./...
+
+servers: # install redis-server and PostgreSQL where they are missing and apt-get can
+	@sh .ci/install-servers
