@@ -49,26 +49,28 @@ func (s *Store) Events(ctx context.Context, q store.EventQuery) ([]store.Event, 
 
 // events reads events through the pool or a transaction.
 func (s *Store) events(ctx context.Context, db queryer, q store.EventQuery) ([]store.Event, error) {
-	c := conditions{d: &s.d.Dialect}
+	if !storable(q.KeyID) || !storable(string(q.Kind)) {
+		return nil, nil
+	}
+	c := conditions{d: &s.d}
 	c.add("id > ?", q.After)
 	if q.KeyID != "" {
-		among(&c, "key_id", []string{q.KeyID})
+		c.add("key_id = ?", q.KeyID)
 	}
 	among(&c, "key_id", q.KeyIDs)
 	if !q.LookupID.IsZero() {
 		c.add("lookup_id = ?", q.LookupID[:])
 	}
 	if q.Kind != "" {
-		among(&c, "kind", []store.Kind{q.Kind})
+		c.add("kind = ?", string(q.Kind))
 	}
-	statement, args := `SELECT `+eventColumns+` FROM latchkey_event WHERE `+strings.Join(c.all, " AND "), c.args
-	statement += ` ORDER BY id`
+	statement := `SELECT ` + eventColumns + ` FROM latchkey_event WHERE ` + strings.Join(c.all, " AND ") + ` ORDER BY id`
 	if q.Limit > 0 {
-		statement, args = statement+` LIMIT ?`, append(args, int64(q.Limit))
+		statement, c.args = statement+` LIMIT ?`, append(c.args, int64(q.Limit))
 	}
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
-	rows, err := db.QueryContext(ctx, s.d.bind(statement), args...)
+	rows, err := db.QueryContext(ctx, s.d.bind(statement), c.args...)
 	if err != nil {
 		return nil, s.fail("read events", err)
 	}
