@@ -1,0 +1,36 @@
+package middleware
+
+import (
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+)
+
+// clientAddr returns the address of the client, or the zero Addr when it is not known: what ClientIP says, else what the door says,
+// else the peer of the connection. Headers that the client can set are never believed by default.
+func (g *guard) clientAddr(r *http.Request, door func(*http.Request) string) netip.Addr {
+	var text string
+	switch {
+	case g.ClientIP != nil:
+		text = g.ClientIP(r)
+	case door != nil:
+		text = door(r)
+	default:
+		host, _, err := net.SplitHostPort(r.RemoteAddr)
+		if err != nil {
+			return netip.Addr{} // a Unix socket, say
+		}
+		text = host
+	}
+	addr, err := netip.ParseAddr(text)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return addr.Unmap().WithZone("")
+}
+
+// within reports whether one of the networks holds the address. An unknown address is in none.
+func within(addr netip.Addr, networks []netip.Prefix) bool {
+	return slices.ContainsFunc(networks, func(p netip.Prefix) bool { return p.Contains(addr) })
+}

@@ -1,0 +1,113 @@
+package middleware
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"net/http"
+
+	"github.com/latchkey-go/latchkey/store"
+)
+
+// Body is the JSON body of a refusal. In Echo it is the Message of the *echo.HTTPError, which Echo's own error handler writes as it
+// is.
+type Body struct {
+	Type    string `json:"type,omitempty"`
+	Message string `json:"message"`
+}
+
+// String returns the message, for error handlers that print it.
+func (b Body) String() string { return b.Message }
+
+// answer is how a refusal is told.
+type answer struct {
+	status int
+	body   Body
+	// challenge asks for WWW-Authenticate, with code as its error attribute and scope as its scope attribute where not "".
+	challenge   bool
+	code, scope string
+	retry       bool // asks for Retry-After
+	exact       bool // the body is Medusa's, to the byte
+}
+
+// answerTo is the status table: the only place that says what an error is over HTTP. Refusals that clients must not be able to tell
+// apart share a row. What it does not know is 503: not knowing is never an answer about the key.
+func answerTo(err error) answer {
+	var lacking *scopeError
+	switch {
+	case errors.Is(err, store.ErrUnavailable): // first: whatever else it wraps, nothing is known
+		return undecided()
+	case errors.Is(err, ErrNoCredential): // RFC 6750, 3.1: no error code when no credential was sent
+		return answer{status: http.StatusUnauthorized, body: Body{"unauthorized", "Unauthorized"}, challenge: true}
+	case errors.Is(err, store.ErrUnauthenticated), errors.Is(err, errSecretAsBearer):
+		return answer{status: http.StatusUnauthorized, body: Body{"unauthorized", "Unauthorized"}, challenge: true, code: "invalid_token"}
+	case errors.Is(err, ErrConflictingCredentials):
+		return answer{status: http.StatusBadRequest, body: Body{"invalid_request", "Two different API keys were sent; send one"}, challenge: true, code: "invalid_request"}
+	case errors.Is(err, store.ErrWrongType):
+		return forbidden("This type of API key is not accepted here")
+	case errors.As(err, &lacking):
+		a := forbidden("The API key lacks a required scope: " + lacking.scopes())
+		a.scope = lacking.scopes()
+		return a
+	case errors.Is(err, ErrAddressNotAllowed):
+		return forbidden("The API key may not be used from this address")
+	case errors.Is(err, ErrForeignOrigin):
+		return forbidden("A secret API key may not be used by a browser page of another origin: everybody who opens the page can read it")
+	case errors.Is(err, ErrPlainHTTP): // no challenge: it would invite the client to send the key again
+		return answer{status: http.StatusForbidden, body: Body{"forbidden", "HTTPS is required; replace any API key that was sent over plain HTTP"}}
+	case errors.Is(err, errRateLimited):
+		return answer{status: http.StatusTooManyRequests, body: Body{"too_many_requests", "Too many requests; try again later"}, retry: true}
+	default:
+		return undecided()
+	}
+}
+
+func forbidden(message string) answer {
+	return answer{status: http.StatusForbidden, body: Body{"forbidden", message}, challenge: true, code: "insufficient_scope"}
+}
+
+func undecided() answer {
+	return answer{status: http.StatusServiceUnavailable, body: Body{"unavailable", "The API key cannot be checked at the moment; try again"}, retry: true}
+}
+
+// setHeaders writes everything of the answer that is not status or body.
+func (a answer) setHeaders(h http.Header, realm, retryAfter string) {
+	h.Set("Cache-Control", "no-store")
+	if a.exact {
+		h.Set("Content-Type", "application/json; charset=utf-8")
+	}
+	if a.retry {
+		h.Set("Retry-After", retryAfter)
+	}
+	if !a.challenge {
+		return
+	}
+	value := "Bearer" + realm
+	if a.code != "" {
+		if realm != "" {
+			value += ","
+		}
+		value += ` error="` + a.code + `"`
+	}
+	if a.scope != "" {
+		value += `, scope="` + a.scope + `"`
+	}
+	h.Set("WWW-Authenticate", value)
+}
+
+// json returns the body as Medusa would write it: no newline at the end, and < and > as they are.
+func (b Body) json() []byte {
+	var buf bytes.Buffer
+	e := json.NewEncoder(&buf)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(b); err != nil {
+		panic(err) // two strings: it cannot fail
+	}
+	return bytes.TrimSuffix(buf.Bytes(), []byte("\n"))
+}
+
+// refusal is an answer with its cause, ready for either door; headers are already set.
+type refusal struct {
+	answer
+	cause error
+}

@@ -1,0 +1,40 @@
+package middleware
+
+import (
+	"errors"
+	"strings"
+)
+
+// Why a guard refuses, beside the errors of package store (ErrUnauthenticated and its kinds, ErrWrongType, ErrUnavailable). In Echo
+// they are inside the *echo.HTTPError, where errors.Is finds them. None ever holds a token.
+var (
+	// ErrNoCredential: none of the places that the guard reads holds a credential.
+	ErrNoCredential = errors.New("keyauth: no credential")
+	// ErrConflictingCredentials: the places that the guard reads hold two different credentials. Neither is looked up.
+	ErrConflictingCredentials = errors.New("keyauth: two different credentials")
+	// ErrInsufficientScope: the key is good but lacks a scope that is required.
+	ErrInsufficientScope = errors.New("keyauth: insufficient scope")
+	// ErrAddressNotAllowed: the key is good but may not be used from the client's address, or that address is not known.
+	ErrAddressNotAllowed = errors.New("keyauth: address not allowed")
+	// ErrPlainHTTP: the request did not come over TLS (Config.ForbidPlainHTTP).
+	ErrPlainHTTP = errors.New("keyauth: plain HTTP")
+	// ErrForeignOrigin: a browser page of another origin sent a secret key (Config.ForbidBrowserOrigins).
+	ErrForeignOrigin = errors.New("keyauth: secret key sent by a page of another origin")
+
+	// errRateLimited is what the limits of keys and of failures per address refuse with.
+	errRateLimited = errors.New("keyauth: rate limited")
+	// errSecretAsBearer: Medusa takes secret keys as Basic only.
+	errSecretAsBearer = errors.New("keyauth: secret key sent as a Bearer token")
+)
+
+// scopeError is an ErrInsufficientScope that knows what was required.
+type scopeError struct{ required []string }
+
+func (e *scopeError) Error() string {
+	return ErrInsufficientScope.Error() + ": " + e.scopes()
+}
+
+func (e *scopeError) Is(target error) bool { return target == ErrInsufficientScope }
+
+// scopes is the list as RFC 6750 wants it in WWW-Authenticate.
+func (e *scopeError) scopes() string { return strings.Join(e.required, " ") }

@@ -1,0 +1,17 @@
+package middleware
+
+// Told is a row of the status table as a client sees it.
+type Told struct {
+	Status int
+	Body   string
+	Header map[string][]string
+}
+
+// Tell is what the table says about err; ErrRateLimited is a row that no guard produces by itself.
+func Tell(err error) Told {
+	a, h := answerTo(err), map[string][]string{}
+	a.setHeaders(h, "", "7")
+	return Told{Status: a.status, Body: string(a.body.json()), Header: h}
+}
+
+var ErrRateLimited = errRateLimited
