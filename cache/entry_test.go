@@ -1,0 +1,134 @@
+package cache
+
+import (
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/latchkey-go/latchkey/store"
+)
+
+func testSealer(t testing.TB, peppers ...string) *store.Sealer {
+	t.Helper()
+	s, err := store.NewSealer(peppers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+const (
+	pepperA = "0123456789abcdefghijklmnopqrstuvwxyz-A"
+	pepperB = "0123456789abcdefghijklmnopqrstuvwxyz-B"
+)
+
+func TestEntry(t *testing.T) {
+	sealer := testSealer(t, pepperA)
+	codec := entryCodec{prefix: "p", sealer: sealer}
+	r := filledRecord(t)
+	sealer.Seal(r)
+	id := r.Key.LookupID
+	now := instant{wall: time.Duration(time.Now().UnixNano())}
+	entry := codec.encode("feed", "gen", 7, now.wall+time.Hour, r)
+
+	t.Run("a genuine one is read, and its proof has been checked", func(t *testing.T) {
+		got, asOf, err := codec.decode(entry, "feed", id, "gen", now)
+		if err != nil || asOf != 7 {
+			t.Fatalf("got %d, %v", asOf, err)
+		}
+		if sealer.Verify(got) != nil || !reflect.DeepEqual(got.Clone(), r.Clone()) {
+			t.Errorf("got %+v", got)
+		}
+	})
+	t.Run("whatever bit is changed, it does not count", func(t *testing.T) {
+		for i := range len(entry) {
+			for bit := range 8 {
+				b := []byte(entry)
+				b[i] ^= 1 << bit
+				if _, _, err := codec.decode(string(b), "feed", id, "gen", now); err == nil {
+					t.Fatalf("bit %d of byte %d is not protected", bit, i)
+				}
+			}
+		}
+	})
+	t.Run("a part of it does not count", func(t *testing.T) {
+		for n := range len(entry) {
+			if _, _, err := codec.decode(entry[:n], "feed", id, "gen", now); err == nil {
+				t.Fatalf("the first %d bytes count", n)
+			}
+		}
+	})
+	t.Run("it does not count elsewhere", func(t *testing.T) {
+		moved := strings.Replace(entry, "gen|", "new|", 1)
+		for name, err := range map[string]error{
+			"feed":       second3(codec.decode(entry, "other", id, "gen", now)),
+			"key":        second3(codec.decode(entry, "feed", store.LookupID{9}, "gen", now)),
+			"generation": second3(codec.decode(moved, "feed", id, "new", now)),
+			"prefix":     second3(entryCodec{prefix: "q", sealer: sealer}.decode(entry, "feed", id, "gen", now)),
+		} {
+			if !errors.Is(err, errForgedEntry) {
+				t.Errorf("%s: got %v", name, err)
+			}
+		}
+	})
+	t.Run("it does not count after its deadline", func(t *testing.T) {
+		if err := second3(codec.decode(entry, "feed", id, "gen", instant{wall: now.wall + 2*time.Hour})); !errors.Is(err, errEntry) {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("with another pepper it does not count, with an older one it does", func(t *testing.T) {
+		other := entryCodec{prefix: "p", sealer: testSealer(t, pepperB)}
+		if err := second3(other.decode(entry, "feed", id, "gen", now)); !errors.Is(err, errForgedEntry) {
+			t.Errorf("another: got %v", err)
+		}
+		rotated := entryCodec{prefix: "p", sealer: testSealer(t, pepperB, pepperA)}
+		if err := second3(rotated.decode(entry, "feed", id, "gen", now)); err != nil {
+			t.Errorf("older: got %v", err)
+		}
+	})
+	t.Run("processes with and without peppers do not read each other's", func(t *testing.T) {
+		plain := entryCodec{prefix: "p"}
+		if err := second3(plain.decode(entry, "feed", id, "gen", now)); err == nil {
+			t.Error("without peppers, a sealed one counts")
+		}
+		unsealed := plain.encode("feed", "gen", 7, now.wall+time.Hour, r)
+		if err := second3(plain.decode(unsealed, "feed", id, "gen", now)); err != nil {
+			t.Errorf("without peppers: %v", err)
+		}
+		if err := second3(codec.decode(unsealed, "feed", id, "gen", now)); !errors.Is(err, errForgedEntry) {
+			t.Errorf("with peppers: %v", err)
+		}
+	})
+	t.Run("a record whose proof is wrong does not count under a MAC that is right", func(t *testing.T) {
+		bad := r.Clone()
+		bad.Key.Scopes = nil
+		if err := second3(codec.decode(codec.encode("feed", "gen", 7, now.wall+time.Hour, bad), "feed", id, "gen", now)); !errors.Is(err, store.ErrForged) {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("the record of another key does not count, peppers or not", func(t *testing.T) {
+		plain := entryCodec{prefix: "p"}
+		if err := second3(plain.decode(plain.encode("feed", "gen", 7, now.wall+time.Hour, r), "feed", store.LookupID{9}, "gen", now)); !errors.Is(err, errEntry) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+func second3(_ *store.Record, _ int64, err error) error { return err }
+
+func TestParseMark(t *testing.T) {
+	for raw, want := range map[string]mark{
+		"a:0": {"a", 0}, "GEN:12": {"GEN", 12}, "g:9007199254740991": {"g", maxEventID},
+	} {
+		if got, ok := parseMark(raw); !ok || got != want || got.String() != raw {
+			t.Errorf("%q: got %v, %v", raw, got, ok)
+		}
+	}
+	for _, raw := range []string{"", ":", "a", "a:", ":1", "a:-1", "a:+1", "a:1.5", "a:1e3", "a: 1", "a:b:1", "a:9007199254740992", "a:99999999999999999999"} {
+		if got, ok := parseMark(raw); ok {
+			t.Errorf("%q is taken for %v", raw, got)
+		}
+	}
+}

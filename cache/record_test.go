@@ -1,0 +1,110 @@
+package cache
+
+import (
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/latchkey-go/latchkey/store"
+	"github.com/latchkey-go/latchkey/store/storetest"
+)
+
+// filledRecord has something in every field, those included that a later version adds. LastUsedAt is not kept in caches.
+func filledRecord(t *testing.T) *store.Record {
+	t.Helper()
+	r := &store.Record{}
+	storetest.Fill(t, r)
+	r.Key.LastUsedAt = time.Time{}
+	return r
+}
+
+func TestRecordEncoding(t *testing.T) {
+	t.Run("every field survives", func(t *testing.T) {
+		r := filledRecord(t)
+		got, err := decodeRecord(string(appendRecord(nil, r)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(got, r) {
+			t.Errorf("got  %+v\nwant %+v", got.Key, r.Key)
+		}
+	})
+	t.Run("LastUsedAt alone is left out", func(t *testing.T) {
+		r := filledRecord(t)
+		r.Key.LastUsedAt = r.Key.CreatedAt
+		got, err := decodeRecord(string(appendRecord(nil, r)))
+		if err != nil || !got.Key.LastUsedAt.IsZero() {
+			t.Errorf("got %v, %v", got, err)
+		}
+	})
+	t.Run("nil and empty lists are told apart", func(t *testing.T) {
+		for _, r := range []*store.Record{
+			{},
+			{Key: store.Key{Scopes: []string{}, SalesChannelIDs: []string{}, Metadata: map[string]string{}}},
+		} {
+			got, err := decodeRecord(string(appendRecord(nil, r)))
+			if err != nil || !reflect.DeepEqual(got, r) {
+				t.Errorf("got %+v, %v, want %+v", got, err, r)
+			}
+		}
+	})
+	t.Run("another version is no record", func(t *testing.T) {
+		b := appendRecord(nil, filledRecord(t))
+		for _, version := range []byte{0, recordVersion + 1, 255} {
+			b[0] = version
+			if _, err := decodeRecord(string(b)); !errors.Is(err, errRecord) {
+				t.Errorf("version %d: got %v", version, err)
+			}
+		}
+	})
+	t.Run("every cut and every extra byte is refused", func(t *testing.T) {
+		whole := string(appendRecord(nil, filledRecord(t)))
+		for n := range len(whole) {
+			if _, err := decodeRecord(whole[:n]); err == nil {
+				t.Fatalf("the first %d of %d bytes are taken for a record", n, len(whole))
+			}
+		}
+		if _, err := decodeRecord(whole + "\x00"); err == nil {
+			t.Error("a byte more is taken for a record")
+		}
+	})
+	t.Run("a length that is a lie allocates nothing", func(t *testing.T) {
+		huge := "\xff\xff\xff\xff\xff\xff\xff\xff\x7f"
+		d := decoder{rest: huge}
+		if _, ok := d.length(); ok || !d.bad {
+			t.Error("a list longer than the input is believed")
+		}
+		d = decoder{rest: huge}
+		if d.text() != "" || !d.bad {
+			t.Error("a text longer than the input is believed")
+		}
+		d = decoder{rest: strings.Repeat("\xff", 20)}
+		if d.uvarint() != 0 || !d.bad {
+			t.Error("a number of more than 64 bits is believed")
+		}
+	})
+}
+
+// FuzzDecodeRecord: whatever Redis holds, the decoder does not panic, and what it accepts it also understands.
+func FuzzDecodeRecord(f *testing.F) {
+	f.Add("")
+	f.Add(string(appendRecord(nil, &store.Record{})))
+	f.Add(string(appendRecord(nil, &store.Record{Key: store.Key{
+		ID: "apk_1", Type: store.Secret, Scopes: []string{}, Metadata: map[string]string{"a": "b"}, Version: 3,
+	}, Proof: []byte("proof")})))
+	f.Fuzz(func(t *testing.T, s string) {
+		r, err := decodeRecord(s)
+		if err != nil {
+			if r != nil {
+				t.Error("a record and an error")
+			}
+			return
+		}
+		again, err := decodeRecord(string(appendRecord(nil, r)))
+		if err != nil || !reflect.DeepEqual(again, r) {
+			t.Errorf("%q is read as %+v, and that written as %+v, %v", s, r, again, err)
+		}
+	})
+}
