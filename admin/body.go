@@ -1,0 +1,96 @@
+package admin
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+	"unicode/utf8"
+)
+
+// maxBodyBytes is Medusa's limit; a body of exactly that many bytes passes.
+const maxBodyBytes = 100 << 10
+
+// readBody returns the request's body as Medusa's body parsers do: no body, or one of a kind that they do not know, is an
+// empty object; plain text a string; JSON an object or array; a form an object.
+func readBody(w http.ResponseWriter, r *http.Request) (any, error) {
+	if r.Body == nil || r.Body == http.NoBody {
+		return newObject(), nil
+	}
+	kind, parameters, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil {
+		return newObject(), nil
+	}
+	var parse func([]byte) (any, error)
+	switch kind {
+	case "application/json":
+		parse = parseJSONBody
+	case "application/x-www-form-urlencoded":
+		parse = parseForm
+	case "text/plain":
+		parse = func([]byte) (any, error) { return "", nil } // what it says makes no difference
+	default:
+		return newObject(), nil
+	}
+	if charset := parameters["charset"]; charset != "" && !strings.EqualFold(charset, "utf-8") {
+		return nil, unreadable(http.StatusUnsupportedMediaType, `unsupported charset "`+strings.ToUpper(charset)+`"`, "unknown_error")
+	}
+	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
+		return nil, unreadable(http.StatusUnsupportedMediaType, `unsupported content encoding "`+strings.ToLower(encoding)+`"`, "unknown_error")
+	}
+	text, err := readBounded(w, r)
+	if err != nil {
+		return nil, err
+	}
+	if len(text) == 0 {
+		return newObject(), nil
+	}
+	return parse(text)
+}
+
+func readBounded(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	tooLarge := unreadable(http.StatusRequestEntityTooLarge, "request entity too large", "unknown_error")
+	if r.ContentLength > maxBodyBytes {
+		return nil, tooLarge
+	}
+	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBodyBytes))
+	var over *http.MaxBytesError
+	switch {
+	case errors.As(err, &over):
+		return nil, tooLarge
+	case err != nil:
+		return nil, unreadable(http.StatusBadRequest, "request aborted", "unknown_error")
+	}
+	return text, nil
+}
+
+// parseJSONBody takes objects and arrays alone ("strict mode").
+func parseJSONBody(text []byte) (any, error) {
+	text = bytes.TrimPrefix(text, []byte("\ufeff"))
+	if len(text) == 0 {
+		return newObject(), nil
+	}
+	malformed := func(message string) error { return unreadable(http.StatusBadRequest, message, "invalid_data") }
+	if !utf8.Valid(text) {
+		return nil, malformed("Malformed JSON: not valid UTF-8")
+	}
+	v, err := parseJSON(text)
+	if err != nil {
+		return nil, malformed(err.Error())
+	}
+	switch v.(type) {
+	case *object, []any:
+		return v, nil
+	}
+	return nil, malformed("Malformed JSON: an object was expected")
+}
+
+func parseForm(text []byte) (any, error) {
+	o, err := parseQS(string(text), formDepth, formMaxIndex)
+	if err != nil {
+		return nil, unreadable(http.StatusRequestEntityTooLarge, err.Error(), "unknown_error")
+	}
+	return o, nil
+}

@@ -1,0 +1,11 @@
+package admin
+
+import "context"
+
+// remove answers DELETE /api-keys/{id}. As in Medusa, an id that no key has is deleted with success.
+func (a *api) remove(ctx context.Context, c call[struct{}, struct{}]) (members, error) {
+	if err := a.keys.Delete(ctx, c.ID); err != nil {
+		return nil, err
+	}
+	return members{{"id", c.ID}, {"object", "api_key"}, {"deleted", true}}, nil
+}

@@ -1,0 +1,11 @@
+// Package admin is the JSON API that manages keys: Medusa's /admin/api-keys, in its wire format, over [store.Keys].
+//
+// [Handler] is plain net/http and runs behind any router; [Mount] is its door into Echo. Both need a guard that authenticates
+// (package middleware has some), and do not trust it: whatever a guard lets through, a request is served only with a secret key in
+// its context or a member of the staff named by [Config.Actor]. What an answer holds and how errors read follows Medusa 2.21 to the byte; attributes
+// that Medusa does not have (scopes, expires_at, metadata, allowed_cidrs, rate_limit, rolled_from, version) are taken in bodies and
+// shown only when asked for: ?fields=+scopes.
+//
+//	e := echo.New()
+//	admin.Mount(e.Group("/admin"), keys, keyauth.Secret(keys))
+package admin

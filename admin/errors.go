@@ -1,0 +1,84 @@
+package admin
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/latchkey-go/latchkey/store"
+)
+
+// outcome is how an error of package store is told.
+type outcome struct {
+	err     error
+	status  int
+	typ     string
+	message string // where the error brings none that is fit to be shown
+}
+
+// outcomes returns the one table of errors and statuses. The first line that the error matches counts; what matches none is a 500.
+func outcomes() []outcome {
+	return []outcome{
+		{store.ErrUnavailable, http.StatusServiceUnavailable, "unavailable", "The service cannot answer now. Try again."},
+		{store.ErrInvalid, http.StatusBadRequest, "invalid_data", "The request is not valid."},
+		{store.ErrNotAllowed, http.StatusBadRequest, "not_allowed", "The state of the key does not allow this."},
+		{store.ErrNotFound, http.StatusNotFound, "not_found", "Not found"},
+		{store.ErrForbidden, http.StatusForbidden, "forbidden", "Forbidden"},
+		{store.ErrConflict, http.StatusConflict, "conflict", "The id or the token is taken."},
+	}
+}
+
+// refusal is an answer that is not the store's to give. Header fields are name, value.
+type refusal struct {
+	status int
+	body   members
+	header []string
+}
+
+func (e *refusal) Error() string { return http.StatusText(e.status) }
+
+// typed is the body of an application error.
+func typed(typ, message string) members {
+	return members{{"type", typ}, {"message", message}}
+}
+
+// unreadable refuses a body that was not understood. Medusa's body parser writes the members in its own order.
+func unreadable(status int, message, typ string) error {
+	return &refusal{status: status, body: members{{"message", message}, {"type", typ}}}
+}
+
+// fail answers with an error. Causes that are not the client's are told to the log alone.
+func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
+	var refused *refusal
+	if errors.As(err, &refused) {
+		for i := 0; i+1 < len(refused.header); i += 2 {
+			w.Header().Set(refused.header[i], refused.header[i+1])
+		}
+		respond(w, refused.status, refused.body)
+		return
+	}
+	for _, o := range outcomes() {
+		if !errors.Is(err, o.err) {
+			continue
+		}
+		message := o.message
+		var told *store.Error
+		if errors.As(err, &told) && errors.Is(told.Kind, o.err) {
+			message = told.Message
+		}
+		if o.status == http.StatusServiceUnavailable {
+			w.Header().Set("Retry-After", "1")
+			a.log(r, "latchkey: an admin request could not be decided", err)
+		}
+		respond(w, o.status, typed(o.typ, message))
+		return
+	}
+	a.log(r, "latchkey: an admin request failed", err)
+	respond(w, http.StatusInternalServerError, members{
+		{"code", "unknown_error"}, {"type", "unknown_error"}, {"message", "An unknown error occurred."},
+	})
+}
+
+// log tells of a failure by the route's pattern: paths and queries are the client's to fill.
+func (a *api) log(r *http.Request, what string, err error) {
+	a.logger.ErrorContext(r.Context(), what, "route", r.Pattern, "error", err)
+}

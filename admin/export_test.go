@@ -1,0 +1,66 @@
+package admin
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+
+	"github.com/latchkey-go/latchkey/store"
+)
+
+// Route is a line of the route table, for tests that must not miss one.
+type Route struct{ Pattern, Scope string }
+
+// Routes returns the route table.
+func Routes(keys *store.Keys) []Route {
+	a, err := Config{}.newAPI(keys)
+	if err != nil {
+		panic(err)
+	}
+	var list []Route
+	for _, r := range a.routes() {
+		list = append(list, Route{r.pattern, r.scope})
+	}
+	return list
+}
+
+// Fail answers with err as an endpoint's error is answered.
+func Fail(c Config, keys *store.Keys, w http.ResponseWriter, r *http.Request, err error) {
+	a, apiErr := c.newAPI(keys)
+	if apiErr != nil {
+		panic(apiErr)
+	}
+	a.fail(w, r, err)
+}
+
+// Show writes what ParseQuery and ParseJSON read, with the order of the members.
+func Show(v any) string { return string(appendJSON(nil, shown(v))) }
+
+func shown(v any) any {
+	switch v := v.(type) {
+	case *object:
+		m := members{}
+		for _, name := range v.keys() {
+			m = append(m, member{name, shown(v.members[name])})
+		}
+		return m
+	case []any:
+		list := make([]string, len(v))
+		for i, element := range v {
+			list[i] = Show(element)
+		}
+		return json.RawMessage("[" + strings.Join(list, ",") + "]")
+	}
+	return v
+}
+
+// The parsers, for tests and fuzzing.
+var (
+	ParseTimestamp = parseTimestamp
+	ParseInt       = parseInt
+	JSNumber       = jsNumber
+	ParseJSON      = parseJSON
+)
+
+// ParseQuery reads a query as a URL's is read, without what Medusa adds to qs.
+func ParseQuery(s string) (any, error) { return parseQS(s, queryDepth, queryMaxIndex) }

@@ -1,0 +1,155 @@
+package admin
+
+import (
+	"slices"
+	"strings"
+)
+
+// selection is what an answer shows of a key: attributes first, relations last, as Medusa orders them.
+type selection struct {
+	names     []string
+	relations []relation
+}
+
+// relation is a list of other records that an answer shows.
+type relation struct {
+	name    string
+	members []string
+}
+
+// The two relations of a key.
+const (
+	salesChannels     = "sales_channels"
+	salesChannelsLink = "sales_channels_link"
+)
+
+// relationMembers returns the members that a relation can show, in the order in which * shows them, and nil for what is no relation.
+// Links have an id and times in Medusa; here they are not records of their own and have the two ids alone.
+func relationMembers(name string) []string {
+	switch name {
+	case salesChannels:
+		return []string{"id", "name", "description", "is_disabled", "metadata", "created_at", "updated_at", "deleted_at"}
+	case salesChannelsLink:
+		return []string{"publishable_key_id", "sales_channel_id"}
+	}
+	return nil
+}
+
+// defaultFields is what Medusa shows of a key when it is not asked for anything else.
+func defaultFields() []string {
+	return []string{
+		"id", "title", "token", "redacted", "type", "last_used_at", "updated_at", "created_at", "created_by", "revoked_at", "revoked_by",
+		"sales_channels.id", "sales_channels.name",
+	}
+}
+
+// createdFields is what Medusa shows of a new key, in the order of its columns.
+func createdFields() []string {
+	return []string{
+		"id", "token", "redacted", "title", "type", "last_used_at", "created_by", "revoked_by", "revoked_at", "created_at", "updated_at", "deleted_at",
+	}
+}
+
+// ownAttributes returns the attributes that Medusa does not have.
+func ownAttributes() []string {
+	return []string{"scopes", "expires_at", "metadata", "allowed_cidrs", "rate_limit", "rolled_from", "version"}
+}
+
+// fields is the query parameter of that name; absent is not the same as empty.
+type fields struct {
+	text  string
+	given bool
+}
+
+func readFields(r *reader) fields {
+	text, given := r.text("fields")
+	return fields{text, given}
+}
+
+// over applies the parameter to the defaults. A list in which any name stands without a sign replaces them; one of signed names alone
+// changes them. Names that nothing has are ignored, and the id is always shown.
+func (f fields) over(defaults []string) selection {
+	if !f.given {
+		return selectionOf(defaults)
+	}
+	asked := slices.DeleteFunc(strings.Split(f.text, ","), func(name string) bool { return name == "" })
+	var chosen []string
+	if len(asked) == 0 || slices.ContainsFunc(asked, isUnsigned) {
+		for _, name := range asked {
+			if strings.ContainsRune("+ -", rune(name[0])) {
+				name = name[1:]
+			}
+			chosen = append(chosen, name)
+		}
+	} else {
+		chosen = slices.Clone(defaults)
+		for _, name := range asked {
+			switch rest := name[1:]; name[0] {
+			case '+', ' ':
+				chosen = append(chosen, strings.TrimPrefix(strings.TrimSpace(name), "+"))
+			case '-':
+				chosen = slices.DeleteFunc(chosen, func(c string) bool {
+					c = strings.TrimPrefix(c, "*")
+					return c == rest || strings.HasPrefix(c, rest+".")
+				})
+			default:
+				chosen = append(chosen, name)
+			}
+		}
+	}
+	return selectionOf(append(chosen, "id"))
+}
+
+// ownOf returns only those of our own attributes that the parameter asks for, for answers that Medusa does not let choose.
+func (f fields) ownOf() []string {
+	return slices.DeleteFunc(f.over(nil).names, func(name string) bool { return !slices.Contains(ownAttributes(), name) })
+}
+
+// isUnsigned reports whether a name asks for a replacement of the defaults.
+func isUnsigned(name string) bool {
+	return !strings.ContainsRune("-+ *", rune(name[0])) && !strings.HasSuffix(name, ".*")
+}
+
+// selectionOf sorts names into attributes and relations, each once.
+func selectionOf(names []string) selection {
+	var s selection
+	for _, name := range names {
+		rel, member, dotted := strings.Cut(name, ".")
+		if starred, ok := strings.CutPrefix(name, "*"); ok {
+			rel, member, dotted = starred, "*", true
+		}
+		switch {
+		case dotted:
+			s.add(rel, member)
+		case isAttribute(name) && !slices.Contains(s.names, name):
+			s.names = append(s.names, name)
+		}
+	}
+	return s
+}
+
+func (s *selection) add(rel, member string) {
+	all := relationMembers(rel)
+	wanted := []string{member}
+	if member == "*" {
+		wanted = all
+	} else if !slices.Contains(all, member) {
+		return
+	}
+	if len(wanted) == 0 {
+		return
+	}
+	at := slices.IndexFunc(s.relations, func(r relation) bool { return r.name == rel })
+	if at < 0 {
+		s.relations = append(s.relations, relation{name: rel, members: wanted})
+		return
+	}
+	known := &s.relations[at]
+	if member == "*" {
+		known.members = all
+		return
+	}
+	if !slices.Contains(known.members, member) {
+		known.members = append(slices.Clip(known.members), member)
+	}
+}

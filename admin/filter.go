@@ -1,0 +1,144 @@
+package admin
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/latchkey-go/latchkey/store"
+)
+
+// readFilter reads Medusa's filters: the same at the top of a list query (where q belongs too) and in $and and $or.
+func (a *api) readFilter(r *reader, now time.Time) (f store.Filter) {
+	f.IDs, _ = r.textOrList("id")
+	f.Titles, _ = r.textOrList("title")
+	f.Tokens, _ = r.textOrList("token")
+	if typ, ok := r.choice("type", string(store.Publishable), string(store.Secret)); ok {
+		f.Types = []store.Type{store.Type(typ)}
+	}
+	f.CreatedAt = readTimes(r, "created_at", now)
+	f.UpdatedAt = readTimes(r, "updated_at", now)
+	f.DeletedAt = readTimes(r, "deleted_at", now)
+	f.RevokedAt = readTimes(r, "revoked_at", now)
+	return f
+}
+
+// readFilters reads $and or $or. What Medusa drops in there without a word (other fields, a list within a list) is a fault here: a filter
+// that is not understood must not select more.
+func (a *api) readFilters(r *reader, name string, now time.Time) []store.Filter {
+	v, there := r.take(name)
+	items, ok := v.([]any)
+	switch {
+	case !there:
+		return nil
+	case !ok:
+		r.mistyped(name, "array", v)
+		return nil
+	}
+	filters := make([]store.Filter, 0, len(items))
+	list := r.under(name)
+	list.listed = true
+	for i, item := range items {
+		o, ok := item.(*object)
+		if !ok {
+			list.missing(strconv.Itoa(i))
+			continue
+		}
+		inside := list.under(strconv.Itoa(i))
+		inside.from = o
+		filters = append(filters, a.readFilter(inside, now))
+		inside.finish()
+	}
+	return filters
+}
+
+// readTimes reads the conditions on a time: a value, an array of values, or an object of operators.
+func readTimes(r *reader, name string, now time.Time) []store.TimeCondition {
+	v, there := r.take(name)
+	if !there {
+		return nil
+	}
+	switch v := v.(type) {
+	case string, []any:
+		return timeCondition(r, name, store.Eq, store.In, v, now)
+	case *object:
+		inside := r.under(name)
+		inside.from = v
+		conditions := readOperators(inside, now)
+		inside.finish()
+		return conditions
+	}
+	r.mistyped(name, "string, array", v)
+	return nil
+}
+
+// readOperators reads $eq, $ne, … in the order of Medusa's schema.
+func readOperators(r *reader, now time.Time) (conditions []store.TimeCondition) {
+	for _, o := range []struct {
+		name      string
+		one, many store.Op // "": not with one value, not with an array
+	}{
+		{"$eq", store.Eq, store.In}, {"$ne", store.Ne, store.NotIn}, {"$in", "", store.In}, {"$nin", "", store.NotIn},
+		{"$gt", store.Gt, ""}, {"$gte", store.Gte, ""}, {"$lt", store.Lt, ""}, {"$lte", store.Lte, ""},
+	} {
+		if v, there := r.take(o.name); there {
+			conditions = append(conditions, timeCondition(r, o.name, o.one, o.many, v, now)...)
+		}
+	}
+	return conditions
+}
+
+// timeCondition makes a condition of one value, or of an array of them. The text null is SQL's null: = and <> ask for it, as Medusa's
+// query builder does, and no other comparison is true of it.
+func timeCondition(r *reader, name string, one, many store.Op, v any, now time.Time) []store.TimeCondition {
+	nothing := []store.TimeCondition{{Op: store.In}}
+	switch s, isText := v.(string); {
+	case isText && one != "":
+		if s == "null" {
+			switch one {
+			case store.Eq:
+				return []store.TimeCondition{{Op: store.IsNull}}
+			case store.Ne:
+				return []store.TimeCondition{{Op: store.NotNull}}
+			}
+			return nothing
+		}
+		at, ok := parseTimestamp(s, now)
+		if !ok {
+			r.mistyped(name, "date", v)
+		}
+		return []store.TimeCondition{{Op: one, Times: []time.Time{at}}}
+	case isText:
+		r.mistyped(name, "array", v)
+		return nil
+	}
+	items, isList := v.([]any)
+	switch {
+	case one == "" && !isList:
+		r.mistyped(name, "array", v)
+		return nil
+	case many == "":
+		r.mistyped(name, "string", v)
+		return nil
+	case !isList:
+		r.mistyped(name, "string, array", v)
+		return nil
+	}
+	texts, ok := r.elements(name, items)
+	if !ok {
+		return nil
+	}
+	condition := store.TimeCondition{Op: many, Times: []time.Time{}}
+	for i, s := range texts {
+		at, ok := parseTimestamp(s, now)
+		switch {
+		case s == "null" && many == store.NotIn:
+			return nothing // x NOT IN (…, NULL) is never true
+		case s == "null":
+			continue
+		case !ok:
+			r.under(name).mistyped(strconv.Itoa(i), "date", s)
+		}
+		condition.Times = append(condition.Times, at)
+	}
+	return []store.TimeCondition{condition}
+}

@@ -1,0 +1,86 @@
+package admin
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"strconv"
+)
+
+// maxDepth is how deep JSON may nest. No request needs more than four levels.
+const maxDepth = 100
+
+var errTooDeep = errors.New("too deep")
+
+// parseJSON reads one JSON text and keeps the order of its members; of a name that is given twice the last value counts. Its error says
+// where the fault is, and nothing of what is there.
+func parseJSON(text []byte) (any, error) {
+	var checked json.RawMessage
+	if err := json.Unmarshal(text, &checked); err != nil {
+		var syntax *json.SyntaxError
+		if errors.As(err, &syntax) {
+			return nil, errors.New("Malformed JSON at position " + strconv.FormatInt(max(0, syntax.Offset-1), 10))
+		}
+		return nil, errors.New("Malformed JSON")
+	}
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber() // 1e999 is Infinity in JavaScript, an error in Go
+	v, err := readValue(decoder, 0)
+	if err != nil {
+		return nil, errors.New("Malformed JSON: it nests deeper than " + strconv.Itoa(maxDepth) + " levels")
+	}
+	return v, nil
+}
+
+// readValue reads the next value of a text that is known to be well-formed.
+func readValue(d *json.Decoder, depth int) (any, error) {
+	if depth > maxDepth {
+		return nil, errTooDeep
+	}
+	token, err := d.Token()
+	if err != nil {
+		return nil, err
+	}
+	switch token := token.(type) {
+	case json.Number:
+		f, _ := strconv.ParseFloat(token.String(), 64)
+		return f, nil
+	case json.Delim:
+		if token == '[' {
+			return readArray(d, depth)
+		}
+		return readObject(d, depth)
+	default:
+		return token, nil
+	}
+}
+
+func readArray(d *json.Decoder, depth int) (any, error) {
+	list := []any{}
+	for d.More() {
+		v, err := readValue(d, depth+1)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, v)
+	}
+	_, err := d.Token()
+	return list, err
+}
+
+func readObject(d *json.Decoder, depth int) (any, error) {
+	o := newObject()
+	for d.More() {
+		name, err := d.Token()
+		if err != nil {
+			return nil, err
+		}
+		v, err := readValue(d, depth+1)
+		if err != nil {
+			return nil, err
+		}
+		o.set(name.(string), v)
+	}
+	_, err := d.Token()
+	return o, err
+}

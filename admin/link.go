@@ -1,0 +1,42 @@
+package admin
+
+import (
+	"context"
+	"slices"
+
+	"github.com/latchkey-go/latchkey/store"
+)
+
+// links is the body of POST /api-keys/{id}/sales-channels.
+type links struct{ Add, Remove []string }
+
+func readLinks(r *reader) (l links) {
+	l.Add, _ = r.list("add")
+	l.Remove, _ = r.list("remove")
+	for i, id := range l.Add {
+		if slices.Contains(l.Add[:i], id) {
+			r.fault("Field 'add' names '" + id + "' twice")
+			break
+		}
+	}
+	return l
+}
+
+// link answers POST /api-keys/{id}/sales-channels. The type of a key never changes, so that it may be asked before the change, and no
+// channel is looked up for a key that can have none.
+func (a *api) link(ctx context.Context, c call[links, fields]) (members, error) {
+	key, err := a.keys.Get(ctx, c.ID)
+	if err != nil {
+		return nil, err
+	}
+	if key.Type == store.Publishable {
+		if err := a.mustExist(ctx, c.Body.Add); err != nil {
+			return nil, err
+		}
+	}
+	key, err = a.keys.LinkSalesChannels(ctx, c.ID, c.Body.Add, c.Body.Remove)
+	if err != nil {
+		return nil, err
+	}
+	return a.showOne(ctx, key, c.Query.over(defaultFields()))
+}

@@ -1,0 +1,44 @@
+package admin
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/latchkey-go/latchkey/store"
+)
+
+// The scopes that a key with a scope list needs. A key without one, and a member of the staff, may do everything; asking "who am I"
+// takes no scope.
+const (
+	ReadScope   = "keys:read"
+	WriteScope  = "keys:write"
+	VerifyScope = "keys:verify"
+)
+
+// admit returns the context in which the request is served, or a refusal. It believes nobody: a request without a secret key or an
+// actor is refused whatever the guard thought of it. A publishable key is public and admits nobody. Where there are both, the key
+// counts, so that a cookie beside it adds nothing to its rights.
+func (a *api) admit(r *http.Request, scope string) (context.Context, error) {
+	ctx := r.Context()
+	if key, ok := store.FromContext(ctx); ok && key.Type == store.Secret {
+		if scope != "" && !key.Allows(scope) {
+			return nil, &refusal{
+				status: http.StatusForbidden,
+				body:   typed("forbidden", "The key in use does not have the scope '"+scope+"'"),
+				header: []string{"WWW-Authenticate", `Bearer error="insufficient_scope", scope="` + scope + `"`},
+			}
+		}
+		return ctx, nil
+	}
+	if actor := a.actor(r); actor != "" {
+		if err := a.crossOrigin.Check(r); err != nil {
+			return nil, &refusal{status: http.StatusForbidden, body: typed("forbidden", "Cross-origin requests are not allowed here")}
+		}
+		return store.WithActor(ctx, actor), nil
+	}
+	return nil, &refusal{
+		status: http.StatusUnauthorized,
+		body:   members{{"message", "Unauthorized"}},
+		header: []string{"WWW-Authenticate", "Bearer"},
+	}
+}

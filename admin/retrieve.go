@@ -1,0 +1,26 @@
+package admin
+
+import (
+	"context"
+
+	"github.com/latchkey-go/latchkey/store"
+)
+
+// retrieve answers GET /api-keys/{id}.
+func (a *api) retrieve(ctx context.Context, c call[struct{}, fields]) (members, error) {
+	key, err := a.keys.Get(ctx, c.ID)
+	if err != nil {
+		return nil, err
+	}
+	return a.showOne(ctx, key, c.Query.over(defaultFields()))
+}
+
+// self answers GET /api-keys/self: the key that asks. It takes no scope, since nothing is told that its holder could not know.
+func (a *api) self(ctx context.Context, c call[struct{}, fields]) (members, error) {
+	key, ok := store.FromContext(ctx)
+	if !ok || key.Type != store.Secret {
+		return nil, store.Errorf(store.ErrNotFound, "The request was not made with a secret API key")
+	}
+	c.ID = key.ID
+	return a.retrieve(ctx, c)
+}

@@ -1,0 +1,94 @@
+package admin
+
+import (
+	"net/http"
+	"path"
+	"slices"
+	"strings"
+)
+
+// route is one line of the API: what it answers to, which scope a restricted key needs for it ("": none), and what it does.
+type route struct {
+	pattern string
+	scope   string
+	answer  endpoint
+}
+
+// routes returns the whole API. There is no other place where a path is named.
+func (a *api) routes() []route {
+	return []route{
+		{"GET /api-keys", ReadScope, serve(nil, a.readListQuery, a.list)},
+		{"POST /api-keys", WriteScope, serve(readNewKey, readFields, a.create)},
+		{"GET /api-keys/self", "", serve(nil, readFields, a.self)},
+		{"POST /api-keys/verify", VerifyScope, serve(readToken, readFields, a.verify)},
+		{"GET /api-keys/{id}", ReadScope, serve(nil, readFields, a.retrieve)},
+		{"POST /api-keys/{id}", WriteScope, serve(readPatch, readFields, a.update)},
+		{"DELETE /api-keys/{id}", WriteScope, serve(nil, nil, a.remove)},
+		{"POST /api-keys/{id}/revoke", WriteScope, serve(readRevokeIn, readFields, a.revoke)},
+		{"POST /api-keys/{id}/roll", WriteScope, serve(readRevokeIn, readFields, a.roll)},
+		{"POST /api-keys/{id}/sales-channels", WriteScope, serve(readLinks, readFields, a.link)},
+	}
+}
+
+// anyPath is the pattern of what no route answers to.
+const anyPath = "/"
+
+func (a *api) route() {
+	a.mux = http.NewServeMux()
+	for _, rt := range a.routes() {
+		a.mux.Handle(rt.pattern, a.enter(rt.scope, rt.answer))
+	}
+	a.mux.Handle(anyPath, a.enter("", a.noRoute))
+}
+
+// enter lets a request into an endpoint if it is admitted; before that, nothing of it is read.
+func (a *api) enter(scope string, answer endpoint) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, err := a.admit(r, scope)
+		if err == nil {
+			err = answer(w, r.WithContext(ctx))
+		}
+		if err != nil {
+			a.fail(w, r, err)
+		}
+	})
+}
+
+// ServeHTTP finds the route. A slash at the end does not matter, as in Medusa; other paths that are not clean are unknown (the mux
+// would redirect them).
+func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	escaped := r.URL.EscapedPath()
+	trimmed := strings.TrimSuffix(escaped, "/")
+	if trimmed != "" && path.Clean(trimmed) != trimmed {
+		a.enter("", a.noRoute).ServeHTTP(w, r)
+		return
+	}
+	if trimmed != "" && trimmed != escaped {
+		u := *r.URL
+		u.Path = strings.TrimSuffix(u.Path, "/")
+		u.RawPath = strings.TrimSuffix(u.RawPath, "/")
+		r = r.WithContext(r.Context())
+		r.URL = &u
+	}
+	a.mux.ServeHTTP(w, r)
+}
+
+// noRoute answers 405 where another method would have been right, else 404.
+func (a *api) noRoute(_ http.ResponseWriter, r *http.Request) error {
+	var allowed []string
+	for _, method := range []string{http.MethodDelete, http.MethodGet, http.MethodHead, http.MethodPost} {
+		probe := r.WithContext(r.Context())
+		probe.Method = method
+		if _, pattern := a.mux.Handler(probe); pattern != anyPath {
+			allowed = append(allowed, method)
+		}
+	}
+	if len(allowed) == 0 || slices.Contains(allowed, r.Method) { // the second: a path that is not clean
+		return &refusal{status: http.StatusNotFound, body: typed("not_found", "There is no such route")}
+	}
+	return &refusal{
+		status: http.StatusMethodNotAllowed,
+		body:   typed("not_allowed", "The route does not take this method"),
+		header: []string{"Allow", strings.Join(allowed, ", ")},
+	}
+}

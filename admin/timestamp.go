@@ -1,0 +1,110 @@
+package admin
+
+import (
+	"strings"
+	"time"
+)
+
+// The ends of time, for PostgreSQL's infinity and -infinity. They lie outside what a key can hold and inside what databases can.
+var (
+	beforeAll = time.Date(1, 1, 2, 0, 0, 0, 0, time.UTC)
+	afterAll  = time.Date(9999, 12, 31, 23, 59, 59, 999_999_000, time.UTC)
+)
+
+// maxTimestampBytes bounds the work that one value can cause.
+const maxTimestampBytes = 64
+
+// parseTimestamp reads what PostgreSQL reads as a timestamp: ISO 8601 in its variants, the orders of day and month that psql takes in its
+// default DateStyle (ISO, MDY), and the words now, today, tomorrow, yesterday, epoch, infinity. Without a zone the time is UTC.
+func parseTimestamp(s string, now time.Time) (time.Time, bool) {
+	if len(s) > maxTimestampBytes {
+		return time.Time{}, false
+	}
+	s = strings.ToLower(strings.Join(strings.Fields(s), " "))
+	if t, ok := specialTime(s, now.UTC()); ok {
+		return t, true
+	}
+	if day, rest, ok := strings.Cut(s, " "); ok && isWeekday(strings.TrimSuffix(day, ",")) {
+		s = rest
+	}
+	s, zone := cutZone(s)
+	for _, date := range []string{
+		"2006-1-2", "20060102", "2006/1/2", "1/2/2006", "1-2-2006", "2006-Jan-2", "2-Jan-2006",
+		"Jan 2 2006", "Jan 2, 2006", "January 2 2006", "January 2, 2006", "2 Jan 2006", "2 January 2006",
+	} {
+		for _, clock := range []string{"", " 15:04:05", "T15:04:05", " 15:04", "T15:04", " 3:04:05 pm", " 3:04 pm"} {
+			if t, err := time.Parse(date+clock+zone, s); err == nil {
+				return clampTime(t.UTC()), true
+			}
+		}
+	}
+	return time.Time{}, false
+}
+
+func specialTime(s string, now time.Time) (time.Time, bool) {
+	midnight := time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, time.UTC)
+	switch s {
+	case "now":
+		return now, true
+	case "today":
+		return midnight, true
+	case "tomorrow":
+		return midnight.AddDate(0, 0, 1), true
+	case "yesterday":
+		return midnight.AddDate(0, 0, -1), true
+	case "epoch":
+		return time.Unix(0, 0).UTC(), true
+	case "infinity", "+infinity":
+		return afterAll, true
+	case "-infinity":
+		return beforeAll, true
+	}
+	return time.Time{}, false
+}
+
+func isWeekday(s string) bool {
+	for day := time.Sunday; day <= time.Saturday; day++ {
+		if name := strings.ToLower(day.String()); s == name || s == name[:3] {
+			return true
+		}
+	}
+	return false
+}
+
+// cutZone takes the zone off the end of a date with a time and returns the layout that reads what is left. Zone names other than those of
+// UTC are not known.
+func cutZone(s string) (rest, layout string) {
+	for _, name := range []string{" gmt", " utc", " z", "gmt", "utc", "z"} {
+		if before, ok := strings.CutSuffix(s, name); ok {
+			return before, ""
+		}
+	}
+	colon := strings.IndexByte(s, ':')
+	if colon < 0 {
+		return s, ""
+	}
+	sign := strings.LastIndexAny(s, "+-")
+	if sign < colon {
+		return s, ""
+	}
+	if before, after := s[:sign], s[sign:]; strings.HasSuffix(before, " gmt") || strings.HasSuffix(before, " utc") { // JavaScript's Date.toString
+		s = before[:len(before)-len(" gmt")] + after
+		sign -= len(" gmt")
+	}
+	layout = map[int]string{len("+00"): "-07", len("+0000"): "-0700", len("+00:00"): "-07:00", len("+00:00:00"): "-07:00:00"}[len(s)-sign]
+	if s[sign-1] == ' ' {
+		layout = " " + layout
+	}
+	return s, layout
+}
+
+// clampTime keeps what lies beyond the ends of time at them.
+func clampTime(t time.Time) time.Time {
+	switch {
+	case t.Before(beforeAll):
+		return beforeAll
+	case t.After(afterAll):
+		return afterAll
+	}
+	return t
+}

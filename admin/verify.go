@@ -1,0 +1,57 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/latchkey-go/latchkey/store"
+)
+
+// readToken reads the body of POST /api-keys/verify. What is there in the token's place is never repeated in an error.
+func readToken(r *reader) string {
+	v, there := r.take("token")
+	token, ok := v.(string)
+	switch {
+	case !there:
+		r.missing("token")
+	case !ok:
+		r.mistyped("token", "string", "***")
+	}
+	return token
+}
+
+// verify answers POST /api-keys/verify: whether the token may be used now, and whose it is. It does not count as a use. All reasons
+// for a no look the same, a malformed token too; what cannot be decided is an error.
+//
+// The answer may come from the cache, which does not know when a key was last used: last_used_at is shown only when it is asked
+// for by name, at the price of a read from the store.
+func (a *api) verify(ctx context.Context, c call[string, fields]) (members, error) {
+	no := members{{"is_authenticated", false}}
+	key, err := a.keys.Verify(ctx, c.Body)
+	if errors.Is(err, store.ErrUnauthenticated) {
+		return no, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	shown := c.Query.over(verifiedFields())
+	if slices.Contains(shown.names, "last_used_at") {
+		if key, err = a.keys.Get(ctx, key.ID); errors.Is(err, store.ErrNotFound) {
+			return no, nil // deleted just now
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	answer, err := a.showOne(ctx, key, shown)
+	if err != nil {
+		return nil, err
+	}
+	return append(members{{"is_authenticated", true}}, answer...), nil
+}
+
+// verifiedFields is what verify shows by default.
+func verifiedFields() []string {
+	return slices.DeleteFunc(defaultFields(), func(name string) bool { return name == "last_used_at" })
+}
