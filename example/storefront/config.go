@@ -1,0 +1,122 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/latchkey-go/latchkey/store"
+)
+
+// config is what the environment says. The table of variables is in the README.
+type config struct {
+	addr         string
+	database     database
+	redis        *redis.UniversalOptions // nil: the cache is in the process only
+	sealer       *store.Sealer           // nil: no peppers
+	reseal       resealing
+	adminKey     string // "": one is minted and printed
+	medusa       bool
+	storeOrigins []string
+	adminOrigins []string
+}
+
+// resealing is what to do at start with keys whose proof was not made with the current pepper.
+type resealing string
+
+const (
+	resealNothing resealing = ""      // they work if their pepper is still configured
+	resealProven  resealing = "1"     // prove them anew with the current pepper
+	resealAll     resealing = "adopt" // and prove those that have no proof: for the day on which peppers are introduced
+)
+
+// readConfig reads the environment. Its errors are one line, name the variable and never show its value: most of these values
+// hold a password.
+func readConfig(getenv func(string) string) (config, error) {
+	r := reader{getenv: getenv}
+	c := config{
+		addr:         cmp.Or(getenv("ADDR"), "127.0.0.1:9000"),
+		database:     read(&r, "DATABASE_URL", parseDatabase),
+		redis:        read(&r, "REDIS_URL", parseRedis),
+		sealer:       read(&r, "LATCHKEY_PEPPERS", func(s string) (*store.Sealer, error) { return store.NewSealer(list(s)) }),
+		reseal:       read(&r, "LATCHKEY_RESEAL", parseResealing),
+		adminKey:     read(&r, "ADMIN_KEY", parseAdminKey),
+		medusa:       read(&r, "MEDUSA_COMPAT", parseSwitch),
+		storeOrigins: read(&r, "STORE_CORS", parseOrigins),
+		adminOrigins: read(&r, "ADMIN_CORS", parseOrigins),
+	}
+	if r.err == nil && c.reseal != resealNothing && c.sealer == nil {
+		r.err = errors.New("LATCHKEY_RESEAL needs LATCHKEY_PEPPERS")
+	}
+	return c, r.err
+}
+
+// reader keeps the first error, so that readConfig can be read as a table.
+type reader struct {
+	getenv func(string) string
+	err    error
+}
+
+func read[T any](r *reader, name string, parse func(string) (T, error)) T {
+	value, err := parse(strings.TrimSpace(r.getenv(name)))
+	if err != nil && r.err == nil {
+		r.err = fmt.Errorf("%s: %w", name, err)
+	}
+	return value
+}
+
+func parseResealing(s string) (resealing, error) {
+	switch r := resealing(s); r {
+	case resealNothing, resealProven, resealAll:
+		return r, nil
+	}
+	return resealNothing, errors.New(`must be "1" or "adopt"`)
+}
+
+func parseAdminKey(s string) (string, error) {
+	if s == "" {
+		return "", nil
+	}
+	token, err := store.ParseToken(s)
+	if err != nil || token.Type() != store.Secret {
+		return "", errors.New("is not a well-formed secret token (sk_…, as this program or Medusa makes them)")
+	}
+	return s, nil
+}
+
+func parseSwitch(s string) (bool, error) {
+	switch s {
+	case "", "0":
+		return false, nil
+	case "1":
+		return true, nil
+	}
+	return false, errors.New(`must be "1" or "0"`)
+}
+
+// parseOrigins reads a list of origins as browsers send them: scheme://host[:port] and nothing after.
+func parseOrigins(s string) ([]string, error) {
+	found := list(s)
+	for _, origin := range found {
+		u, err := url.Parse(origin)
+		if err != nil || u.Scheme == "" || u.Host == "" || u.Scheme+"://"+u.Host != origin {
+			return nil, fmt.Errorf("%.100q is no origin (want https://shop.example or http://localhost:8000)", origin)
+		}
+	}
+	return found, nil
+}
+
+// list splits at commas and leaves out what is empty.
+func list(s string) []string {
+	var parts []string
+	for part := range strings.SplitSeq(s, ",") {
+		if part = strings.TrimSpace(part); part != "" {
+			parts = append(parts, part)
+		}
+	}
+	return parts
+}

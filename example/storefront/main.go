@@ -1,0 +1,166 @@
+// Storefront is a small shop that shows Latchkey at work: storefront routes behind publishable keys, an API for servers behind secret
+// keys, and the admin routes that manage both. It needs nothing but Go:
+//
+//	go run ./example/storefront
+//
+// On its first start it makes a key of each type and prints commands to try. The README says what the environment can change. Read
+// main.go, then routes.go; setup.go and firstkeys.go show how a program comes to its first key, shop.go and the files beside it are the
+// host application.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/latchkey-go/latchkey/cache"
+	"github.com/latchkey-go/latchkey/store"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
+	if err := run(ctx, os.Getenv, os.Stdout, os.Stderr); err != nil {
+		fmt.Fprintln(os.Stderr, "storefront:", strings.ReplaceAll(err.Error(), "\n", "; "))
+		os.Exit(1)
+	}
+}
+
+// app is what the handlers and the set-up share.
+type app struct {
+	config config
+	log    *slog.Logger
+	stdout io.Writer
+	base   string // the address that the program answers at, for the commands it prints
+
+	rows   keyStore     // keys in the database
+	cached *cache.Cache // the same, with a cache in front
+	keys   *store.Keys  // what can be done with them
+	shop   *shop
+
+	prepared atomic.Bool // set once setUp is done
+	doubtful bool        // see makeFirstKeys
+}
+
+// run serves until ctx ends. It fails at once for what will not get better by waiting: bad configuration, a database of a newer
+// version, an address in use. A database or a Redis that is out of reach is none of that: the program starts, answers 503 to what it
+// cannot decide, and recovers by itself.
+func run(ctx context.Context, getenv func(string) string, stdout, stderr io.Writer) error {
+	config, err := readConfig(getenv)
+	if err != nil {
+		return err
+	}
+	a := &app{config: config, stdout: stdout, log: slog.New(slog.NewTextHandler(stderr, nil))}
+
+	db, err := config.database.connect()
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	if a.rows, err = config.database.keys(db, a.log); err != nil {
+		return err
+	}
+	a.shop = &shop{db: db, lock: config.database.lock}
+
+	var rdb redis.UniversalClient
+	if config.redis != nil {
+		redis.SetLogger(redisLog{a.log})
+		rdb = redis.NewUniversalClient(config.redis)
+		defer rdb.Close()
+	}
+	if a.cached, err = (cache.Options{Sealer: config.sealer, Logger: a.log}).New(a.rows, rdb); err != nil {
+		return err
+	}
+	if a.keys, err = a.policies().New(a.cached); err != nil {
+		return err
+	}
+	return a.serve(ctx)
+}
+
+// policies are the rules for keys, the same for everything in this program that makes some.
+func (a *app) policies() store.Options {
+	return store.Options{Sealer: a.config.sealer, Logger: a.log}
+}
+
+// How long open requests may take after the signal to stop, and how long the writing of last-used times after them.
+const (
+	drainTime = 10 * time.Second
+	flushTime = 5 * time.Second
+)
+
+func (a *app) serve(ctx context.Context) error {
+	routes, err := a.routes()
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", a.config.addr)
+	if err != nil {
+		return err
+	}
+	a.base = "http://" + reachable(listener.Addr())
+	server := &http.Server{
+		Handler:           routes,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       15 * time.Second,
+		WriteTimeout:      30 * time.Second,
+		IdleTimeout:       60 * time.Second,
+		MaxHeaderBytes:    32 << 10,
+		ErrorLog:          slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
+	}
+	a.log.Info("listening", "address", a.base)
+
+	ended := make(chan error, 2)
+	working, stopWorking := context.WithCancel(ctx)
+	defer stopWorking()
+	go func() { ended <- server.Serve(listener) }()
+	go func() {
+		if err := a.setUp(working); err != nil {
+			ended <- err
+		}
+	}()
+
+	var failure error
+	select {
+	case failure = <-ended:
+	case <-ctx.Done():
+		a.log.Info("stopping")
+	}
+	stopWorking()
+	return errors.Join(failure, a.stop(server))
+}
+
+// stop lets open requests end, then writes what is still in memory.
+func (a *app) stop(server *http.Server) error {
+	drain, cancel := context.WithTimeout(context.Background(), drainTime)
+	defer cancel()
+	if err := server.Shutdown(drain); err != nil {
+		a.log.Warn("some requests did not end in time", "error", err)
+		_ = server.Close()
+	}
+	flush, cancel := context.WithTimeout(context.Background(), flushTime)
+	defer cancel()
+	if err := a.keys.Close(flush); err != nil {
+		a.log.Warn("the last uses of some keys have not been written", "error", err)
+	}
+	return nil
+}
+
+// reachable is the address to be printed: a listener on all interfaces is reached on this machine, too.
+func reachable(listening net.Addr) string {
+	if tcp, ok := listening.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
+		return fmt.Sprintf("localhost:%d", tcp.Port)
+	}
+	return listening.String()
+}

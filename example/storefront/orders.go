@@ -1,0 +1,60 @@
+package main
+
+import (
+	"cmp"
+	"database/sql"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	keyauth "github.com/latchkey-go/latchkey/middleware"
+)
+
+type order struct {
+	ID        string `json:"id"`
+	Product   string `json:"product_id"`
+	Quantity  int64  `json:"quantity"`
+	CreatedBy string `json:"created_by"` // the id of the key that placed it
+	CreatedAt string `json:"created_at"`
+}
+
+// orders answers GET /api/orders: the newest hundred.
+func (s *shop) orders(c echo.Context) error {
+	found, err := collect(c.Request().Context(), s.db, "list orders", func(rows *sql.Rows, o *order) error {
+		return rows.Scan(&o.ID, &o.Product, &o.Quantity, &o.CreatedBy, &o.CreatedAt)
+	}, `SELECT id, product_id, quantity, created_by, created_at FROM shop_order ORDER BY id DESC LIMIT 100`)
+	if err != nil {
+		return err
+	}
+	return answer(c, http.StatusOK, map[string]any{"orders": found})
+}
+
+// createOrder answers POST /api/orders.
+func (s *shop) createOrder(c echo.Context) error {
+	var in struct {
+		Product  string `json:"product_id"`
+		Quantity int64  `json:"quantity"`
+	}
+	if err := decode(c, &in); err != nil {
+		return err
+	}
+	in.Quantity = cmp.Or(in.Quantity, 1)
+	if in.Quantity < 1 || in.Quantity > 1000 {
+		return invalid("Invalid request: quantity must be between 1 and 1000")
+	}
+	ctx := c.Request().Context()
+	var known int
+	if err := s.db.QueryRowContext(ctx, `SELECT count(*) FROM shop_product WHERE id = $1`, in.Product).Scan(&known); err != nil {
+		return failed("find product", err)
+	}
+	if known == 0 {
+		return &problem{http.StatusNotFound, "not_found", "There is no such product"}
+	}
+	made := order{Product: in.Product, Quantity: in.Quantity, CreatedBy: keyauth.Key(c).ID}
+	made.ID, made.CreatedAt = newID("order")
+	if _, err := s.db.ExecContext(ctx, `INSERT INTO shop_order (id, product_id, quantity, created_by, created_at) VALUES ($1, $2, $3, $4, $5)`,
+		made.ID, made.Product, made.Quantity, made.CreatedBy, made.CreatedAt); err != nil {
+		return failed("create order", err)
+	}
+	return answer(c, http.StatusCreated, map[string]any{"order": made})
+}

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
+
+	"github.com/latchkey-go/latchkey/admin"
+	keyauth "github.com/latchkey-go/latchkey/middleware"
+	"github.com/latchkey-go/latchkey/store"
+)
+
+// routes returns everything that the program serves.
+func (a *app) routes() (*echo.Echo, error) {
+	e := echo.New()
+	e.HTTPErrorHandler = tellError(a.log)
+	e.IPExtractor = echo.ExtractIPDirect() // behind a proxy, take one of Echo's others
+	e.Use(middleware.RequestID(), a.logRequests(), middleware.Recover(), middleware.ContextTimeout(10*time.Second))
+
+	e.GET("/healthz", a.healthz)
+	e.GET("/readyz", a.readyz)
+	e.GET("/metrics", a.metrics)
+
+	// The storefront: publishable keys, sent by browsers. What a key may see is in its sales channels.
+	shop := e.Group("/store")
+	a.allowPages(e, shop, a.config.storeOrigins)
+	shop.Use(a.guard(store.Publishable))
+	shop.GET("/products", a.shop.products)
+	shop.GET("/regions", a.shop.regions)
+	shop.POST("/carts", a.shop.createCart)
+
+	// The API for servers: secret keys. What a key may do is in its scopes.
+	secret := a.guard(store.Secret)
+	api := e.Group("/api", secret)
+	api.GET("/orders", a.shop.orders, keyauth.Require("orders:read"))
+	api.POST("/orders", a.shop.createOrder, keyauth.Require("orders:write"))
+
+	// Managing keys, and the shop's own sales channels beside them. Everything under /admin that is not the shop's is behind the
+	// guard that Mount is given.
+	staff := e.Group("/admin")
+	a.allowPages(e, staff, a.config.adminOrigins)
+	staff.GET("/sales-channels", a.shop.listChannels, secret, keyauth.Require("sales-channels:read"))
+	staff.POST("/sales-channels", a.shop.createChannel, secret, keyauth.Require("sales-channels:write"))
+	return e, admin.Config{SalesChannels: a.shop, Logger: a.log}.Mount(staff, a.keys, secret)
+}
+
+// guard lets in keys of one type.
+func (a *app) guard(accepted store.Type) echo.MiddlewareFunc {
+	config := keyauth.Config{Keys: a.keys, Types: []store.Type{accepted}, Logger: a.log}
+	if a.config.medusa {
+		config.Errors = keyauth.MedusaErrors
+	}
+	return keyauth.WithConfig(config)
+}
+
+// allowPages puts CORS in front of a group, where it is configured: before the guard, so that pages can read refusals too.
+func (a *app) allowPages(e *echo.Echo, g *echo.Group, origins []string) {
+	if len(origins) > 0 || a.config.medusa {
+		g.Use(cors(e, origins))
+	}
+}
+
+// logRequests writes a line for each request: never its headers or its query, which may hold what should not be in a log.
+func (a *app) logRequests() echo.MiddlewareFunc {
+	return middleware.RequestLoggerWithConfig(middleware.RequestLoggerConfig{
+		HandleError: true, // so that the status is known
+		LogMethod:   true, LogURIPath: true, LogStatus: true, LogLatency: true, LogRequestID: true, LogError: true,
+		LogValuesFunc: func(c echo.Context, v middleware.RequestLoggerValues) error {
+			attrs := []slog.Attr{
+				slog.String("method", v.Method), slog.String("path", v.URIPath), slog.Int("status", v.Status),
+				slog.Duration("took", v.Latency), slog.String("request_id", v.RequestID),
+			}
+			if key, ok := keyauth.KeyFrom(c.Request().Context()); ok {
+				attrs = append(attrs, slog.String("key_id", key.ID))
+			}
+			level := slog.LevelInfo
+			if v.Status >= http.StatusInternalServerError {
+				level = slog.LevelError
+				attrs = append(attrs, slog.Any("error", v.Error))
+			}
+			a.log.LogAttrs(c.Request().Context(), level, "request", attrs...)
+			return nil
+		},
+	})
+}
