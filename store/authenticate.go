@@ -52,6 +52,9 @@ func (k *Keys) check(ctx context.Context, token string, types []Type, now time.T
 	if err != nil {
 		return nil, undecided(err)
 	}
+	if found.Record == nil && len(found.Legacy) > 0 {
+		return k.legacy.check(ctx, t, found.Legacy, now)
+	}
 	r := found.Record
 	if r == nil || r.Key.LookupID != id || r.Key.Type != t.Type() {
 		return nil, ErrUnknownToken

@@ -203,7 +203,9 @@ func (k Kind) Reveals() bool {
 // EventQuery selects events. The zero value selects all of them.
 type EventQuery struct {
 	KeyID    string
+	KeyIDs   []string // nil: does not care
 	LookupID LookupID
+	Kind     Kind
 	After    int64 // only events with a greater number
 	Limit    int   // 0: all
 }

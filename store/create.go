@@ -44,8 +44,11 @@ func (k *Keys) CreateMany(ctx context.Context, in []NewKey) ([]Made, error) {
 		return nil, nil
 	}
 	made, records := make([]Made, len(in)), make([]*Record, len(in))
-	now := k.now()
+	now, secrets := k.now(), 0
 	for i, n := range in {
+		if n.Type == Secret {
+			secrets++
+		}
 		r, err := k.newRecord(n, principal(ctx), now)
 		if err != nil {
 			return nil, err
@@ -58,6 +61,9 @@ func (k *Keys) CreateMany(ctx context.Context, in []NewKey) ([]Made, error) {
 		made[i], records[i] = Made{Key: r.Key.Clone(), Token: token}, r
 	}
 	err := k.change(ctx, "create", func(tx Tx) error {
+		if err := k.checkNewSecrets(ctx, tx, secrets, now); err != nil {
+			return err
+		}
 		for _, r := range records {
 			if err := tx.Insert(ctx, r, eventFor(r, Created, now, nil)); err != nil {
 				return err
@@ -76,7 +82,7 @@ func (k *Keys) newRecord(n NewKey, who who, now time.Time) (*Record, error) {
 	if n.Type != Publishable && n.Type != Secret {
 		return nil, Errorf(ErrInvalid, "Expected: 'publishable, secret' for field 'type', but got: '%.100s'", string(n.Type))
 	}
-	id, err := newID(k.o.Random, now)
+	id, err := k.ids.next(now)
 	if err != nil {
 		return nil, err
 	}

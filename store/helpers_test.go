@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -19,8 +20,16 @@ type counted struct {
 	store.Store
 	lookups, changes, touches atomic.Int64
 
-	mu  sync.Mutex
-	err error
+	mu        sync.Mutex
+	err       error
+	changeErr error
+}
+
+// failChanges makes only changes fail.
+func (c *counted) failChanges(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.changeErr = err
 }
 
 func (c *counted) fail(err error) {
@@ -45,7 +54,10 @@ func (c *counted) Lookup(ctx context.Context, id store.LookupID, redacted string
 
 func (c *counted) Change(ctx context.Context, actor store.Actor, fn func(store.Tx) error) (store.Change, error) {
 	c.changes.Add(1)
-	if err := c.failure(); err != nil {
+	c.mu.Lock()
+	err := errors.Join(c.err, c.changeErr)
+	c.mu.Unlock()
+	if err != nil {
 		return store.Change{}, err
 	}
 	return c.Store.Change(ctx, actor, fn)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -21,6 +22,8 @@ type Keys struct {
 	store  Store
 	o      Options
 	uses   uses
+	legacy legacy
+	ids    ids
 	alarms atomic.Int64 // second of the last alarm about a forged record
 }
 
@@ -34,6 +37,12 @@ type Options struct {
 	Namespace string
 	// RefuseMedusaTokens turns off tokens in the form that Medusa hands out.
 	RefuseMedusaTokens bool
+	// MaxActiveSecrets is how many secret keys may be active at once; as many again may be awaiting their scheduled revocation. 1 is
+	// the rule of Medusa 2.0. Default 0: any number, as in Medusa 2.21.
+	MaxActiveSecrets int
+	// MaxScrypt is how many tokens of imported Medusa keys are checked at once (each takes a core for some 40 ms, and 16 MiB).
+	// Default: half the cores, at least 1.
+	MaxScrypt int
 	// MaxLifetime bounds ExpiresAt: keys without expiry get this one, later ones are refused. Default 0: no bound.
 	MaxLifetime time.Duration
 	// FlushInterval is how often last-used times are written. Default 5 s; negative: uses are not tracked.
@@ -75,6 +84,12 @@ func (o Options) New(s Store) (*Keys, error) {
 	if o.MaxLifetime < 0 {
 		return nil, Errorf(ErrInvalid, "store: MaxLifetime is negative")
 	}
+	if o.MaxActiveSecrets < 0 || o.MaxScrypt < 0 {
+		return nil, Errorf(ErrInvalid, "store: MaxActiveSecrets or MaxScrypt is negative")
+	}
+	if o.MaxScrypt == 0 {
+		o.MaxScrypt = defaultMaxScrypt()
+	}
 	if o.FlushInterval == 0 {
 		o.FlushInterval = 5 * time.Second
 	}
@@ -87,15 +102,16 @@ func (o Options) New(s Store) (*Keys, error) {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	k := &Keys{store: s, o: o}
+	k := &Keys{store: s, o: o, ids: ids{entropy: ulid.Monotonic(o.Random, 0)}}
 	k.uses.init(k)
+	k.legacy.init(k)
 	return k, nil
 }
 
-// Close writes the last-used times that are still in memory and closes the store below. The pools and clients that were handed to
+// Close ends the background work, writes the last-used times that are still in memory and closes the store below. The pools and clients that were handed to
 // the stores stay open: they are their owner's.
 func (k *Keys) Close(ctx context.Context) error {
-	return errors.Join(k.uses.close(ctx), k.store.Close(ctx))
+	return errors.Join(k.legacy.close(ctx), k.uses.close(ctx), k.store.Close(ctx))
 }
 
 // now is the moment of a change: UTC and whole milliseconds, as everything that is stored.
@@ -121,9 +137,17 @@ func (k *Keys) change(ctx context.Context, verb string, fn func(Tx) error) error
 	return nil
 }
 
-// newID returns "apk_" and a ULID, as Medusa does. It fails when random does.
-func newID(random io.Reader, now time.Time) (string, error) {
-	id, err := ulid.New(ulid.Timestamp(now), random)
+// ids makes key ids. Those made within a millisecond rise too, so that a listing by id is one by creation.
+type ids struct {
+	mu      sync.Mutex
+	entropy *ulid.MonotonicEntropy
+}
+
+// next returns "apk_" and a ULID, as Medusa does. It fails when randomness does.
+func (g *ids) next(now time.Time) (string, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	id, err := ulid.New(ulid.Timestamp(now), g.entropy)
 	if err != nil {
 		return "", fmt.Errorf("store: making a key id: %w", err)
 	}

@@ -321,7 +321,8 @@ func (m *Memory) Events(ctx context.Context, q EventQuery) ([]Event, error) {
 func selectEvents(events []Event, q EventQuery) []Event {
 	var out []Event
 	for _, e := range events {
-		if e.ID <= q.After || (q.KeyID != "" && e.KeyID != q.KeyID) || (!q.LookupID.IsZero() && e.LookupID != q.LookupID) {
+		if e.ID <= q.After || (q.KeyID != "" && e.KeyID != q.KeyID) || (!q.LookupID.IsZero() && e.LookupID != q.LookupID) ||
+			(q.Kind != "" && e.Kind != q.Kind) || !among(q.KeyIDs, e.KeyID) {
 			continue
 		}
 		if out = append(out, e.Clone()); q.Limit > 0 && len(out) == q.Limit {

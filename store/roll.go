@@ -40,6 +40,15 @@ func (k *Keys) Roll(ctx context.Context, id string, grace time.Duration) (Made, 
 		if err := k.revokeOne(ctx, tx, old, who, now, at); err != nil {
 			return err
 		}
+		if limit := k.o.MaxActiveSecrets; limit > 0 && next.Key.Type == Secret {
+			active, ending, err := aliveSecrets(ctx, tx, now)
+			if err != nil {
+				return err
+			}
+			if active+ending+1 > 2*limit {
+				return Errorf(ErrNotAllowed, "Cannot roll an API key with a grace period while %d keys are about to be revoked - %s", ending, id)
+			}
+		}
 		made = Made{Key: next.Key.Clone(), Token: token}
 		return tx.Insert(ctx, next, eventFor(next, Rolled, now, map[string]string{"rolled_from": id}))
 	})
@@ -51,7 +60,7 @@ func (k *Keys) Roll(ctx context.Context, id string, grace time.Duration) (Made, 
 
 // successor returns a new key with the power of old, and its token.
 func (k *Keys) successor(old *Record, now time.Time) (*Record, Token, error) {
-	id, err := newID(k.o.Random, now)
+	id, err := k.ids.next(now)
 	if err != nil {
 		return nil, Token{}, err
 	}

@@ -82,6 +82,9 @@ func events(t *testing.T, s store.Store) {
 		{store.EventQuery{Limit: 3}, 3},
 		{store.EventQuery{KeyID: r.Key.ID, After: 1, Limit: 5}, 1},
 		{store.EventQuery{KeyID: "apk_none"}, 0},
+		{store.EventQuery{Kind: store.Created}, 2},
+		{store.EventQuery{Kind: store.Created, KeyIDs: []string{"apk_none", plain(2).Key.ID}}, 1},
+		{store.EventQuery{KeyIDs: []string{}}, 0},
 	} {
 		if got := must[[]store.Event](t)(s.Events(ctx, q.query)); len(got) != q.want {
 			t.Errorf("%+v: %d events, want %d", q.query, len(got), q.want)

@@ -1,0 +1,85 @@
+package store_test
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// TestArrows holds the shape of the module: every arrow points at store, and the packages that users mount do not know one another.
+func TestArrows(t *testing.T) {
+	const module = "github.com/latchkey-go/latchkey/"
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-f", "{{.ImportPath}} {{join .Deps \" \"}}", module+"...").CombinedOutput()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, out)
+	}
+	// What a package may depend on, of this module and of others' modules; by the package's own path.
+	allowed := map[string][]string{
+		"store":                {"github.com/oklog/ulid/v2", "golang.org/x/crypto/"},
+		"store/internal/sqldb": {module + "store"},
+		"store/sqlite":         {module + "store", module + "store/internal/sqldb"},
+		"store/postgres":       {module + "store", module + "store/internal/sqldb"},
+		"store/storetest":      {module + "store"},
+		"cache":                {module + "store", "github.com/redis/go-redis/v9", "github.com/maypok86/otter/v2"},
+		"middleware":           {module + "store", "github.com/labstack/echo/v4"},
+		"admin":                {module + "store", "github.com/labstack/echo/v4"},
+	}
+	seen := map[string]bool{}
+	for line := range strings.Lines(string(out)) {
+		path, deps, _ := strings.Cut(strings.TrimSpace(line), " ")
+		name := strings.TrimPrefix(path, module)
+		top, _, _ := strings.Cut(name, "/")
+		switch top {
+		case "store", "cache", "middleware", "admin", "example":
+		default:
+			t.Errorf("a sixth package at the top: %s", name)
+		}
+		rules, ok := allowed[name]
+		if !ok {
+			continue
+		}
+		seen[name] = true
+		direct := direct(t, path)
+		for dep := range strings.FieldsSeq(deps) {
+			ours := strings.HasPrefix(dep, module)
+			if !ours && !direct[dep] {
+				continue // what others depend on is theirs
+			}
+			if first, _, _ := strings.Cut(dep, "/"); !strings.Contains(first, ".") {
+				continue // the standard library
+			}
+			if !permits(rules, dep) && (ours || name != "store" || direct[dep]) && !(ours && dep == module+"store") {
+				t.Errorf("%s depends on %s", name, dep)
+			}
+		}
+	}
+	for name := range allowed {
+		if !seen[name] {
+			t.Errorf("there is no package %s", name)
+		}
+	}
+}
+
+// permits reports whether dep is one of the rules, or, when a rule names another module, within it.
+func permits(rules []string, dep string) bool {
+	for _, rule := range rules {
+		if dep == rule || (!strings.HasPrefix(rule, "github.com/latchkey-go/") && strings.HasPrefix(dep, strings.TrimSuffix(rule, "/")+"/")) {
+			return true
+		}
+	}
+	return false
+}
+
+// direct returns what the package itself imports.
+func direct(t *testing.T, path string) map[string]bool {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-f", "{{join .Imports \" \"}}", path).Output()
+	if err != nil {
+		t.Fatalf("go list %s: %v", path, err)
+	}
+	imports := map[string]bool{}
+	for dep := range strings.FieldsSeq(string(out)) {
+		imports[dep] = true
+	}
+	return imports
+}
