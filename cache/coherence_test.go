@@ -1,0 +1,636 @@
+package cache_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/latchkey-go/latchkey/cache"
+	"github.com/latchkey-go/latchkey/store"
+	"github.com/latchkey-go/latchkey/store/storetest/servers"
+)
+
+// The tests of COHERENCE 12 that need the real otter and a real Redis. The oracle is always the same: after a change has returned
+// success, no lookup that begins then answers from before it.
+
+// latest is that oracle for one key whose versions go up.
+type latest struct{ version atomic.Int64 }
+
+// change makes version n of the key through s, and afterwards holds every reader to it.
+func (l *latest) change(t *testing.T, s store.Store, r *store.Record) {
+	t.Helper()
+	var n int64
+	change(t, s, func(tx store.Tx) error {
+		found, err := tx.Find(context.Background(), store.Query{Filter: store.Filter{IDs: []string{r.Key.ID}}})
+		if err != nil {
+			return err
+		}
+		next := found[0]
+		next.Key.Version++
+		n = next.Key.Version
+		return tx.Update(context.Background(), next, store.Event{Kind: store.Updated, At: time.Now()})
+	})
+	for {
+		old := l.version.Load()
+		if old >= n || l.version.CompareAndSwap(old, n) {
+			return
+		}
+	}
+}
+
+// read looks the key up and checks the answer.
+func (l *latest) read(t *testing.T, who string, s store.Store, r *store.Record) {
+	t.Helper()
+	least := l.version.Load()
+	found, err := s.Lookup(context.Background(), r.Key.LookupID, "")
+	switch {
+	case errors.Is(err, store.ErrUnavailable):
+	case err != nil:
+		t.Errorf("%s: %v", who, err)
+	case found.Record == nil:
+		t.Errorf("%s: a key that exists is unknown", who)
+	case found.Record.Key.Version < least:
+		t.Errorf("%s: answers version %d after version %d was confirmed", who, found.Record.Key.Version, least)
+	}
+}
+
+func TestTwoInstancesUnderLoad(t *testing.T) {
+	server := servers.Redis(t)
+	rows := store.NewMemory()
+	both := [2]*cache.Cache{}
+	for i := range both {
+		rdb, _ := client(t, server.Addr())
+		both[i] = open(t, cache.Options{Lease: brisk, MaxStale: cache.Strict}, &spy{Store: rows}, rdb)
+	}
+	ready(t, both[:]...)
+	r := someRecord(nil)
+	insert(t, rows, r)
+
+	var l latest
+	var readers, writers sync.WaitGroup
+	var over atomic.Bool
+	for i, c := range both {
+		for range 3 {
+			readers.Go(func() {
+				for !over.Load() {
+					l.read(t, [2]string{"A", "B"}[i], c, r)
+				}
+			})
+		}
+		for range 2 {
+			writers.Go(func() {
+				for range 15 {
+					l.change(t, c, r)
+					l.read(t, "after a change", both[1-i], r)
+				}
+			})
+		}
+	}
+	writers.Wait()
+	over.Store(true)
+	readers.Wait()
+	want(t, "version", l.version.Load(), int64(61))
+}
+
+// T3 and T4: a load hangs between the store's answer and everything that follows, and the key changes meanwhile.
+func TestChangeDuringALoad(t *testing.T) {
+	for _, n := range []struct {
+		name  string
+		redis bool
+	}{{"without Redis", false}, {"with Redis", true}} {
+		t.Run(n.name, func(t *testing.T) {
+			var rdbA, rdbB redis.UniversalClient
+			if n.redis {
+				server := servers.Redis(t)
+				rdbA, _ = client(t, server.Addr())
+				rdbB, _ = client(t, server.Addr())
+			}
+			memory := store.NewMemory()
+			rowsA := &spy{Store: memory}
+			o := cache.Options{Lease: brisk, StoreTimeout: time.Minute}
+			a, b := open(t, o, rowsA, rdbA), open(t, o, memory, rdbB)
+			ready(t, a, b)
+			r := someRecord(nil)
+			insert(t, memory, r)
+
+			answered, release := make(chan struct{}), make(chan struct{})
+			var once sync.Once
+			rowsA.hooks(func(s *spy) {
+				s.onFound = func(store.Found) {
+					first := false
+					once.Do(func() { first = true })
+					if first {
+						close(answered)
+						<-release
+					}
+				}
+			})
+			var l latest
+			hung := make(chan store.Found, 1)
+			eventually(t, "fresh", func() bool { return a.Stats().Fresh })
+			go func() {
+				found, _ := a.Lookup(context.Background(), r.Key.LookupID, "")
+				hung <- found
+			}()
+			<-answered // with version 1
+			l.change(t, b, r)
+			l.read(t, "A while its load hangs", a, r) // must not join it
+			l.change(t, b, r)
+			close(release)
+			<-hung // began before: whatever it says
+			for range 100 {
+				l.read(t, "A after the load", a, r)
+				l.read(t, "B after the load", b, r)
+			}
+			c := open(t, o, memory, rdbB) // what is in Redis
+			ready(t, c)
+			l.read(t, "C, from Redis", c, r)
+		})
+	}
+}
+
+// hold lets one command of a client wait: before it is sent, or after its answer has come.
+type hold struct {
+	name          string
+	after         bool
+	armed         atomic.Bool
+	held, release chan struct{}
+}
+
+func newHold(name string, after bool) *hold {
+	return &hold{name: name, after: after, held: make(chan struct{}), release: make(chan struct{})}
+}
+
+func (h *hold) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (h *hold) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if cmd.Name() != h.name || !h.armed.CompareAndSwap(true, false) {
+			return next(ctx, cmd)
+		}
+		ctx = context.WithoutCancel(ctx) // delayed, not given up
+		if h.after {
+			err := next(ctx, cmd)
+			close(h.held)
+			<-h.release
+			return err
+		}
+		close(h.held)
+		<-h.release
+		return next(ctx, cmd)
+	}
+}
+
+func (h *hold) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+
+// pairOfCaches returns two caches over one store and one Redis; the first one's commands can be held. o is for both.
+func pairOfCaches(t *testing.T, o cache.Options, server *servers.RedisServer, hooks ...redis.Hook) (a, b *cache.Cache, rowsA *spy, memory *store.Memory) {
+	t.Helper()
+	rdbA, _ := client(t, server.Addr())
+	for _, h := range hooks {
+		rdbA.AddHook(h)
+	}
+	rdbB, _ := client(t, server.Addr())
+	memory = store.NewMemory()
+	rowsA = &spy{Store: memory}
+	a, b = open(t, o, rowsA, rdbA), open(t, o, memory, rdbB)
+	ready(t, a, b)
+	return a, b, rowsA, memory
+}
+
+func TestChangeDuringACommand(t *testing.T) {
+	warm := func(t *testing.T, c *cache.Cache, memory *store.Memory) { // the scripts' first use
+		t.Helper()
+		w := someRecord(nil)
+		insert(t, memory, w)
+		eventually(t, "Redis is in use", func() bool { title(t, c, w); return c.Stats().Fills > 0 })
+	}
+	t.Run("T3: a fill that comes after the change", func(t *testing.T) {
+		h := newHold("evalsha", false)
+		a, b, _, memory := pairOfCaches(t, cache.Options{Lease: brisk, RedisTimeout: time.Minute}, servers.Redis(t), h)
+		warm(t, a, memory)
+		r := someRecord(nil)
+		insert(t, memory, r)
+		eventually(t, "Redis is up to date", func() bool { s := a.Stats(); return s.Head == 2 && s.Fresh })
+		lost := a.Stats().FillsLost
+		// Repairs are scripts too; the fill is the one that follows the load.
+		eventually(t, "repairs are over", func() bool { n := a.Stats().Repairs; time.Sleep(4 * brisk); return a.Stats().Repairs == n })
+		h.armed.Store(true)
+		var l latest
+		l.read(t, "A", a, r)
+		<-h.held
+		l.change(t, b, r)
+		l.read(t, "A", a, r)
+		close(h.release)
+		eventually(t, "the fill has come too late", func() bool { return a.Stats().FillsLost == lost+1 })
+		l.read(t, "A", a, r)
+		l.read(t, "B", b, r)
+	})
+	t.Run("T3: an answer of Redis that comes after the change", func(t *testing.T) {
+		h := newHold("mget", true)
+		a, b, _, memory := pairOfCaches(t, cache.Options{Lease: brisk, RedisTimeout: time.Minute}, servers.Redis(t), h)
+		warm(t, b, memory)
+		r := someRecord(nil)
+		insert(t, memory, r)
+		fills := b.Stats().Fills
+		eventually(t, "Redis has the key", func() bool {
+			if b.Stats().Fills > fills {
+				return true
+			}
+			change(t, b, func(tx store.Tx) error { // makes B forget
+				return tx.Append(context.Background(), r, store.Event{Kind: store.Updated, At: time.Now()})
+			})
+			title(t, b, r)
+			time.Sleep(brisk)
+			return false
+		})
+		eventually(t, "A is fresh", func() bool { return a.Stats().Fresh })
+		hits := a.Stats().RedisHits
+		h.armed.Store(true)
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			_, _ = a.Lookup(context.Background(), r.Key.LookupID, "")
+		}()
+		<-h.held
+		var l latest
+		l.change(t, b, r)
+		l.read(t, "A, not joining", a, r)
+		close(h.release)
+		<-done
+		want(t, "the held answer was a hit", a.Stats().RedisHits > hits, true)
+		for range 100 {
+			l.read(t, "A", a, r)
+		}
+	})
+	t.Run("T8: of two changers the older one's advance comes last", func(t *testing.T) {
+		h := newHold("evalsha", false)
+		server := servers.Redis(t)
+		a, b, _, memory := pairOfCaches(t, cache.Options{Lease: brisk}, server, h)
+		warm(t, b, memory)
+		r := someRecord(nil)
+		insert(t, memory, r)
+		var l latest
+		l.read(t, "B", b, r)
+		h.armed.Store(true)
+		l.change(t, a, r) // its advance hangs, which counts as a time-out
+		<-h.held
+		l.change(t, b, r)
+		l.read(t, "B", b, r)
+		eventually(t, "Redis has the key again", func() bool { return b.Stats().Fills > 1 })
+		close(h.release)
+		for range 100 {
+			l.read(t, "A", a, r)
+			l.read(t, "B", b, r)
+		}
+		rdb, _ := client(t, server.Addr())
+		c := open(t, cache.Options{Lease: brisk}, memory, rdb)
+		ready(t, c)
+		l.read(t, "C", c, r)
+	})
+}
+
+// T5: a gap in the feed, or an event that names no key, while a load is under way.
+func TestDropDuringALoad(t *testing.T) {
+	for _, n := range []struct {
+		name string
+		bulk func(t *testing.T, a *cache.Cache, rowsA *spy, memory *store.Memory, r *store.Record)
+	}{
+		{"events are missing", func(t *testing.T, a *cache.Cache, rowsA *spy, memory *store.Memory, r *store.Record) {
+			rowsA.feedDown.Store(true)
+			retitle(t, memory, r, "new")
+			change(t, memory, func(tx store.Tx) error {
+				return tx.Append(context.Background(), nil, store.Event{Kind: store.Updated, At: time.Now().Add(time.Hour)})
+			})
+			if n, err := memory.PruneEvents(context.Background(), time.Now().Add(time.Minute)); n == 0 || err != nil {
+				t.Fatal(n, err)
+			}
+			rowsA.feedDown.Store(false)
+		}},
+		{"more events than are replayed", func(t *testing.T, a *cache.Cache, rowsA *spy, memory *store.Memory, r *store.Record) {
+			change(t, memory, func(tx store.Tx) error {
+				for range 1500 {
+					if err := tx.Append(context.Background(), someRecord(nil), store.Event{Kind: store.Updated, At: time.Now()}); err != nil {
+						return err
+					}
+				}
+				return retitling(r, "new")(tx)
+			})
+		}},
+		{"an event names no key", func(t *testing.T, a *cache.Cache, rowsA *spy, memory *store.Memory, r *store.Record) {
+			change(t, memory, func(tx store.Tx) error {
+				next := r.Clone()
+				next.Key.Title = "new"
+				if err := tx.Update(context.Background(), next, store.Event{Kind: store.Updated, At: time.Now()}); err != nil {
+					return err
+				}
+				return tx.Append(context.Background(), nil, store.Event{Kind: store.Imported, At: time.Now()})
+			})
+		}},
+	} {
+		t.Run(n.name, func(t *testing.T) {
+			memory := store.NewMemory()
+			rows := &spy{Store: memory}
+			a := open(t, cache.Options{Lease: brisk, StoreTimeout: time.Minute}, rows, nil)
+			ready(t, a)
+			r := someRecord(nil)
+			insert(t, memory, r)
+			eventually(t, "A has heard", func() bool { return a.Stats().Head == 1 && a.Stats().Fresh })
+
+			answered, release := make(chan struct{}), make(chan struct{})
+			var once sync.Once
+			rows.hooks(func(s *spy) {
+				s.onFound = func(store.Found) {
+					first := false
+					once.Do(func() { first = true })
+					if first {
+						close(answered)
+						<-release
+					}
+				}
+			})
+			hung := make(chan struct{})
+			go func() { defer close(hung); title(t, a, r) }()
+			<-answered
+			n.bulk(t, a, rows, memory, r)
+			feed, _ := memory.Feed(context.Background(), 0, 1)
+			eventually(t, "A has heard", func() bool { s := a.Stats(); return s.Head == feed.Head && s.Fresh })
+			want(t, "drops", a.Stats().Drops > 0, true)
+			want(t, "title, while the load hangs", title(t, a, r), "new")
+			close(release)
+			<-hung
+			want(t, "title", title(t, a, r), "new")
+		})
+	}
+}
+
+// T7: Redis loses or regains data.
+func TestRedisLosesData(t *testing.T) {
+	ctx := context.Background()
+	// loaded returns a key that Redis has, in version 1, and the two caches.
+	loaded := func(t *testing.T, server *servers.RedisServer) (a, b *cache.Cache, memory *store.Memory, r *store.Record, rdb *redis.Client) {
+		t.Helper()
+		a, b, _, memory = pairOfCaches(t, cache.Options{Lease: brisk}, server)
+		r = someRecord(nil)
+		insert(t, memory, r)
+		eventually(t, "Redis has the key", func() bool {
+			title(t, a, r)
+			if a.Stats().Fills > 0 {
+				return true
+			}
+			change(t, a, func(tx store.Tx) error {
+				return tx.Append(ctx, r, store.Event{Kind: store.Updated, At: time.Now()})
+			})
+			return false
+		})
+		rdb, _ = client(t, server.Addr())
+		return a, b, memory, r, rdb
+	}
+	reread := func(t *testing.T, l *latest, memory *store.Memory, r *store.Record, rdb redis.UniversalClient, others ...*cache.Cache) {
+		t.Helper()
+		c := open(t, cache.Options{Lease: brisk}, memory, rdb) // has nothing in the process
+		for range 20 {
+			l.read(t, "C", c, r)
+			for _, other := range others {
+				l.read(t, "other", other, r)
+			}
+		}
+		ready(t, c)
+		l.read(t, "C", c, r)
+	}
+	t.Run("all of it", func(t *testing.T) {
+		server := servers.NewRedis(t)
+		a, b, memory, r, rdb := loaded(t, server)
+		if err := rdb.FlushAll(ctx).Err(); err != nil {
+			t.Fatal(err)
+		}
+		var l latest
+		l.change(t, a, r)
+		reread(t, &l, memory, r, rdb, a, b)
+		eventually(t, "Redis is in use again", func() bool {
+			fills := a.Stats().Fills
+			l.change(t, b, r)
+			title(t, a, r)
+			return a.Stats().Fills > fills
+		})
+		reread(t, &l, memory, r, rdb, a, b)
+	})
+	t.Run("a snapshot from before the change comes back", func(t *testing.T) {
+		server := servers.NewRedis(t)
+		a, b, memory, r, rdb := loaded(t, server)
+		dump := filepath.Join(server.Dir(), "dump.rdb")
+		if err := rdb.Save(ctx).Err(); err != nil {
+			t.Fatal(err)
+		}
+		before, err := os.ReadFile(dump)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var l latest
+		l.change(t, b, r)
+		server.Kill()
+		if err := os.WriteFile(dump, before, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		server.Restart()
+		keys, err := rdb.Keys(ctx, "*").Result()
+		if err != nil || len(keys) != 2 {
+			t.Fatalf("restored: %v, %v", keys, err)
+		}
+		reread(t, &l, memory, r, rdb, a, b)
+	})
+	t.Run("a snapshot older than the events that are kept", func(t *testing.T) {
+		server := servers.NewRedis(t)
+		a, b, memory, r, rdb := loaded(t, server)
+		old := copyOf(t, rdb)
+		var l latest
+		l.change(t, b, r)
+		l.change(t, b, r)
+		if _, err := memory.PruneEvents(ctx, time.Now().Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		resets := a.Stats().Resets + b.Stats().Resets
+		putBack(t, rdb, old)
+		reread(t, &l, memory, r, rdb, a, b)
+		l.change(t, a, r)
+		want(t, "a new generation", a.Stats().Resets+b.Stats().Resets > resets || !bytes.Equal([]byte(old[markOf(old)][:10]), []byte(copyOf(t, rdb)[markOf(old)][:10])), true)
+		reread(t, &l, memory, r, rdb, a, b)
+	})
+	t.Run("the watermark alone, and old entries come back under it", func(t *testing.T) {
+		server := servers.NewRedis(t)
+		a, b, memory, r, rdb := loaded(t, server)
+		old := copyOf(t, rdb)
+		wm := markOf(old)
+		var l latest
+		l.change(t, b, r)
+		if err := rdb.Del(ctx, wm).Err(); err != nil {
+			t.Fatal(err)
+		}
+		l.change(t, b, r) // repairs
+		eventually(t, "a new watermark", func() bool { return rdb.Exists(ctx, wm).Val() == 1 })
+		for key, value := range old {
+			if key != wm {
+				if err := rdb.Set(ctx, key, value, time.Hour).Err(); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		reread(t, &l, memory, r, rdb, a, b)
+	})
+}
+
+func copyOf(t *testing.T, rdb *redis.Client) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	keys, err := rdb.Keys(context.Background(), "*").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range keys {
+		all[key] = rdb.Get(context.Background(), key).Val()
+	}
+	return all
+}
+
+func putBack(t *testing.T, rdb *redis.Client, all map[string]string) {
+	t.Helper()
+	pipe := rdb.TxPipeline()
+	pipe.FlushAll(context.Background())
+	for key, value := range all {
+		pipe.Set(context.Background(), key, value, 0)
+	}
+	if _, err := pipe.Exec(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func markOf(all map[string]string) string {
+	for key := range all {
+		if len(key) > 3 && key[len(key)-3:] == ":wm" {
+			return key
+		}
+	}
+	return ""
+}
+
+// T12: a changer crashes between commit and everything else; the same change is repeated elsewhere.
+func TestCrashedChangerIsRepeatedElsewhere(t *testing.T) {
+	a, b, _, memory := pairOfCaches(t, cache.Options{Lease: brisk}, servers.Redis(t))
+	r := someRecord(nil)
+	insert(t, memory, r)
+	want(t, "title", title(t, a, r), "test")
+	want(t, "title", title(t, b, r), "test")
+	retitle(t, memory, r, "new") // nobody is told
+	change(t, b, func(tx store.Tx) error {
+		return tx.Append(context.Background(), r, store.Event{Kind: store.Updated, At: time.Now()})
+	})
+	want(t, "A", title(t, a, r), "new")
+	want(t, "B", title(t, b, r), "new")
+}
+
+// T13: unknown tokens are remembered, and known at once when they become keys.
+func TestUnknownBecomesKnown(t *testing.T) {
+	for _, n := range []struct {
+		name string
+		add  func(store.Tx, *store.Record) error
+	}{
+		{"by a creation", func(tx store.Tx, r *store.Record) error {
+			return tx.Insert(context.Background(), r, store.Event{Kind: store.Created, At: time.Now()})
+		}},
+		{"by an import, which names no key", func(tx store.Tx, r *store.Record) error {
+			if err := tx.InsertQuietly(context.Background(), r); err != nil {
+				return err
+			}
+			return tx.Append(context.Background(), nil, store.Event{Kind: store.Imported, At: time.Now()})
+		}},
+	} {
+		t.Run(n.name, func(t *testing.T) {
+			a, b, _, _ := pairOfCaches(t, cache.Options{Lease: brisk}, servers.Redis(t))
+			for range 5 {
+				r := someRecord(nil)
+				for _, c := range []*cache.Cache{a, b} {
+					remembered := c.Stats().UnknownHits
+					eventually(t, "the unknown token is remembered", func() bool {
+						want(t, "title", title(t, c, r), "")
+						return c.Stats().UnknownHits > remembered
+					})
+				}
+				change(t, a, func(tx store.Tx) error { return n.add(tx, r) })
+				want(t, "A", title(t, a, r), "test")
+				want(t, "B", title(t, b, r), "test")
+			}
+		})
+	}
+	t.Run("an update does not make the process forget unknown tokens", func(t *testing.T) {
+		memory := store.NewMemory()
+		rows := &spy{Store: memory}
+		c := open(t, cache.Options{Lease: brisk}, rows, nil)
+		ready(t, c)
+		r, stranger := someRecord(nil), someRecord(nil)
+		insert(t, memory, r)
+		eventually(t, "heard of the key", func() bool { return c.Stats().Head == 1 })
+		eventually(t, "the unknown token is remembered", func() bool { title(t, c, stranger); return c.Stats().UnknownHits > 0 })
+		retitle(t, c, r, "new")
+		statements := rows.lookups.Load()
+		eventually(t, "fresh", func() bool { return c.Stats().Fresh })
+		hits := c.Stats().UnknownHits
+		eventually(t, "still remembered", func() bool { title(t, c, stranger); return c.Stats().UnknownHits > hits })
+		_ = statements
+	})
+}
+
+// An event that names no key must start a new generation in Redis: what is in there may be what it is about.
+func TestEventWithoutAKeyDropsWhatRedisHas(t *testing.T) {
+	for _, n := range []struct {
+		name string
+		who  func(a *cache.Cache, memory *store.Memory) store.Store
+	}{
+		{"told by the changer", func(a *cache.Cache, _ *store.Memory) store.Store { return a }},
+		{"found by a repair", func(_ *cache.Cache, memory *store.Memory) store.Store { return memory }},
+	} {
+		t.Run(n.name, func(t *testing.T) {
+			server := servers.Redis(t)
+			a, b, _, memory := pairOfCaches(t, cache.Options{Lease: brisk}, server)
+			r := someRecord(nil)
+			change(t, a, func(tx store.Tx) error {
+				return tx.Insert(context.Background(), r, store.Event{Kind: store.Created, At: time.Now()})
+			})
+			eventually(t, "Redis has the key", func() bool { title(t, a, r); return a.Stats().Fills > 0 })
+			resets := a.Stats().Resets + b.Stats().Resets
+			hits := b.Stats().RedisHits
+			eventually(t, "B has it from there", func() bool { title(t, b, r); return b.Stats().RedisHits > hits })
+
+			// The record changes, and the only event does not say whose.
+			change(t, n.who(a, memory), func(tx store.Tx) error {
+				return tx.Update(context.Background(), unnamed(r), store.Event{Kind: store.Updated, At: time.Now()})
+			})
+			feed, _ := memory.Feed(context.Background(), 0, 1)
+			for _, c := range []*cache.Cache{a, b} {
+				eventually(t, "heard", func() bool { return c.Stats().Head == feed.Head && c.Stats().Fresh })
+				want(t, "title", title(t, c, r), "")
+			}
+			eventually(t, "a new generation", func() bool { return a.Stats().Resets+b.Stats().Resets > resets })
+			rdb, _ := client(t, server.Addr())
+			c := open(t, cache.Options{Lease: brisk}, memory, rdb)
+			ready(t, c)
+			want(t, "C", title(t, c, r), "")
+		})
+	}
+}
+
+// unnamed is the record without its lookup id.
+func unnamed(r *store.Record) *store.Record {
+	r = r.Clone()
+	r.Key.LookupID = store.LookupID{}
+	return r
+}
