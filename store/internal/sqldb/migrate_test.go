@@ -1,0 +1,132 @@
+package sqldb_test
+
+import (
+	"database/sql"
+	"errors"
+	"io"
+	"io/fs"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"go.uber.org/goleak"
+	_ "modernc.org/sqlite"
+
+	"github.com/latchkey-go/latchkey/store"
+	"github.com/latchkey-go/latchkey/store/internal/sqldb"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// program is a version of a program that knows some migrations.
+func program(migrations ...string) sqldb.Dialect {
+	files := fstest.MapFS{}
+	for i, text := range migrations {
+		files["migrations/000"+string(rune('1'+i))+"_x.sql"] = &fstest.MapFile{Data: []byte(text)}
+	}
+	return dialect(files)
+}
+
+func dialect(files fs.FS) sqldb.Dialect {
+	return sqldb.Dialect{
+		Name: "sqlite", Migrations: files,
+		Probe: `SELECT sqlite_version()`, Speaks: func(string) bool { return true },
+		Begin: `BEGIN IMMEDIATE`, Migrated: `SELECT count(*) FROM sqlite_master WHERE name = 'latchkey_version'`,
+	}
+}
+
+const (
+	first    = "-- min_compatible: 1\nCREATE TABLE latchkey_a (n integer);\nINSERT INTO latchkey_a VALUES (1);\n"
+	expand   = "-- min_compatible: 1\nALTER TABLE latchkey_a ADD COLUMN m integer;\n"
+	contract = "-- min_compatible: 2\nALTER TABLE latchkey_a DROP COLUMN n;\n"
+	broken   = "-- min_compatible: 1\nALTER TABLE latchkey_a ADD COLUMN k integer;\nINSERT INTO latchkey_nowhere VALUES (1);\n"
+)
+
+func newPool(t *testing.T) *sql.DB {
+	db, err := sql.Open("sqlite", filepath.Join(t.TempDir(), "x.db")+"?_pragma=busy_timeout(5000)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+// start opens and closes a store; what it answers in between says whether the migration went well.
+func start(t *testing.T, db *sql.DB, d sqldb.Dialect) error {
+	t.Helper()
+	s, err := sqldb.Open(db, d, sqldb.Options{Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	if err != nil {
+		return err
+	}
+	_, err = s.List(t.Context(), store.Query{Limit: -1}) // nothing but whether the store is usable
+	if err2 := s.Close(t.Context()); err2 != nil {
+		t.Error(err2)
+	}
+	return err
+}
+
+// columns returns the columns of latchkey_a and the version row.
+func columns(t *testing.T, db *sql.DB) (names string, version, minCompatible int) {
+	t.Helper()
+	if err := db.QueryRow(`SELECT group_concat(name) FROM pragma_table_info('latchkey_a')`).Scan(&names); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.QueryRow(`SELECT version, min_compatible FROM latchkey_version`).Scan(&version, &minCompatible); err != nil {
+		t.Fatal(err)
+	}
+	return names, version, minCompatible
+}
+
+func TestMigrations(t *testing.T) {
+	t.Run("are applied in order, each once, by whichever version comes", func(t *testing.T) {
+		db := newPool(t)
+		for _, step := range []struct {
+			d                      sqldb.Dialect
+			names                  string
+			version, minCompatible int
+		}{
+			{program(first), "n", 1, 1},
+			{program(first), "n", 1, 1},
+			{program(first, expand), "n,m", 2, 1},
+			{program(first), "n,m", 2, 1}, // a rollback of one version
+			{program(first, expand, contract), "m", 3, 2},
+			{program(first, expand), "m", 3, 2},
+		} {
+			if err := start(t, db, step.d); err != nil {
+				t.Fatal(err)
+			}
+			if names, version, minCompatible := columns(t, db); names != step.names || version != step.version || minCompatible != step.minCompatible {
+				t.Errorf("columns %s, version %d, min_compatible %d; want %+v", names, version, minCompatible, step)
+			}
+		}
+		err := start(t, db, program(first))
+		if !errors.Is(err, store.ErrSchemaTooNew) || !strings.Contains(err.Error(), "version 3, which needs a program that knows version 2; this one knows 1") {
+			t.Errorf("the oldest version: %v", err)
+		}
+	})
+	t.Run("leave nothing behind when one fails", func(t *testing.T) {
+		db := newPool(t)
+		if err := start(t, db, program(first)); err != nil {
+			t.Fatal(err)
+		}
+		if err := start(t, db, program(first, expand, broken)); !errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), "migration 3") {
+			t.Errorf("Open: %v", err)
+		}
+		if names, version, _ := columns(t, db); names != "n" || version != 1 {
+			t.Errorf("columns %s, version %d", names, version)
+		}
+	})
+	t.Run("need a number and a min_compatible", func(t *testing.T) {
+		for name, files := range map[string]fstest.MapFS{
+			"a gap":             {"migrations/0002_x.sql": {Data: []byte(first)}},
+			"no number":         {"migrations/x.sql": {Data: []byte(first)}},
+			"no min_compatible": {"migrations/0001_x.sql": {Data: []byte("CREATE TABLE latchkey_a (n integer);\n")}},
+		} {
+			if err := start(t, newPool(t), dialect(files)); err == nil {
+				t.Errorf("%s is accepted", name)
+			}
+		}
+	})
+}
