@@ -1,0 +1,110 @@
+package medusa
+
+import (
+	"context"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/latchkey-go/latchkey/store"
+)
+
+// tables reads the two tables of Medusa 2: api_key, and the link table publishable_api_key_sales_channel.
+type tables struct {
+	db     *sql.DB
+	schema string
+}
+
+func (t tables) name(table string) string {
+	if t.schema == "" {
+		return table
+	}
+	return `"` + strings.ReplaceAll(t.schema, `"`, `""`) + `".` + table
+}
+
+// row is one row of api_key, with the channels that are linked to it.
+type row struct {
+	id, token, salt, redacted, title, typ, createdBy string
+	revokedBy                                        sql.NullString
+	lastUsedAt, revokedAt, deletedAt                 sql.NullTime
+	createdAt, updatedAt                             sql.NullTime
+	channels                                         []string
+}
+
+func (t tables) count(ctx context.Context, after string) (n int, err error) {
+	err = t.db.QueryRowContext(ctx, `SELECT count(*) FROM `+t.name("api_key")+` WHERE id COLLATE "C" > $1`, after).Scan(&n)
+	return n, err
+}
+
+// page returns up to limit rows with an id greater than after, in the order of their ids by bytes.
+func (t tables) page(ctx context.Context, after string, limit int) ([]row, error) {
+	rows, err := t.db.QueryContext(ctx, `SELECT id, coalesce(token, ''), coalesce(salt, ''), coalesce(redacted, ''), coalesce(title, ''), coalesce(type, ''),
+		coalesce(created_by, ''), revoked_by, last_used_at, created_at, updated_at, revoked_at, deleted_at
+		FROM `+t.name("api_key")+` WHERE id COLLATE "C" > $1 ORDER BY id COLLATE "C" LIMIT $2`, after, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var page []row
+	at := make(map[string]int)
+	for rows.Next() {
+		var r row
+		if err := rows.Scan(&r.id, &r.token, &r.salt, &r.redacted, &r.title, &r.typ, &r.createdBy, &r.revokedBy,
+			&r.lastUsedAt, &r.createdAt, &r.updatedAt, &r.revokedAt, &r.deletedAt); err != nil {
+			return nil, err
+		}
+		at[r.id] = len(page)
+		page = append(page, r)
+	}
+	if err := rows.Err(); err != nil || len(page) == 0 {
+		return nil, err
+	}
+	return page, t.link(ctx, page, at)
+}
+
+// link puts the channels of the keys of a page into it.
+func (t tables) link(ctx context.Context, page []row, at map[string]int) error {
+	links, err := t.db.QueryContext(ctx, `SELECT publishable_key_id, sales_channel_id FROM `+t.name("publishable_api_key_sales_channel")+`
+		WHERE deleted_at IS NULL AND publishable_key_id COLLATE "C" >= $1 AND publishable_key_id COLLATE "C" <= $2
+		ORDER BY publishable_key_id, created_at, sales_channel_id`, page[0].id, page[len(page)-1].id)
+	if err != nil {
+		return fmt.Errorf("reading the sales channels of keys: %w", err)
+	}
+	defer links.Close()
+	for links.Next() {
+		var key, channel string
+		if err := links.Scan(&key, &channel); err != nil {
+			return err
+		}
+		if i, ok := at[key]; ok {
+			page[i].channels = append(page[i].channels, channel)
+		}
+	}
+	return links.Err()
+}
+
+// key returns the row as an imported key, or an error that says why it cannot be one.
+func (r row) key() (store.ImportKey, error) {
+	if r.deletedAt.Valid {
+		return store.ImportKey{}, errors.New("it is deleted in Medusa")
+	}
+	in := store.ImportKey{Key: store.Key{
+		ID: r.id, Type: store.Type(r.typ), Title: r.title, Redacted: r.redacted,
+		CreatedBy: r.createdBy, CreatedAt: r.createdAt.Time, UpdatedAt: r.updatedAt.Time,
+		RevokedAt: r.revokedAt.Time, RevokedBy: r.revokedBy.String, LastUsedAt: r.lastUsedAt.Time,
+	}}
+	switch in.Key.Type {
+	case store.Publishable:
+		in.Token = r.token
+		in.Key.SalesChannelIDs = r.channels
+	case store.Secret:
+		hash, err := hex.DecodeString(r.token)
+		if err != nil {
+			return store.ImportKey{}, errors.New("its token is not the hexadecimal text of a scrypt hash")
+		}
+		in.Salt, in.Hash = r.salt, hash
+	}
+	return in, nil
+}
