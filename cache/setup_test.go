@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"reflect"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/latchkey-go/latchkey/cache"
 	"github.com/latchkey-go/latchkey/store"
+	"github.com/latchkey-go/latchkey/store/storetest"
 	"github.com/latchkey-go/latchkey/store/storetest/servers"
 )
 
@@ -256,3 +258,19 @@ func addrOfNothing(t testing.TB) string {
 }
 
 func redisServer(t testing.TB) *servers.RedisServer { t.Helper(); return servers.NewRedis(t) }
+
+// filled returns a record with something in every field that caches keep.
+func filled(t testing.TB) *store.Record {
+	t.Helper()
+	r := &store.Record{}
+	storetest.Fill(t.(*testing.T), r)
+	r.Key.LastUsedAt = time.Time{}
+	return r
+}
+
+func sameRecord(t testing.TB, got, want *store.Record) {
+	t.Helper()
+	if !reflect.DeepEqual(got.Clone(), want.Clone()) {
+		t.Errorf("got  %+v\nwant %+v", got.Key, want.Key)
+	}
+}
