@@ -1,25 +1,33 @@
 package servers
 
 import (
-	"errors"
+	"fmt"
 	"math/rand/v2"
 	"net"
 	"strconv"
 )
 
-// freePort returns a loopback port that nobody listens on. It lies below the range from which systems take the ports of outgoing
+// listenFree listens on a loopback port that nobody else uses. It lies below the range from which systems take the ports of outgoing
 // connections (32768 and up), so that it is still free when a server is stopped and started again on it.
-func freePort() (int, error) {
+func listenFree() (net.Listener, error) {
 	const lowest, ports, tries = 20000, 12000, 100
 	var err error
 	for range tries {
-		port := lowest + rand.IntN(ports)
 		var l net.Listener
-		if l, err = net.Listen("tcp", loopback(port)); err == nil {
-			return port, l.Close()
+		if l, err = net.Listen("tcp", loopback(lowest+rand.IntN(ports))); err == nil {
+			return l, nil
 		}
 	}
-	return 0, errors.Join(errors.New("find a free port"), err)
+	return nil, fmt.Errorf("find a free port: %w", err)
+}
+
+// freePort returns a port that listenFree found. Until it is used, somebody else may take it.
+func freePort() (int, error) {
+	l, err := listenFree()
+	if err != nil {
+		return 0, err
+	}
+	return l.Addr().(*net.TCPAddr).Port, l.Close()
 }
 
 func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }

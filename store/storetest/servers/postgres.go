@@ -230,11 +230,12 @@ func (p *postgres) launch() error {
 	if err := unprivileged(cmd); err != nil {
 		return err
 	}
-	var err error
 	// SIGQUIT: it takes its own processes with it, and its shared memory.
-	if p.process, err = start(cmd, log, farewellQuit, p.folder); err != nil {
+	started, err := start(cmd, log, farewellQuit, p.folder)
+	if err != nil {
 		return err
 	}
+	p.process = started
 	for deadline := time.Now().Add(startWithin); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		if p.process.ended() {
 			return fmt.Errorf("postgres ended at once:\n%s", tail(log))

@@ -25,21 +25,18 @@ type TCPProxy struct {
 // Proxy listens on a loopback port of its own and passes connections on to target (host:port) until the test ends.
 func Proxy(tb testing.TB, target string) *TCPProxy {
 	tb.Helper()
-	port, err := freePort()
+	l, err := listenFree()
 	if err != nil {
 		tb.Fatalf("proxy: %v", err)
 	}
 	p := &TCPProxy{
-		tb: tb, addr: loopback(port), target: target,
+		tb: tb, addr: l.Addr().String(), target: target,
 		conns: map[net.Conn]struct{}{}, flows: make(chan struct{}), closed: make(chan struct{}),
 	}
 	close(p.flows)
 	p.mu.Lock()
-	err = p.accept()
+	p.accept(l)
 	p.mu.Unlock()
-	if err != nil {
-		tb.Fatalf("proxy: %v", err)
-	}
 	tb.Cleanup(func() {
 		close(p.closed)
 		p.Cut()
@@ -90,17 +87,16 @@ func (p *TCPProxy) Heal() {
 	if p.listen != nil {
 		return
 	}
-	if err := p.accept(); err != nil {
-		p.tb.Errorf("proxy: listen again: %v", err)
-	}
-}
-
-// accept begins to listen. The caller holds mu.
-func (p *TCPProxy) accept() error {
 	l, err := net.Listen("tcp", p.addr)
 	if err != nil {
-		return err
+		p.tb.Errorf("proxy: listen again: %v", err)
+		return
 	}
+	p.accept(l)
+}
+
+// accept begins to serve what l accepts. The caller holds mu.
+func (p *TCPProxy) accept(l net.Listener) {
 	p.listen = l
 	p.work.Go(func() {
 		for {
@@ -111,7 +107,6 @@ func (p *TCPProxy) accept() error {
 			p.work.Go(func() { p.serve(l, c) })
 		}
 	})
-	return nil
 }
 
 // serve carries one connection, which l accepted.

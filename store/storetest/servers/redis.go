@@ -159,10 +159,11 @@ func (s *RedisServer) launch() error {
 	log := filepath.Join(s.folder, "redis-server.log")
 	cmd := exec.Command(s.program, s.args...)
 	cmd.Dir = s.folder
-	var err error
-	if s.process, err = start(cmd, log, farewellKill, s.folder); err != nil {
+	p, err := start(cmd, log, farewellKill, s.folder)
+	if err != nil {
 		return err
 	}
+	s.process = p
 	for deadline := time.Now().Add(startWithin); time.Now().Before(deadline); time.Sleep(2 * time.Millisecond) {
 		if s.process.ended() {
 			return fmt.Errorf("%s ended at once:\n%s", s.program, tail(log))
