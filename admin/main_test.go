@@ -3,6 +3,7 @@ package admin_test
 import (
 	"context"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -137,3 +138,14 @@ func (a answer) is(t *testing.T, status int, body string) {
 func invalid(faults string) string {
 	return `{"type":"invalid_data","message":"Invalid request: ` + faults + `"}`
 }
+
+// isLike asserts the status and the end of the body.
+func (a answer) isLike(t *testing.T, status int, end string) {
+	t.Helper()
+	if a.status != status || !strings.HasSuffix(a.body, end) {
+		t.Errorf("answered\n\t%d %s\nwant\n\t%d …%s", a.status, a.body, status, end)
+	}
+}
+
+// quiet is for tests that cause what is logged.
+var quiet = slog.New(slog.DiscardHandler)

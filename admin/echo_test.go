@@ -1,0 +1,78 @@
+package admin_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/latchkey-go/latchkey/admin"
+	"github.com/latchkey-go/latchkey/store"
+)
+
+func newGroup() *echo.Group { return echo.New().Group("/admin") }
+
+// secretOf is a guard that lets requests in as key, if they ask nicely.
+func secretOf(key *store.Key) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			if c.Request().Header.Get("Authorization") != "please" {
+				return echo.NewHTTPError(http.StatusTeapot, "guarded")
+			}
+			c.SetRequest(c.Request().WithContext(store.NewContext(c.Request().Context(), key)))
+			return next(c)
+		}
+	}
+}
+
+func TestMountServesBelowAnEchoGroup(t *testing.T) {
+	f := open(t, admin.Config{})
+	e := echo.New()
+	admin.Mount(e.Group("/shops/:shop/admin"), f.keys, secretOf(f.admin))
+	shop := f.publishable("shop")
+	ask := func(method, target, body, authorization string) answer {
+		r := httptest.NewRequest(method, target, strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Authorization", authorization)
+		w := httptest.NewRecorder()
+		e.ServeHTTP(w, r)
+		return answer{w.Code, w.Body.String(), w.Header()}
+	}
+	const prefix = "/shops/a%20b/admin"
+	t.Run("the routes are there", func(t *testing.T) {
+		ask("GET", prefix+"/api-keys/"+shop.ID, "", "please").is(t, 200, fill(`{"api_key":`+plainShop+`}`, shop))
+		ask("POST", prefix+"/api-keys/"+shop.ID+"/revoke?fields=type", "", "please").is(t, 200, fill(`{"api_key":{"type":"publishable","id":"{id}"}}`, shop))
+	})
+	t.Run("an encoded slash belongs to the id, as other encoded characters do", func(t *testing.T) {
+		ask("GET", prefix+"/api-keys/a%2Fb", "", "please").is(t, 404, `{"type":"not_found","message":"API Key with id: a/b was not found"}`)
+		ask("GET", "/shops/a%2Fb/admin/api-keys/a%2Fb%25", "", "please").is(t, 404, `{"type":"not_found","message":"API Key with id: a/b% was not found"}`)
+		ask("GET", prefix+"/api-keys/a%25b%20%C3%A9", "", "please").is(t, 404, `{"type":"not_found","message":"API Key with id: a%b é was not found"}`)
+	})
+	t.Run("unknown paths and methods are answered here too", func(t *testing.T) {
+		ask("GET", prefix+"/foo", "", "please").is(t, 404, `{"type":"not_found","message":"There is no such route"}`)
+		ask("GET", prefix, "", "please").is(t, 404, `{"type":"not_found","message":"There is no such route"}`)
+		got := ask("PATCH", prefix+"/api-keys", "", "please")
+		got.is(t, 405, `{"type":"not_allowed","message":"The route does not take this method"}`)
+		if allow := got.header.Get("Allow"); allow != "GET, HEAD, POST" {
+			t.Errorf("Allow is %q", allow)
+		}
+	})
+	t.Run("the guard stands before all of it", func(t *testing.T) {
+		for _, target := range []string{"", "/", "/foo", "/api-keys", "/api-keys/a", "/api-keys/a/roll"} {
+			for _, method := range []string{"GET", "POST", "PUT", "DELETE", "OPTIONS"} {
+				if got := ask(method, prefix+target, "", ""); got.status != http.StatusTeapot {
+					t.Errorf("%s %s was answered %d past the guard", method, target, got.status)
+				}
+			}
+		}
+	})
+	t.Run("a guard that lets all through does not open it", func(t *testing.T) {
+		e := echo.New()
+		admin.Mount(e.Group("/admin"), f.keys, func(next echo.HandlerFunc) echo.HandlerFunc { return next })
+		w := httptest.NewRecorder()
+		e.ServeHTTP(w, httptest.NewRequest("GET", "/admin/api-keys", nil))
+		answer{status: w.Code, body: w.Body.String()}.is(t, 401, `{"message":"Unauthorized"}`)
+	})
+}
