@@ -27,12 +27,15 @@ func parseTimestamp(s string, now time.Time) (time.Time, bool) {
 	if day, rest, ok := strings.Cut(s, " "); ok && isWeekday(strings.TrimSuffix(day, ",")) {
 		s = rest
 	}
+	if date, clock, ok := strings.Cut(s, "t"); ok && date != "" && clock != "" && isDigit(date[len(date)-1]) && isDigit(clock[0]) {
+		s = date + " " + clock
+	}
 	s, zone := cutZone(s)
 	for _, date := range []string{
 		"2006-1-2", "20060102", "2006/1/2", "1/2/2006", "1-2-2006", "2006-Jan-2", "2-Jan-2006",
 		"Jan 2 2006", "Jan 2, 2006", "January 2 2006", "January 2, 2006", "2 Jan 2006", "2 January 2006",
 	} {
-		for _, clock := range []string{"", " 15:04:05", "T15:04:05", " 15:04", "T15:04", " 3:04:05 pm", " 3:04 pm"} {
+		for _, clock := range []string{"", " 15:04:05", " 15:04", " 3:04:05 pm", " 3:04 pm"} {
 			if t, err := time.Parse(date+clock+zone, s); err == nil {
 				return clampTime(t.UTC()), true
 			}
@@ -61,6 +64,8 @@ func specialTime(s string, now time.Time) (time.Time, bool) {
 	}
 	return time.Time{}, false
 }
+
+func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
 func isWeekday(s string) bool {
 	for day := time.Sunday; day <= time.Saturday; day++ {
