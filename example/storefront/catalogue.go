@@ -33,7 +33,10 @@ func (s *shop) products(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return answer(c, http.StatusOK, map[string]any{"products": found, "count": len(found)})
+	return answer(c, http.StatusOK, struct {
+		Products []product `json:"products"`
+		Count    int       `json:"count"`
+	}{found, len(found)})
 }
 
 // channelsOf returns the sales channels that the request may see and asks for; at least one. The messages are Medusa's.
@@ -69,5 +72,8 @@ func (s *shop) regions(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return answer(c, http.StatusOK, map[string]any{"regions": found, "count": len(found)})
+	return answer(c, http.StatusOK, struct {
+		Regions []region `json:"regions"`
+		Count   int      `json:"count"`
+	}{found, len(found)})
 }

@@ -28,7 +28,10 @@ func (s *shop) listChannels(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return answer(c, http.StatusOK, map[string]any{"sales_channels": found, "count": len(found)})
+	return answer(c, http.StatusOK, struct {
+		SalesChannels []channel `json:"sales_channels"`
+		Count         int       `json:"count"`
+	}{found, len(found)})
 }
 
 // createChannel answers POST /admin/sales-channels.

@@ -39,7 +39,7 @@ type keyStore interface {
 func parseDatabase(address string) (database, error) {
 	address = cmp.Or(address, "sqlite:latchkey.db")
 	if path, ok := strings.CutPrefix(address, "sqlite:"); ok {
-		return sqliteDatabase(path)
+		return sqliteDatabase(strings.TrimPrefix(path, "//"))
 	}
 	if strings.HasPrefix(address, "postgres://") || strings.HasPrefix(address, "postgresql://") {
 		return postgresDatabase(address)

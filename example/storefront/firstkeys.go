@@ -71,28 +71,36 @@ func printFirstKeys(w io.Writer, base string, made []store.Made, medusa bool) er
 	return nil
 }
 
+// firstKeys can be pasted as a whole. Its comments hold no quotes and no parentheses, which some shells would not take for comments.
 const firstKeys = `
-First start: these keys have been made. They are shown now and never again.
+# First start: these keys have been made. They are shown now and never again. Paste what follows into another terminal.
 
+export SHOP={BASE}
 export PK={PK}
 export SK={SK}
 
-# no key: refused ({REFUSED})
-curl -i {BASE}/store/products
-# the publishable key: the products of its sales channel
-curl {BASE}/store/products -H "x-publishable-api-key: $PK"
-# the secret key: the orders
-curl {BASE}/api/orders -u "$SK:"
-curl {BASE}/api/orders -u "$SK:" -H content-type:application/json -d '{"product_id":"prod_mug","quantity":2}'
-# create a key that may only read orders; its token is shown once, in the answer
-curl {BASE}/admin/api-keys -u "$SK:" -H content-type:application/json -d '{"title":"ERP","type":"secret","scopes":["orders:read"]}'
-# list, verify
-curl {BASE}/admin/api-keys -u "$SK:"
-curl {BASE}/admin/api-keys/verify -u "$SK:" -H content-type:application/json -d '{"token":"'$PK'"}'
-# roll: the answer holds the new token; the old one works for another hour
-curl {BASE}/admin/api-keys/{PK_ID}/roll -u "$SK:" -H content-type:application/json -d '{"revoke_in":3600}'
-# revoke the old one now, and see it refused ({REFUSED})
-curl {BASE}/admin/api-keys/{PK_ID}/revoke -u "$SK:" -X POST
-curl -i {BASE}/store/products -H "x-publishable-api-key: $PK"
+# without a key: refused, {REFUSED}
+curl -i -w '\n' $SHOP/store/products
+
+# with the publishable key: the products of its sales channel
+curl -w '\n' $SHOP/store/products -H "x-publishable-api-key: $PK"
+
+# with the secret key: place an order, list the orders
+curl -w '\n' $SHOP/api/orders -u $SK: -H content-type:application/json -d '{"product_id":"prod_mug","quantity":2}'
+curl -w '\n' $SHOP/api/orders -u $SK:
+
+# create a key that may only read orders: its token is shown once, in this answer
+curl -w '\n' $SHOP/admin/api-keys -u $SK: -H content-type:application/json -d '{"title":"ERP","type":"secret","scopes":["orders:read"]}'
+
+# list the keys, verify a token
+curl -w '\n' $SHOP/admin/api-keys -u $SK:
+curl -w '\n' $SHOP/admin/api-keys/verify -u $SK: -H content-type:application/json -d '{"token":"'$PK'"}'
+
+# roll the publishable key: the new token is in the answer, the old one works for another hour
+curl -w '\n' $SHOP/admin/api-keys/{PK_ID}/roll -u $SK: -H content-type:application/json -d '{"revoke_in":3600}'
+
+# revoke the old one now, and see it refused, {REFUSED}
+curl -w '\n' $SHOP/admin/api-keys/{PK_ID}/revoke -u $SK: -X POST
+curl -i -w '\n' $SHOP/store/products -H "x-publishable-api-key: $PK"
 
 `

@@ -10,7 +10,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -19,6 +18,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -121,28 +121,30 @@ func (a *app) serve(ctx context.Context) error {
 	}
 	a.log.Info("listening", "address", a.base)
 
-	ended := make(chan error, 2)
-	working, stopWorking := context.WithCancel(ctx)
-	defer stopWorking()
-	go func() { ended <- server.Serve(listener) }()
-	go func() {
-		if err := a.setUp(working); err != nil {
-			ended <- err
+	failed := make(chan error, 2)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() { failed <- server.Serve(listener) }()
+	var settingUp sync.WaitGroup
+	settingUp.Go(func() {
+		if err := a.setUp(ctx); err != nil {
+			failed <- err
 		}
-	}()
+	})
 
-	var failure error
 	select {
-	case failure = <-ended:
+	case err = <-failed:
 	case <-ctx.Done():
 		a.log.Info("stopping")
 	}
-	stopWorking()
-	return errors.Join(failure, a.stop(server))
+	cancel()
+	settingUp.Wait()
+	a.stop(server)
+	return err
 }
 
 // stop lets open requests end, then writes what is still in memory.
-func (a *app) stop(server *http.Server) error {
+func (a *app) stop(server *http.Server) {
 	drain, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
 	if err := server.Shutdown(drain); err != nil {
@@ -154,7 +156,6 @@ func (a *app) stop(server *http.Server) error {
 	if err := a.keys.Close(flush); err != nil {
 		a.log.Warn("the last uses of some keys have not been written", "error", err)
 	}
-	return nil
 }
 
 // reachable is the address to be printed: a listener on all interfaces is reached on this machine, too.

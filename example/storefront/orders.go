@@ -26,7 +26,10 @@ func (s *shop) orders(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return answer(c, http.StatusOK, map[string]any{"orders": found})
+	return answer(c, http.StatusOK, struct {
+		Orders []order `json:"orders"`
+		Count  int     `json:"count"`
+	}{found, len(found)})
 }
 
 // createOrder answers POST /api/orders.

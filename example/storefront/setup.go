@@ -57,8 +57,14 @@ func (a *app) prepare(ctx context.Context) error {
 	return a.checkProofs(ctx)
 }
 
-// makeFirstKeys makes and prints them, if they are the first.
+// makeFirstKeys makes and prints them, if they are the first. It goes on when the program is told to stop meanwhile: keys that have
+// been made and not shown are lost.
 func (a *app) makeFirstKeys(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
 	made, err := makeFirstKeys(ctx, a.policies(), a.cached, a.config.adminKey == "")
 	switch {
 	case errors.Is(err, store.ErrUnavailable):

@@ -1,0 +1,171 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/latchkey-go/latchkey/store"
+	"github.com/latchkey-go/latchkey/store/storetest/servers"
+)
+
+func TestParseRedis(t *testing.T) {
+	for _, c := range []struct {
+		url, addrs, user, password, master string
+		db                                 int
+		tls, cluster                       bool
+	}{
+		{url: "redis://h", addrs: "h:6379"},
+		{url: "redis://h:1/3", addrs: "h:1", db: 3},
+		{url: "redis://u:p%40s@h:1", addrs: "h:1", user: "u", password: "p@s"},
+		{url: "redis://:p@[::1]:2/0", addrs: "[::1]:2", password: "p"},
+		{url: "rediss://h", addrs: "h:6379", tls: true},
+		{url: "redis://u:p@a:1,b,[::1]", addrs: "a:1 b:6379 [::1]:6379", user: "u", password: "p"},
+		{url: "redis+cluster://h", addrs: "h:6379", cluster: true},
+		{url: "rediss+cluster://h", addrs: "h:6379", cluster: true, tls: true},
+		{url: "redis+sentinel://a,b:7/main", addrs: "a:26379 b:7", master: "main"},
+		{url: "redis+sentinel://u:p@a/main/2?sentinel_password=x", addrs: "a:26379", user: "u", password: "p", master: "main", db: 2},
+	} {
+		t.Run(c.url, func(t *testing.T) {
+			o, err := parseRedis(c.url)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := strings.Join(o.Addrs, " "); got != c.addrs {
+				t.Errorf("addresses %s, want %s", got, c.addrs)
+			}
+			if o.Username != c.user || o.Password != c.password || o.MasterName != c.master || o.DB != c.db || o.IsClusterMode != c.cluster {
+				t.Errorf("got user %q, password %q, master %q, database %d, cluster %v", o.Username, o.Password, o.MasterName, o.DB, o.IsClusterMode)
+			}
+			if (o.TLSConfig != nil) != c.tls {
+				t.Errorf("TLS is %v, want %v", o.TLSConfig != nil, c.tls)
+			}
+			if o.TLSConfig != nil && (o.TLSConfig.ServerName == "h") == c.cluster {
+				t.Errorf("the server's name is %q", o.TLSConfig.ServerName)
+			}
+			if o.ReadTimeout == 0 || o.MaxRetries != -1 {
+				t.Error("the recommended options are not set")
+			}
+		})
+	}
+	if o, err := parseRedis(""); o != nil || err != nil {
+		t.Errorf("no address gives %v, %v", o, err)
+	}
+}
+
+// redisInUse waits until the cache works with Redis.
+func (p *program) redisInUse() {
+	p.t.Helper()
+	p.wait("Redis is in use", func() bool { return strings.Contains(p.get("/readyz").body, `"redis":"in use"`) })
+}
+
+// redisHits waits until a second instance, which has nothing in its memory, has been answered from Redis.
+func redisHits(t *testing.T, url string) {
+	t.Helper()
+	address := "DATABASE_URL=sqlite:" + filepath.Join(t.TempDir(), "one.db")
+	p := start(t, t.TempDir(), address, "REDIS_URL="+url)
+	pk, _ := p.firstKeys()
+	p.redisInUse()
+	p.get("/store/products", publishableKey(pk)).expect(t, 200)
+	p.wait("a hit in Redis", func() bool {
+		other := start(t, t.TempDir(), address, "REDIS_URL="+url)
+		other.prepared()
+		other.redisInUse()
+		other.get("/store/products", publishableKey(pk)).expect(t, 200)
+		metrics := other.get("/metrics").expect(t, 200).body
+		other.stop()
+		return strings.Contains(metrics, "\nlatchkey_cache_redis_hits_total 1\n")
+	})
+	p.stop()
+}
+
+func TestRedisURL(t *testing.T) {
+	t.Run("one server", func(t *testing.T) {
+		redisHits(t, servers.NewRedis(t).URL())
+	})
+	t.Run("one server with a password and a database", func(t *testing.T) {
+		server := servers.NewRedis(t)
+		client := redis.NewClient(&redis.Options{Addr: server.Addr()})
+		defer client.Close()
+		if err := client.ConfigSet(t.Context(), "requirepass", "p@ss").Err(); err != nil {
+			t.Fatal(err)
+		}
+		redisHits(t, "redis://:p%40ss@"+server.Addr()+"/5")
+	})
+	t.Run("a Cluster", func(t *testing.T) {
+		server := servers.NewRedis(t, "--cluster-enabled", "yes")
+		client := redis.NewClient(&redis.Options{Addr: server.Addr()})
+		defer client.Close()
+		if err := client.ClusterAddSlotsRange(t.Context(), 0, 16383).Err(); err != nil {
+			t.Fatal(err)
+		}
+		redisHits(t, "redis+cluster://"+server.Addr())
+	})
+	t.Run("a Sentinel", func(t *testing.T) {
+		server := servers.NewRedis(t)
+		redisHits(t, "redis+sentinel://"+sentinel(t, server.Addr())+"/shop")
+	})
+}
+
+// sentinel starts a Sentinel that knows the server at address as "shop", and returns the address it answers at.
+func sentinel(t *testing.T, address string) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, own, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "sentinel.conf") // it writes to it
+	if err := os.WriteFile(file, fmt.Appendf(nil, "bind 127.0.0.1\nport %s\nsentinel monitor shop %s %s 1\n", own, host, port), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "redis-server", file, "--sentinel")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { // t.Context has ended, and so has the process
+		_ = cmd.Wait()
+	})
+	client := redis.NewSentinelClient(&redis.Options{Addr: l.Addr().String()})
+	defer client.Close()
+	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		found, err := client.GetMasterAddrByName(t.Context(), "shop").Result()
+		if err == nil && slices.Equal(found, []string{host, port}) {
+			return l.Addr().String()
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the Sentinel does not answer: %v, %v", found, err)
+		}
+	}
+}
+
+func TestRedisOutOfReachAtTheStart(t *testing.T) {
+	server := servers.NewRedis(t)
+	server.Stop()
+	p := start(t, t.TempDir(), "REDIS_URL="+server.URL())
+	pk, sk := p.firstKeys()
+	p.get("/readyz").expect(t, 200, `"redis":"not in use"`)
+	p.get("/store/products", publishableKey(pk)).expect(t, 200)
+	p.get("/store/products", publishableKey(mint(t, store.Publishable))).expect(t, 401)
+	p.ask("POST", "/admin/api-keys", `{"title":"x","type":"secret"}`, secretKey(sk)).expect(t, 200)
+	server.Restart()
+	p.redisInUse()
+	p.get("/store/products", publishableKey(pk)).expect(t, 200)
+	p.stop()
+}

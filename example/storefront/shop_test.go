@@ -1,0 +1,75 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/latchkey-go/latchkey/store/storetest/servers"
+)
+
+func TestShop(t *testing.T) {
+	for _, db := range []struct {
+		name string
+		env  func(t *testing.T) []string
+	}{
+		{"sqlite", func(t *testing.T) []string { return nil }},
+		{"postgres", func(t *testing.T) []string {
+			return []string{"DATABASE_URL=" + servers.Postgres(t).Database(t)}
+		}},
+	} {
+		t.Run(db.name, func(t *testing.T) {
+			p := start(t, t.TempDir(), db.env(t)...)
+			pk, sk := p.firstKeys()
+			list := p.get("/admin/api-keys?type=publishable", secretKey(sk)).expect(t, 200, `"sales_channels":[{"id":"sc_default","name":"Web shop"}]`)
+			id := list.field(t, "api_keys").([]any)[0].(map[string]any)["id"].(string)
+
+			t.Run("a product list follows the key's sales channels", func(t *testing.T) {
+				made := p.ask("POST", "/admin/sales-channels", `{"name":"Fair"}`, secretKey(sk)).expect(t, 200, `"name":"Fair"`)
+				fair := made.field(t, "sales_channel", "id").(string)
+				p.get("/admin/sales-channels", secretKey(sk)).expect(t, 200, `"count":3`, fair)
+				p.ask("POST", "/admin/api-keys/"+id+"/sales-channels", `{"add":["sc_nowhere"]}`, secretKey(sk)).
+					expect(t, 400, "Sales channels with IDs sc_nowhere do not exist")
+				p.ask("POST", "/admin/api-keys/"+id+"/sales-channels", `{"add":["sc_wholesale","`+fair+`"]}`, secretKey(sk)).
+					expect(t, 200, `"name":"Fair"`, `"name":"Wholesale"`)
+				p.get("/store/products", publishableKey(pk)).expect(t, 200, `"count":4`, "prod_crate")
+				p.get("/store/products?sales_channel_id=sc_wholesale", publishableKey(pk)).expect(t, 200, `"count":2`)
+				p.get("/store/products?sales_channel_id="+fair, publishableKey(pk)).expect(t, 200, `{"products":[],"count":0}`)
+			})
+			t.Run("regions and carts", func(t *testing.T) {
+				p.get("/store/regions", publishableKey(pk)).expect(t, 200, "reg_eu", `"count":2`)
+				p.ask("POST", "/store/carts", `{"sales_channel_id":"sc_wholesale","region_id":"reg_us"}`, publishableKey(pk)).
+					expect(t, 200, `"sales_channel_id":"sc_wholesale"`, `"currency_code":"usd"`)
+				p.ask("POST", "/store/carts", `{"region_id":"reg_x"}`, publishableKey(pk)).expect(t, 404)
+			})
+			t.Run("a restricted key may do what its scopes say", func(t *testing.T) {
+				made := p.ask("POST", "/admin/api-keys", `{"title":"ERP","type":"secret","scopes":["orders:read"]}`, secretKey(sk)).expect(t, 200)
+				erp := secretKey(made.field(t, "api_key", "token").(string))
+				p.ask("POST", "/api/orders", `{"product_id":"prod_mug"}`, erp).expect(t, 403, "orders:write")
+				p.ask("POST", "/api/orders", `{"product_id":"prod_mug","quantity":3}`, secretKey(sk)).expect(t, 201, `"quantity":3`)
+				p.get("/api/orders", erp).expect(t, 200, `"quantity":3`)
+				p.get("/admin/api-keys", erp).expect(t, 403, "keys:read")
+				p.get("/admin/sales-channels", erp).expect(t, 403, "sales-channels:read")
+				p.get("/store/products", publishableKey(strings.TrimPrefix(erp, "Authorization: Basic "))).expect(t, 403)
+			})
+			t.Run("bad bodies are told", func(t *testing.T) {
+				for body, want := range map[string]string{
+					`{`:                           "Invalid request: unexpected EOF",
+					`[]`:                          "Invalid request: cannot unmarshal array",
+					`{"foo":1}`:                   `Invalid request: unknown field \"foo\"`,
+					`{"product_id":"prod_mug"}{}`: "more than one JSON value",
+					`{"product_id":"prod_mug","quantity":-1}`: "quantity must be between",
+				} {
+					p.ask("POST", "/api/orders", body, secretKey(sk)).expect(t, 400, `"type":"invalid_data"`, want)
+				}
+				p.ask("POST", "/api/orders", `{"product_id":"prod_x"}`, secretKey(sk)).expect(t, 404)
+				p.ask("POST", "/api/orders", `{"product_id":"`+strings.Repeat("x", 200_000)+`"}`, secretKey(sk)).expect(t, 413)
+			})
+			t.Run("metrics and health", func(t *testing.T) {
+				p.get("/healthz").expect(t, 200, `{"status":"ok"}`)
+				p.get("/readyz").expect(t, 200, `"status":"ready"`, `"redis":"none"`)
+				p.get("/metrics").expect(t, 200, "# TYPE latchkey_cache_hits_total counter\n", "\nlatchkey_cache_keys ")
+			})
+			p.stop()
+		})
+	}
+}
