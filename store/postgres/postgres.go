@@ -81,15 +81,17 @@ func dialect(schema string) sqldb.Dialect {
 		Touch: `UPDATE latchkey_key k SET last_used_at = u.at FROM ` + used + `
 			WHERE k.id = u.id AND (k.last_used_at IS NULL OR k.last_used_at < u.at)`,
 		TouchFree: touchFree,
-		Migrated:  `SELECT CASE WHEN to_regclass('latchkey_version') IS NULL THEN 0 ELSE 1 END`,
+		// The table of tables is read because to_regclass answers from a cache that may be older than the lock.
+		Migrated: `SELECT count(*) FROM pg_class WHERE relname = 'latchkey_version' AND pg_table_is_visible(oid)`,
 	}
 	if schema != "" {
 		quoted := `"` + schema + `"`
 		d.Schema = quoted + "."
-		d.Migrated = `SELECT CASE WHEN to_regclass('` + quoted + `.latchkey_version') IS NULL THEN 0 ELSE 1 END`
+		d.Migrated = `SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+			WHERE c.relname = 'latchkey_version' AND n.nspname = '` + schema + `'`
 		// The migrations name their tables bare. CREATE SCHEMA needs a right even where there is nothing to create.
 		d.Lock = append(d.Lock,
-			`DO $$ BEGIN IF to_regnamespace('`+quoted+`') IS NULL THEN CREATE SCHEMA `+quoted+`; END IF; END $$`,
+			`DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = '`+schema+`') THEN CREATE SCHEMA `+quoted+`; END IF; END $$`,
 			`SELECT set_config('search_path', '`+quoted+`', true)`)
 	}
 	return d

@@ -77,13 +77,13 @@ func throughProxy(tb testing.TB, dsn, addr string) string {
 func TestStore(t *testing.T) {
 	t.Run("with statements cached by pgx", func(t *testing.T) {
 		storetest.Run(t, func(t *testing.T) store.Store {
-			return open(t, pool(t, servers.Postgres(t).Database(t)), postgres.Options{})
+			return open(t, pool(t, servers.Postgres(t).Database(t)), quiet)
 		})
 	})
 	t.Run("with the simple protocol, as behind PgBouncer, in a schema of its own", func(t *testing.T) {
 		storetest.Run(t, func(t *testing.T) store.Store {
 			dsn := simpleProtocol(t, servers.Postgres(t).Database(t))
-			return open(t, pool(t, dsn), postgres.Options{Schema: "latchkey_keys"})
+			return open(t, pool(t, dsn), postgres.Options{Schema: "latchkey_keys", Logger: quiet.Logger})
 		})
 	})
 }
@@ -95,7 +95,7 @@ func TestStatements(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			db, log := sqldbtest.Open(t, "pgx", dsn)
-			sqldbtest.Statements(t, open(t, db, postgres.Options{}), log, sqldbtest.Counts{Create: 3, CreateMany: 5})
+			sqldbtest.Statements(t, open(t, db, quiet), log, sqldbtest.Counts{Create: 3, CreateMany: 5})
 		})
 	}
 }
@@ -104,7 +104,7 @@ func TestConcurrentChangesOverSeveralPoolsLeaveNoGap(t *testing.T) {
 	dsn := servers.Postgres(t).Database(t)
 	var stores []store.Store
 	for range 3 {
-		stores = append(stores, open(t, pool(t, dsn), postgres.Options{}))
+		stores = append(stores, open(t, pool(t, dsn), quiet))
 	}
 	sqldbtest.GapFree(t, stores)
 }
@@ -113,7 +113,7 @@ func TestConcurrentChangesOverSeveralPoolsLeaveNoGap(t *testing.T) {
 func fresh(tb testing.TB) (*postgres.Store, *sql.DB) {
 	tb.Helper()
 	db := pool(tb, servers.Postgres(tb).Database(tb))
-	return open(tb, db, postgres.Options{}), db
+	return open(tb, db, quiet), db
 }
 
 func TestPanic(t *testing.T) {

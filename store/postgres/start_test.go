@@ -28,7 +28,7 @@ func TestTenInstancesStartAtOnce(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dsn := servers.Postgres(t).Database(t)
-			sqldbtest.TenAtOnce(t, func() (sqldbtest.Starter, error) { return o.Open(pool(t, dsn)) })
+			sqldbtest.TenAtOnce(t, func() (store.Store, error) { return o.Open(pool(t, dsn)) })
 		})
 	}
 }
@@ -37,7 +37,7 @@ func TestTwoSchemasAreTwoStores(t *testing.T) {
 	dsn := servers.Postgres(t).Database(t)
 	ids := map[string]bool{}
 	for _, schema := range []string{"", "one", "two"} {
-		s := open(t, pool(t, dsn), postgres.Options{Schema: schema})
+		s := open(t, pool(t, dsn), postgres.Options{Schema: schema, Logger: quiet.Logger})
 		if _, err := s.Change(t.Context(), store.Actor{}, func(tx store.Tx) error {
 			return tx.Insert(t.Context(), sqldbtest.Record(1), sqldbtest.Event(store.Created))
 		}); err != nil {

@@ -19,7 +19,7 @@ var quiet = sqlite.Options{Logger: slog.New(slog.NewTextHandler(io.Discard, nil)
 
 func TestTenInstancesStartAtOnce(t *testing.T) {
 	file := dsn(t)
-	sqldbtest.TenAtOnce(t, func() (sqldbtest.Starter, error) { return quiet.Open(pool(t, file)) })
+	sqldbtest.TenAtOnce(t, func() (store.Store, error) { return quiet.Open(pool(t, file)) })
 }
 
 func TestOpenRefuses(t *testing.T) {
@@ -78,6 +78,20 @@ func TestOpenSetsWAL(t *testing.T) {
 	if err := db.QueryRow(`PRAGMA journal_mode`).Scan(&mode); err != nil || mode != "wal" {
 		t.Errorf("journal_mode is %q (%v)", mode, err)
 	}
+}
+
+func TestAStartThatMigratesNothingDoesNotWaitForAWriter(t *testing.T) {
+	file := dsn(t)
+	open(t, pool(t, file))
+	writer, err := pool(t, file).Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer writer.Close()
+	if _, err := writer.ExecContext(t.Context(), `BEGIN IMMEDIATE`); err != nil {
+		t.Fatal(err)
+	}
+	open(t, pool(t, strings.Replace(file, "5000", "50", 1)))
 }
 
 // notThere opens a store in a folder that does not exist.

@@ -16,13 +16,6 @@ import (
 // patience is how long tests wait for something that should come much sooner.
 const patience = 30 * time.Second
 
-// Starter is what the tests need of a store beside the contract.
-type Starter interface {
-	store.Store
-	Ready(ctx context.Context) error
-	Err() error
-}
-
 // Eventually polls until ok holds.
 func Eventually(tb testing.TB, what string, ok func() bool) {
 	tb.Helper()
@@ -33,9 +26,10 @@ func Eventually(tb testing.TB, what string, ok func() bool) {
 	}
 }
 
-// TenAtOnce tests that ten instances, each with a pool of its own, can start on one empty database at the same time. open is
-// called from several goroutines; what it returns is closed.
-func TenAtOnce(t *testing.T, open func() (Starter, error)) {
+// TenAtOnce tests that ten instances, each with a pool of its own, can start on one empty database at the same time, and that all of
+// them are ready when Open returns: none needs a second attempt in the background. open is called from several goroutines; what it returns
+// is closed.
+func TenAtOnce(t *testing.T, open func() (store.Store, error)) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	start := make(chan struct{})
@@ -50,9 +44,6 @@ func TenAtOnce(t *testing.T, open func() (Starter, error)) {
 				return
 			}
 			defer s.Close(ctx)
-			for err = s.Ready(ctx); err != nil && ctx.Err() == nil && s.Err() == nil; err = s.Ready(ctx) {
-				time.Sleep(5 * time.Millisecond)
-			}
 			feed, err := s.Feed(ctx, 0, 0)
 			if err != nil {
 				t.Errorf("instance %d: %v", i, err)
