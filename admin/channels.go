@@ -114,7 +114,7 @@ func relationMember(rel, name, keyID, channelID string, channels map[string]Sale
 	}
 }
 
-// mustExist returns Medusa's error that names the channels that the shop does not know, each once.
+// mustExist returns Medusa's error that names the channels that the shop does not know. No id may be there twice.
 func (a *api) mustExist(ctx context.Context, ids []string) error {
 	found, err := a.channelsByID(ctx, ids)
 	if err != nil {
@@ -122,7 +122,7 @@ func (a *api) mustExist(ctx context.Context, ids []string) error {
 	}
 	var unknown []string
 	for _, id := range ids {
-		if _, ok := found[id]; !ok && !slices.Contains(unknown, id) {
+		if _, ok := found[id]; !ok {
 			unknown = append(unknown, id)
 		}
 	}

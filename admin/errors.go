@@ -78,7 +78,10 @@ func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 	})
 }
 
-// log tells of a failure by the route's pattern: paths and queries are the client's to fill.
+// log tells of a failure by the route's pattern: paths and queries are the client's to fill. That a client went away is no failure.
 func (a *api) log(r *http.Request, what string, err error) {
+	if r.Context().Err() != nil {
+		return
+	}
 	a.logger.ErrorContext(r.Context(), what, "route", r.Pattern, "error", err)
 }

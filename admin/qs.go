@@ -156,6 +156,19 @@ func concat(a, b any) []any {
 // merge puts source into target, which it may modify, and returns the result.
 func merge(target, source any) any {
 	switch from := source.(type) {
+	case string:
+		if from == "" { // nothing, to qs
+			return target
+		}
+		switch into := target.(type) {
+		case *object:
+			if from != prototypeChain {
+				into.set(from, true)
+			}
+			return into
+		case []any:
+			return append(into, from)
+		}
 	case *object:
 		switch into := target.(type) {
 		case *object:
@@ -166,7 +179,6 @@ func merge(target, source any) any {
 			mergeObjects(o, from)
 			return o
 		}
-		return []any{target, from}
 	case []any:
 		switch into := target.(type) {
 		case *object:
@@ -176,18 +188,8 @@ func merge(target, source any) any {
 			return mergeArrays(into, from)
 		}
 		return concat(target, from)
-	default:
-		switch into := target.(type) {
-		case *object:
-			if name := jsString(source); name != prototypeChain {
-				into.set(name, true)
-			}
-			return into
-		case []any:
-			return append(into, source)
-		}
-		return []any{target, source}
 	}
+	return []any{target, source}
 }
 
 func mergeObjects(into, from *object) {

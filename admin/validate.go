@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -9,8 +10,12 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// maxFaults is how many faults Medusa tells at once.
-const maxFaults = 3
+const (
+	// maxFaults is how many faults Medusa tells at once.
+	maxFaults = 3
+	// maxElements is how many strings a list may hold. Medusa has no bound but the request's size; databases have one.
+	maxElements = 1000
+)
 
 // reader takes the fields out of an object that came from outside and notes what is wrong with them, in Medusa's words. Faults are told
 // in the order in which fields are read, which is the order of the schema; what nobody read is told last, by finish.
@@ -138,6 +143,10 @@ func (r *reader) list(name string) ([]string, bool) {
 
 // elements reads the strings of an array; the elements' paths begin with name.
 func (r *reader) elements(name string, items []any) ([]string, bool) {
+	if len(items) > maxElements {
+		r.fault(fmt.Sprintf("Field '%s' holds %d values, at most %d are allowed", r.at(name), len(items), maxElements))
+		return nil, false
+	}
 	list, right := make([]string, len(items)), true
 	inside := r.under(name)
 	inside.listed = true
