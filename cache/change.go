@@ -69,7 +69,7 @@ func (c *Cache) settle(ctx context.Context, change store.Change, committed insta
 		done := make(chan struct{})
 		applied = done
 		// The watermark moves even when the client has gone.
-		own, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*c.o.wait())
+		own, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.o.giveUp())
 		go func() {
 			defer c.background.end()
 			defer cancel()
@@ -100,11 +100,11 @@ func (c *Cache) settle(ctx context.Context, change store.Change, committed insta
 		switch {
 		case c.shared == nil, s.applied, s.failing.Load():
 			return nil
-		case waited >= 2*c.o.wait():
+		case waited >= c.o.giveUp():
 			return fmt.Errorf("cache: change %d is committed, but could not be written to Redis: %w", change.Last, store.ErrUnavailable)
 		}
 		passed = true
-		timer.Reset(c.o.wait() / 8)
+		timer.Reset(c.o.wait() / 8) // not applied, and not for want of a working Redis: it is still being tried
 	}
 }
 

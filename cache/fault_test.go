@@ -204,7 +204,7 @@ func TestRedisHangs(t *testing.T) {
 		}
 		return tx.Append(context.Background(), nil, store.Event{Kind: store.Imported, At: time.Now()})
 	})
-	eventually(t, "heard of the keys", func() bool { return c.Stats().Head == 1 })
+	caughtUp(t, rows, c)
 	ready(t, c)
 	before := runtime.NumGoroutine()
 
@@ -394,7 +394,7 @@ func TestForgedRowIsNotKept(t *testing.T) {
 		found[0].Key.Scopes = nil // all power
 		return tx.Update(ctx, found[0], store.Event{Kind: store.Updated, At: time.Now()})
 	})
-	eventually(t, "heard", func() bool { return c.Stats().Head == 2 && c.Stats().Fresh })
+	caughtUp(t, rows, c)
 	fills := c.Stats().Fills
 	before := rows.lookups.Load()
 	for range 5 {
@@ -484,7 +484,7 @@ func TestStoreIsRestoredFromABackup(t *testing.T) {
 	backup := store.NewMemory()
 	insertInto(t, backup, r)
 	rows.current.Store(backup)
-	eventually(t, "the restore is noticed", func() bool { return c.Stats().Head == 1 && c.Stats().Fresh })
+	caughtUp(t, backup, c)
 	want(t, "title", title(t, c, r), "test")
 	ready(t, c)
 	d := open(t, o, rows, rdb)

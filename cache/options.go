@@ -161,6 +161,10 @@ func (o *Options) pollEvery() time.Duration { return o.Lease / 4 }
 func (o *Options) pollLimit() time.Duration { return o.Lease * 9 / 20 }
 func (o *Options) wait() time.Duration      { return o.Lease * 21 / 20 }
 
+// giveUp is how long after its commit a change gives up to write to a Redis that works, for want of the store or because
+// others keep being faster.
+func (o *Options) giveUp() time.Duration { return o.wait() + o.StoreTimeout }
+
 const (
 	replayLimit    = 1000             // NREPLAY: more events than this are not replayed
 	unknownTTL     = 10 * time.Second // how long an unknown token is remembered

@@ -166,6 +166,23 @@ func ready(t testing.TB, caches ...*cache.Cache) {
 	}
 }
 
+// caughtUp waits until polls that began after now have been completed, with everything that rows holds.
+func caughtUp(t testing.TB, rows store.Store, caches ...*cache.Cache) {
+	t.Helper()
+	feed, err := rows.Feed(context.Background(), 1<<52, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range caches {
+		completed := func() uint64 { s := c.Stats(); return s.Polls - s.PollErrors }
+		least := completed() + 2 // the next to end may have begun before
+		eventually(t, "caught up with the feed", func() bool {
+			s := c.Stats()
+			return completed() >= least && s.Head == feed.Head && s.Fresh
+		})
+	}
+}
+
 // eventually fails the test when ok does not come true.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
