@@ -1,0 +1,67 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"log"
+	"net/http"
+	"os"
+
+	_ "github.com/jackc/pgx/v5/stdlib" // your driver: the store brings none
+	"github.com/labstack/echo/v4"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/latchkey-go/latchkey/admin"
+	"github.com/latchkey-go/latchkey/cache"
+	keyauth "github.com/latchkey-go/latchkey/middleware"
+	"github.com/latchkey-go/latchkey/store"
+	"github.com/latchkey-go/latchkey/store/postgres"
+)
+
+func main() {
+	if err := run(context.Background()); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run(ctx context.Context) (err error) {
+	db, err := sql.Open("pgx", os.Getenv("DATABASE_URL"))
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	rows, err := postgres.Open(db) // or sqlite.Open(db); migrates
+	if err != nil {
+		return err
+	}
+	options := &redis.UniversalOptions{Addrs: []string{os.Getenv("REDIS_ADDR")}}
+	cache.RecommendedRedisOptions(options)
+	rdb := redis.NewUniversalClient(options)
+	defer rdb.Close()
+
+	keys := store.New(cache.New(rows, rdb)) // Redis in front; leave cache out and it still works
+	defer func() { err = errors.Join(err, keys.Close(ctx)) }()
+
+	// Your first key. It is imported once; if you delete it, it does not come back.
+	// ADMIN_KEY=sk_$(openssl rand -hex 32)
+	if _, _, err := keys.ImportToken(ctx, os.Getenv("ADMIN_KEY"), store.NewKey{Title: "first"}); err != nil {
+		return err
+	}
+
+	e := echo.New()
+	shop := e.Group("/store", keyauth.Publishable(keys))
+	shop.GET("/products", products)
+	api := e.Group("/api", keyauth.Secret(keys))
+	api.POST("/orders", orders, keyauth.Require("orders:write"))
+	admin.Mount(e.Group("/admin"), keys, keyauth.Secret(keys))
+	return e.Start(os.Getenv("ADDR"))
+}
+
+func products(c echo.Context) error {
+	return c.JSON(http.StatusOK, keyauth.Key(c).SalesChannelIDs)
+}
+
+func orders(c echo.Context) error {
+	return c.JSON(http.StatusCreated, "ordered by "+keyauth.Key(c).ID)
+}
