@@ -74,7 +74,7 @@ func parseJSONBody(text []byte) (any, error) {
 	}
 	malformed := func(message string) error { return unreadable(http.StatusBadRequest, message, "invalid_data") }
 	if !utf8.Valid(text) {
-		return nil, malformed("Malformed JSON: not valid UTF-8")
+		return nil, malformed("malformed JSON: not valid UTF-8")
 	}
 	v, err := parseJSON(text)
 	if err != nil {
@@ -84,7 +84,7 @@ func parseJSONBody(text []byte) (any, error) {
 	case *object, []any:
 		return v, nil
 	}
-	return nil, malformed("Malformed JSON: an object was expected")
+	return nil, malformed("malformed JSON: an object was expected")
 }
 
 func parseForm(text []byte) (any, error) {

@@ -61,17 +61,17 @@ func TestUnreadableBodiesAreToldInTheBodyParsersOrder(t *testing.T) {
 	}{
 		{"exactly 102400 bytes pass", title(102400), nil, 200, ""},
 		{"more than 102400 bytes do not", title(102401), nil, 413, `{"message":"request entity too large","type":"unknown_error"}`},
-		{"malformed JSON", `{a}`, nil, 400, `{"message":"Malformed JSON at position 1","type":"invalid_data"}`},
-		{"JSON that ends early", `{"title":`, nil, 400, `{"message":"Malformed JSON at position 8","type":"invalid_data"}`},
-		{"two values", `{} {}`, nil, 400, `{"message":"Malformed JSON at position 3","type":"invalid_data"}`},
-		{"white space alone", `  `, nil, 400, `{"message":"Malformed JSON at position 1","type":"invalid_data"}`},
-		{"a top-level string", `"a"`, nil, 400, `{"message":"Malformed JSON: an object was expected","type":"invalid_data"}`},
-		{"a top-level number", `1`, nil, 400, `{"message":"Malformed JSON: an object was expected","type":"invalid_data"}`},
-		{"a top-level null", `null`, nil, 400, `{"message":"Malformed JSON: an object was expected","type":"invalid_data"}`},
-		{"a top-level true", `true`, nil, 400, `{"message":"Malformed JSON: an object was expected","type":"invalid_data"}`},
-		{"bytes that are no UTF-8", "{\"title\":\"\xff\",\"type\":\"secret\"}", nil, 400, `{"message":"Malformed JSON: not valid UTF-8","type":"invalid_data"}`},
+		{"malformed JSON", `{a}`, nil, 400, `{"message":"malformed JSON at position 1","type":"invalid_data"}`},
+		{"JSON that ends early", `{"title":`, nil, 400, `{"message":"malformed JSON at position 8","type":"invalid_data"}`},
+		{"two values", `{} {}`, nil, 400, `{"message":"malformed JSON at position 3","type":"invalid_data"}`},
+		{"white space alone", `  `, nil, 400, `{"message":"malformed JSON at position 1","type":"invalid_data"}`},
+		{"a top-level string", `"a"`, nil, 400, `{"message":"malformed JSON: an object was expected","type":"invalid_data"}`},
+		{"a top-level number", `1`, nil, 400, `{"message":"malformed JSON: an object was expected","type":"invalid_data"}`},
+		{"a top-level null", `null`, nil, 400, `{"message":"malformed JSON: an object was expected","type":"invalid_data"}`},
+		{"a top-level true", `true`, nil, 400, `{"message":"malformed JSON: an object was expected","type":"invalid_data"}`},
+		{"bytes that are no UTF-8", "{\"title\":\"\xff\",\"type\":\"secret\"}", nil, 400, `{"message":"malformed JSON: not valid UTF-8","type":"invalid_data"}`},
 		{"JSON that nests deep", strings.Repeat("[", 50000), nil, 400, ""},
-		{"JSON that nests deep and is well-formed", strings.Repeat("[", 5000) + strings.Repeat("]", 5000), nil, 400, `{"message":"Malformed JSON: it nests deeper than 100 levels","type":"invalid_data"}`},
+		{"JSON that nests deep and is well-formed", strings.Repeat("[", 5000) + strings.Repeat("]", 5000), nil, 400, `{"message":"malformed JSON: it nests deeper than 100 levels","type":"invalid_data"}`},
 		{"an unknown charset", `{}`, []string{"Content-Type", "application/json; charset=foo"}, 415, `{"message":"unsupported charset \"FOO\"","type":"unknown_error"}`},
 		{"a compressed body", `{}`, []string{"Content-Encoding", "GZIP"}, 415, `{"message":"unsupported content encoding \"gzip\"","type":"unknown_error"}`},
 		{"a form of too many fields", strings.Repeat("a&", 1000), []string{"Content-Type", "application/x-www-form-urlencoded"}, 413, `{"message":"too many parameters","type":"unknown_error"}`},
@@ -85,7 +85,7 @@ func TestUnreadableBodiesAreToldInTheBodyParsersOrder(t *testing.T) {
 		})
 	}
 	t.Run("malformed JSON is told even on DELETE", func(t *testing.T) {
-		open(t, admin.Config{}).do("DELETE", "/api-keys/apk_x", `{`).is(t, 400, `{"message":"Malformed JSON at position 0","type":"invalid_data"}`)
+		open(t, admin.Config{}).do("DELETE", "/api-keys/apk_x", `{`).is(t, 400, `{"message":"malformed JSON at position 0","type":"invalid_data"}`)
 	})
 	t.Run("a long body without a length is cut off", func(t *testing.T) {
 		f := open(t, admin.Config{})
@@ -95,6 +95,16 @@ func TestUnreadableBodiesAreToldInTheBodyParsersOrder(t *testing.T) {
 		f.api.ServeHTTP(w, r.WithContext(store.NewContext(r.Context(), f.admin)))
 		answer{status: w.Code, body: w.Body.String()}.is(t, 413, `{"message":"request entity too large","type":"unknown_error"}`)
 	})
+}
+
+func TestABodyThatSaysItIsTooLongIsNotRead(t *testing.T) {
+	f := open(t, admin.Config{})
+	r := httptest.NewRequest("POST", "/api-keys", untouchable{t})
+	r.Header.Set("Content-Type", "application/json")
+	r.ContentLength = 102401
+	w := httptest.NewRecorder()
+	f.api.ServeHTTP(w, r.WithContext(store.NewContext(r.Context(), f.admin)))
+	answer{status: w.Code, body: w.Body.String()}.is(t, 413, `{"message":"request entity too large","type":"unknown_error"}`)
 }
 
 // untouchable is a body that must not be read.

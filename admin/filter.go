@@ -8,7 +8,7 @@ import (
 )
 
 // readFilter reads Medusa's filters: the same at the top of a list query (where q belongs too) and in $and and $or.
-func (a *api) readFilter(r *reader, now time.Time) (f store.Filter) {
+func readFilter(r *reader, now time.Time) (f store.Filter) {
 	f.IDs, _ = r.textOrList("id")
 	f.Titles, _ = r.textOrList("title")
 	f.Tokens, _ = r.textOrList("token")
@@ -24,7 +24,7 @@ func (a *api) readFilter(r *reader, now time.Time) (f store.Filter) {
 
 // readFilters reads $and or $or. What Medusa drops in there without a word (other fields, a list within a list) is a fault here: a filter
 // that is not understood must not select more.
-func (a *api) readFilters(r *reader, name string, now time.Time) []store.Filter {
+func readFilters(r *reader, name string, now time.Time) []store.Filter {
 	v, there := r.take(name)
 	items, ok := v.([]any)
 	switch {
@@ -45,7 +45,7 @@ func (a *api) readFilters(r *reader, name string, now time.Time) []store.Filter 
 		}
 		inside := list.under(strconv.Itoa(i))
 		inside.from = o
-		filters = append(filters, a.readFilter(inside, now))
+		filters = append(filters, readFilter(inside, now))
 		inside.finish()
 	}
 	return filters

@@ -19,15 +19,15 @@ func parseJSON(text []byte) (any, error) {
 	if err := json.Unmarshal(text, &checked); err != nil {
 		var syntax *json.SyntaxError
 		if errors.As(err, &syntax) {
-			return nil, errors.New("Malformed JSON at position " + strconv.FormatInt(max(0, syntax.Offset-1), 10))
+			return nil, errors.New("malformed JSON at position " + strconv.FormatInt(max(0, syntax.Offset-1), 10))
 		}
-		return nil, errors.New("Malformed JSON")
+		return nil, errors.New("malformed JSON")
 	}
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.UseNumber() // 1e999 is Infinity in JavaScript, an error in Go
 	v, err := readValue(decoder, 0)
 	if err != nil {
-		return nil, errors.New("Malformed JSON: it nests deeper than " + strconv.Itoa(maxDepth) + " levels")
+		return nil, errors.New("malformed JSON: it nests deeper than " + strconv.Itoa(maxDepth) + " levels")
 	}
 	return v, nil
 }

@@ -28,10 +28,10 @@ func (a *api) readListQuery(r *reader) (q listQuery) {
 	q.Order = readOrder(r)
 	readWithDeleted(r)
 	search, _ := r.text("q")
-	q.Filter = a.readFilter(r, now)
+	q.Filter = readFilter(r, now)
 	q.Filter.Search = search
-	q.Filter.And = a.readFilters(r, "$and", now)
-	q.Filter.Or = a.readFilters(r, "$or", now)
+	q.Filter.And = readFilters(r, "$and", now)
+	q.Filter.Or = readFilters(r, "$or", now)
 	return q
 }
 

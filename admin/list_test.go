@@ -136,6 +136,7 @@ func TestPagingFollowsParseInt(t *testing.T) {
 		"title.x=1":                         `Expected type: 'string, array' for field 'title', got: '[object Object]'`,
 		"foo.bar=1":                         `Unrecognized fields: 'foo'`,
 		"2=x&a=y&1=z":                       `Unrecognized fields: '1, 2, a'`,
+		"title.b=c&title=a":                 `Field 'title' is given in two ways`,
 		"title=a&title.b=c":                 `Field 'title' is given in two ways`,
 		strings.Repeat("id=a&", 1000):       `too many parameters`,
 		"id[]=" + strings.Repeat(",", 1000): `Field 'id' holds 1001 values, at most 1000 are allowed`,

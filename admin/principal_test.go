@@ -292,6 +292,17 @@ func TestAStoreThatCannotAnswerIsNeverAnAnswer(t *testing.T) {
 	})
 }
 
+func TestAClientThatWentAwayIsNoFailure(t *testing.T) {
+	var log bytes.Buffer
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	c := admin.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))}
+	admin.Fail(c, store.New(store.NewMemory()), httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil).WithContext(ctx), store.ErrUnavailable)
+	if log.Len() > 0 {
+		t.Errorf("logged %s", log.String())
+	}
+}
+
 func TestErrorsAndStatuses(t *testing.T) {
 	keys := store.New(store.NewMemory())
 	for _, tt := range []struct {

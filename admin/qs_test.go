@@ -81,11 +81,11 @@ func TestQueriesAreReadAsByQS(t *testing.T) {
 
 func TestJSONKeepsItsOrder(t *testing.T) {
 	for text, want := range map[string]string{
-		`{"b":1,"a":[true,false,null,"x",{"z":{},"y":[]}]}`: `{"b":1,"a":[true,false,null,"x",{"z":{},"y":[]}]}`,
-		`{"a":1,"b":2,"a":3}`:                               `{"a":3,"b":2}`,
-		`{"b":1,"10":1,"9":1}`:                              `{"9":1,"10":1,"b":1}`,
-		`[1e21,1e-7,-0,0.1,123456789012345678]`:             `[1e+21,1e-7,0,0.1,123456789012345680]`,
-		`"\u2028\ud83d\ude00\ud800<>&\u001f\b"`:             "\"\u2028😀\ufffd<>&\\u001f\\b\"",
+		`{"b":1,"a":[true,false,null,"x",{"z":{},"y":[]}]}`:        `{"b":1,"a":[true,false,null,"x",{"z":{},"y":[]}]}`,
+		`{"a":1,"b":2,"a":3}`:                                      `{"a":3,"b":2}`,
+		`{"b":1,"10":1,"9":1}`:                                     `{"9":1,"10":1,"b":1}`,
+		`[1e21,1e-7,-0,0.1,123456789012345678]`:                    `[1e+21,1e-7,0,0.1,123456789012345680]`,
+		`"\u2028\ud83d\ude00\ud800<>&\u001f\b\f\n\r\t\"\\/\u007f"`: "\"\u2028😀\ufffd<>&\\u001f\\b\\f\\n\\r\\t\\\"\\\\/\x7f\"",
 	} {
 		t.Run(text, func(t *testing.T) {
 			got, err := admin.ParseJSON([]byte(text))
