@@ -11,6 +11,7 @@ import (
 
 	"github.com/latchkey-go/latchkey/cache"
 	"github.com/latchkey-go/latchkey/store"
+	"github.com/latchkey-go/latchkey/store/storetest/servers"
 )
 
 func TestOptions(t *testing.T) {
@@ -64,17 +65,16 @@ func TestInfo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rdb, sent := client(t, addrOfNothing(t))
+	rdb, _ := client(t, addrOfNothing(t))
 	want(t, "with Redis", open(t, cache.Options{Sealer: sealer}, store.NewMemory(), rdb).Info(),
 		store.Info{Name: "cache over memory", SharedCache: true, Sealer: sealer})
 	want(t, "without records in it", open(t, cache.Options{Sealer: sealer, DisableRedisRecords: true}, store.NewMemory(), rdb).Info(),
 		store.Info{Name: "cache over memory", Sealer: sealer})
-	_ = sent
 }
 
 // With DisableRedisRecords no record is read or written, but changes are told: other processes may use Redis.
 func TestDisableRedisRecords(t *testing.T) {
-	server := redisServer(t)
+	server := servers.NewRedis(t)
 	memory := store.NewMemory()
 	rdbA, sent := client(t, server.Addr())
 	rdbB, _ := client(t, server.Addr())
@@ -106,7 +106,7 @@ func TestRecommendedRedisOptions(t *testing.T) {
 
 // A record that goes through Redis comes out as it went in, with and without what nil and empty say.
 func TestEveryFieldSurvivesRedis(t *testing.T) {
-	server := redisServer(t)
+	server := servers.NewRedis(t)
 	memory := store.NewMemory()
 	rdbA, _ := client(t, server.Addr())
 	rdbB, _ := client(t, server.Addr())

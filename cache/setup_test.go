@@ -17,7 +17,6 @@ import (
 	"github.com/latchkey-go/latchkey/cache"
 	"github.com/latchkey-go/latchkey/store"
 	"github.com/latchkey-go/latchkey/store/storetest"
-	"github.com/latchkey-go/latchkey/store/storetest/servers"
 )
 
 // quiet is a lease that is long enough for counting: no poll between two lookups of a test, however slow the machine.
@@ -273,8 +272,6 @@ func addrOfNothing(t testing.TB) string {
 	defer l.Close()
 	return l.Addr().String()
 }
-
-func redisServer(t testing.TB) *servers.RedisServer { t.Helper(); return servers.NewRedis(t) }
 
 // filled returns a record with something in every field that caches keep.
 func filled(t testing.TB) *store.Record {
