@@ -74,7 +74,7 @@ func beOneProcess(t *testing.T, job string) error {
 	defer s.Close(t.Context())
 	sqldbtest.Eventually(t, "ready", func() bool { return s.Ready(t.Context()) == nil })
 	for i := range changesPerProcess {
-		if _, err := s.Change(t.Context(), store.Actor{}, func(tx store.Tx) error {
+		if _, err := sqldbtest.Insist(t.Context(), s, func(tx store.Tx) error {
 			return tx.Insert(t.Context(), sqldbtest.Record(number*1000+i), sqldbtest.Event(store.Created))
 		}); err != nil {
 			return err

@@ -26,6 +26,21 @@ func Eventually(tb testing.TB, what string, ok func() bool) {
 	}
 }
 
+// Insist makes a change and tries again while it is refused before it began: SQLite lets those who wait for the file's lock sleep and
+// try again in no order, so that on a busy machine one of them may be out of luck for seconds.
+func Insist(ctx context.Context, s store.Store, fn func(store.Tx) error) (store.Change, error) {
+	for {
+		began := false
+		change, err := s.Change(ctx, store.Actor{}, func(tx store.Tx) error {
+			began = true
+			return fn(tx)
+		})
+		if began || !errors.Is(err, store.ErrUnavailable) || ctx.Err() != nil {
+			return change, err
+		}
+	}
+}
+
 // TenAtOnce tests that ten instances, each with a pool of its own, can start on one empty database at the same time, and that all of
 // them are ready when Open returns: none needs a second attempt in the background. open is called from several goroutines; what it returns
 // is closed.
@@ -50,7 +65,7 @@ func TenAtOnce(t *testing.T, open func() (store.Store, error)) {
 				return
 			}
 			feeds.Store(feed.ID, i)
-			if _, err := s.Change(ctx, store.Actor{}, func(tx store.Tx) error {
+			if _, err := Insist(ctx, s, func(tx store.Tx) error {
 				return tx.Insert(ctx, Record(i), Event(store.Created))
 			}); err != nil {
 				t.Errorf("instance %d: %v", i, err)
@@ -87,7 +102,7 @@ func GapFree(t *testing.T, stores []store.Store) {
 			random := rand.New(rand.NewPCG(seed, uint64(i*goroutines+j)))
 			writers.Go(func() {
 				for k := range rounds {
-					change, err := s.Change(ctx, store.Actor{}, randomChange(ctx, random, (i*goroutines+j)*1000+10*k))
+					change, err := Insist(ctx, s, randomChange(ctx, random, (i*goroutines+j)*1000+10*k))
 					if err != nil && !errors.Is(err, errUndo) {
 						t.Errorf("change: %v", err)
 						return
