@@ -63,6 +63,7 @@ func (a *app) metrics(c echo.Context) error {
 	counter("redis_misses", "Lookups that Redis could not answer.", s.RedisMisses)
 	counter("redis_errors", "Redis commands that failed or took too long.", s.RedisErrors)
 	counter("redis_forged", "Entries in Redis that were forged or altered.", s.RedisForged)
+	counter("fills", "Records written to Redis.", s.Fills)
 	counter("store_lookups", "Lookups that asked the database.", s.StoreLookups)
 	counter("store_errors", "Lookups that the database did not answer.", s.StoreErrors)
 	counter("stale_lookups", "Lookups while the change feed was out of reach.", s.StaleLookups)

@@ -27,7 +27,8 @@ func (b builder) Run() int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	if out, err := exec.Command("go", "build", "-o", binary(dir), ".").CombinedOutput(); err != nil {
+	args := append(append([]string{"build"}, buildFlags()...), "-o", binary(dir), ".")
+	if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "go build: %v\n%s", err, out)
 		return 1
 	}

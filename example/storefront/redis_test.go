@@ -169,3 +169,26 @@ func TestRedisOutOfReachAtTheStart(t *testing.T) {
 	p.get("/store/products", publishableKey(pk)).expect(t, 200)
 	p.stop()
 }
+
+func TestKnownKeysAreAnsweredFromRedisWhileTheDatabaseIsAway(t *testing.T) {
+	pg, server := servers.NewPostgres(t), servers.NewRedis(t)
+	p := start(t, t.TempDir(), "DATABASE_URL="+pg.Database(t), "REDIS_URL="+server.URL())
+	pk, _ := p.firstKeys()
+	p.redisInUse()
+	p.wait("the key is in Redis", func() bool {
+		p.get("/store/regions", publishableKey(pk)).expect(t, 200)
+		return strings.Contains(p.get("/metrics").body, "\nlatchkey_cache_fills_total 1\n")
+	})
+	pg.Stop()
+	var r reply
+	p.wait("the guard lets the key in and the shop has no database", func() bool {
+		r = p.get("/store/regions", publishableKey(pk))
+		return strings.Contains(r.body, "The shop cannot answer")
+	})
+	if r.expect(t, 503, `"type":"unavailable"`).header.Get("Retry-After") == "" {
+		t.Error("503 without Retry-After")
+	}
+	pg.Restart()
+	p.wait("200 when the database is back", func() bool { return p.get("/store/regions", publishableKey(pk)).status == 200 })
+	p.stop()
+}

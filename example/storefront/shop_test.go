@@ -73,3 +73,24 @@ func TestShop(t *testing.T) {
 		})
 	}
 }
+
+func TestTablesAreMadeByManyAtOnce(t *testing.T) {
+	database, err := parseDatabase(servers.Postgres(t).Database(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := database.connect()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	failures := make(chan error, 10)
+	for range cap(failures) {
+		go func() { failures <- (&shop{db: db, lock: database.lock}).create(t.Context()) }()
+	}
+	for range cap(failures) {
+		if err := <-failures; err != nil {
+			t.Error(err)
+		}
+	}
+}
