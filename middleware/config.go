@@ -39,7 +39,8 @@ type Config struct {
 
 	// Optional lets requests without a credential through, without a key: KeyFrom then says no. A bad credential is refused all
 	// the same. In the Authorization header, whatever does not begin with sk_ or pk_ counts as no credential, so that the app's own
-	// login (a JWT, eyJ…) can stand behind or beside the guard; without Optional it is a malformed one.
+	// login (a JWT, eyJ…) can stand behind or beside the guard; without Optional it is a malformed one. A key that an outer guard has
+	// let in stays in the context.
 	// Optional. Default: false.
 	Optional bool
 

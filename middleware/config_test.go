@@ -77,6 +77,12 @@ func TestAConfigThatIsChangedLaterDoesNotChangeTheGuard(t *testing.T) {
 	if got := serve(h, request("X-Api-Key", w.scoped)); got.Code != 403 || !strings.Contains(got.Body.String(), "orders:write") {
 		t.Errorf("%d %s", got.Code, got.Body)
 	}
+	scopes := []string{"orders:write"}
+	h = w.config(store.Secret).Handler(keyauth.RequireHandler(scopes...)(http.NotFoundHandler()))
+	scopes[0] = "orders:read"
+	if got := serve(h, request("X-Api-Key", w.scoped)); got.Code != 403 {
+		t.Errorf("Require: %d %s", got.Code, got.Body)
+	}
 }
 
 func panicOf(f func()) (err error) {

@@ -21,7 +21,7 @@ func (g *guard) authenticate(h http.Header, r *http.Request, clientIP func(*http
 		return r, nil
 	}
 	if g.vary != "" && !slices.Contains(h["Vary"], g.vary) {
-		h.Add("Vary", g.vary)
+		h["Vary"] = append(h["Vary"], g.vary)
 	}
 	token, err := g.credential(r)
 	if err != nil {
@@ -145,9 +145,9 @@ func checkRequired(scopes []string) []string {
 // requestID returns the id that the response or, failing that, the request carries in X-Request-Id, if it is fit for an audit log: 1 to
 // 128 visible ASCII characters. Anything else is taken for absent.
 func requestID(h http.Header, r *http.Request) string {
-	id := h.Get("X-Request-Id")
+	id := first(h["X-Request-Id"])
 	if id == "" {
-		id = r.Header.Get("X-Request-Id")
+		id = first(r.Header["X-Request-Id"])
 	}
 	if len(id) > 128 {
 		return ""
@@ -158,4 +158,11 @@ func requestID(h http.Header, r *http.Request) string {
 		}
 	}
 	return id
+}
+
+func first(values []string) string {
+	if len(values) == 0 {
+		return ""
+	}
+	return values[0]
 }

@@ -298,6 +298,11 @@ func TestWhatIsLetIn(t *testing.T) {
 				return request("X-Api-Key", w.secret, "X-Api-Key", w.secret, "Authorization", "Basic "+b64(w.secret+":"), "Authorization", "Bearer "+w.secret)
 			},
 			token: func(w *world) string { return w.secret }},
+		{name: "a key beside headers that are empty", types: []store.Type{store.Secret}, lookups: 1,
+			request: func(w *world) *http.Request {
+				return request("Authorization", "Bearer "+w.secret, "Authorization", "Basic ", "X-Api-Key", "")
+			},
+			token: func(w *world) string { return w.secret }},
 		{name: "a key with the scopes that are asked for", types: []store.Type{store.Secret}, lookups: 1,
 			config: func(c *keyauth.Config) { c.Scopes = []string{"orders:read"} }, require: []string{"orders:read"},
 			request: func(w *world) *http.Request { return request("X-Api-Key", w.scoped) },

@@ -2,6 +2,7 @@ package middleware_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"log/slog"
 	"net/http"
@@ -34,6 +35,8 @@ func logOf(t *testing.T, w *world, level slog.Level, use func(h http.Handler)) [
 
 func TestLogLinesNameKeysAndFingerprintsNeverTokens(t *testing.T) {
 	w := newWorld(t)
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
 	parsed, err := store.ParseToken(w.unknown)
 	if err != nil {
 		t.Fatal(err)
@@ -50,8 +53,9 @@ func TestLogLinesNameKeysAndFingerprintsNeverTokens(t *testing.T) {
 			"level": "INFO", "msg": "latchkey: refused", "status": 401.0, "reason": "malformed token", "client": "192.0.2.1"}},
 		"a good key in the wrong place is named by its id": {request("X-Api-Key", w.bound), nil, slog.LevelInfo, map[string]any{
 			"level": "INFO", "msg": "latchkey: refused", "status": 403.0, "reason": "keyauth: address not allowed", "key_id": w.ids[w.bound], "client": "192.0.2.1"}},
-		"no credential is nobody's failure": {request(), nil, slog.LevelInfo, nil},
-		"a success is silent":               {request("X-Api-Key", w.secret), nil, slog.LevelInfo, nil},
+		"no credential is nobody's failure":  {request(), nil, slog.LevelInfo, nil},
+		"a client that is gone is no outage": {request("X-Api-Key", w.secret).WithContext(gone), nil, slog.LevelInfo, nil},
+		"a success is silent":                {request("X-Api-Key", w.secret), nil, slog.LevelInfo, nil},
 		"a success is told to those who want Debug": {request("X-Api-Key", w.secret), nil, slog.LevelDebug, map[string]any{
 			"level": "DEBUG", "msg": "latchkey: authenticated", "key_id": w.ids[w.secret]}},
 		"an outage is a warning with its cause": {request("X-Api-Key", w.unknown), store.ErrUnavailable, slog.LevelInfo, map[string]any{
