@@ -10,12 +10,13 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/latchkey-go/latchkey/store"
+	"github.com/latchkey-go/latchkey/store/dburl"
 )
 
 // config is what the environment says. The table of variables is in the README.
 type config struct {
 	addr         string
-	database     database
+	database     dburl.Database
 	redis        *redis.UniversalOptions // nil: the cache is in the process only
 	sealer       *store.Sealer           // nil: no peppers
 	reseal       resealing

@@ -27,6 +27,7 @@ import (
 
 	"github.com/latchkey-go/latchkey/cache"
 	"github.com/latchkey-go/latchkey/store"
+	"github.com/latchkey-go/latchkey/store/dburl"
 )
 
 func main() {
@@ -45,7 +46,7 @@ type app struct {
 	stdout io.Writer
 	base   string // the address that the program answers at, for the commands it prints
 
-	rows   keyStore     // keys in the database
+	rows   dburl.Store  // keys in the database
 	cached *cache.Cache // the same, with a cache in front
 	keys   *store.Keys  // what can be done with them
 	shop   *shop
@@ -64,15 +65,15 @@ func run(ctx context.Context, getenv func(string) string, stdout, stderr io.Writ
 	}
 	a := &app{config: config, stdout: stdout, log: slog.New(slog.NewTextHandler(stderr, nil))}
 
-	db, err := config.database.connect()
+	db, err := config.database.Connect()
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	if a.rows, err = config.database.keys(db, a.log); err != nil {
+	if a.rows, err = config.database.Open(db, a.log); err != nil {
 		return err
 	}
-	a.shop = &shop{db: db, lock: config.database.lock}
+	a.shop = &shop{db: db, lock: schemaLock(config.database)}
 
 	var rdb redis.UniversalClient
 	if config.redis != nil {

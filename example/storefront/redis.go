@@ -1,16 +1,9 @@
 package main
 
 import (
-	"cmp"
 	"context"
-	"crypto/tls"
-	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/url"
-	"strconv"
-	"strings"
 
 	"github.com/redis/go-redis/v9"
 
@@ -18,93 +11,16 @@ import (
 )
 
 // parseRedis reads REDIS_URL; "" is no Redis.
-//
-//	redis://user:password@host:6379/0                        one server, database 0
-//	redis://user:password@host1:6379,host2:6379              a Cluster, by some of its nodes
-//	redis+cluster://host:6379                                a Cluster, by a single address
-//	redis+sentinel://user:password@host1:26379,host2:26379/mymaster?sentinel_password=…
-//
-// rediss:// (rediss+cluster://, rediss+sentinel://) is the same over TLS. The text is taken apart here because net/url accepts no
-// list of hosts.
 func parseRedis(s string) (*redis.UniversalOptions, error) {
 	if s == "" {
 		return nil, nil
 	}
-	scheme, rest, _ := strings.Cut(s, "://")
-	security, kind, _ := strings.Cut(scheme, "+")
-	if security != "redis" && security != "rediss" || kind != "" && kind != "cluster" && kind != "sentinel" {
-		return nil, errors.New("must begin with redis:// or rediss://, or with redis+cluster:// or redis+sentinel://")
-	}
-	rest, query, _ := strings.Cut(rest, "?")
-	rest, path, _ := strings.Cut(rest, "/")
-	at := strings.LastIndex(rest, "@")
-
-	o := &redis.UniversalOptions{IsClusterMode: kind == "cluster", ClientName: "storefront"}
-	port := "6379"
-	if kind == "sentinel" {
-		port = "26379"
-		o.MasterName, path, _ = strings.Cut(path, "/")
-		if o.MasterName == "" {
-			return nil, errors.New("must name the primary after the Sentinels: redis+sentinel://host:26379,host:26379/mymaster")
-		}
-	}
-	var err error
-	if path != "" {
-		if o.DB, err = strconv.Atoi(path); err != nil || o.DB < 0 {
-			return nil, errors.New("must end in the number of a database, or in the host: redis://host:6379/0")
-		}
-	}
-	if at >= 0 {
-		user, err := url.Parse("redis://" + rest[:at] + "@host") // for its rules about %XX
-		if err != nil {
-			return nil, errors.New("has a user name or password that cannot be parsed: write special characters as %XX")
-		}
-		o.Username = user.User.Username()
-		o.Password, _ = user.User.Password()
-	}
-	parameters, err := url.ParseQuery(query)
+	o, err := cache.ParseRedisURL(s)
 	if err != nil {
-		return nil, errors.New("has parameters that cannot be parsed")
+		return nil, err
 	}
-	for name, values := range parameters {
-		switch {
-		case kind == "sentinel" && name == "sentinel_username":
-			o.SentinelUsername = values[0]
-		case kind == "sentinel" && name == "sentinel_password":
-			o.SentinelPassword = values[0]
-		default:
-			return nil, fmt.Errorf("has a parameter %.50q that means nothing here", name)
-		}
-	}
-	for host := range strings.SplitSeq(rest[at+1:], ",") {
-		address, err := withPort(host, port)
-		if err != nil {
-			return nil, err
-		}
-		o.Addrs = append(o.Addrs, address)
-		if security == "rediss" {
-			name, _, _ := net.SplitHostPort(address)
-			o.TLSConfig = &tls.Config{ServerName: name, MinVersion: tls.VersionTLS12}
-		}
-	}
-	if o.TLSConfig != nil && len(o.Addrs)+len(kind) > 1 {
-		o.TLSConfig.ServerName = "" // each node has its own
-	}
-	cache.RecommendedRedisOptions(o)
+	o.ClientName = "storefront"
 	return o, nil
-}
-
-// withPort returns host:port for "host", "host:port", "[::1]" and "[::1]:port".
-func withPort(host, port string) (string, error) {
-	u, err := url.Parse("redis://" + host)
-	if err != nil || u.Hostname() == "" || u.Host != host {
-		return "", errors.New("holds a host that cannot be parsed: want host:port, several of them separated by commas")
-	}
-	n, err := strconv.Atoi(cmp.Or(u.Port(), port))
-	if err != nil || n < 1 || n > 65535 {
-		return "", errors.New("holds a port that is not between 1 and 65535")
-	}
-	return net.JoinHostPort(u.Hostname(), strconv.Itoa(n)), nil
 }
 
 // redisLog is where go-redis tells of connections that it could not make. The cache says the same in one line, so this is for

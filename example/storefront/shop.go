@@ -17,7 +17,7 @@ import (
 // for SQLite and PostgreSQL.
 type shop struct {
 	db   *sql.DB
-	lock string // see database
+	lock string // see schemaLock
 }
 
 // schema makes the tables and the first rows, as often as it is run.

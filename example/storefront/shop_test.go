@@ -79,14 +79,14 @@ func TestTablesAreMadeByManyAtOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	db, err := database.connect()
+	db, err := database.Connect()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer db.Close()
 	failures := make(chan error, 10)
 	for range cap(failures) {
-		go func() { failures <- (&shop{db: db, lock: database.lock}).create(t.Context()) }()
+		go func() { failures <- (&shop{db: db, lock: schemaLock(database)}).create(t.Context()) }()
 	}
 	for range cap(failures) {
 		if err := <-failures; err != nil {
