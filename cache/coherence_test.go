@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -24,26 +25,39 @@ import (
 // latest is that oracle for one key whose versions go up.
 type latest struct{ version atomic.Int64 }
 
-// change makes version n of the key through s, and afterwards holds every reader to it.
+// change makes a new version of the key through s, and afterwards holds every reader to it. On a machine so busy that Redis and feed
+// cannot be reached in time, a change may be refused its confirmation; then it is made again, as a client would.
 func (l *latest) change(t *testing.T, s store.Store, r *store.Record) {
 	t.Helper()
-	var n int64
-	change(t, s, func(tx store.Tx) error {
-		found, err := tx.Find(context.Background(), store.Query{Filter: store.Filter{IDs: []string{r.Key.ID}}})
-		if err != nil {
-			return err
+	ctx := context.Background()
+	for range 50 {
+		var n int64
+		_, err := s.Change(ctx, store.Actor{ID: "test"}, func(tx store.Tx) error {
+			found, err := tx.Find(ctx, store.Query{Filter: store.Filter{IDs: []string{r.Key.ID}}})
+			if err != nil {
+				return err
+			}
+			next := found[0]
+			next.Key.Version++
+			n = next.Key.Version
+			return tx.Update(ctx, next, store.Event{Kind: store.Updated, At: time.Now()})
+		})
+		if errors.Is(err, store.ErrUnavailable) {
+			t.Logf("not confirmed: %v", err)
+			continue
 		}
-		next := found[0]
-		next.Key.Version++
-		n = next.Key.Version
-		return tx.Update(context.Background(), next, store.Event{Kind: store.Updated, At: time.Now()})
-	})
-	for {
-		old := l.version.Load()
-		if old >= n || l.version.CompareAndSwap(old, n) {
+		if err != nil {
+			t.Errorf("change: %v", err)
 			return
 		}
+		for {
+			old := l.version.Load()
+			if old >= n || l.version.CompareAndSwap(old, n) {
+				return
+			}
+		}
 	}
+	t.Error("no change was ever confirmed")
 }
 
 // read looks the key up and checks the answer.
@@ -82,6 +96,7 @@ func TestTwoInstancesUnderLoad(t *testing.T) {
 			readers.Go(func() {
 				for !over.Load() {
 					l.read(t, [2]string{"A", "B"}[i], c, r)
+					runtime.Gosched()
 				}
 			})
 		}
@@ -97,7 +112,9 @@ func TestTwoInstancesUnderLoad(t *testing.T) {
 	writers.Wait()
 	over.Store(true)
 	readers.Wait()
-	want(t, "version", l.version.Load(), int64(61))
+	if n := l.version.Load(); n < 61 {
+		t.Errorf("60 changes made version %d of version 1", n)
+	}
 }
 
 // T3 and T4: a load hangs between the store's answer and everything that follows, and the key changes meanwhile.

@@ -263,7 +263,7 @@ func TestChangeThatCannotBeConfirmed(t *testing.T) {
 	t.Run("Redis works but cannot be brought up to date: no success", func(t *testing.T) {
 		rdb, _ := client(t, servers.NewRedis(t).Addr())
 		rows := &spy{Store: store.NewMemory()}
-		c := open(t, cache.Options{Lease: brisk}, rows, rdb)
+		c := open(t, cache.Options{Lease: brisk, RedisTimeout: time.Minute}, rows, rdb)
 		ready(t, c)
 		rows.feedDown.Store(true)
 		if err := rdb.FlushAll(ctx).Err(); err != nil {
