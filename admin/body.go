@@ -2,7 +2,6 @@ package admin
 
 import (
 	"bytes"
-	"errors"
 	"io"
 	"mime"
 	"net/http"
@@ -15,7 +14,7 @@ const maxBodyBytes = 100 << 10
 
 // readBody returns the request's body as Medusa's body parsers do: no body, or one of a kind that they do not know, is an
 // empty object; plain text a string; JSON an object or array; a form an object.
-func readBody(w http.ResponseWriter, r *http.Request) (any, error) {
+func readBody(r *http.Request) (any, error) {
 	if r.Body == nil || r.Body == http.NoBody {
 		return newObject(), nil
 	}
@@ -40,7 +39,7 @@ func readBody(w http.ResponseWriter, r *http.Request) (any, error) {
 	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
 		return nil, unreadable(http.StatusUnsupportedMediaType, `unsupported content encoding "`+strings.ToLower(encoding)+`"`, "unknown_error")
 	}
-	text, err := readBounded(w, r)
+	text, err := readBounded(r)
 	if err != nil {
 		return nil, err
 	}
@@ -50,18 +49,18 @@ func readBody(w http.ResponseWriter, r *http.Request) (any, error) {
 	return parse(text)
 }
 
-func readBounded(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+func readBounded(r *http.Request) ([]byte, error) {
 	tooLarge := unreadable(http.StatusRequestEntityTooLarge, "request entity too large", "unknown_error")
 	if r.ContentLength > maxBodyBytes {
 		return nil, tooLarge
 	}
-	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBodyBytes))
-	var over *http.MaxBytesError
+	// Not http.MaxBytesReader: it makes the server hang up on a client that is still sending, who then may never see the answer.
+	text, err := io.ReadAll(io.LimitReader(r.Body, maxBodyBytes+1))
 	switch {
-	case errors.As(err, &over):
-		return nil, tooLarge
 	case err != nil:
 		return nil, unreadable(http.StatusBadRequest, "request aborted", "unknown_error")
+	case len(text) > maxBodyBytes:
+		return nil, tooLarge
 	}
 	return text, nil
 }

@@ -23,7 +23,7 @@ type endpoint func(w http.ResponseWriter, r *http.Request) error
 // body, then query, then the route. A nil schema looks at nothing.
 func serve[B, Q any](body func(*reader) B, query func(*reader) Q, do func(context.Context, call[B, Q]) (members, error)) endpoint {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		sent, err := readBody(w, r)
+		sent, err := readBody(r)
 		if err != nil {
 			return err
 		}

@@ -92,14 +92,14 @@ func typeOf(status int) string {
 // misspells one should hear of it.
 func decode(c echo.Context, v any) error {
 	const limit = 100 << 10
-	d := json.NewDecoder(http.MaxBytesReader(c.Response(), c.Request().Body, limit))
+	body := &io.LimitedReader{R: c.Request().Body, N: limit + 1}
+	d := json.NewDecoder(body)
 	d.DisallowUnknownFields()
 	err := d.Decode(v)
-	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.Is(err, io.EOF):
 		return nil
-	case errors.As(err, &tooLarge):
+	case body.N <= 0:
 		return &problem{http.StatusRequestEntityTooLarge, "invalid_data", "The body is larger than 100 KB"}
 	case err != nil:
 		return invalid("Invalid request: " + strings.TrimPrefix(err.Error(), "json: "))
