@@ -433,8 +433,8 @@ func TestRedisLosesData(t *testing.T) {
 		var l latest
 		l.change(t, a, r)
 		reread(t, &l, memory, r, rdb, a, b)
+		fills := a.Stats().Fills
 		eventually(t, "Redis is in use again", func() bool {
-			fills := a.Stats().Fills
 			l.change(t, b, r)
 			title(t, a, r)
 			return a.Stats().Fills > fills
