@@ -9,7 +9,7 @@
 // Every process that changes keys of that store, command-line tools included, must do so through this package, with the same Lease.
 // How it works is written in the project's COHERENCE.md; this is its variant M0, in which every change takes a little more than one
 // lease (0.21 s). "COHERENCE 2.2" in a comment names the section that a line follows, and the order of such lines matters. Start with
-// lookup.go; change.go, feed.go and repair.go are the other side. Only redis.go knows the Redis client.
+// lookup.go; change.go, feed.go and repair.go are the other side. Only redis.go and redisurl.go know the Redis client.
 //
 // # Redis
 //

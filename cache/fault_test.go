@@ -492,6 +492,61 @@ func TestStoreIsRestoredFromABackup(t *testing.T) {
 	}
 }
 
+// The watermark of before a restore may fit the restored feed's numbers by the time Redis can be repaired. It must go all the same.
+func TestWatermarkFromBeforeARestoreIsNotTrusted(t *testing.T) {
+	ctx := context.Background()
+	rdb, _ := client(t, servers.NewRedis(t).Addr())
+	var refuse refusing
+	rdb.AddHook(&refuse)
+	rows := &restorable{Store: store.NewMemory()}
+	rows.current.Store(store.NewMemory())
+	c := open(t, cache.Options{Lease: brisk}, rows, rdb)
+	ready(t, c)
+	r := someRecord(nil)
+	newer := r.Clone()
+	newer.Key.Title = "after the backup"
+	for _, next := range []*store.Record{someRecord(nil), newer} {
+		change(t, c, func(tx store.Tx) error {
+			return tx.Insert(ctx, next, store.Event{Kind: store.Created, At: time.Now()})
+		})
+	}
+	eventually(t, "Redis has the key", func() bool { title(t, c, r); return c.Stats().Fills > 0 })
+
+	refuse.on.Store(true)
+	backup := store.NewMemory()
+	insert(t, backup, r)
+	rows.current.Store(backup)
+	caughtUp(t, backup, c)
+	insert(t, backup, someRecord(nil)) // the head is where the watermark is
+	caughtUp(t, backup, c)
+	refuse.on.Store(false)
+	ready(t, c)
+	d := open(t, cache.Options{Lease: brisk}, rows, rdb)
+	ready(t, d)
+	hits := d.Stats().Hits
+	eventually(t, "D answers from memory", func() bool { want(t, "title", title(t, d, r), "test"); return d.Stats().Hits > hits || t.Failed() })
+}
+
+// refusing makes every command fail.
+type refusing struct{ on atomic.Bool }
+
+func (*refusing) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (h *refusing) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if h.on.Load() {
+			err := errors.New("refused by the test")
+			cmd.SetErr(err)
+			return err
+		}
+		return next(ctx, cmd)
+	}
+}
+
+func (*refusing) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+
 // Found.Legacy is never kept, and neither is "unknown" for those who ask for candidates when nobody has.
 func TestLegacyCandidatesAreNotKept(t *testing.T) {
 	ctx := context.Background()
