@@ -4,8 +4,10 @@ GO        ?= go
 FUZZTIME  ?= 10s
 BENCH     ?= .
 BENCHTIME ?= 1s
+SOAK      ?= 10m
+SEED      ?= 0
 
-.PHONY: help test check bench fuzz cover vuln servers
+.PHONY: help test check bench soak fuzz cover vuln servers
 
 help: ## print this list
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile | while IFS='	' read -r target text; do printf '  make %-8s %s\n' "$$target" "$$text"; done
@@ -24,6 +26,9 @@ bench: servers ## benchmarks, each beside what it is compared with (BENCH=regexp
 	@packages=$$(grep -rl --include='*_test.go' '^func Benchmark' . | xargs -n 1 dirname | sort -u); \
 	if [ -z "$$packages" ]; then echo "no benchmarks"; exit 1; fi; \
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem -timeout 30m $$packages
+
+soak: servers ## five instances on real servers under every fault for SOAK (10m); SEED=n repeats an order
+	$(GO) test -count=1 -timeout 0 -v -run '^TestSoak$$' ./example/soak -soak $(SOAK) -seed $(SEED)
 
 fuzz: ## run every fuzz target for FUZZTIME (10s)
 	@set -e; for file in $$(grep -rl --include='*_test.go' '^func Fuzz' . | sort); do \

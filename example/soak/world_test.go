@@ -1,0 +1,243 @@
+package soak_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/latchkey-go/latchkey/store"
+	"github.com/latchkey-go/latchkey/store/storetest/servers"
+)
+
+const (
+	// patience is how long the test waits for what should happen at once or in a second or two. Machines that run tests can be slow.
+	patience = 60 * time.Second
+	// stateHeader is the one of that name in folder instance.
+	stateHeader = "Soak-State"
+)
+
+// setup is what a world is made from. The zero value: five instances with the default options.
+type setup struct {
+	instances int
+	strict    bool
+	flags     []string // more, for the instances
+	direct    bool     // no proxies: for measuring, where nothing will be cut
+	settings  []string // of PostgreSQL
+	redis     func(testing.TB) redisSide
+}
+
+// redisSide is Redis in one of its forms.
+type redisSide interface {
+	// address returns the REDIS_URL of an instance and, where there is one, the proxy in it.
+	address(t testing.TB, direct bool) (string, *servers.TCPProxy)
+	// faults are those that only this form has.
+	faults() []fault
+}
+
+// world is a group of instances on their servers, with clients.
+type world struct {
+	t        testing.TB
+	began    time.Time
+	client   *http.Client
+	pg       *servers.PostgresServer
+	dsn      string // of the database, past all proxies
+	redis    redisSide
+	all      []*instance
+	tolerant bool // the two-fault exception exists: not in strict mode
+	rng      *rand.Rand
+
+	// mayLose: Redis may have lost writes, and not all instances are known to have been told.
+	mayLose atomic.Bool
+	report  report
+	ledger  ledger
+	admin   *key
+	mint    *store.Keys // makes tokens that no instance knows
+	probes  chan struct{}
+	aside   sync.WaitGroup // probes under way
+}
+
+// newWorld starts everything and returns when all instances are ready.
+func newWorld(t testing.TB, s setup, seed uint64) *world {
+	t.Helper()
+	if s.instances == 0 {
+		s.instances = 5
+	}
+	if s.redis == nil {
+		s.redis = newStandalone
+	}
+	w := &world{
+		t: t, began: time.Now(), tolerant: !s.strict, rng: rand.New(rand.NewPCG(seed, 0)),
+		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1000}, Timeout: patience},
+		mint:   store.New(store.NewMemory()), probes: make(chan struct{}, 500),
+	}
+	t.Cleanup(func() {
+		w.client.CloseIdleConnections()
+		_ = w.mint.Close(context.Background())
+	})
+	w.report.begin("start")
+	w.pg = servers.NewPostgres(t, s.settings...)
+	w.redis = s.redis(t)
+	w.dsn = w.pg.Database(t)
+	if s.strict {
+		s.flags = append(s.flags, "-strict")
+	}
+	dir := t.TempDir()
+	for n := range s.instances {
+		i := &instance{t: t, n: n, flags: s.flags, log: filepath.Join(dir, fmt.Sprintf("instance-%d.log", n))}
+		dsn, err := url.Parse(w.dsn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !s.direct {
+			i.db = servers.Proxy(t, w.pg.Addr())
+			dsn.Host = i.db.Addr()
+		}
+		var address string
+		address, i.redis = w.redis.address(t, s.direct)
+		i.env = []string{"DATABASE_URL=" + dsn.String(), "REDIS_URL=" + address}
+		i.start()
+		w.all = append(w.all, i)
+	}
+	w.settle()
+	w.eventually("the first key is made", func() bool {
+		made := w.create(w.all[0], 1)
+		if len(made) == 1 {
+			w.admin = made[0]
+		}
+		return w.admin != nil
+	})
+	return w
+}
+
+func (w *world) now() moment { return moment(time.Since(w.began)) + 1 }
+
+// anyone returns some instance, and only rarely one that is killed or stopped: else all clients would soon wait for that one.
+func (w *world) anyone() *instance {
+	for {
+		i := w.all[rand.IntN(len(w.all))]
+		if disabled, _ := i.health(); !disabled || rand.IntN(50) == 0 {
+			return i
+		}
+	}
+}
+
+// eventually polls until ok, and fails the test when that takes too long.
+func (w *world) eventually(what string, ok func() bool) {
+	w.t.Helper()
+	for deadline := time.Now().Add(patience); !ok(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			w.t.Fatalf("still not: %s", what)
+		}
+	}
+}
+
+// hold lets a fault last.
+func (w *world) hold(d time.Duration) { time.Sleep(d) }
+
+// settle waits until every instance uses its memory and Redis again, and notes how long that took.
+func (w *world) settle() {
+	w.t.Helper()
+	from := time.Now()
+	for _, i := range w.all {
+		var last state
+		var err error
+		for deadline := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+			if last, err = i.stats(w.client); err == nil && last.normal() {
+				break
+			}
+			if time.Now().After(deadline) {
+				w.t.Fatalf("instance %d does not recover: %v, %+v", i.n, err, last)
+			}
+		}
+	}
+	w.report.recovered(time.Since(from))
+	w.mayLose.Store(false)
+}
+
+// ask sends one request to an instance, with the key's token, and returns what came back, not judged yet.
+func (w *world) ask(i *instance, k *key, token, method, path, body string) (answer, []byte) {
+	r, err := http.NewRequest(method, *i.base.Load()+path, strings.NewReader(body))
+	if err != nil {
+		panic(err) // the path is ours
+	}
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	if token != "" {
+		r.Header.Set("X-Api-Key", token)
+	}
+	before, faults := i.health()
+	a := answer{key: k, instance: i.n, began: w.now()}
+	got, err := w.client.Do(r)
+	var content []byte
+	if err == nil {
+		content, err = io.ReadAll(got.Body)
+		got.Body.Close()
+	}
+	a.ended = w.now()
+	after, faultsThen := i.health()
+	a.excused = before || after || faults != faultsThen
+	if err != nil {
+		a.err = err
+		return a, nil
+	}
+	a.status, a.retryAfter = got.StatusCode, got.Header.Get("Retry-After")
+	var freshBefore, freshAfter bool
+	var errorsBefore, errorsAfter uint64
+	if _, err := fmt.Sscan(got.Header.Get(stateHeader), &freshBefore, &freshAfter, &errorsBefore, &errorsAfter); err != nil {
+		a.err = fmt.Errorf("header %s: %w", stateHeader, err)
+	}
+	a.stale = !freshBefore || !freshAfter
+	a.redisFailed = errorsBefore != errorsAfter
+	return a, content
+}
+
+// use sends the token to the guarded route and has the answer judged.
+func (w *world) use(i *instance, k *key, token string) answer {
+	a, body := w.ask(i, k, token, http.MethodGet, "/key", "")
+	if a.status == http.StatusOK {
+		var shown struct {
+			ID      string
+			Version int64
+		}
+		if err := json.NewDecoder(bytes.NewReader(body)).Decode(&shown); err != nil {
+			a.err = err
+		}
+		a.version = shown.Version
+	}
+	w.judge(a)
+	return a
+}
+
+// judge has an answer judged and counted.
+func (w *world) judge(a answer) verdict {
+	v := judge(a, w.tolerant, w.mayLose.Load())
+	w.report.count(a, v)
+	return v
+}
+
+// probe uses the key at every instance at once, without waiting for the answers: they are judged when they come.
+func (w *world) probe(k *key) {
+	for _, i := range w.all {
+		select {
+		case w.probes <- struct{}{}:
+		default:
+			continue // so many answers of a stopped instance are outstanding
+		}
+		w.aside.Go(func() {
+			w.use(i, k, k.token)
+			<-w.probes
+		})
+	}
+}
