@@ -13,7 +13,7 @@ import (
 const maxBodyBytes = 100 << 10
 
 // readBody returns the request's body as Medusa's body parsers do: no body, or one of a kind that they do not know, is an
-// empty object; plain text a string; JSON an object or array; a form an object.
+// empty object; plain text a string; JSON an object or array; a form an object. The body can be read again.
 func readBody(r *http.Request) (any, error) {
 	if r.Body == nil || r.Body == http.NoBody {
 		return newObject(), nil
@@ -62,6 +62,7 @@ func readBounded(r *http.Request) ([]byte, error) {
 	case len(text) > maxBodyBytes:
 		return nil, tooLarge
 	}
+	r.Body = io.NopCloser(bytes.NewReader(text)) // the server closes its own
 	return text, nil
 }
 

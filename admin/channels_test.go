@@ -52,6 +52,7 @@ func TestLinkSalesChannels(t *testing.T) {
 			`{"type":"invalid_data","message":"Sales channels with IDs b, a do not exist"}`},
 		{"the same id twice", ``, `{"add":["sc_web","sc_web"]}`, 400, invalid(`Field 'add' names 'sc_web' twice`)},
 		{"a wrong type", ``, `{"add":"sc_web"}`, 400, invalid(`Expected type: 'array' for field 'add', got: 'sc_web'`)},
+		{"wrong types in the list are not the same id", ``, `{"add":["a",null,{}]}`, 400, invalid(`Field 'add, 1' is required; Field 'add, 2' is required`)},
 		{"a wrong type in the list", ``, `{"add":[1],"remove":["a",null]}`, 400, invalid(`Field 'add, 0' is required; Field 'remove, 1' is required`)},
 		{"other fields", ``, `{"set":[]}`, 400, invalid(`Unrecognized fields: 'set'`)},
 	} {

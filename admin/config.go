@@ -63,7 +63,7 @@ type api struct {
 	channels    SalesChannels
 	maxPage     int
 	logger      *slog.Logger
-	now         func() time.Time // for the words now and today in filters
+	now         func() time.Time // for the words now and today in filters, and for what ends in centuries
 	mux         *http.ServeMux
 }
 

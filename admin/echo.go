@@ -3,6 +3,7 @@ package admin
 import (
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -29,23 +30,44 @@ func (c Config) Mount(group *echo.Group, keys *store.Keys, guard echo.Middleware
 	if err != nil {
 		return err
 	}
-	handler := func(ctx echo.Context) error {
-		a.ServeHTTP(ctx.Response(), below(ctx.Request(), ctx.Param("*")))
-		return nil
+	serve := func(path string) echo.HandlerFunc {
+		return func(ctx echo.Context) error {
+			a.ServeHTTP(ctx.Response(), below(ctx.Request(), filled(path, ctx.ParamValues())))
+			return nil
+		}
 	}
-	group.Any("", handler, guard)
-	group.Any("/*", handler, guard)
+	// All routes would be found behind /* too; by their own paths they are in Echo's list, and what asks that (metrics, CORS) knows them.
+	for _, rt := range a.routes() {
+		method, path, _ := strings.Cut(rt.pattern, " ")
+		path = strings.Replace(path, "{id}", ":id", 1)
+		group.Add(method, path, serve(path), guard)
+		if method == http.MethodGet {
+			group.Add(http.MethodHead, path, serve(path), guard)
+		}
+	}
+	group.Any("/*", serve("/*"), guard)
+	group.RouteNotFound("", serve("/"), guard)
 	return nil
+}
+
+// filled returns the path with the last of the values in its parameter's place, if it has one: those before are of the group's prefix.
+func filled(path string, values []string) string {
+	for _, parameter := range []string{":id", "*"} {
+		if strings.Contains(path, parameter) {
+			return strings.Replace(path, parameter, values[len(values)-1], 1)
+		}
+	}
+	return path
 }
 
 // below returns the request as if the group's prefix were not there. Echo matches the escaped path where there is one, so that rest is
 // escaped too, and an encoded slash in an id stays one.
 func below(r *http.Request, rest string) *http.Request {
 	u := *r.URL
-	u.Path, u.RawPath = "/"+rest, ""
+	u.Path, u.RawPath = rest, ""
 	if r.URL.RawPath != "" {
 		if decoded, err := url.PathUnescape(rest); err == nil {
-			u.Path, u.RawPath = "/"+decoded, "/"+rest
+			u.Path, u.RawPath = decoded, rest
 		}
 	}
 	r = r.WithContext(r.Context())

@@ -59,6 +59,35 @@ func TestMountServesBelowAnEchoGroup(t *testing.T) {
 			t.Errorf("Allow is %q", allow)
 		}
 	})
+	t.Run("a slash at the end does not matter", func(t *testing.T) {
+		ask("GET", prefix+"/api-keys/"+shop.ID+"/?fields=type", "", "please").is(t, 200, fill(`{"api_key":{"type":"publishable","id":"{id}"}}`, shop))
+		ask("HEAD", prefix+"/api-keys/?fields=id", "", "please").isLike(t, 200, ``)
+	})
+	t.Run("the group's own parameters are not taken for the key's", func(t *testing.T) {
+		e := echo.New()
+		admin.Mount(e.Group("/shops/:id/admin"), f.keys, secretOf(f.admin))
+		r := httptest.NewRequest("GET", "/shops/7/admin/api-keys/apk_x", nil)
+		r.Header.Set("Authorization", "please")
+		w := httptest.NewRecorder()
+		e.ServeHTTP(w, r)
+		answer{status: w.Code, body: w.Body.String()}.is(t, 404, `{"type":"not_found","message":"API Key with id: apk_x was not found"}`)
+	})
+	t.Run("Echo's list of routes has every one of them", func(t *testing.T) {
+		listed := map[string]bool{}
+		for _, r := range e.Routes() {
+			listed[r.Method+" "+r.Path] = true
+		}
+		for _, r := range admin.Routes(f.keys) {
+			method, path, _ := strings.Cut(r.Pattern, " ")
+			path = "/shops/:shop/admin" + strings.ReplaceAll(path, "{id}", ":id")
+			if !listed[method+" "+path] || method == "GET" && !listed["HEAD "+path] {
+				t.Errorf("%s is not in it", r.Pattern)
+			}
+		}
+		if listed["GET /shops/:shop/admin"] {
+			t.Error("the group itself is in it")
+		}
+	})
 	t.Run("the guard stands before all of it", func(t *testing.T) {
 		for _, target := range []string{"", "/", "/foo", "/api-keys", "/api-keys/a", "/api-keys/a/roll"} {
 			for _, method := range []string{"GET", "POST", "PUT", "DELETE", "OPTIONS"} {

@@ -41,13 +41,29 @@ func typed(typ, message string) members {
 	return members{{"type", typ}, {"message", message}}
 }
 
-// unreadable refuses a body that was not understood. Medusa's body parser writes the members in its own order.
+// BodyError says why a body could not be read. As JSON it is the answer of Medusa's body parser, whose members stand in another order
+// than those of all other errors.
+type BodyError struct {
+	Message string `json:"message"`
+	Type    string `json:"type"` // invalid_data or unknown_error
+	Status  int    `json:"-"`    // 400, 413 or 415
+}
+
+// Error returns the message, which holds nothing of the body.
+func (e *BodyError) Error() string { return e.Message }
+
+// unreadable refuses a body that was not understood.
 func unreadable(status int, message, typ string) error {
-	return &refusal{status: status, body: members{{"message", message}, {"type", typ}}}
+	return &BodyError{Status: status, Message: message, Type: typ}
 }
 
 // fail answers with an error. Causes that are not the client's are told to the log alone.
 func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
+	var unread *BodyError
+	if errors.As(err, &unread) {
+		respond(w, unread.Status, members{{"message", unread.Message}, {"type", unread.Type}})
+		return
+	}
 	var refused *refusal
 	if errors.As(err, &refused) {
 		for i := 0; i+1 < len(refused.header); i += 2 {

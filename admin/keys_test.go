@@ -3,6 +3,7 @@ package admin_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -203,8 +204,9 @@ func TestRevoke(t *testing.T) {
 		{"a string", `{"revoke_in":"60"}`, 400, invalid(`Expected type: 'number' for field 'revoke_in', got: '60'`)},
 		{"null", `{"revoke_in":null}`, 400, invalid(`Expected type: 'number' for field 'revoke_in', got: 'null'`)},
 		{"a boolean", `{"revoke_in":true}`, 400, invalid(`Expected type: 'number' for field 'revoke_in', got: 'true'`)},
-		{"1e13 is too far", `{"revoke_in":1e13}`, 400, invalid(`Value for field 'revoke_in' too big, expected at most: '9223372036'`)},
-		{"infinity is too far", `{"revoke_in":1e999}`, 400, invalid(`Value for field 'revoke_in' too big, expected at most: '9223372036'`)},
+		{"what lies after the year 9999 is too far", `{"revoke_in":253402300799}`, 400, `{"type":"invalid_data","message":"A key cannot be revoked later than in the year 9999"}`},
+		{"1e13 is too far", `{"revoke_in":1e13}`, 400, invalid(`Value for field 'revoke_in' too big, expected at most: '253402300799'`)},
+		{"infinity is too far", `{"revoke_in":1e999}`, 400, invalid(`Value for field 'revoke_in' too big, expected at most: '253402300799'`)},
 		{"other fields", `{"in":1}`, 400, invalid(`Unrecognized fields: 'in'`)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -234,6 +236,25 @@ func TestRevoke(t *testing.T) {
 		f.do("POST", "/api-keys/"+shop.ID+"/revoke", ``)
 		f.pass(time.Second)
 		f.do("POST", "/api-keys/"+shop.ID+"/revoke"+fields, `{"revoke_in":120}`).is(t, 200, fill(revoked("2026-03-04T05:06:07.089Z"), shop))
+	})
+	t.Run("a time that no time.Duration holds", func(t *testing.T) {
+		for _, seconds := range []int64{9223372037, 200_000_000_000} {
+			f := open(t, admin.Config{})
+			later := func() time.Time { return time.UnixMilli(time.Now().UnixMilli() + seconds*1000) }
+			earliest := later()
+			got := f.do("POST", "/api-keys/"+f.secret("ERP").ID+"/revoke?fields=revoked_at", fmt.Sprintf(`{"revoke_in":%d}`, seconds))
+			var answer struct {
+				Key struct {
+					At time.Time `json:"revoked_at"`
+				} `json:"api_key"`
+			}
+			if err := json.Unmarshal([]byte(got.body), &answer); err != nil || got.status != 200 {
+				t.Fatalf("%d %s: %v", got.status, got.body, err)
+			}
+			if at := answer.Key.At; at.Before(earliest) || at.After(later()) {
+				t.Errorf("revoked at %v, want %d seconds from now", at, seconds)
+			}
+		}
 	})
 	t.Run("an unknown id is an answer without a key", func(t *testing.T) {
 		open(t, admin.Config{}).do("POST", "/api-keys/apk_x/revoke", ``).is(t, 200, `{}`)
@@ -271,6 +292,9 @@ func TestRoll(t *testing.T) {
 			}
 			f.pass(time.Minute)
 		}
+	})
+	t.Run("a grace period is at most what a time.Duration holds", func(t *testing.T) {
+		f.do("POST", "/api-keys/"+next.ID+"/roll", `{"revoke_in":9223372037}`).is(t, 400, invalid(`Value for field 'revoke_in' too big, expected at most: '9223372036'`))
 	})
 	t.Run("a revoked key cannot be rolled", func(t *testing.T) {
 		f.do("POST", "/api-keys/"+erp.Key.ID+"/roll", ``).is(t, 400, `{"type":"not_allowed","message":"Cannot roll an API key that is revoked or expired - `+erp.Key.ID+`"}`)

@@ -11,10 +11,11 @@ import (
 type links struct{ Add, Remove []string }
 
 func readLinks(r *reader) (l links) {
-	l.Add, _ = r.list("add")
+	var right bool
+	l.Add, right = r.list("add")
 	l.Remove, _ = r.list("remove")
 	for i, id := range l.Add {
-		if slices.Contains(l.Add[:i], id) {
+		if right && slices.Contains(l.Add[:i], id) {
 			r.fault("Field 'add' names '" + id + "' twice")
 			break
 		}

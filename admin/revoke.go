@@ -4,27 +4,43 @@ import (
 	"context"
 	"math"
 	"time"
+
+	"github.com/latchkey-go/latchkey/store"
 )
 
-// maxRevokeIn is the greatest revoke_in, in seconds: what a time.Duration holds, 292 years. (In Medusa the end is about 10^13, with
-// a 500.)
-const maxRevokeIn = int64(math.MaxInt64 / time.Second)
+const (
+	// maxRevokeIn is the greatest revoke_in, in seconds: from 1970 to the end of the year 9999. What lies beyond that year package
+	// store refuses. (In Medusa the end is about 10^13, with a 500.)
+	maxRevokeIn = 253_402_300_799
+	// maxDuration is how many seconds a time.Duration holds: 292 years.
+	maxDuration = int64(math.MaxInt64 / time.Second)
+)
 
-// readRevokeIn reads the body of revoke and roll. revoke_in is in seconds and cut to a whole number.
-func readRevokeIn(r *reader) time.Duration {
+// readRevokeIn reads the body of revoke.
+func readRevokeIn(r *reader) int64 { return readSeconds(r, maxRevokeIn) }
+
+// readSeconds reads revoke_in: seconds, cut to a whole number, at least 0.
+func readSeconds(r *reader, most int64) int64 {
 	seconds, ok := r.number("revoke_in")
 	switch {
 	case !ok || seconds <= 0:
 		return 0
-	case seconds > float64(maxRevokeIn):
-		r.tooBig("revoke_in", maxRevokeIn)
+	case seconds > float64(most):
+		r.tooBig("revoke_in", most)
 		return 0
 	}
-	return time.Duration(seconds) * time.Second
+	return int64(seconds)
 }
 
 // revoke answers POST /api-keys/{id}/revoke.
-func (a *api) revoke(ctx context.Context, c call[time.Duration, fields]) (members, error) {
-	key, err := a.keys.RevokeIn(ctx, c.ID, c.Body)
+func (a *api) revoke(ctx context.Context, c call[int64, fields]) (members, error) {
+	key, err := a.revokeIn(ctx, c.ID, c.Body)
 	return a.changed(ctx, key, err, c.Query)
+}
+
+func (a *api) revokeIn(ctx context.Context, id string, seconds int64) (*store.Key, error) {
+	if seconds <= maxDuration {
+		return a.keys.RevokeIn(ctx, id, time.Duration(seconds)*time.Second)
+	}
+	return a.keys.RevokeAt(ctx, id, time.UnixMilli(a.now().UnixMilli()+seconds*1000))
 }

@@ -25,7 +25,7 @@ func (a *api) routes() []route {
 		{"POST /api-keys/{id}", WriteScope, serve(readPatch, readFields, a.update)},
 		{"DELETE /api-keys/{id}", WriteScope, serve(nil, nil, a.remove)},
 		{"POST /api-keys/{id}/revoke", WriteScope, serve(readRevokeIn, readFields, a.revoke)},
-		{"POST /api-keys/{id}/roll", WriteScope, serve(readRevokeIn, readFields, a.roll)},
+		{"POST /api-keys/{id}/roll", WriteScope, serve(readGrace, readFields, a.roll)},
 		{"POST /api-keys/{id}/sales-channels", WriteScope, serve(readLinks, readFields, a.link)},
 	}
 }

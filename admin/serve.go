@@ -46,14 +46,14 @@ func serve[B, Q any](body func(*reader) B, query func(*reader) Q, do func(contex
 	}
 }
 
-// check reads v with the schema. What is no object at all is told as Medusa tells it.
+// check reads v with the schema.
 func check[T any](v any, schema func(*reader) T) (read T, err error) {
 	if schema == nil {
 		return read, nil
 	}
-	o, ok := v.(*object)
-	if !ok {
-		return read, store.Errorf(store.ErrInvalid, "Invalid request: Field '' is required")
+	o, err := asObject(v)
+	if err != nil {
+		return read, err
 	}
 	r := newReader(o)
 	read = schema(r)

@@ -5,13 +5,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"log/slog"
 	"net/http"
-	"strings"
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/latchkey-go/latchkey/admin"
 	keyauth "github.com/latchkey-go/latchkey/middleware"
 	"github.com/latchkey-go/latchkey/store"
 )
@@ -47,33 +46,46 @@ func tellError(log *slog.Logger) echo.HTTPErrorHandler {
 		if c.Response().Committed {
 			return
 		}
-		var p *problem
-		var refused *echo.HTTPError
-		isHTTP := errors.As(err, &refused)
-		body, fromGuard := keyauth.Body{}, false
-		if isHTTP {
-			body, fromGuard = refused.Message.(keyauth.Body)
-		}
-		switch {
-		case errors.As(err, &p):
-		case fromGuard: // first of the rest: its headers are set already
-			p = &problem{refused.Code, body.Type, body.Message}
-		case errors.Is(err, store.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
-			c.Response().Header().Set("Retry-After", "1")
-			p = &problem{http.StatusServiceUnavailable, "unavailable", "The shop cannot answer at the moment; try again"}
-		case isHTTP && refused.Code < 500:
-			p = &problem{refused.Code, typeOf(refused.Code), http.StatusText(refused.Code)}
-		default:
-			p = &problem{http.StatusInternalServerError, "unknown_error", "An unknown error occurred."}
+		status, body := told(err)
+		if h := c.Response().Header(); status == http.StatusServiceUnavailable && h.Get("Retry-After") == "" {
+			h.Set("Retry-After", "1")
 		}
 		if c.Request().Method == http.MethodHead {
-			err = c.NoContent(p.status)
+			err = c.NoContent(status)
 		} else {
-			err = answer(c, p.status, p)
+			err = answer(c, status, body)
 		}
 		if err != nil {
 			log.Debug("the client was gone before it had its answer", "error", err)
 		}
+	}
+}
+
+// told returns what the client hears of an error.
+func told(err error) (status int, body any) {
+	var known *problem
+	var unread *admin.BodyError
+	var wrong *store.Error
+	var refused *echo.HTTPError
+	isHTTP := errors.As(err, &refused)
+	if isHTTP {
+		if body, ok := refused.Message.(keyauth.Body); ok { // a guard's, whatever is behind it: its headers are set already
+			return refused.Code, body
+		}
+	}
+	switch {
+	case errors.As(err, &known):
+		return known.status, known
+	case errors.As(err, &unread):
+		return unread.Status, unread
+	case errors.Is(err, store.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
+		return http.StatusServiceUnavailable, &problem{Type: "unavailable", Message: "The shop cannot answer at the moment; try again"}
+	case errors.As(err, &wrong) && wrong.Kind == store.ErrInvalid:
+		return http.StatusBadRequest, &problem{Type: "invalid_data", Message: wrong.Message}
+	case isHTTP && refused.Code < 500:
+		return refused.Code, &problem{Type: typeOf(refused.Code), Message: http.StatusText(refused.Code)}
+	default:
+		return http.StatusInternalServerError, &problem{Type: "unknown_error", Message: "An unknown error occurred."}
 	}
 }
 
@@ -86,25 +98,4 @@ func typeOf(status int) string {
 	default:
 		return "invalid_data"
 	}
-}
-
-// decode reads a JSON object into the struct at v. An empty body leaves v as it is; unknown fields are refused, because whoever
-// misspells one should hear of it.
-func decode(c echo.Context, v any) error {
-	const limit = 100 << 10
-	body := &io.LimitedReader{R: c.Request().Body, N: limit + 1}
-	d := json.NewDecoder(body)
-	d.DisallowUnknownFields()
-	err := d.Decode(v)
-	switch {
-	case errors.Is(err, io.EOF):
-		return nil
-	case body.N <= 0:
-		return &problem{http.StatusRequestEntityTooLarge, "invalid_data", "The body is larger than 100 KB"}
-	case err != nil:
-		return invalid("Invalid request: " + strings.TrimPrefix(err.Error(), "json: "))
-	case d.More():
-		return invalid("Invalid request: more than one JSON value")
-	}
-	return nil
 }

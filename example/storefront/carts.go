@@ -9,6 +9,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/latchkey-go/latchkey/admin"
 	keyauth "github.com/latchkey-go/latchkey/middleware"
 )
 
@@ -24,28 +25,27 @@ type cart struct {
 // createCart answers POST /store/carts. A cart belongs to one sales channel of the key: the one that the body names, or
 // the key's first.
 func (s *shop) createCart(c echo.Context) error {
-	var in struct {
-		SalesChannel string `json:"sales_channel_id"`
-		Region       string `json:"region_id"`
+	in, err := admin.ReadInput(c.Request())
+	if err != nil {
+		return err
 	}
-	if err := decode(c, &in); err != nil {
+	channel, region := in.Text("sales_channel_id"), in.Text("region_id")
+	if err := in.Err(); err != nil {
 		return err
 	}
 	own := keyauth.Key(c).SalesChannelIDs
 	if len(own) == 0 {
 		return invalid("Publishable key needs to have a sales channel configured")
 	}
-	if in.SalesChannel == "" {
-		in.SalesChannel = own[0]
-	}
-	if !slices.Contains(own, in.SalesChannel) {
-		return answer(c, http.StatusBadRequest, foreignChannel) // Medusa tells this one fault in a form of its own
+	channel = cmp.Or(channel, own[0])
+	if !slices.Contains(own, channel) {
+		return answer(c, http.StatusBadRequest, foreignChannel(channel))
 	}
 
 	ctx := c.Request().Context()
-	made := cart{SalesChannel: in.SalesChannel, Region: cmp.Or(in.Region, "reg_eu"), Items: []product{}}
+	made := cart{SalesChannel: channel, Region: cmp.Or(region, "reg_eu"), Items: []product{}}
 	made.ID, made.CreatedAt = newID("cart")
-	err := s.db.QueryRowContext(ctx, `SELECT currency FROM shop_region WHERE id = $1`, made.Region).Scan(&made.Currency)
+	err = s.db.QueryRowContext(ctx, `SELECT currency FROM shop_region WHERE id = $1`, made.Region).Scan(&made.Currency)
 	if errors.Is(err, sql.ErrNoRows) {
 		return &problem{http.StatusNotFound, "not_found", "There is no such region"}
 	}
@@ -59,11 +59,14 @@ func (s *shop) createCart(c echo.Context) error {
 	return answer(c, http.StatusOK, map[string]any{"cart": made})
 }
 
-// foreignChannel is Medusa's answer to a cart in a sales channel that is not the key's.
-var foreignChannel = struct {
-	Errors  []string `json:"errors"`
-	Message string   `json:"message"`
-}{
-	[]string{"Sales channel ID in payload ID is not associated with the Publishable API Key in the header."},
-	"Provided request body contains errors. Please check the data and retry the request",
+// foreignChannel is Medusa's answer to a cart in a sales channel that is not the key's: the one fault that it tells in a form of its
+// own.
+func foreignChannel(id string) any {
+	return struct {
+		Errors  []string `json:"errors"`
+		Message string   `json:"message"`
+	}{
+		[]string{"Sales channel ID in payload " + id + " is not associated with the Publishable API Key in the header."},
+		"Provided request body contains errors. Please check the data and retry the request",
+	}
 }

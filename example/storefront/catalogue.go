@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -45,8 +46,16 @@ func channelsOf(c echo.Context) ([]string, error) {
 	if len(own) == 0 {
 		return nil, invalid("Publishable key needs to have a sales channel configured")
 	}
-	query := c.QueryParams()
-	asked := slices.Concat(query["sales_channel_id"], query["sales_channel_id[]"])
+	const parameter = "sales_channel_id"
+	var asked []string
+	for name, values := range c.QueryParams() {
+		switch {
+		case name == parameter:
+			asked = append(asked, values...)
+		case strings.HasPrefix(name, parameter+"["): // x[]=a&x[]=b, x[0]=a&x[1]=b as Medusa's client writes it, x[]=a,b
+			asked = append(asked, strings.Split(strings.Join(values, ","), ",")...)
+		}
+	}
 	for _, id := range asked {
 		if !slices.Contains(own, id) {
 			return nil, invalid("Requested sales channel is not part of the publishable key")

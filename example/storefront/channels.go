@@ -36,20 +36,17 @@ func (s *shop) listChannels(c echo.Context) error {
 
 // createChannel answers POST /admin/sales-channels.
 func (s *shop) createChannel(c echo.Context) error {
-	var in struct {
-		Name        string `json:"name"`
-		Description string `json:"description"`
-	}
-	if err := decode(c, &in); err != nil {
+	in, err := admin.ReadInput(c.Request())
+	if err != nil {
 		return err
 	}
-	if in.Name = strings.TrimSpace(in.Name); in.Name == "" {
+	made := channel{Name: strings.TrimSpace(in.RequiredText("name")), Description: in.Text("description")}
+	if err := in.Err(); err != nil {
+		return err
+	}
+	if made.Name == "" {
 		return invalid("Invalid request: Field 'name' is required")
 	}
-	if strings.ContainsRune(in.Name+in.Description, 0) { // PostgreSQL cannot keep it
-		return invalid("Invalid request: a NUL character cannot be stored")
-	}
-	made := channel{Name: in.Name, Description: in.Description}
 	made.ID, made.CreatedAt = newID("sc")
 	if _, err := s.db.ExecContext(c.Request().Context(), `INSERT INTO shop_channel (id, name, description, created_at) VALUES ($1, $2, $3, $4)`,
 		made.ID, made.Name, made.Description, made.CreatedAt); err != nil {

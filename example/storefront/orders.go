@@ -1,12 +1,13 @@
 package main
 
 import (
-	"cmp"
 	"database/sql"
+	"math"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/latchkey-go/latchkey/admin"
 	keyauth "github.com/latchkey-go/latchkey/middleware"
 )
 
@@ -34,26 +35,30 @@ func (s *shop) orders(c echo.Context) error {
 
 // createOrder answers POST /api/orders.
 func (s *shop) createOrder(c echo.Context) error {
-	var in struct {
-		Product  string `json:"product_id"`
-		Quantity int64  `json:"quantity"`
-	}
-	if err := decode(c, &in); err != nil {
+	in, err := admin.ReadInput(c.Request())
+	if err != nil {
 		return err
 	}
-	in.Quantity = cmp.Or(in.Quantity, 1)
-	if in.Quantity < 1 || in.Quantity > 1000 {
-		return invalid("Invalid request: quantity must be between 1 and 1000")
+	product := in.RequiredText("product_id")
+	quantity, given := in.Number("quantity")
+	if err := in.Err(); err != nil {
+		return err
+	}
+	if !given {
+		quantity = 1
+	}
+	if quantity < 1 || quantity > 1000 || quantity != math.Trunc(quantity) {
+		return invalid("Invalid request: quantity must be a whole number between 1 and 1000")
 	}
 	ctx := c.Request().Context()
 	var known int
-	if err := s.db.QueryRowContext(ctx, `SELECT count(*) FROM shop_product WHERE id = $1`, in.Product).Scan(&known); err != nil {
+	if err := s.db.QueryRowContext(ctx, `SELECT count(*) FROM shop_product WHERE id = $1`, product).Scan(&known); err != nil {
 		return failed("find product", err)
 	}
 	if known == 0 {
 		return &problem{http.StatusNotFound, "not_found", "There is no such product"}
 	}
-	made := order{Product: in.Product, Quantity: in.Quantity, CreatedBy: keyauth.Key(c).ID}
+	made := order{Product: product, Quantity: int64(quantity), CreatedBy: keyauth.Key(c).ID}
 	made.ID, made.CreatedAt = newID("order")
 	if _, err := s.db.ExecContext(ctx, `INSERT INTO shop_order (id, product_id, quantity, created_by, created_at) VALUES ($1, $2, $3, $4, $5)`,
 		made.ID, made.Product, made.Quantity, made.CreatedBy, made.CreatedAt); err != nil {

@@ -169,7 +169,9 @@ func (p *program) get(path string, header ...string) reply {
 
 func send(t *testing.T, r *http.Request) reply {
 	t.Helper()
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience}
+	// Not DisableKeepAlives: a server that is told that the connection will close does not wait for the rest of a body that is too large.
+	client := &http.Client{Transport: &http.Transport{}, Timeout: patience}
+	defer client.CloseIdleConnections()
 	answer, err := client.Do(r)
 	if err != nil {
 		t.Fatal(err)

@@ -18,48 +18,67 @@ func (a *app) routes() (*echo.Echo, error) {
 	e := echo.New()
 	e.HTTPErrorHandler = tellError(a.log)
 	e.IPExtractor = echo.ExtractIPDirect() // behind a proxy, take one of Echo's others
+	e.Pre(middleware.RemoveTrailingSlash())
 	e.Use(middleware.RequestID(), a.logRequests(), middleware.Recover(), middleware.ContextTimeout(10*time.Second))
 
 	e.GET("/healthz", a.healthz)
 	e.GET("/readyz", a.readyz)
 	e.GET("/metrics", a.metrics)
 
+	exists := routesOf(e)
+
 	// The storefront: publishable keys, sent by browsers. What a key may see is in its sales channels.
 	shop := e.Group("/store")
-	a.allowPages(e, shop, a.config.storeOrigins)
-	shop.Use(a.guard(store.Publishable))
-	shop.GET("/products", a.shop.products)
-	shop.GET("/regions", a.shop.regions)
+	a.allowPages(shop, exists, a.config.storeOrigins)
+	shop.Use(a.guard(store.Publishable, exists))
+	shop.Match(reading, "/products", a.shop.products)
+	shop.Match(reading, "/regions", a.shop.regions)
 	shop.POST("/carts", a.shop.createCart)
 
 	// The API for servers: secret keys. What a key may do is in its scopes.
-	secret := a.guard(store.Secret)
+	secret := a.guard(store.Secret, exists)
 	api := e.Group("/api", secret)
-	api.GET("/orders", a.shop.orders, keyauth.Require("orders:read"))
+	api.Match(reading, "/orders", a.shop.orders, keyauth.Require("orders:read"))
 	api.POST("/orders", a.shop.createOrder, keyauth.Require("orders:write"))
 
 	// Managing keys, and the shop's own sales channels beside them. Everything under /admin that is not the shop's is behind the
 	// guard that Mount is given.
 	staff := e.Group("/admin")
-	a.allowPages(e, staff, a.config.adminOrigins)
-	staff.GET("/sales-channels", a.shop.listChannels, secret, keyauth.Require("sales-channels:read"))
+	a.allowPages(staff, exists, a.config.adminOrigins)
+	staff.Match(reading, "/sales-channels", a.shop.listChannels, secret, keyauth.Require("sales-channels:read"))
 	staff.POST("/sales-channels", a.shop.createChannel, secret, keyauth.Require("sales-channels:write"))
 	return e, admin.Config{SalesChannels: a.shop, Logger: a.log}.Mount(staff, a.keys, secret)
 }
 
-// guard lets in keys of one type.
-func (a *app) guard(accepted store.Type) echo.MiddlewareFunc {
+// guard lets in keys of one type. Behind it follows what is the same for all routes.
+func (a *app) guard(accepted store.Type, exists routeTest) echo.MiddlewareFunc {
 	config := keyauth.Config{Keys: a.keys, Types: []store.Type{accepted}, Logger: a.log}
 	if a.config.medusa {
 		config.Errors = keyauth.MedusaErrors
+		config.Extractors = medusaHeader(accepted)
 	}
-	return keyauth.WithConfig(config)
+	guard, methods := keyauth.WithConfig(config), otherMethods(exists)
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		next = methods(next)
+		if a.config.medusa {
+			next = bodyFirst(next)
+		}
+		return guard(next)
+	}
+}
+
+// medusaHeader is the one place where Medusa looks for a key. The guards' defaults read x-api-key too.
+func medusaHeader(accepted store.Type) []keyauth.Extractor {
+	if accepted == store.Publishable {
+		return []keyauth.Extractor{keyauth.Header("x-publishable-api-key")}
+	}
+	return []keyauth.Extractor{keyauth.Basic}
 }
 
 // allowPages puts CORS in front of a group, where it is configured: before the guard, so that pages can read refusals too.
-func (a *app) allowPages(e *echo.Echo, g *echo.Group, origins []string) {
+func (a *app) allowPages(g *echo.Group, exists routeTest, origins []string) {
 	if len(origins) > 0 || a.config.medusa {
-		g.Use(cors(e, origins))
+		g.Use(cors(exists, origins))
 	}
 }
 

@@ -53,16 +53,27 @@ func TestShop(t *testing.T) {
 			})
 			t.Run("bad bodies are told", func(t *testing.T) {
 				for body, want := range map[string]string{
-					`{`:                           "Invalid request: unexpected EOF",
-					`[]`:                          "Invalid request: cannot unmarshal array",
-					`{"foo":1}`:                   `Invalid request: unknown field \"foo\"`,
-					`{"product_id":"prod_mug"}{}`: "more than one JSON value",
-					`{"product_id":"prod_mug","quantity":-1}`: "quantity must be between",
+					`{`:       "malformed JSON",
+					`{}`:      "Field 'product_id' is required",
+					`{}{}`:    "malformed JSON",
+					`[]`:      "Field '' is required",
+					`{"x":1}`: "Unrecognized fields: 'x'",
+					`{"product_id":"prod_mug","quantity":"3"}`: "Expected type: 'number' for field 'quantity', got: '3'",
+					`{"product_id":"prod_mug","quantity":1.5}`: "quantity must be a whole number",
+					`{"product_id":"prod_mug","quantity":-1}`:  "quantity must be a whole number",
 				} {
 					p.ask("POST", "/api/orders", body, secretKey(sk)).expect(t, 400, `"type":"invalid_data"`, want)
 				}
 				p.ask("POST", "/api/orders", `{"product_id":"prod_x"}`, secretKey(sk)).expect(t, 404)
 				p.ask("POST", "/api/orders", `{"product_id":"`+strings.Repeat("x", 200_000)+`"}`, secretKey(sk)).expect(t, 413)
+			})
+			t.Run("only who has a key learns which routes there are", func(t *testing.T) {
+				preflight := []string{"Origin: https://evil.example", "Access-Control-Request-Method: GET"} // CORS is off here
+				p.ask("OPTIONS", "/admin/api-keys", "", preflight...).expect(t, 401)
+				p.ask("OPTIONS", "/store/products", "", preflight...).expect(t, 404)
+				p.ask("PUT", "/api/orders", "").expect(t, 401)
+				p.ask("PUT", "/api/orders", "", secretKey(sk)).expect(t, 405)
+				p.ask("PUT", "/api/none", "", secretKey(sk)).expect(t, 404)
 			})
 			t.Run("metrics and health", func(t *testing.T) {
 				p.get("/healthz").expect(t, 200, `{"status":"ok"}`)

@@ -279,7 +279,7 @@ func TestStopping(t *testing.T) {
 			t.Fatal(err)
 		}
 		answers := bufio.NewReader(conn)
-		fmt.Fprintf(conn, "POST /api/orders HTTP/1.1\r\nHost: shop\r\nX-Api-Key: %s\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n", sk, len(order))
+		fmt.Fprintf(conn, "POST /api/orders HTTP/1.1\r\nHost: shop\r\nX-Api-Key: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n", sk, len(order))
 		if line, err := answers.ReadString('\n'); err != nil || !strings.Contains(line, "100") { // the handler is reading
 			t.Fatalf("%q, %v", line, err)
 		}
