@@ -22,7 +22,6 @@ type key struct {
 	// unapplied: while a change of this key was made, Redis failed its maker. Then Redis may be behind, which with a second
 	// fault is the one exception of the guarantee (COHERENCE 9).
 	unapplied bool
-	retried   bool // created by repeating an import whose outcome was not known
 }
 
 // promise is a change that had returned success: from then on no older version of the key may be seen.
@@ -45,6 +44,7 @@ func (k *key) newest(t moment) int64 {
 // answer is what came back for one request.
 type answer struct {
 	key          *key // nil: a token that no key has
+	lookup       bool // the key was used, not managed
 	instance     int
 	began, ended moment
 	err          error // of the transport; then nothing below is set

@@ -15,15 +15,16 @@ import (
 
 // load says how many clients there are. Each does one thing after another over connections that stay open.
 type load struct {
-	readers  int           // per instance
-	pause    time.Duration // of a reader between two requests
-	revokers int
-	others   int // who update, and who import tokens that were tried before they existed
-	stock    int // live keys to keep
+	readers   int           // per instance
+	pause     time.Duration // of a reader between two requests
+	strangers int           // per cent of the readers' requests that bring a token which no key has
+	revokers  int
+	others    int // who update, and who import tokens that were tried before they existed
+	stock     int // live keys to keep
 }
 
 // usual leaves a machine with two cores some air.
-var usual = load{readers: 3, pause: 5 * time.Millisecond, revokers: 8, others: 2, stock: 150}
+var usual = load{readers: 3, pause: 5 * time.Millisecond, strangers: 5, revokers: 8, others: 2, stock: 150}
 
 // run starts the clients. The function it returns ends them and waits for what they have begun.
 func (w *world) run(l load) (stop func()) {
@@ -40,9 +41,7 @@ func (w *world) run(l load) (stop func()) {
 			}
 		})
 	}
-	for len(w.ledger.live) < l.stock { // nobody else is there yet
-		w.ledger.add(w.create(w.anyone(), 50)...)
-	}
+	w.stock(l.stock)
 	strangers := make([]string, 50)
 	for n := range strangers {
 		strangers[n] = w.token()
@@ -50,7 +49,7 @@ func (w *world) run(l load) (stop func()) {
 	for _, i := range w.all {
 		for range l.readers {
 			every(l.pause, func() {
-				if rand.IntN(20) == 0 {
+				if rand.IntN(100) < l.strangers {
 					w.use(i, nil, strangers[rand.IntN(len(strangers))])
 				} else if k := w.ledger.some(); k != nil {
 					w.use(i, k, k.token)
@@ -81,6 +80,13 @@ func (w *world) run(l load) (stop func()) {
 		cancel()
 		clients.Wait()
 		w.aside.Wait()
+	}
+}
+
+// stock makes keys until there are n live ones.
+func (w *world) stock(n int) {
+	for w.ledger.alive() < n {
+		w.ledger.add(w.create(w.anyone(), 50)...)
 	}
 }
 
@@ -132,29 +138,42 @@ func (w *world) importOne(i *instance) {
 	k := &key{token: w.token()}
 	w.use(w.anyone(), k, k.token)
 	w.probe(k)
-	body, _ := json.Marshal(map[string]string{"token": k.token})
-	for tries, giveUp := 0, w.now()+moment(patience); ; tries++ {
-		a, got := w.ask(i, nil, "", http.MethodPost, "/soak/import", string(body))
-		if w.done(a) {
-			var made struct{ ID string }
-			if err := json.Unmarshal(got, &made); err != nil {
-				w.t.Errorf("import: %v in %s", err, got)
-				return
-			}
-			k.mu.Lock()
-			k.id, k.created = made.ID, w.now()
-			k.retried = tries > 0
-			k.mu.Unlock()
-			break
-		}
+	repeated := false
+	for giveUp := w.now() + moment(patience); !w.importAt(i, k); repeated = true {
 		if w.now() > giveUp {
-			w.report.violation(violation{silent, "import", a})
+			w.report.violation(violation{silent, "import", answer{key: k, instance: i.n}})
 			return
 		}
 		i = w.elsewhere()
 	}
+	if repeated && !repeatedImportsWait {
+		return
+	}
+	k.mu.Lock()
+	k.created = w.now()
+	k.mu.Unlock()
 	w.probe(k)
 	w.ledger.add(k)
+}
+
+// importAt gives the key's token to a key in the store, once. It reports false when the outcome is not known.
+func (w *world) importAt(i *instance, k *key) bool {
+	body, err := json.Marshal(map[string]string{"token": k.token})
+	if err != nil {
+		panic(err) // a string
+	}
+	a, got := w.ask(i, nil, "", http.MethodPost, "/soak/import", string(body))
+	if !w.done(a) {
+		return false
+	}
+	var made struct{ ID string }
+	if err := json.Unmarshal(got, &made); err != nil {
+		w.t.Errorf("import: %v in %s", err, got)
+	}
+	k.mu.Lock()
+	k.id = made.ID
+	k.mu.Unlock()
+	return true
 }
 
 // rename changes a key. When that has returned, nobody may see the version before.

@@ -47,7 +47,7 @@ func (r *report) count(a answer, v verdict) {
 	defer r.mu.Unlock()
 	p := r.now()
 	p.requests++
-	if !a.excused {
+	if a.lookup && !a.excused {
 		p.longest = max(p.longest, time.Duration(a.ended-a.began))
 	}
 	if a.err == nil && a.status == http.StatusOK {

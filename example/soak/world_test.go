@@ -78,8 +78,8 @@ func newWorld(t testing.TB, s setup, seed uint64) *world {
 	}
 	w := &world{
 		t: t, began: time.Now(), tolerant: !s.strict, rng: rand.New(rand.NewPCG(seed, 0)),
-		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1000}, Timeout: patience},
-		mint:   store.New(store.NewMemory()), probes: make(chan struct{}, 500),
+		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 32}, Timeout: patience},
+		mint:   store.New(store.NewMemory()), probes: make(chan struct{}, 100),
 	}
 	t.Cleanup(func() {
 		w.client.CloseIdleConnections()
@@ -167,6 +167,7 @@ func (w *world) settle() {
 
 // ask sends one request to an instance, with the key's token, and returns what came back, not judged yet.
 func (w *world) ask(i *instance, k *key, token, method, path, body string) (answer, []byte) {
+	before, faults := i.health() // first: the address may be that of a process which is being killed
 	r, err := http.NewRequest(method, *i.base.Load()+path, strings.NewReader(body))
 	if err != nil {
 		panic(err) // the path is ours
@@ -177,7 +178,6 @@ func (w *world) ask(i *instance, k *key, token, method, path, body string) (answ
 	if token != "" {
 		r.Header.Set("X-Api-Key", token)
 	}
-	before, faults := i.health()
 	a := answer{key: k, instance: i.n, began: w.now()}
 	got, err := w.client.Do(r)
 	var content []byte
@@ -206,6 +206,7 @@ func (w *world) ask(i *instance, k *key, token, method, path, body string) (answ
 // use sends the token to the guarded route and has the answer judged.
 func (w *world) use(i *instance, k *key, token string) answer {
 	a, body := w.ask(i, k, token, http.MethodGet, "/key", "")
+	a.lookup = true
 	if a.status == http.StatusOK {
 		var shown struct {
 			ID      string
