@@ -21,9 +21,10 @@ import (
 // T14: the store is out of reach.
 func TestStoreDown(t *testing.T) {
 	ctx := context.Background()
+	server := servers.Redis(t)
 	known := func(t *testing.T, o cache.Options) (*cache.Cache, *spy, *store.Record) {
 		t.Helper()
-		rdb, _ := client(t, servers.Redis(t).Addr())
+		rdb, _ := client(t, server.Addr())
 		rows := &spy{Store: store.NewMemory()}
 		c := open(t, o, rows, rdb)
 		ready(t, c)
@@ -81,16 +82,18 @@ func TestStoreDown(t *testing.T) {
 		want(t, "title", title(t, c, someRecord(nil)), "")
 	})
 	t.Run("stale answers do not enter the memory of the process", func(t *testing.T) {
-		c, rows, r := known(t, cache.Options{Lease: brisk})
+		first, rows, r := known(t, cache.Options{Lease: brisk})
+		rdb, _ := client(t, server.Addr())
+		c := open(t, cache.Options{Lease: brisk}, rows, rdb)
+		ready(t, first, c)
 		rows.feedDown.Store(true)
 		eventually(t, "the feed is out of reach", func() bool { return !c.Stats().Fresh })
-		hits := c.Stats().Hits
 		redisHits := c.Stats().RedisHits
 		for range 5 {
 			want(t, "title", title(t, c, r), "test")
 		}
-		want(t, "hits", c.Stats().Hits, hits)
 		want(t, "Redis hits", c.Stats().RedisHits, redisHits+5)
+		want(t, "keys in memory", c.Stats().Keys, 0)
 	})
 	t.Run("an error of any other kind is unavailable too", func(t *testing.T) {
 		rows := &odd{Memory: store.NewMemory()}
