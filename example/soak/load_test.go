@@ -58,7 +58,7 @@ func (w *world) run(l load) (stop func()) {
 		}
 	}
 	for range l.revokers {
-		every(time.Millisecond, func() {
+		every(10*time.Millisecond, func() {
 			if k := w.ledger.take(l.stock / 2); k != nil {
 				w.end(w.anyone(), k)
 			}
