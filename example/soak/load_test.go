@@ -24,7 +24,7 @@ type load struct {
 }
 
 // usual leaves a machine with two cores some air.
-var usual = load{readers: 3, pause: 5 * time.Millisecond, strangers: 5, revokers: 8, others: 2, stock: 150}
+var usual = load{readers: 3, pause: 5 * time.Millisecond, strangers: 5, revokers: 16, others: 2, stock: 150}
 
 // run starts the clients. The function it returns ends them and waits for what they have begun.
 func (w *world) run(l load) (stop func()) {
@@ -58,7 +58,7 @@ func (w *world) run(l load) (stop func()) {
 		}
 	}
 	for range l.revokers {
-		every(10*time.Millisecond, func() {
+		every(30*time.Millisecond, func() {
 			if k := w.ledger.take(l.stock / 2); k != nil {
 				w.end(w.anyone(), k)
 			}
@@ -246,7 +246,7 @@ func (w *world) end(i *instance, k *key) {
 			k.revoked = at
 			k.mu.Unlock()
 			w.probe(k)
-			w.report.revoked(time.Duration(at - asked))
+			w.report.revoked(time.Duration(at-asked), a.excused)
 			if verb == "roll" && !again {
 				w.succeed(got)
 			}

@@ -28,9 +28,10 @@ type phase struct {
 	late       int
 	exceptions int
 	longest    time.Duration
-	revokes    []time.Duration
-	recovery   time.Duration // until every instance was back to normal
-	goroutines int           // the most in one instance
+	revoked    int
+	revokes    []time.Duration // how long they took
+	recovery   time.Duration   // until every instance was back to normal
+	goroutines int             // the most in one instance
 }
 
 func (r *report) begin(name string) {
@@ -88,11 +89,15 @@ func (r *report) violation(v violation) {
 	r.violate(v)
 }
 
-func (r *report) revoked(took time.Duration) {
+// revoked counts a revoke that succeeded. How long it took says nothing when its instance was stopped meanwhile.
+func (r *report) revoked(took time.Duration, excused bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	p := r.now()
-	p.revokes = append(p.revokes, took)
+	p.revoked++
+	if !excused {
+		p.revokes = append(p.revokes, took)
+	}
 }
 
 func (r *report) recovered(after time.Duration) {
@@ -124,6 +129,7 @@ func (r *report) sum() phase {
 		total.longest = max(total.longest, p.longest)
 		total.recovery = max(total.recovery, p.recovery)
 		total.goroutines = max(total.goroutines, p.goroutines)
+		total.revoked += p.revoked
 		total.revokes = append(total.revokes, p.revokes...)
 	}
 	return total
@@ -152,7 +158,7 @@ func (r *report) progress() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return fmt.Sprintf("%-52s %d requests, %d revoked, %d late, %d undecided, %d violations, %d exceptions",
-		r.now().name, total.requests, len(total.revokes), total.late, total.undecided, r.violated, total.exceptions)
+		r.now().name, total.requests, total.revoked, total.late, total.undecided, r.violated, total.exceptions)
 }
 
 // String is the whole report as a table.
@@ -162,7 +168,7 @@ func (r *report) String() string {
 		"p50 ms", "p99 ms", "max ms", "longest", "recovery", "gorout")
 	total := r.sum()
 	for _, p := range append(slices.Clone(r.phases), &total) {
-		fmt.Fprintf(&s, "%-52s %9d %7d %5d %6d %5d %6d %7s %7s %7s %8s %8s %6d\n", p.name, p.requests, len(p.revokes), p.late, p.undecided, p.lost,
+		fmt.Fprintf(&s, "%-52s %9d %7d %5d %6d %5d %6d %7s %7s %7s %8s %8s %6d\n", p.name, p.requests, p.revoked, p.late, p.undecided, p.lost,
 			p.exceptions, millis(percentile(p.revokes, 50)), millis(percentile(p.revokes, 99)), millis(percentile(p.revokes, 100)),
 			millis(p.longest), millis(p.recovery), p.goroutines)
 	}
