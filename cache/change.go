@@ -25,15 +25,29 @@ func (c *Cache) Change(ctx context.Context, actor store.Actor, fn func(store.Tx)
 		}
 		return store.Change{}, err
 	}
-	if change.Last == 0 {
-		return change, nil
-	}
 	committed := c.clock.now() // 4.2
-	c.hear(change)
-	if err := c.settle(ctx, change, committed); err != nil {
+	settled := change
+	if change.Last == 0 {
+		if settled, err = c.nothing(ctx); err != nil {
+			return store.Change{}, err
+		}
+	}
+	c.hear(settled)
+	if err := c.settle(ctx, settled, committed); err != nil {
 		return store.Change{}, err
 	}
 	return change, nil
+}
+
+// nothing returns what to settle for a change that found nothing to do: all that has happened so far. What it found done may be the work
+// of a change whose caller never heard of its success, because the process died or the connection did, and this is the repetition: its
+// success promises just as much (COHERENCE 4.1, which lets it append an event instead; but a key that is gone has no lookup id to tell).
+func (c *Cache) nothing(ctx context.Context) (store.Change, error) {
+	feed, err := c.rows.Feed(ctx, maxEventID, 1)
+	if err != nil {
+		return store.Change{}, fmt.Errorf("cache: change nothing: %w", err)
+	}
+	return store.Change{FeedID: feed.ID, First: feed.Head + 1, Last: feed.Head}, nil
 }
 
 // hear handles an event of this process like one of any other: COHERENCE 4.5, and 5.1 without the acknowledgement. What has been

@@ -554,6 +554,51 @@ func TestCrashedChangerIsRepeatedElsewhere(t *testing.T) {
 	want(t, "B", title(t, b, r), "new")
 }
 
+// T12, for changes whose repetition finds nothing left to do: a delete of a deleted key, an import of what is there.
+func TestChangeThatChangesNothingWaits(t *testing.T) {
+	nothing := func(tx store.Tx) error {
+		_, err := tx.Find(context.Background(), store.Query{Limit: 1})
+		return err
+	}
+	over := func(t *testing.T, a, b *cache.Cache, memory store.Store) {
+		for range 5 {
+			r := someRecord(nil)
+			for _, c := range []*cache.Cache{a, b} {
+				want(t, "title before the insert", title(t, c, r), "")
+			}
+			insert(t, memory, r) // by a changer that crashes then: nobody is told
+			change(t, b, nothing)
+			for _, c := range []*cache.Cache{a, b} {
+				want(t, "title after the insert", title(t, c, r), "test")
+			}
+			change(t, memory, func(tx store.Tx) error {
+				return tx.Delete(context.Background(), r, store.Event{Kind: store.Deleted, At: time.Now()})
+			})
+			change(t, b, nothing)
+			for _, c := range []*cache.Cache{a, b} {
+				want(t, "title after the delete", title(t, c, r), "")
+			}
+		}
+	}
+	t.Run("with Redis", func(t *testing.T) {
+		a, b, _, memory := pairOfCaches(t, cache.Options{Lease: brisk}, servers.Redis(t))
+		over(t, a, b, memory)
+	})
+	t.Run("without Redis", func(t *testing.T) {
+		memory := store.NewMemory()
+		a, b := open(t, cache.Options{Lease: brisk}, memory, nil), open(t, cache.Options{Lease: brisk}, memory, nil)
+		ready(t, a, b)
+		over(t, a, b, memory)
+	})
+	t.Run("and fails when the store cannot say how far it has come", func(t *testing.T) {
+		rows := &spy{Store: store.NewMemory()}
+		c := open(t, cache.Options{Lease: brisk}, rows, nil)
+		rows.feedDown.Store(true)
+		_, err := c.Change(context.Background(), store.Actor{}, nothing)
+		wantUnavailable(t, err)
+	})
+}
+
 // T13: unknown tokens are remembered, and known at once when they become keys.
 func TestUnknownBecomesKnown(t *testing.T) {
 	for _, n := range []struct {

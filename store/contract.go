@@ -33,7 +33,8 @@ type Store interface {
 
 	// Change runs fn in one transaction that holds the feed's lock from its first statement to its commit, so that changes are
 	// serialised over all processes. When fn returns an error, everything is rolled back and that error is returned (so it is when
-	// fn appended no event: a change without an event is none, and the returned Change is empty). When the outcome of the commit is
+	// fn appended no event: a change without an event is none, and the returned Change is empty; a cache makes it wait all the same,
+	// since what it found done may be a change that not everybody has heard of). When the outcome of the commit is
 	// not known, the error must match ErrUnavailable. fn is run at most once. actor is written into each event.
 	Change(ctx context.Context, actor Actor, fn func(Tx) error) (Change, error)
 

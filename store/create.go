@@ -95,6 +95,9 @@ func (k *Keys) newRecord(n NewKey, who who, now time.Time) (*Record, error) {
 	if err := k.settle(&r.Key, now); err != nil {
 		return nil, err
 	}
+	if !r.Key.ExpiresAt.IsZero() && !r.Key.ExpiresAt.After(now) {
+		return nil, Errorf(ErrInvalid, "Field 'expires_at' is in the past: %s", r.Key.ExpiresAt.Format(wireTime))
+	}
 	if err := who.holder.mayGrant(&r.Key); err != nil {
 		return nil, err
 	}

@@ -130,6 +130,7 @@ func TestCreateRefusesBadInputAsAWhole(t *testing.T) {
 		"a rate limit of no window":  {Type: store.Secret, RateLimit: store.RateLimit{Requests: 5}},
 		"a negative rate limit":      {Type: store.Secret, RateLimit: store.RateLimit{Requests: -5, Window: time.Minute}},
 		"an expiry beyond the years": {Type: store.Secret, ExpiresAt: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)},
+		"an expiry that has passed":  {Type: store.Secret, ExpiresAt: start},
 		"an expiry before 1970":      {Type: store.Secret, ExpiresAt: time.Date(1969, 1, 1, 0, 0, 0, 0, time.UTC)},
 	} {
 		_, err := b.keys.CreateMany(b.ctx, []store.NewKey{{Type: store.Secret, Title: "good"}, n})

@@ -138,16 +138,12 @@ func (w *world) importOne(i *instance) {
 	k := &key{token: w.token()}
 	w.use(w.anyone(), k, k.token)
 	w.probe(k)
-	repeated := false
-	for giveUp := w.now() + moment(patience); !w.importAt(i, k); repeated = true {
+	for giveUp := w.now() + moment(patience); !w.importAt(i, k); {
 		if w.now() > giveUp {
 			w.report.violation(violation{silent, "import", answer{key: k, instance: i.n}})
 			return
 		}
 		i = w.elsewhere()
-	}
-	if repeated && !repeatedImportsWait {
-		return
 	}
 	k.mu.Lock()
 	k.created = w.now()

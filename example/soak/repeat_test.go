@@ -9,16 +9,8 @@ import (
 	"time"
 )
 
-// repeatedImportsWait: store.Keys.ImportToken, when it finds the token imported, waits until every instance knows it. It does not yet:
-// it appends no event then, so that a client whose first import committed and got no answer is told of success while instances that
-// remember the token as unknown still refuse it, for up to a lease (COHERENCE 4.1 asks for the event). Once it does, make this true.
-const repeatedImportsWait = false
-
 // TestRepeatedImport: whoever repeats an import whose answer was lost, and is told that it succeeded, has a key that works everywhere.
 func TestRepeatedImport(t *testing.T) {
-	if !repeatedImportsWait {
-		t.Skip("KNOWN GAP, not tested: see repeatedImportsWait")
-	}
 	w := newWorld(t, setup{}, 1)
 	for range 20 {
 		k := &key{token: w.token()}
