@@ -37,6 +37,15 @@ func TestOpenRefuses(t *testing.T) {
 		db.SetMaxOpenConns(1)
 		open(t, db)
 	})
+	t.Run("a file of something else", func(t *testing.T) {
+		file := filepath.Join(t.TempDir(), "keys.db")
+		if err := os.WriteFile(file, []byte(strings.Repeat("root:x:0:0:root:/root:/bin/bash\n", 50)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := sqlite.Open(pool(t, file+"?_pragma=busy_timeout(5000)")); !errors.Is(err, store.ErrWrongDialect) {
+			t.Errorf("Open: %v", err)
+		}
+	})
 	t.Run("no pool at all", func(t *testing.T) {
 		if _, err := sqlite.Open(nil); !errors.Is(err, store.ErrInvalid) {
 			t.Errorf("Open: %v", err)

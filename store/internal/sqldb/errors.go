@@ -14,6 +14,7 @@ var errTimeout = errors.New("no answer in time")
 // Result codes of SQLite (sqlite.org/rescode.html).
 const (
 	sqliteBusy             = 5
+	sqliteNotADatabase     = 26
 	sqliteConstraintKey    = 1555 // SQLITE_CONSTRAINT_PRIMARYKEY
 	sqliteConstraintUnique = 2067
 )
@@ -27,6 +28,8 @@ func (s *Store) fail(doing string, err error) error {
 		kind = store.ErrConflict
 	case strings.HasPrefix(state, "22"): // data exception: a time out of range …
 		kind = store.ErrInvalid
+	case code&0xff == sqliteNotADatabase: // a file of something else
+		kind = store.ErrWrongDialect
 	}
 	return fmt.Errorf("%s: %s: %w: %w", s.d.Name, doing, kind, err)
 }
