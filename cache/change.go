@@ -12,7 +12,8 @@ import (
 
 // Change implements store.Store. When it returns success, no process that uses the store answers from before the change, which takes a
 // little more than one Lease. When the store has committed but that cannot be promised, or when ctx ends first, the error matches
-// store.ErrUnavailable: the change is in effect within one lease all the same, and repeating it is safe.
+// store.ErrUnavailable: nothing is promised then, and repeating the change, which is safe, gives the promise. A change that finds nothing to do
+// waits too (see nothing).
 func (c *Cache) Change(ctx context.Context, actor store.Actor, fn func(store.Tx) error) (store.Change, error) {
 	if !c.changes.begin() {
 		return store.Change{}, store.ErrClosed

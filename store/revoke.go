@@ -5,9 +5,8 @@ import (
 	"time"
 )
 
-// repeatWindow is how long after its death another revoke of the same key is still told to every cache: a retry after a crash must
-// wait as the first would have (COHERENCE 4.1), but strangers must not fill the log (COHERENCE 14). It is twice the greatest
-// MaxStale that package cache allows.
+// repeatWindow is how long after its death another revoke of the same key still appends an event (COHERENCE 4.1). After it, the repetition
+// waits in the cache as any change does and leaves no line, so that strangers cannot fill the log (COHERENCE 14).
 const repeatWindow = 20 * time.Minute
 
 // Revoke ends a key now. When it returns, no instance accepts the key any more (COHERENCE 9).
