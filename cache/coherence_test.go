@@ -230,7 +230,7 @@ func TestChangeDuringACommand(t *testing.T) {
 		t.Helper()
 		w := someRecord(nil)
 		insert(t, memory, w)
-		eventually(t, "Redis is in use", func() bool { title(t, c, w); return c.Stats().Fills > 0 })
+		putInRedis(t, c, w)
 	}
 	t.Run("T3: a fill that comes after the change", func(t *testing.T) {
 		h := newHold("evalsha", false)
@@ -399,16 +399,7 @@ func TestRedisLosesData(t *testing.T) {
 		a, b, _, memory = pairOfCaches(t, cache.Options{Lease: brisk}, server)
 		r = someRecord(nil)
 		insert(t, memory, r)
-		eventually(t, "Redis has the key", func() bool {
-			title(t, a, r)
-			if a.Stats().Fills > 0 {
-				return true
-			}
-			change(t, a, func(tx store.Tx) error {
-				return tx.Append(ctx, r, store.Event{Kind: store.Updated, At: time.Now()})
-			})
-			return false
-		})
+		putInRedis(t, a, r)
 		rdb, _ = client(t, server.Addr())
 		return a, b, memory, r, rdb
 	}
@@ -666,7 +657,7 @@ func TestEventWithoutAKeyDropsWhatRedisHas(t *testing.T) {
 			change(t, a, func(tx store.Tx) error {
 				return tx.Insert(context.Background(), r, store.Event{Kind: store.Created, At: time.Now()})
 			})
-			eventually(t, "Redis has the key", func() bool { title(t, a, r); return a.Stats().Fills > 0 })
+			putInRedis(t, a, r)
 			resets := a.Stats().Resets + b.Stats().Resets
 			hits := b.Stats().RedisHits
 			eventually(t, "B has it from there", func() bool { title(t, b, r); return b.Stats().RedisHits > hits })

@@ -182,6 +182,27 @@ func caughtUp(t testing.TB, rows store.Store, caches ...*cache.Cache) {
 	}
 }
 
+// putInRedis looks the key up until Redis has its record: a fill is best effort, and on a busy machine one may be lost. Each new try
+// appends an event, which takes the record out of the process's memory.
+func putInRedis(t testing.TB, c *cache.Cache, r *store.Record) {
+	t.Helper()
+	fills := func() uint64 { s := c.Stats(); return s.Fills + s.FillsLost }
+	eventually(t, "Redis has the record", func() bool {
+		before, tried := c.Stats().Fills, fills()
+		title(t, c, r)
+		for i := 0; i < 200 && fills() == tried; i++ {
+			time.Sleep(time.Millisecond)
+		}
+		if c.Stats().Fills > before {
+			return true
+		}
+		change(t, c, func(tx store.Tx) error {
+			return tx.Append(context.Background(), r, store.Event{Kind: store.Updated, At: time.Now()})
+		})
+		return false
+	})
+}
+
 // eventually fails the test when ok does not come true.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
