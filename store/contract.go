@@ -52,7 +52,7 @@ type Store interface {
 	// Events returns audit events, oldest first.
 	Events(ctx context.Context, q EventQuery) ([]Event, error)
 	// PruneEvents removes events older than before and returns how many. The newest event always stays, so that the feed
-	// keeps its head.
+	// keeps its head, and so do those of kind Deleted, which are what keeps a deleted key from coming back with an import.
 	PruneEvents(ctx context.Context, before time.Time) (int, error)
 	// Feed returns, in one statement, the feed's id, its head and the oldest events after the given number, at most limit
 	// of them. Events that have been pruned are missing: whoever finds a gap must drop what it has cached.

@@ -147,16 +147,30 @@ func (k *Keys) ImportToken(ctx context.Context, token string, in NewKey) (*Key, 
 	k.giveToken(r, t)
 
 	var known *Key
-	seen := false
+	seen, keyID := false, ""
+	// A key whose events have been pruned is known by itself; one that comes to be after this question has its event still.
+	if found, err := k.store.Lookup(ctx, r.Key.LookupID, ""); err != nil {
+		return nil, false, undecided(err)
+	} else if found.Record != nil {
+		seen, keyID = true, found.Record.Key.ID
+	}
 	err = k.change(ctx, "import", func(tx Tx) error {
 		past, err := tx.Events(ctx, EventQuery{LookupID: r.Key.LookupID, Limit: 1})
 		if err != nil {
 			return err
 		}
-		if seen = len(past) > 0; !seen {
+		if len(past) > 0 {
+			seen, keyID = true, past[0].KeyID
+		}
+		if !seen {
+			if r.Key.Type == Secret {
+				if err := k.checkNewSecrets(ctx, tx, 1, now); err != nil {
+					return err
+				}
+			}
 			return tx.Insert(ctx, r, eventFor(r, Created, now, map[string]string{"origin": "import"}))
 		}
-		found, err := tx.Find(ctx, Query{Filter: Filter{IDs: []string{past[0].KeyID}}})
+		found, err := tx.Find(ctx, Query{Filter: Filter{IDs: []string{keyID}}})
 		if err == nil && len(found) > 0 {
 			known = &found[0].Key
 		}

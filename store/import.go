@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"strconv"
+	"time"
 )
 
 // MaxImport is the greatest number of keys that one call of Import takes.
@@ -32,7 +33,7 @@ type ImportResult struct {
 type Refusal struct{ ID, Reason string }
 
 // Import takes over up to MaxImport keys in one change. It never updates, un-revokes or makes again a key that is known here or has been
-// deleted here, so it may be run again at any time; keys that it cannot take are named in the result and do not hinder the others. With dryRun
+// deleted here (by its id, and where the token is known also by that), so it may be run again at any time; keys that it cannot take are named in the result and do not hinder the others. With dryRun
 // nothing is written and the result is what it would be. An error means that nothing of the batch was imported.
 func (k *Keys) Import(ctx context.Context, batch []ImportKey, dryRun bool) (ImportResult, error) {
 	if len(batch) > MaxImport {
@@ -64,16 +65,20 @@ func (k *Keys) Import(ctx context.Context, batch []ImportKey, dryRun bool) (Impo
 	}
 	errDry := Errorf(ErrNotAllowed, "dry run") // rolls the change back
 	err := k.change(ctx, "import", func(tx Tx) error {
-		known, taken, err := k.alreadyHere(ctx, tx, ids, tokens)
+		known, taken, err := alreadyHere(ctx, tx, ids, tokens)
+		if err != nil {
+			return err
+		}
+		gone, err := deletedHere(ctx, tx)
 		if err != nil {
 			return err
 		}
 		for _, r := range records {
 			switch {
-			case known[r.Key.ID] == alive:
+			case known[r.Key.ID]:
 				result.Known++
 				continue
-			case known[r.Key.ID] == deleted:
+			case gone.ids[r.Key.ID], gone.tokens[r.Key.LookupID]:
 				result.Gone++
 				continue
 			case r.Key.Token != "" && taken[r.Key.Token]:
@@ -118,6 +123,11 @@ func (k *Keys) importRecord(in ImportKey) (*Record, error) {
 	}
 	key.Version, key.LookupID, key.Token = 1, LookupID{}, ""
 	key.CreatedAt, key.UpdatedAt, key.RevokedAt, key.LastUsedAt = toMillis(key.CreatedAt), toMillis(key.UpdatedAt), toMillis(key.RevokedAt), toMillis(key.LastUsedAt)
+	for _, t := range []time.Time{key.CreatedAt, key.UpdatedAt, key.RevokedAt, key.LastUsedAt} {
+		if t.After(latest) {
+			return nil, Errorf(ErrInvalid, "one of its times is after the year %d", latest.Year())
+		}
+	}
 	key.Revoked = false
 	key.Revoked = key.isDead(k.now())
 	switch key.Type {
@@ -145,30 +155,32 @@ func (k *Keys) importRecord(in ImportKey) (*Record, error) {
 	return r, nil
 }
 
-type presence int
-
-const (
-	alive presence = iota + 1
-	deleted
-)
-
-// alreadyHere tells which ids are known, alive or deleted, and which publishable tokens are taken.
-func (k *Keys) alreadyHere(ctx context.Context, tx Tx, ids, tokens []string) (map[string]presence, map[string]bool, error) {
-	known, taken := make(map[string]presence), make(map[string]bool)
-	past, err := tx.Events(ctx, EventQuery{KeyIDs: ids, Kind: Deleted})
-	if err != nil {
-		return nil, nil, err
-	}
-	for _, e := range past {
-		known[e.KeyID] = deleted
-	}
+// alreadyHere tells which ids are known and which publishable tokens are taken.
+func alreadyHere(ctx context.Context, tx Tx, ids, tokens []string) (known, taken map[string]bool, err error) {
+	known, taken = make(map[string]bool), make(map[string]bool)
 	found, err := tx.Find(ctx, Query{Filter: Filter{Or: []Filter{{IDs: ids}, {Tokens: tokens}}}})
-	if err != nil {
-		return nil, nil, err
-	}
 	for _, r := range found {
-		known[r.Key.ID] = alive
+		known[r.Key.ID] = true
 		taken[r.Key.Token] = true
 	}
-	return known, taken, nil
+	return known, taken, err
+}
+
+// graves are the keys that have been deleted, by their ids and by what their tokens were found by.
+type graves struct {
+	ids    map[string]bool
+	tokens map[LookupID]bool
+}
+
+// deletedHere reads them from the event log, which keeps these events for ever.
+func deletedHere(ctx context.Context, tx Tx) (graves, error) {
+	g := graves{ids: make(map[string]bool), tokens: make(map[LookupID]bool)}
+	events, err := tx.Events(ctx, EventQuery{Kind: Deleted})
+	for _, e := range events {
+		g.ids[e.KeyID] = true
+		if !e.LookupID.IsZero() {
+			g.tokens[e.LookupID] = true
+		}
+	}
+	return g, err
 }

@@ -41,6 +41,7 @@ type legacy struct {
 
 	mu       sync.Mutex
 	outcomes map[LookupID]outcome
+	turns    map[string]*turn   // by redacted form
 	waiting  map[string]upgrade // by key id
 	running  bool
 	closed   bool
@@ -64,6 +65,7 @@ func (l *legacy) init(k *Keys) {
 	l.keys = k
 	l.slots = make(chan struct{}, max(1, k.o.MaxScrypt))
 	l.outcomes = make(map[LookupID]outcome)
+	l.turns = make(map[string]*turn)
 	l.waiting = make(map[string]upgrade)
 }
 
@@ -92,16 +94,11 @@ func (l *legacy) check(ctx context.Context, t Token, candidates []*Record, now t
 		return pick(usable, o.keyID)
 	}
 
-	wait := time.NewTimer(legacyWait)
-	defer wait.Stop()
-	select {
-	case l.slots <- struct{}{}:
-		defer func() { <-l.slots }()
-	case <-wait.C:
-		return nil, fmt.Errorf("store: too many imported keys are being checked at once: %w", ErrUnavailable)
-	case <-ctx.Done():
-		return nil, fmt.Errorf("store: waiting to check an imported key: %w: %w", ErrUnavailable, ctx.Err())
+	done, err := l.begin(ctx, t.Redacted())
+	if err != nil {
+		return nil, err
 	}
+	defer done()
 	if o, ok := l.remembered(id, named, now); ok { // somebody else was asking the same
 		return pick(usable, o.keyID)
 	}
@@ -112,13 +109,75 @@ func (l *legacy) check(ctx context.Context, t Token, candidates []*Record, now t
 			return nil, fmt.Errorf("store: scrypt: %w: %w", ErrUnavailable, err)
 		}
 		if subtle.ConstantTimeCompare(sum, r.LegacyHash) == 1 {
-			found = r.Key.ID
-			l.later(r, id)
+			// A key with this token may have been deleted here, one that was made by ImportToken: its twin must not take its place.
+			past, err := l.keys.store.Events(ctx, EventQuery{LookupID: id, Kind: Deleted, Limit: 1})
+			if err != nil {
+				return nil, undecided(err)
+			}
+			if len(past) == 0 {
+				found = r.Key.ID
+				l.later(r, id)
+			}
 			break
 		}
 	}
 	l.remember(id, outcome{candidates: named, keyID: found, until: now.Add(legacyMemory)}, now)
 	return pick(usable, found)
+}
+
+// begin waits for a place among the computations, for legacyWait at most, and returns what gives it back. Of each redacted form only
+// one token at a time stands in the queue for the places: whoever floods one key keeps no other from its first use.
+func (l *legacy) begin(ctx context.Context, redacted string) (done func(), err error) {
+	turn := l.turn(redacted)
+	wait := time.NewTimer(legacyWait)
+	defer wait.Stop()
+	for _, place := range []chan struct{}{turn.taken, l.slots} {
+		select {
+		case place <- struct{}{}:
+			continue
+		case <-wait.C:
+			err = fmt.Errorf("store: too many imported keys are being checked at once: %w", ErrUnavailable)
+		case <-ctx.Done():
+			err = fmt.Errorf("store: waiting to check an imported key: %w: %w", ErrUnavailable, ctx.Err())
+		}
+		if place == l.slots {
+			<-turn.taken
+		}
+		l.leave(redacted)
+		return nil, err
+	}
+	return func() {
+		<-l.slots
+		<-turn.taken
+		l.leave(redacted)
+	}, nil
+}
+
+// turn is the queue of one redacted form; it is there while somebody is in it.
+type turn struct {
+	taken chan struct{}
+	users int
+}
+
+func (l *legacy) turn(redacted string) *turn {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	t := l.turns[redacted]
+	if t == nil {
+		t = &turn{taken: make(chan struct{}, 1)}
+		l.turns[redacted] = t
+	}
+	t.users++
+	return t
+}
+
+func (l *legacy) leave(redacted string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	t := l.turns[redacted]
+	if t.users--; t.users == 0 {
+		delete(l.turns, redacted)
+	}
 }
 
 // fingerprint names records and their versions, so that an outcome is not used for others.

@@ -269,6 +269,112 @@ func TestImport(t *testing.T) {
 	}
 }
 
+// bury imports a token by itself and deletes the key: the token must never work again.
+func (b *bench) bury(token string) {
+	b.Helper()
+	key, made, err := b.keys.ImportToken(b.ctx, token, store.NewKey{})
+	if err != nil || !made {
+		b.Fatal(made, err)
+	}
+	if _, err := b.keys.Revoke(b.ctx, key.ID); err != nil {
+		b.Fatal(err)
+	}
+	if err := b.keys.Delete(b.ctx, key.ID); err != nil {
+		b.Fatal(err)
+	}
+}
+
+func TestADeletedTokenDoesNotComeBack(t *testing.T) {
+	public := store.ImportKey{Key: store.Key{ID: "apk_pub", Type: store.Publishable}, Token: "pk" + medusaSecret[2:]}
+	refused := func(b *bench, token string) {
+		b.Helper()
+		if key, err := b.keys.Authenticate(b.ctx, token); !errors.Is(err, store.ErrUnauthenticated) {
+			b.Errorf("it works again: %+v, %v", key, err)
+		}
+	}
+	t.Run("with an import after it", func(t *testing.T) {
+		b := newBench(t, store.Options{})
+		b.bury(public.Token)
+		b.bury(medusaSecret)
+		result := b.imports(public, medusaKey(t, "apk_sec", medusaSecret)) // of a secret only scrypt is known then
+		if result.Gone != 1 {
+			t.Errorf("%+v, want the publishable key gone", result)
+		}
+		refused(b, public.Token)
+		refused(b, medusaSecret)
+	})
+	t.Run("with a twin that was imported before it", func(t *testing.T) {
+		b := newBench(t, store.Options{})
+		key, _, err := b.keys.ImportToken(b.ctx, medusaSecret, store.NewKey{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.imports(medusaKey(t, "apk_sec", medusaSecret))
+		if got, err := b.keys.Authenticate(b.ctx, medusaSecret); err != nil || got.ID != key.ID {
+			t.Fatalf("%+v, %v", got, err)
+		}
+		if _, err := b.keys.Revoke(b.ctx, key.ID); err != nil {
+			t.Fatal(err)
+		}
+		refused(b, medusaSecret)
+		if err := b.keys.Delete(b.ctx, key.ID); err != nil {
+			t.Fatal(err)
+		}
+		refused(b, medusaSecret)
+	})
+	t.Run("when the log is pruned", func(t *testing.T) {
+		b := newBench(t, store.Options{})
+		b.imports(public)
+		if _, err := b.keys.Revoke(b.ctx, "apk_pub"); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.keys.Delete(b.ctx, "apk_pub"); err != nil {
+			t.Fatal(err)
+		}
+		kept, made, err := b.keys.ImportToken(b.ctx, medusaSecret, store.NewKey{})
+		if err != nil || !made {
+			t.Fatal(made, err)
+		}
+		b.create(store.NewKey{Type: store.Publishable})
+		if n, err := b.keys.PruneEvents(b.ctx, start.Add(time.Hour)); err != nil || n == 0 {
+			t.Fatal(n, err)
+		}
+		if result := b.imports(public); result.Gone != 1 {
+			t.Errorf("%+v", result)
+		}
+		refused(b, public.Token)
+		if key, made, err := b.keys.ImportToken(b.ctx, medusaSecret, store.NewKey{}); err != nil || made || key == nil || key.ID != kept.ID {
+			t.Errorf("a key that is there, its events pruned: %+v, %v, %v", key, made, err)
+		}
+	})
+}
+
+func TestAFloodForOneKeyLeavesTheOthersTheirFirstUse(t *testing.T) {
+	b := newBench(t, store.Options{MaxScrypt: 1})
+	other := "sk_7d20" + medusaSecret[7:]
+	b.imports(medusaKey(t, "apk_flooded", similar(1)), medusaKey(t, "apk_other", other))
+	stop := make(chan struct{})
+	var flood sync.WaitGroup
+	for w := range 60 {
+		flood.Go(func() {
+			for n := 1000 * (w + 1); ; n++ {
+				select {
+				case <-stop:
+					return
+				default:
+					_, _ = b.keys.Authenticate(b.ctx, similar(n))
+				}
+			}
+		})
+	}
+	time.Sleep(100 * time.Millisecond) // the flood is there; nothing depends on it but that the test can fail
+	if key, err := b.keys.Authenticate(b.ctx, other); err != nil || key.ID != "apk_other" {
+		t.Errorf("the first use of another key: %+v, %v", key, err)
+	}
+	close(stop)
+	flood.Wait()
+}
+
 func TestMaxActiveSecrets(t *testing.T) {
 	b := newBench(t, store.Options{MaxActiveSecrets: 1})
 	wants := func(err error, message string) {
@@ -318,5 +424,11 @@ func TestMaxActiveSecrets(t *testing.T) {
 	_, err = b.keys.Create(b.ctx, store.NewKey{Type: store.Secret})
 	wants(err, second) // two that expire already
 	b.clock.advance(time.Hour)
-	b.create(store.NewKey{Type: store.Secret})
+	last := b.create(store.NewKey{Type: store.Secret, ExpiresAt: b.clock.Now().Add(time.Minute)})
+	_, _, err = b.keys.ImportToken(b.ctx, medusaSecret, store.NewKey{})
+	wants(err, second)
+	b.clock.advance(time.Minute)
+	b.create(store.NewKey{Type: store.Secret}) // the last one has expired
+	_, err = b.keys.Update(b.ctx, last.Key.ID, store.Patch{ExpiresAt: &time.Time{}})
+	wants(err, second)
 }

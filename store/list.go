@@ -54,8 +54,8 @@ func (k *Keys) Events(ctx context.Context, q EventQuery) ([]Event, error) {
 	return events, nil
 }
 
-// PruneEvents removes events older than before and returns how many. A token whose events are all gone counts as never seen
-// by ImportToken.
+// PruneEvents removes events older than before and returns how many. Deletions stay in the log for ever: they keep deleted keys from
+// coming back with an import.
 func (k *Keys) PruneEvents(ctx context.Context, before time.Time) (int, error) {
 	n, err := k.store.PruneEvents(ctx, before)
 	if err != nil {

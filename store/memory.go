@@ -340,7 +340,7 @@ func (m *Memory) PruneEvents(ctx context.Context, before time.Time) (int, error)
 		return 0, err
 	}
 	had := len(m.events)
-	m.events = slices.DeleteFunc(m.events, func(e Event) bool { return e.At.Before(before) && e.ID != m.head })
+	m.events = slices.DeleteFunc(m.events, func(e Event) bool { return e.At.Before(before) && e.ID != m.head && e.Kind != Deleted })
 	return had - len(m.events), nil
 }
 

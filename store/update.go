@@ -98,6 +98,11 @@ func (k *Keys) patch(ctx context.Context, tx Tx, r *Record, p Patch) error {
 	} else if err := checkAttributes(key); err != nil {
 		return err
 	}
+	if key.Type == Secret && before.Check(now) != nil && key.Check(now) == nil { // brought back to life
+		if err := k.checkNewSecrets(ctx, tx, 1, now); err != nil {
+			return err
+		}
+	}
 	set("title", key.Title != before.Title)
 	set("scopes", !sameList(key.Scopes, before.Scopes))
 	set("metadata", !maps.Equal(key.Metadata, before.Metadata))

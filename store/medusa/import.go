@@ -61,7 +61,7 @@ func Import(ctx context.Context, from *sql.DB, keys *store.Keys, o Options) (Sum
 	}
 	summary := Summary{LastID: o.After}
 	for {
-		page, err := source.page(ctx, summary.LastID, o.BatchSize)
+		page, err := source.page(ctx, summary.LastID, summary.Read == 0 && o.After == "", o.BatchSize)
 		if err != nil {
 			return summary, fmt.Errorf("medusa: reading keys after %q: %w", summary.LastID, err)
 		}

@@ -151,6 +151,10 @@ func TestImportNamesWhatItCannotTake(t *testing.T) {
 	insert(t, db, "apk_4", "type", "secret", "salt", "00", "redacted", "sk_a***b", "token", "no hex at all")
 	insert(t, db, "apk_5", "type", "secret", "salt", "00", "redacted", "sk_a***b", "token", "abcdef")
 	insert(t, db, "apk_6", "token", publishableToken(6))
+	insert(t, db, "apk_7", "token", publishableToken(7), "revoked_at", "infinity")
+	insert(t, db, "apk_8", "token", publishableToken(8), "created_at", "-infinity")
+	insert(t, db, "apk_9", "token", publishableToken(9), "revoked_at", "33658-01-01")
+	insert(t, db, "", "token", publishableToken(10))
 	for _, dry := range []bool{true, false} {
 		summary, err := medusa.Import(ctx, db, keys, medusa.Options{DryRun: dry, BatchSize: 2})
 		var refused []string
@@ -160,7 +164,7 @@ func TestImportNamesWhatItCannotTake(t *testing.T) {
 				t.Errorf("%s without a reason", r.ID)
 			}
 		}
-		if err != nil || summary.Imported != 2 || summary.Read != 6 || strings.Join(refused, " ") != "apk_2 apk_3 apk_4 apk_5" {
+		if err != nil || summary.Imported != 2 || summary.Read != 10 || strings.Join(refused, " ") != " apk_2 apk_3 apk_4 apk_5 apk_7 apk_8 apk_9" {
 			t.Errorf("dry run %v: %+v, %v", dry, summary, err)
 		}
 		if n := count(t, keys); n != map[bool]int{true: 0, false: 2}[dry] {

@@ -30,19 +30,32 @@ type row struct {
 	revokedBy                                        sql.NullString
 	lastUsedAt, revokedAt, deletedAt                 sql.NullTime
 	createdAt, updatedAt                             sql.NullTime
+	infinite                                         bool // one of its times is; it then stands as NULL here
 	channels                                         []string
 }
 
+// behind is the condition that a row comes after the one with the id $1; nothing comes before the first row, whose id may be ”.
+func behind(first bool) string {
+	if first {
+		return `id COLLATE "C" >= $1`
+	}
+	return `id COLLATE "C" > $1`
+}
+
 func (t tables) count(ctx context.Context, after string) (n int, err error) {
-	err = t.db.QueryRowContext(ctx, `SELECT count(*) FROM `+t.name("api_key")+` WHERE id COLLATE "C" > $1`, after).Scan(&n)
+	err = t.db.QueryRowContext(ctx, `SELECT count(*) FROM `+t.name("api_key")+` WHERE `+behind(after == ""), after).Scan(&n)
 	return n, err
 }
 
-// page returns up to limit rows with an id greater than after, in the order of their ids by bytes.
-func (t tables) page(ctx context.Context, after string, limit int) ([]row, error) {
+// page returns up to limit rows with an id greater than after (from the very first row on, if that is what first says), in the order of their
+// ids by bytes.
+func (t tables) page(ctx context.Context, after string, first bool, limit int) ([]row, error) {
+	finite := func(column string) string { return `CASE WHEN isfinite(` + column + `) THEN ` + column + ` END` }
 	rows, err := t.db.QueryContext(ctx, `SELECT id, coalesce(token, ''), coalesce(salt, ''), coalesce(redacted, ''), coalesce(title, ''), coalesce(type, ''),
-		coalesce(created_by, ''), revoked_by, last_used_at, created_at, updated_at, revoked_at, deleted_at
-		FROM `+t.name("api_key")+` WHERE id COLLATE "C" > $1 ORDER BY id COLLATE "C" LIMIT $2`, after, limit)
+		coalesce(created_by, ''), revoked_by, `+finite("last_used_at")+`, `+finite("created_at")+`, `+finite("updated_at")+`, `+finite("revoked_at")+`, `+finite("deleted_at")+`,
+		NOT (coalesce(isfinite(last_used_at), true) AND coalesce(isfinite(created_at), true) AND coalesce(isfinite(updated_at), true)
+			AND coalesce(isfinite(revoked_at), true) AND coalesce(isfinite(deleted_at), true))
+		FROM `+t.name("api_key")+` WHERE `+behind(first)+` ORDER BY id COLLATE "C" LIMIT $2`, after, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +65,7 @@ func (t tables) page(ctx context.Context, after string, limit int) ([]row, error
 	for rows.Next() {
 		var r row
 		if err := rows.Scan(&r.id, &r.token, &r.salt, &r.redacted, &r.title, &r.typ, &r.createdBy, &r.revokedBy,
-			&r.lastUsedAt, &r.createdAt, &r.updatedAt, &r.revokedAt, &r.deletedAt); err != nil {
+			&r.lastUsedAt, &r.createdAt, &r.updatedAt, &r.revokedAt, &r.deletedAt, &r.infinite); err != nil {
 			return nil, err
 		}
 		at[r.id] = len(page)
@@ -87,6 +100,9 @@ func (t tables) link(ctx context.Context, page []row, at map[string]int) error {
 
 // key returns the row as an imported key, or an error that says why it cannot be one.
 func (r row) key() (store.ImportKey, error) {
+	if r.infinite {
+		return store.ImportKey{}, errors.New("one of its times is infinite")
+	}
 	if r.deletedAt.Valid {
 		return store.ImportKey{}, errors.New("it is deleted in Medusa")
 	}

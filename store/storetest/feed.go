@@ -205,16 +205,19 @@ func prune(t *testing.T, s store.Store) {
 	ctx := within(t)
 	insert(t, s, plain(1), plain(2))
 	change(t, s, func(ctx context.Context, tx store.Tx) error {
+		if err := tx.Delete(ctx, plain(2), event(store.Deleted)); err != nil {
+			return err
+		}
 		return tx.Append(ctx, plain(1), store.Event{Kind: store.Updated, At: base.Add(time.Hour)})
 	})
 	if n := must[int](t)(s.PruneEvents(ctx, base.Add(time.Minute))); n != 2 {
 		t.Errorf("pruned %d, want 2", n)
 	}
 	if n := must[int](t)(s.PruneEvents(ctx, base.Add(48*time.Hour))); n != 0 {
-		t.Errorf("pruned %d more, want 0: the newest stays", n)
+		t.Errorf("pruned %d more, want 0: the newest stays, and deletions", n)
 	}
 	feed := must[store.Feed](t)(s.Feed(ctx, 0, 10))
-	if feed.Head != 3 || len(feed.Events) != 1 || feed.Events[0].ID != 3 {
+	if feed.Head != 4 || len(feed.Events) != 2 || feed.Events[0].Kind != store.Deleted || feed.Events[1].ID != 4 {
 		t.Errorf("feed after pruning: %+v", feed)
 	}
 }

@@ -24,7 +24,7 @@ const feedSQL = `SELECT f.feed_id, f.head, e.id, e.kind, e.lookup_id FROM latchk
 const pruneBatch = 1000
 
 const pruneSQL = `DELETE FROM latchkey_event WHERE id IN (
-	SELECT id FROM latchkey_event WHERE occurred_at < ? AND id < (SELECT head FROM latchkey_feed WHERE id = 1)
+	SELECT id FROM latchkey_event WHERE occurred_at < ? AND kind <> 'deleted' AND id < (SELECT head FROM latchkey_feed WHERE id = 1)
 	ORDER BY occurred_at LIMIT 1000)`
 
 // checkEvent returns an error that matches store.ErrInvalid for an event that no row can hold.

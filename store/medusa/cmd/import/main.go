@@ -136,6 +136,9 @@ func (s settings) openKeys(ctx context.Context, log *slog.Logger) (*store.Keys, 
 	if err := rows.Ready(ready); err != nil {
 		return nil, nil, errors.Join(err, rows.Close(ctx), db.Close())
 	}
+	if err := fits(ctx, rows, s.sealer); err != nil {
+		return nil, nil, errors.Join(err, rows.Close(ctx), db.Close())
+	}
 	var rdb redis.UniversalClient
 	if s.redis != nil {
 		rdb = redis.NewUniversalClient(s.redis)
@@ -164,6 +167,20 @@ func (s settings) openKeys(ctx context.Context, log *slog.Logger) (*store.Keys, 
 		return nil, nil, err
 	}
 	return keys, closeAll(keys.Close), nil
+}
+
+// fits refuses to write keys without the peppers that those already there are proved with: no instance would accept them.
+func fits(ctx context.Context, rows store.Store, sealer *store.Sealer) error {
+	there, err := rows.List(ctx, store.Query{Limit: 20})
+	if err != nil {
+		return err
+	}
+	for _, r := range there {
+		if r.PepperID != "" && (sealer == nil || sealer.Verify(r) != nil) {
+			return errors.New("the keys there are sealed with a pepper that LATCHKEY_PEPPERS does not hold: give the same as the instances have")
+		}
+	}
+	return nil
 }
 
 func report(w io.Writer, s medusa.Summary, dry bool) {

@@ -65,6 +65,19 @@ func TestImportCommand(t *testing.T) {
 		}
 	}
 
+	for _, peppers := range []string{"", "b7Qw2Ee9Rr4Tt6Yy1Uu8Ii3Oo5Pp0AaSs"} {
+		other := func(name string) string {
+			if name == "LATCHKEY_PEPPERS" {
+				return peppers
+			}
+			return env(name)
+		}
+		var stdout, stderr bytes.Buffer
+		if err := run(t.Context(), nil, other, &stdout, &stderr); err == nil || !strings.Contains(err.Error(), "sealed with a pepper") {
+			t.Errorf("peppers %q, not those of the keys: %v", peppers, err)
+		}
+	}
+
 	target, err := dburl.Parse(to)
 	if err != nil {
 		t.Fatal(err)
