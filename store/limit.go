@@ -32,6 +32,23 @@ func (k *Keys) checkNewSecrets(ctx context.Context, tx Tx, making int, now time.
 	return nil
 }
 
+// checkRolledSecret is the same rule for a roll, whose old key is revoked, or about to be, when it is asked: the successor may be made while
+// no more keys than the rule allows are alive with it.
+func (k *Keys) checkRolledSecret(ctx context.Context, tx Tx, next *Key, now time.Time) error {
+	limit := k.o.MaxActiveSecrets
+	if limit <= 0 || next.Type != Secret {
+		return nil
+	}
+	active, ending, err := aliveSecrets(ctx, tx, now)
+	if err != nil {
+		return err
+	}
+	if active+ending+1 > 2*limit {
+		return Errorf(ErrNotAllowed, "Cannot roll an API key with a grace period while %d keys are about to be revoked - %s", ending, next.RolledFrom)
+	}
+	return nil
+}
+
 // aliveSecrets counts the secret keys that nothing has ended yet: those whose revocation is not scheduled, and those whose is.
 func aliveSecrets(ctx context.Context, tx Tx, now time.Time) (active, ending int, err error) {
 	found, err := tx.Find(ctx, Query{Filter: Filter{Types: []Type{Secret}, Or: []Filter{

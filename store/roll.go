@@ -40,14 +40,8 @@ func (k *Keys) Roll(ctx context.Context, id string, grace time.Duration) (Made, 
 		if err := k.revokeOne(ctx, tx, old, who, now, at); err != nil {
 			return err
 		}
-		if limit := k.o.MaxActiveSecrets; limit > 0 && next.Key.Type == Secret {
-			active, ending, err := aliveSecrets(ctx, tx, now)
-			if err != nil {
-				return err
-			}
-			if active+ending+1 > 2*limit {
-				return Errorf(ErrNotAllowed, "Cannot roll an API key with a grace period while %d keys are about to be revoked - %s", ending, id)
-			}
+		if err := k.checkRolledSecret(ctx, tx, &next.Key, now); err != nil {
+			return err
 		}
 		made = Made{Key: next.Key.Clone(), Token: token}
 		return tx.Insert(ctx, next, eventFor(next, Rolled, now, map[string]string{"rolled_from": id}))
