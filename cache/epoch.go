@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -40,6 +41,17 @@ func (h *history) hear(newest, revealing int64) {
 	raise(&h.need, newest)
 }
 
+// correct takes back what has been heard, up to heard, when a poll that began after that shows that the feed ends at head: the message
+// was not from this feed's history, and must not keep what is in Redis unused for ever (COHERENCE 14).
+func (h *history) correct(heard, head int64) {
+	if head >= heard || !h.need.CompareAndSwap(heard, head) {
+		return
+	}
+	if r := h.revealing.Load(); r > head {
+		h.revealing.CompareAndSwap(r, head)
+	}
+}
+
 func raise(a *atomic.Int64, to int64) {
 	for {
 		old := a.Load()
@@ -55,7 +67,7 @@ type epoch struct {
 	*history
 	keys    *otter.Cache[store.LookupID, *store.Found]
 	unknown *otter.Cache[store.LookupID, unknown]
-	// freshAt is the start of the last completed poll.
+	// freshAt is the start of the last completed poll; nil: none that counts.
 	freshAt atomic.Pointer[instant]
 }
 
@@ -65,7 +77,7 @@ type unknown struct {
 	redacted string // what was asked besides the lookup id
 }
 
-func (c *Cache) newEpoch(h *history, freshAt instant) *epoch {
+func (c *Cache) newEpoch(h *history, freshAt *instant) *epoch {
 	e := &epoch{
 		history: h,
 		keys: otter.Must(&otter.Options[store.LookupID, *store.Found]{
@@ -82,7 +94,7 @@ func (c *Cache) newEpoch(h *history, freshAt instant) *epoch {
 			Logger:           otterLog{c.o.Logger},
 		}),
 	}
-	e.freshAt.Store(&freshAt)
+	e.freshAt.Store(freshAt)
 	return e
 }
 
@@ -92,8 +104,17 @@ func (e *epoch) retire() {
 	e.unknown.StopAllGoroutines()
 }
 
-// age returns how old what the process knows of the feed is.
-func (e *epoch) age(now instant) time.Duration { return now.elapsed(*e.freshAt.Load()) }
+// age returns how old what the process knows of the feed is; never when it knows nothing.
+func (e *epoch) age(now instant) time.Duration {
+	freshAt := e.freshAt.Load()
+	if freshAt == nil {
+		return never
+	}
+	return now.elapsed(*freshAt)
+}
+
+// never is longer than any lease.
+const never = time.Duration(math.MaxInt64)
 
 // replace makes e the current epoch and retires the one before; when the cache is closed, it retires e. Called with c.publishing held.
 func (c *Cache) replace(e *epoch) {

@@ -16,7 +16,7 @@ import (
 func (c *Cache) Lookup(ctx context.Context, id store.LookupID, redacted string) (store.Found, error) {
 	// The epoch first, then the clock, then what the epoch keeps: COHERENCE 1.2.
 	e := c.epoch.Load()
-	if e == nil || e.age(c.clock.now()) > c.o.Lease {
+	if e == nil || c.o.ChangesOnly || e.age(c.clock.now()) > c.o.Lease {
 		return c.lookupStale(ctx, e, id, redacted) // 2.1
 	}
 	if found, ok := e.keys.GetIfPresent(id); ok {
@@ -131,7 +131,7 @@ func (c *Cache) lookupStale(ctx context.Context, e *epoch, id store.LookupID, re
 		return store.Found{}, store.ErrClosed
 	}
 	c.count.staleLookups.Add(1)
-	if e != nil && e.age(c.clock.now()) <= c.o.MaxStale {
+	if e != nil && !c.o.ChangesOnly && e.age(c.clock.now()) <= c.o.MaxStale {
 		if found, _ := c.fromShared(ctx, e, id, e.need.Load()); found != nil {
 			return *found, nil
 		}
