@@ -41,6 +41,9 @@ func (c *Cache) Change(ctx context.Context, actor store.Actor, fn func(store.Tx)
 		}
 		s.untold = true
 	}
+	if e := c.epoch.Load(); e != nil && e.feed == s.change.FeedID {
+		raise(&e.sure, s.change.Last)
+	}
 	if err := c.settle(ctx, s); err != nil {
 		return store.Change{}, err
 	}

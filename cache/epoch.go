@@ -16,6 +16,8 @@ type history struct {
 	feed string
 	// need is the newest event heard of: what comes from Redis must be at least as new (COHERENCE 0). Only ever raised.
 	need atomic.Int64
+	// sure is the newest event that the store itself has told of, in whatever answer. A store that later ends before it has been restored.
+	sure atomic.Int64
 	// revealing is the newest event heard of that can have made an unknown token known. Raised together with need (COHERENCE 14).
 	revealing atomic.Int64
 	// wm is the watermark's id as last seen.
@@ -31,6 +33,7 @@ type history struct {
 func newHistory(feed string, head int64) *history {
 	h := &history{feed: feed}
 	h.need.Store(head)
+	h.sure.Store(head)
 	h.revealing.Store(head) // what happened before is not known
 	return h
 }

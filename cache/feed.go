@@ -48,9 +48,9 @@ func (c *Cache) poll(ctx context.Context) error {
 		return err
 	}
 	began := c.clock.now() // 3.2
-	heard := int64(0)
+	var known bounds
 	if e := c.epoch.Load(); e != nil {
-		heard = e.need.Load()
+		known = bounds{heard: e.need.Load(), sure: e.sure.Load()}
 	}
 	after, limit := int64(maxEventID), 1 // 3.6: the first poll needs the head only
 	if c.polled {
@@ -63,15 +63,17 @@ func (c *Cache) poll(ctx context.Context) error {
 	if feed.ID == "" {
 		return errors.New("the store's feed has no id")
 	}
-	if e := c.apply(feed, began, heard); c.shared != nil && e != nil && (!e.aligned.Load() || e.need.Load() > e.wm.Load()) {
+	if e := c.apply(feed, began, known); c.shared != nil && e != nil && (!e.aligned.Load() || e.need.Load() > e.wm.Load()) {
 		kick(c.repairKicks) // 3.7, and 14: the first poll of a process always repairs
 	}
 	return nil
 }
 
-// apply is 3.4 to 3.6: it takes over what a poll has brought, and returns the epoch that holds then. heard is what had been heard of
-// when the poll began. The order is the protocol's.
-func (c *Cache) apply(feed store.Feed, began instant, heard int64) *epoch {
+// bounds are what was known when a poll began. The poll must bring at least what was sure; what was only heard may be wrong.
+type bounds struct{ heard, sure int64 }
+
+// apply is 3.4 to 3.6: it takes over what a poll has brought, and returns the epoch that holds then. The order is the protocol's.
+func (c *Cache) apply(feed store.Feed, began instant, known bounds) *epoch {
 	// Messages and changes of this process begin epochs too: an invalidation must not go to one that has been replaced.
 	c.publishing.Lock()
 	defer c.publishing.Unlock()
@@ -84,9 +86,9 @@ func (c *Cache) apply(feed store.Feed, began instant, heard int64) *epoch {
 		c.polled, c.last = true, feed.Head
 		c.replace(c.newEpoch(newHistory(feed.ID, feed.Head), &began))
 		kick(c.relisten)
-	case feed.ID != e.feed || feed.Head < last: // 3.6
+	case feed.ID != e.feed || feed.Head < max(last, known.sure): // 3.6
 		c.o.Logger.Warn("latchkey: cache: the store has been restored from a backup or replaced; everything is dropped",
-			"head", feed.Head, "was", last, "same_feed", feed.ID == e.feed)
+			"head", feed.Head, "was", max(last, known.sure), "same_feed", feed.ID == e.feed)
 		h := newHistory(feed.ID, feed.Head)
 		h.distrusted.Store(true)
 		c.last = feed.Head
@@ -113,7 +115,7 @@ func (c *Cache) apply(feed store.Feed, began instant, heard int64) *epoch {
 		e.freshAt.Store(&began) // (4): the poll's start, never its end
 	}
 	e = c.epoch.Load()
-	e.correct(heard, feed.Head)
+	e.correct(known.heard, feed.Head)
 	return e
 }
 

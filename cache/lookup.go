@@ -104,6 +104,9 @@ func (c *Cache) load(ctx context.Context, e *epoch, id store.LookupID, redacted 
 	if err != nil {
 		return nil, err
 	}
+	if answer.FeedID == e.feed {
+		raise(&e.sure, answer.Head)
+	}
 	switch {
 	case answer.FeedID != e.feed, answer.Head < need:
 		// Another store, or one from a backup: the next poll finds out.
