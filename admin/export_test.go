@@ -24,6 +24,14 @@ func Routes(keys *store.Keys) []Route {
 	return list
 }
 
+// Documents returns the paths that stand outside the guard.
+func Documents() (paths []string) {
+	for _, d := range documents() {
+		paths = append(paths, d.path)
+	}
+	return paths
+}
+
 // Fail answers with err as an endpoint's error is answered.
 func Fail(c Config, keys *store.Keys, w http.ResponseWriter, r *http.Request, err error) {
 	a, apiErr := c.newAPI(keys)

@@ -27,6 +27,7 @@ var requests = map[string]struct{ method, target, body string }{
 	"GET /api-keys/{id}":                 {"GET", "/api-keys/{id}", ``},
 	"POST /api-keys/{id}":                {"POST", "/api-keys/{id}", `{"title":"b"}`},
 	"DELETE /api-keys/{id}":              {"DELETE", "/api-keys/{id}", ``},
+	"GET /api-keys/{id}/events":          {"GET", "/api-keys/{id}/events", ``},
 	"POST /api-keys/{id}/revoke":         {"POST", "/api-keys/{id}/revoke", ``},
 	"POST /api-keys/{id}/roll":           {"POST", "/api-keys/{id}/roll", ``},
 	"POST /api-keys/{id}/sales-channels": {"POST", "/api-keys/{id}/sales-channels", `{"add":["sc_1"]}`},
@@ -89,6 +90,7 @@ func TestScopes(t *testing.T) {
 	want := map[string]string{ // the truth, apart from the code
 		"GET /api-keys": "keys:read", "POST /api-keys": "keys:write", "GET /api-keys/self": "", "POST /api-keys/verify": "keys:verify",
 		"GET /api-keys/{id}": "keys:read", "POST /api-keys/{id}": "keys:write", "DELETE /api-keys/{id}": "keys:write",
+		"GET /api-keys/{id}/events":  "keys:read",
 		"POST /api-keys/{id}/revoke": "keys:write", "POST /api-keys/{id}/roll": "keys:write", "POST /api-keys/{id}/sales-channels": "keys:write",
 	}
 	everyRoute(t, func(t *testing.T, _, method, target, body string) {
@@ -252,9 +254,10 @@ type broken struct {
 	err error
 }
 
-func (b broken) Get(context.Context, string) (*store.Record, error)         { return nil, b.err }
-func (b broken) List(context.Context, store.Query) ([]*store.Record, error) { return nil, b.err }
-func (b broken) Count(context.Context, store.Filter) (int, error)           { return 0, b.err }
+func (b broken) Get(context.Context, string) (*store.Record, error)              { return nil, b.err }
+func (b broken) List(context.Context, store.Query) ([]*store.Record, error)      { return nil, b.err }
+func (b broken) Count(context.Context, store.Filter) (int, error)                { return 0, b.err }
+func (b broken) Events(context.Context, store.EventQuery) ([]store.Event, error) { return nil, b.err }
 func (b broken) Change(context.Context, store.Actor, func(store.Tx) error) (store.Change, error) {
 	return store.Change{}, b.err
 }

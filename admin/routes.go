@@ -14,7 +14,7 @@ type route struct {
 	answer  endpoint
 }
 
-// routes returns the whole API. There is no other place where a path is named.
+// routes returns the whole API. There is no other place where a path of it is named; what stands outside the guard is in documents.
 func (a *api) routes() []route {
 	return []route{
 		{"GET /api-keys", ReadScope, serve(nil, a.readListQuery, a.list)},
@@ -24,6 +24,7 @@ func (a *api) routes() []route {
 		{"GET /api-keys/{id}", ReadScope, serve(nil, readFields, a.retrieve)},
 		{"POST /api-keys/{id}", WriteScope, serve(readPatch, readFields, a.update)},
 		{"DELETE /api-keys/{id}", WriteScope, serve(nil, nil, a.remove)},
+		{"GET /api-keys/{id}/events", ReadScope, serve(nil, readEventsQuery, a.events)},
 		{"POST /api-keys/{id}/revoke", WriteScope, serve(readRevokeIn, readFields, a.revoke)},
 		{"POST /api-keys/{id}/roll", WriteScope, serve(readGrace, readFields, a.roll)},
 		{"POST /api-keys/{id}/sales-channels", WriteScope, serve(readLinks, readFields, a.link)},
