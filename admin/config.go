@@ -69,7 +69,7 @@ type api struct {
 	channels    SalesChannels
 	maxPage     int
 	logger      *slog.Logger
-	now         func() time.Time // for the words now and today in filters, and for what ends in centuries
+	now         func() time.Time // the keys' clock, for the words now and today in filters and for times from now
 	mux         *http.ServeMux
 	documents   []document
 }
@@ -82,7 +82,7 @@ func (c Config) newAPI(keys *store.Keys) (*api, error) {
 		return nil, store.Errorf(store.ErrInvalid, "admin: MaxPage is negative")
 	}
 	a := &api{
-		keys: keys, actor: c.Actor, crossOrigin: c.CrossOrigin, channels: c.SalesChannels, maxPage: c.MaxPage, logger: c.Logger, now: time.Now,
+		keys: keys, actor: c.Actor, crossOrigin: c.CrossOrigin, channels: c.SalesChannels, maxPage: c.MaxPage, logger: c.Logger, now: keys.Now,
 		documents: documents(),
 	}
 	if a.actor == nil {

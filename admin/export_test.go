@@ -9,7 +9,7 @@ import (
 )
 
 // Route is a line of the route table, for tests that must not miss one.
-type Route struct{ Pattern, Scope string }
+type Route struct{ Pattern, Scopes string }
 
 // Routes returns the route table.
 func Routes(keys *store.Keys) []Route {
@@ -19,7 +19,7 @@ func Routes(keys *store.Keys) []Route {
 	}
 	var list []Route
 	for _, r := range a.routes() {
-		list = append(list, Route{r.pattern, r.scope})
+		list = append(list, Route{r.pattern, r.scopes})
 	}
 	return list
 }

@@ -128,6 +128,16 @@ func (r *reader) number(name string) (float64, bool) {
 	return f, there && ok
 }
 
+// boolean reads true or false.
+func (r *reader) boolean(name string) bool {
+	v, there := r.take(name)
+	b, ok := v.(bool)
+	if there && !ok {
+		r.mistyped(name, "boolean", v)
+	}
+	return b
+}
+
 // wholeText reads a whole number that is written in decimal digits, as in a query, and lies within bounds; absent where it is not there.
 func (r *reader) wholeText(name string, absent, least, most int64) int64 {
 	v, there := r.take(name)
