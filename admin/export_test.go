@@ -9,7 +9,10 @@ import (
 )
 
 // Route is a line of the route table, for tests that must not miss one.
-type Route struct{ Pattern, Scopes string }
+type Route struct {
+	Pattern, Scopes string
+	Body, Query     []string // the fields that are taken
+}
 
 // Routes returns the route table.
 func Routes(keys *store.Keys) []Route {
@@ -19,7 +22,7 @@ func Routes(keys *store.Keys) []Route {
 	}
 	var list []Route
 	for _, r := range a.routes() {
-		list = append(list, Route{r.pattern, r.scopes})
+		list = append(list, Route{r.pattern, r.scopes, r.body, r.query})
 	}
 	return list
 }

@@ -45,9 +45,11 @@ func openOver(t *testing.T, c admin.Config, s store.Store) *fixture {
 	}
 	t.Cleanup(func() { _ = keys.Close(context.Background()) })
 	f.keys = keys
-	if f.api, err = c.Handler(keys, letAllThrough); err != nil {
+	api, err := c.Handler(keys, letAllThrough)
+	if err != nil {
 		t.Fatal(err)
 	}
+	f.api = documented(t, api)
 	f.admin = &store.Key{ID: "apk_admin", Type: store.Secret}
 	return f
 }

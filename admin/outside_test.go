@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -64,6 +65,9 @@ func TestDocumentsStandOutsideTheGuard(t *testing.T) {
 					}
 				}
 				for _, other := range []string{path + "/", path + "x", path + "/x", "/x" + path, path + "%20", strings.ToUpper(path)} {
+					if slices.Contains(admin.Documents(), other) {
+						continue
+					}
 					if got := ask("GET", other); got.Code != http.StatusTeapot {
 						t.Errorf("GET %s was answered %d past the guard", other, got.Code)
 					}

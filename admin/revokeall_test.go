@@ -46,7 +46,7 @@ func TestAKeyRevokesItself(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		f := &fixture{t: t, keys: keys, api: admin.Handler(keys, letAllThrough)}
+		f := &fixture{t: t, keys: keys, api: documented(t, admin.Handler(keys, letAllThrough))}
 		for _, body := range []string{`{"revoke_in":60}`, ``, `{"revoke_in":60}`} { // one that is ending, and another
 			if got := f.send(f.secret("ERP"), "POST", target, body); got.status != 200 {
 				t.Errorf("answered %d %s", got.status, got.body)

@@ -12,7 +12,7 @@ import (
 type route struct {
 	pattern string
 	scopes  string
-	answer  endpoint
+	endpoint
 }
 
 // routes returns the whole API. There is no other place where a path of it is named; what stands outside the guard is in documents.
@@ -47,7 +47,7 @@ func (a *api) route() {
 }
 
 // enter lets a request into an endpoint if it is admitted; before that, nothing of it is read.
-func (a *api) enter(scopes string, answer endpoint) http.Handler {
+func (a *api) enter(scopes string, answer func(http.ResponseWriter, *http.Request) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, err := a.admit(r, scopes)
 		if err == nil {
