@@ -114,7 +114,10 @@ func (k *Keys) Close(ctx context.Context) error {
 	return errors.Join(k.legacy.close(ctx), k.uses.close(ctx), k.store.Close(ctx))
 }
 
-// now is the moment of a change: UTC and whole milliseconds, as everything that is stored.
+// Now returns the moment by the clock that decides whether a key may be used ([Options.Now]), in UTC and whole milliseconds, as
+// everything that is stored.
+func (k *Keys) Now() time.Time { return k.now() }
+
 func (k *Keys) now() time.Time { return toMillis(k.o.Now()) }
 
 func toMillis(t time.Time) time.Time {
@@ -156,7 +159,11 @@ func (g *ids) next(now time.Time) (string, error) {
 
 // find reads keys for a change and checks their proofs, so that save knows which of them may be sealed again.
 func (k *Keys) find(ctx context.Context, tx Tx, f Filter) ([]*Record, error) {
-	found, err := tx.Find(ctx, Query{Filter: f})
+	return k.findSome(ctx, tx, Query{Filter: f})
+}
+
+func (k *Keys) findSome(ctx context.Context, tx Tx, q Query) ([]*Record, error) {
+	found, err := tx.Find(ctx, q)
 	for _, r := range found {
 		if err := k.o.Sealer.Verify(r); err != nil {
 			k.alarm(r, err)
