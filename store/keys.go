@@ -19,12 +19,13 @@ import (
 //
 // Who asks is in the context: see [NewContext] and [WithActor].
 type Keys struct {
-	store  Store
-	o      Options
-	uses   uses
-	legacy legacy
-	ids    ids
-	alarms atomic.Int64 // second of the last alarm about a forged record
+	store    Store
+	o        Options
+	uses     uses
+	legacy   legacy
+	ids      ids
+	realTime bool         // Options.Now is not set: a store's clock is as good as that of Keys
+	alarms   atomic.Int64 // second of the last alarm about a forged record
 }
 
 // Options are the policies of Keys. The zero value is ready to use.
@@ -93,7 +94,8 @@ func (o Options) New(s Store) (*Keys, error) {
 	if o.FlushInterval == 0 {
 		o.FlushInterval = 5 * time.Second
 	}
-	if o.Now == nil {
+	realTime := o.Now == nil
+	if realTime {
 		o.Now = time.Now
 	}
 	if o.Random == nil {
@@ -102,7 +104,7 @@ func (o Options) New(s Store) (*Keys, error) {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	k := &Keys{store: s, o: o, ids: ids{entropy: ulid.Monotonic(o.Random, 0)}}
+	k := &Keys{store: s, o: o, realTime: realTime, ids: ids{entropy: ulid.Monotonic(o.Random, 0)}}
 	k.uses.init(k)
 	k.legacy.init(k)
 	return k, nil
