@@ -180,7 +180,7 @@ func (c *Cache) fromShared(ctx context.Context, e *epoch, id store.LookupID, nee
 	if !c.recordsAreShared() || !e.aligned.Load() {
 		return nil, ""
 	}
-	p, err := c.shared.read(ctx, e.feed, id)
+	p, err := c.shared.reads.read(ctx, e.feed, id)
 	if err != nil {
 		c.count.redisErrors.Add(1)
 		return nil, ""
