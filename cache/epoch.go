@@ -88,18 +88,23 @@ func (c *Cache) newEpoch(h *history, freshAt *instant) *epoch {
 			ExpiryCalculator: otter.ExpiryWriting[store.LookupID, *store.Found](c.o.L1TTL),
 			Clock:            &c.coarse,
 			StatsRecorder:    c.hits,
+			Executor:         atOnce,
 			Logger:           otterLog{c.o.Logger},
 		}),
 		unknown: otter.Must(&otter.Options[store.LookupID, unknown]{
 			MaximumSize:      c.o.MaxUnknown,
 			ExpiryCalculator: otter.ExpiryWriting[store.LookupID, unknown](unknownTTL),
 			Clock:            &c.coarse,
+			Executor:         atOnce,
 			Logger:           otterLog{c.o.Logger},
 		}),
 	}
 	e.freshAt.Store(freshAt)
 	return e
 }
+
+// atOnce runs otter's bookkeeping, due after every 16th read or so, where it falls due: waking a goroutine for it costs more.
+func atOnce(task func()) { task() }
 
 // retire stops the epoch's background work. Whoever still reads from it may go on.
 func (e *epoch) retire() {

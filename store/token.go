@@ -55,10 +55,12 @@ func ParseToken(s string) (Token, error) {
 		}
 		rest = rest[ns+1:]
 	}
+	strange := byte(0)
 	for i := range len(rest) {
-		if c := rest[i]; (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') {
-			return Token{}, ErrMalformed
-		}
+		strange |= notBase62[rest[i]] // no branches, which random characters would make mispredict
+	}
+	if strange != 0 {
+		return Token{}, ErrMalformed
 	}
 	if checksum(s[:len(s)-crcChars]) != [crcChars]byte([]byte(s[len(s)-crcChars:])) {
 		return Token{}, ErrMalformed
@@ -96,6 +98,16 @@ func prefixOf(typ Type) string {
 	}
 	return "sk_"
 }
+
+// notBase62 is 0 for the characters of base62 and 1 for all others.
+var notBase62 = func() (table [256]byte) {
+	for c := range table {
+		if strings.IndexByte(base62, byte(c)) < 0 {
+			table[c] = 1
+		}
+	}
+	return table
+}()
 
 // checksumBuffers holds what checksum copies a token into: crc32 takes bytes and lets them escape, and a refusal must not allocate.
 var checksumBuffers = sync.Pool{New: func() any { return new([maxTokenBytes]byte) }}
