@@ -99,7 +99,12 @@ func (l redisLink) listen(ctx context.Context, feed, _ string, ear ear) error {
 		return ctx.Err()
 	}
 	ear.open()
+	heard := time.Duration(-1)
 	for {
+		if w.now() == heard { // several were waiting
+			c := w.chance("ear", l.p.host.index, 0)
+			time.Sleep(c.between(1, 20*time.Microsecond))
+		}
 		select { // first, so that nothing is left to the select below
 		case <-mine.lost:
 			return errHungUp
@@ -113,7 +118,8 @@ func (l redisLink) listen(ctx context.Context, feed, _ string, ear ear) error {
 			if l.p.dead.Load() {
 				return errDead
 			}
-			w.trace.note(w.now(), l.p.host.index, "hears", int64(len(m.text)), 0)
+			heard = w.now()
+			w.trace.note(heard, l.p.host.index, "hears", int64(len(m.text)), 0)
 			ear.message(m.toMe, m.text)
 		case <-mine.lost:
 			return errHungUp

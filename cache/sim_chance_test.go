@@ -44,10 +44,12 @@ func (c *chance) between(from, to time.Duration) time.Duration {
 	return from + time.Duration(c.below(int(to-from)))
 }
 
-// skewed returns a duration in [from, to), short ones more often.
+// skewed returns a duration in [from, to), short ones more often, but no moment more often than its neighbours by far: what begins
+// together shall not go on together.
 func (c *chance) skewed(from, to time.Duration) time.Duration {
 	f := float64(c.below(1<<30)) / (1 << 30)
-	return from + time.Duration(f*f*f*float64(to-from))
+	apart := min((to-from)/2, 100*time.Microsecond)
+	return from + time.Duration(f*f*f*float64(to-from-apart)) + time.Duration(c.below(int(apart)))
 }
 
 // occasion is one thing that can be asked for more than once at the same moment.

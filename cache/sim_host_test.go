@@ -3,7 +3,9 @@ package cache
 import (
 	"context"
 	"errors"
+	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -96,14 +98,18 @@ func (c processClock) now() instant {
 	if !p.disturbed.Load() {
 		return now
 	}
-	ch := p.host.w.chance("clock", p.host.index, 0)
+	pc, _, _, _ := runtime.Caller(1)
+	who := runtime.FuncForPC(pc).Name()
+	ch := p.host.w.chance("clock", p.host.index, mixText(0, who))
 	before := ch.percent(50)
-	if p.frozen.Load() != nil {
+	switch {
+	case p.frozen.Load() != nil:
 		p.standStill()
-	} else if ch.percent(10) {
-		time.Sleep(ch.skewed(1, 400*time.Millisecond))
-	} else {
+	case ch.percent(90), strings.HasSuffix(who, ".settle"):
+		// What comes to settle meanwhile it would take in any order, and the run would not be the same again.
 		return now
+	default:
+		time.Sleep(ch.skewed(1, 400*time.Millisecond))
 	}
 	if before {
 		return now

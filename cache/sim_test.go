@@ -32,6 +32,9 @@ func draw(w *world) setup {
 	if c.percent(10) {
 		s.without = c.below(s.hosts)
 	}
+	if c.percent(20) {
+		s.redacted = "sk_sim***sim"
+	}
 	if c.percent(8) { // longer than a membership row lives
 		s.lasts, s.reads = 50*time.Second, 100*time.Millisecond
 	}

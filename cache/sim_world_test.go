@@ -52,6 +52,7 @@ type setup struct {
 	l1TTL    time.Duration
 	noRedis  bool
 	without  int           // the host that keeps records out of Redis; -1: none
+	redacted string        // what all reads ask for besides; one for all, or it would matter which of them begins a load that others join
 	reads    time.Duration // between two rounds of reads of a host, on average
 	changes  time.Duration // between two changes of a host, on average
 	calm     bool          // no load but the test's own
@@ -127,6 +128,9 @@ func (h *host) open() *process {
 	}
 	c := newCache(o, storeLink{w.store.rows, p}, memory, processClock{p})
 	c.id = fmt.Sprintf("process-%02d-%02d", h.index, h.starts)
+	// A kick and a tick that wait for the end of a poll would be taken in any order, and the run would not be the same again. So a
+	// kick counts only while none is under way.
+	c.pollKicks = make(chan struct{})
 	if c.breaker != nil {
 		c.breaker.clock = steadyClock{h}
 	}
@@ -146,7 +150,9 @@ func (p *process) kill() {
 	p.host.current.CompareAndSwap(p, nil)
 	p.thaw()
 	w.trace.note(w.now(), p.host.index, "is killed", int64(p.name), 0)
-	w.running.Go(func() { _ = p.cache.Close(context.Background()) })
+	if !p.leaving.Load() { // else it is being cleared away
+		w.running.Go(func() { _ = p.cache.Close(context.Background()) })
+	}
 }
 
 // close ends the process properly.
