@@ -115,6 +115,11 @@ func (c *Cache) hear(feed string, a announcement) bool {
 	case e == nil, e.feed != feed:
 		return false
 	}
+	if e.need.Load() < a.first-1 {
+		// Nothing has been heard of the events in between, when their changer has died for example. What they did to unknown tokens is not
+		// known, and this change may rest on it: the update of a key whose creation nobody has told of.
+		a.revealing = a.last
+	}
 	e.hear(a.last, a.revealing)
 	if a.drop {
 		c.replace(c.newEpoch(e.history, e.freshAt.Load()))
@@ -148,7 +153,7 @@ func (c *Cache) tellMessage(err error) {
 
 // announce makes the message about a change. One that touches too much is told by dropping everything.
 func (c *Cache) announce(change store.Change, serial uint64) announcement {
-	a := announcement{from: c.id, serial: serial, last: change.Last, revealing: newestRevealing(change.Events), drop: wholesale(change)}
+	a := announcement{from: c.id, serial: serial, first: change.First, last: change.Last, revealing: newestRevealing(change.Events), drop: wholesale(change)}
 	if a.drop {
 		a.revealing = change.Last
 		return a

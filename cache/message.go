@@ -27,6 +27,7 @@ var errMessage = errors.New("message cannot be read")
 type announcement struct {
 	from      string // the process to answer
 	serial    uint64 // what the answer must name: the change, among those of the sender
+	first     int64  // its first event
 	last      int64  // its last event
 	revealing int64  // its newest event that can have made an unknown token known
 	drop      bool   // ids do not say all: drop everything
@@ -54,6 +55,7 @@ func (m messageCodec) announce(feed string, a announcement) string {
 	b := append(make([]byte, 0, 64+len(a.ids)*len(store.LookupID{})), messageVersion, announces)
 	b = appendText(b, a.from)
 	b = binary.AppendUvarint(b, a.serial)
+	b = binary.AppendUvarint(b, uint64(a.first))
 	b = binary.AppendUvarint(b, uint64(a.last))
 	b = binary.AppendUvarint(b, uint64(a.revealing))
 	if a.drop {
@@ -80,13 +82,13 @@ func (m messageCodec) announced(feed, message string) (announcement, error) {
 		return announcement{}, err
 	}
 	a := announcement{from: d.text(), serial: d.uvarint()}
-	last, revealing := d.uvarint(), d.uvarint()
+	first, last, revealing := d.uvarint(), d.uvarint(), d.uvarint()
 	a.drop = d.bool()
 	n := d.uvarint()
-	if n > replayLimit || last > maxEventID || revealing > last {
+	if n > replayLimit || last > maxEventID || first > last || revealing > last {
 		return announcement{}, errMessage
 	}
-	a.last, a.revealing = int64(last), int64(revealing)
+	a.first, a.last, a.revealing = int64(first), int64(last), int64(revealing)
 	for range n {
 		var id store.LookupID
 		copy(id[:], d.take(len(id)))
