@@ -78,12 +78,12 @@ func (l *Limiter) ask(ctx context.Context, keyID string, limit store.RateLimit) 
 	case <-ctx.Done():
 		return 0, ctx.Err()
 	}
+	call, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel() // nobody waits any more: what is still to be sent need not be
 	answers := make(chan answer, 1)
 	go func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.budget)
-		defer cancel()
 		interval, room := limit.Pace()
-		taken, err := l.shared.take(ctx, keyID, interval, room)
+		taken, err := l.shared.take(call, keyID, interval, room)
 		<-l.lane
 		answers <- answer{taken, err}
 	}()
