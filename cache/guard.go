@@ -131,6 +131,13 @@ func (g *guard) advance(ctx context.Context, lane chan struct{}, feed string, id
 	return call(ctx, g, lane, func(ctx context.Context) (int64, error) { return g.inner.advance(ctx, feed, ids, prev, last) })
 }
 
+func (g *guard) publish(ctx context.Context, feed, to, message string) error {
+	_, err := call(ctx, g, g.change, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, g.inner.publish(ctx, feed, to, message)
+	})
+	return err
+}
+
 func (g *guard) reset(ctx context.Context, lane chan struct{}, feed string, expected string, to mark) (bool, error) {
 	return call(ctx, g, lane, func(ctx context.Context) (bool, error) { return g.inner.reset(ctx, feed, expected, to) })
 }

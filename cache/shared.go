@@ -25,6 +25,18 @@ type shared interface {
 	fill(ctx context.Context, feed string, id store.LookupID, generation string, asOf int64, ttl time.Duration, entry string) (bool, error)
 	// reset replaces the watermark, if it still is what expected says. It reports whether it did.
 	reset(ctx context.Context, feed string, expected string, to mark) (bool, error)
+
+	// publish sends a message to one process, or to all when to is "". It may arrive never, late, or more than once.
+	publish(ctx context.Context, feed, to, message string) error
+	// listen calls ear.message with what is sent to all and to me, one after the other, until the connection is lost or ctx ends, and
+	// returns why. It calls ear.open when it is ready to hear.
+	listen(ctx context.Context, feed, me string, ear ear) error
+}
+
+// ear is what listens.
+type ear struct {
+	open    func()
+	message func(toMe bool, message string)
 }
 
 // errShared is matched by every error of the shared memory itself: it was asked, and failed or did not answer in time.
