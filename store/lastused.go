@@ -41,7 +41,10 @@ func (u *uses) note(r *Record, now time.Time) {
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.closed || len(u.waiting) >= maxUses {
+	if u.closed {
+		return
+	}
+	if len(u.waiting) >= maxUses {
 		u.keys.count.usesLost.Add(1)
 		return
 	}
