@@ -6,9 +6,11 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// Metrics implements store.Measured. What is about Redis is left out when there is none.
-func (c *Cache) Metrics() iter.Seq[store.Metric] {
-	s := c.Stats()
+// Metrics implements store.Measured: it is Metrics of Stats.
+func (c *Cache) Metrics() iter.Seq[store.Metric] { return c.Stats().Metrics() }
+
+// Metrics returns all of the numbers. Those about Redis are left out when there is none.
+func (s Stats) Metrics() iter.Seq[store.Metric] {
 	return func(yield func(store.Metric) bool) {
 		for _, m := range s.metrics() {
 			if !yield(m) {
@@ -53,6 +55,7 @@ func (s *Stats) metrics() []store.Metric {
 		gauge("latchkey.cache.feed_age", "s", "Time since the change feed was last read; -1 before the first time.", s.feedAgeSeconds()),
 		gauge("latchkey.cache.head", "{event}", "Number of the newest event heard of.", float64(s.Head)),
 		gauge("latchkey.cache.fresh", "", "1 while the memory of the process is in use.", number(s.Fresh)),
+		gauge("latchkey.cache.stale", "", "1 while known keys are answered from Redis because the change feed is out of reach.", number(s.Stale)),
 	}
 }
 

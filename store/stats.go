@@ -123,9 +123,11 @@ func (k *Keys) Stats() Stats {
 	return s
 }
 
-// Metrics implements [Measured].
-func (k *Keys) Metrics() iter.Seq[Metric] {
-	s := k.Stats()
+// Metrics implements [Measured]: it is Metrics of Stats.
+func (k *Keys) Metrics() iter.Seq[Metric] { return k.Stats().Metrics() }
+
+// Metrics returns all of the numbers.
+func (s Stats) Metrics() iter.Seq[Metric] {
 	return func(yield func(Metric) bool) {
 		results := Metric{Name: "latchkey.authentications", Unit: "{authentication}", Help: "Credentials that were checked, by result.", Label: "result"}
 		for _, row := range []struct {
@@ -149,6 +151,7 @@ func (k *Keys) Metrics() iter.Seq[Metric] {
 		}
 		for _, m := range []Metric{
 			{Name: "latchkey.forged_records", Unit: "{record}", Help: "Records in the database whose proof does not verify, each time that one was met.", Value: float64(s.Alarms)},
+			{Name: "latchkey.scrypt.computed", Unit: "{token}", Help: "Computations of scrypt for tokens of imported keys.", Value: float64(s.Scrypts)},
 			{Name: "latchkey.scrypt.refused", Unit: "{token}", Help: "Tokens of imported keys that could not be checked because too many were being.", Value: float64(s.ScryptsBusy)},
 			{Name: "latchkey.imported.upgraded", Unit: "{key}", Help: "Imported keys that were given their lookup ids after their first use.", Value: float64(s.Upgraded)},
 			{Name: "latchkey.imported.upgrades_lost", Unit: "{key}", Help: "Imported keys that could not be given their lookup ids; their next use tries again.", Value: float64(s.UpgradesLost)},

@@ -23,7 +23,7 @@ func (a *app) routes() (*echo.Echo, error) {
 
 	e.GET("/healthz", a.healthz)
 	e.GET("/readyz", a.readyz)
-	e.GET("/metrics", a.metrics)
+	e.GET("/metrics", echo.WrapHandler(a.metrics.handler))
 
 	exists := routesOf(e)
 

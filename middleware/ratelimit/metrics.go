@@ -6,13 +6,18 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// Metrics implements store.Measured. Without Redis there are none: what is counted in this process alone is not counted anew.
+// Metrics implements store.Measured: it is Metrics of Stats. Without Redis there are none, because requests that are counted in this
+// process alone are not counted a second time.
 func (l *Limiter) Metrics() iter.Seq[store.Metric] {
+	if l.shared == nil {
+		return func(func(store.Metric) bool) {}
+	}
+	return l.Stats().Metrics()
+}
+
+// Metrics returns all of the numbers.
+func (s Stats) Metrics() iter.Seq[store.Metric] {
 	return func(yield func(store.Metric) bool) {
-		if l.shared == nil {
-			return
-		}
-		s := l.Stats()
 		by := store.Metric{Name: "latchkey.ratelimit.requests", Unit: "{request}", Help: "Requests of limited keys, by who counted them.", Label: "by"}
 		for _, row := range []struct {
 			is string
