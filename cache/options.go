@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"errors"
 	"log/slog"
 	"strings"
 	"time"
@@ -23,6 +24,9 @@ const (
 	DefaultMaxUnknown   = 50_000
 	DefaultKeyPrefix    = "latchkey"
 )
+
+// ErrNeedsRedis: running instances use Redis, and this cache has no client for it.
+var ErrNeedsRedis = errors.New("running instances use Redis")
 
 // Strict, as Options.MaxStale, makes Redis unusable as soon as the process's memory is: when the store has not been heard for one
 // lease, every lookup needs the store or fails. Then no combination of faults at all brings an outdated answer.
@@ -65,6 +69,11 @@ type Options struct {
 	// DisableRedisRecords keeps records out of Redis: none is read from it and none written. Changes still tell it, because
 	// other processes may be using it.
 	DisableRedisRecords bool
+	// ChangesOnly is for programs that change keys and do not serve: it does not join the members, lookups go to the store.
+	ChangesOnly bool
+	// ChangeWithoutRedis lets keys be changed without a Redis client although running instances use Redis. Without it such a Change
+	// returns an error that matches ErrNeedsRedis, with nothing written.
+	ChangeWithoutRedis bool
 	// Logger hears of faults: the feed out of reach, Redis failing, forged entries. Default slog.Default().
 	Logger *slog.Logger
 }
