@@ -125,6 +125,12 @@ func printCommands(w io.Writer) {
 	fmt.Fprint(w, `
 "latchkey COMMAND -h" explains one of them and lists its flags.
 
+Environment, the same as the running instances have:
+  DATABASE_URL        sqlite:PATH or postgres://user:password@host:port/database
+  REDIS_URL           the Redis that they use, if they do: redis://…, rediss://…
+  LATCHKEY_PEPPERS    their peppers, separated by commas, the current one first
+  LATCHKEY_NAMESPACE  what stands in new tokens, sk_NAME_…: their store.Options.Namespace
+
 Exit status: 0 done; 1 failed, or the token that verify was given is not accepted; 2 flags, arguments or environment are wrong,
 and nothing was done.
 `)

@@ -19,7 +19,8 @@ listed even when no key is left on them. REFUSED are keys whose proof does not v
 stopped and run again. To replace a pepper: give every instance "old,new", then every instance "new,old"; then run it with "new,old"; when
 no key is left on the old one, give every instance "new" alone (docs/operations.md).
 
-  LATCHKEY_PEPPERS=new,old latchkey peppers rotate`,
+  latchkey peppers
+  latchkey peppers rotate`,
 		flags: func(p *program, flags *flag.FlagSet) func(context.Context, []string) error {
 			r := &pepperRun{access: p.changing(flags), output: p.output(flags)}
 			flags.BoolVar(&r.adopt, "adopt", false, "with rotate: also give a proof to keys that have none, for the day on which peppers are introduced, and only if you know that all of them are yours")
