@@ -182,6 +182,26 @@ func TestListing(t *testing.T) {
 	}
 }
 
+func TestListingReadsPageByPage(t *testing.T) {
+	sh := onSQLite(t)
+	keys := sh.instance().keys
+	for _, n := range []int{1000, 1} {
+		if _, err := keys.CreateMany(t.Context(), manyKeys(n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all := sh.list("-limit", "0")
+	if len(all) != 1001 {
+		t.Errorf("%d keys, want 1001", len(all))
+	}
+	if rest := sh.list("-limit", "2", "-after", all[998].ID, "-status", "active"); len(rest) != 2 || rest[1].ID != all[1000].ID {
+		t.Errorf("%+v", rest)
+	}
+	if some := sh.list("-limit", "501"); len(some) != 501 || some[500].ID != all[500].ID {
+		t.Errorf("%d keys", len(some))
+	}
+}
+
 func TestEventsArePaged(t *testing.T) {
 	sh := onSQLite(t)
 	keys := sh.instance().keys

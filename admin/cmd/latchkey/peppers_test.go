@@ -124,6 +124,16 @@ func TestPeppersThatAreNotThoseOfTheKeys(t *testing.T) {
 		t.Errorf("alive: %q", got)
 	}
 
+	t.Run("the newest keys tell too, when the oldest are from before there were peppers", func(t *testing.T) {
+		sh := onSQLite(t)
+		if _, err := sh.instance().keys.CreateMany(t.Context(), manyKeys(30)); err != nil {
+			t.Fatal(err)
+		}
+		sh.env["LATCHKEY_PEPPERS"] = pepper1
+		sh.secret("sealed")
+		sh.env["LATCHKEY_PEPPERS"] = ""
+		sh.run("create", "-type", "secret").exits(exitUsage).says("sealed with a pepper that LATCHKEY_PEPPERS does not hold")
+	})
 	t.Run("one key that somebody has planted stops nobody", func(t *testing.T) {
 		other := onSQLite(t)
 		other.env["DATABASE_URL"] = sh.env["DATABASE_URL"]
