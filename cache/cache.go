@@ -21,9 +21,11 @@ type Cache struct {
 	rows  store.Store
 	clock clock
 
-	codec   entryCodec
-	shared  *guard // nil: no Redis
-	breaker *breaker
+	id       string // of this process start, among the members
+	codec    entryCodec
+	messages messageCodec
+	shared   *guard // nil: no Redis
+	breaker  *breaker
 
 	// epoch is what lookups answer from; nil before the first completed poll and after Close.
 	epoch      atomic.Pointer[epoch]
@@ -34,14 +36,20 @@ type Cache struct {
 	repairing   chan struct{} // semaphore: one repair at a time
 	pollKicks   chan struct{}
 	repairKicks chan struct{}
+	relisten    chan struct{} // the feed is known, or another
+	listens     chan struct{} // closed once this process hears others for the first time
 
 	// These belong to the goroutine that polls.
-	polled  bool  // ever
-	last    int64 // highest event polled
-	polling health
+	polled   bool    // ever
+	last     int64   // highest event polled
+	joined   bool    // this process has a membership row
+	joinedAt instant // from before it was written
+	polling  health
 	// repaired belongs to the goroutine that repairs in the background.
 	repaired health
 
+	listening  atomic.Bool
+	acks       acks
 	changes    work // in progress
 	background work
 	closed     atomic.Bool
@@ -49,9 +57,9 @@ type Cache struct {
 	closeOnce  sync.Once
 	closeErr   error
 
-	hits       *stats.Counter
-	count      counters
-	lastForged atomic.Int64
+	hits                                 *stats.Counter
+	count                                counters
+	lastForged, lastBadMessage, lastSlow atomic.Int64
 }
 
 var _ store.Store = (*Cache)(nil)
@@ -60,7 +68,13 @@ var _ store.Store = (*Cache)(nil)
 func (c *Cache) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	c.stop = cancel
-	for _, loop := range []func(context.Context){c.pollLoop, c.repairLoop} {
+	loops := []func(context.Context){c.pollLoop, c.repairLoop, c.listenLoop}
+	if c.shared != nil {
+		for range readers {
+			loops = append(loops, c.shared.reads.loop)
+		}
+	}
+	for _, loop := range loops {
 		c.background.begin()
 		go func() {
 			defer c.background.end()
@@ -97,6 +111,9 @@ func (c *Cache) close(ctx context.Context) error {
 	changes := c.changes.close(ctx)
 	c.stop()
 	background := c.background.close(ctx)
+	if background == nil {
+		c.leaveMembers(ctx) // after the last poll: only now nothing is answered from memory for sure
+	}
 	if last != nil {
 		last.retire()
 	}
@@ -138,10 +155,16 @@ func (c *Cache) tellBreaker(open bool) {
 
 // tellForged logs an entry of Redis that cannot be ours, at most once a second.
 func (c *Cache) tellForged(id store.LookupID, err error) {
-	second := int64(c.clock.now().mono / time.Second)
-	if last := c.lastForged.Load(); last != second+1 && c.lastForged.CompareAndSwap(last, second+1) {
+	if c.onceASecond(&c.lastForged) {
 		c.o.Logger.Error("latchkey: cache: an entry in Redis was forged or altered, or its pepper is gone; ignored", "lookup_id", id.String(), "error", err)
 	}
+}
+
+// onceASecond reports whether a second has begun since it last said so for last.
+func (c *Cache) onceASecond(last *atomic.Int64) bool {
+	second := int64(c.clock.now().mono/time.Second) + 1
+	before := last.Load()
+	return before != second && last.CompareAndSwap(before, second)
 }
 
 // otterLog passes on what otter has to say: panics of its own callbacks, of which there are none.

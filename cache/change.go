@@ -4,21 +4,29 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// Change implements store.Store. When it returns success, no process that uses the store answers from before the change, which takes a
-// little more than one Lease. When the store has committed but that cannot be promised, or when ctx ends first, the error matches
-// store.ErrUnavailable: nothing is promised then, and repeating the change, which is safe, gives the promise. A change that finds nothing to do
-// waits too (see nothing).
+// ErrNeedsRedis is matched when a process without Redis is to change keys that others answer from Redis. Nothing has been changed then.
+var ErrNeedsRedis = errors.New("running instances answer from Redis, and this process has no connection to it")
+
+// Change implements store.Store. When it returns success, no process that uses the store answers from before the change. That takes
+// milliseconds when all of them are well, and a little more than the longest of their leases when one does not acknowledge it. When the store
+// has committed but the rest cannot be promised, or when ctx ends first, the error matches store.ErrUnavailable: repeating the
+// change, which is safe, gives the promise. A change that finds nothing to do waits for a lease (see nothing).
+// ErrNeedsRedis: see Options.ChangeWithoutRedis.
 func (c *Cache) Change(ctx context.Context, actor store.Actor, fn func(store.Tx) error) (store.Change, error) {
 	if !c.changes.begin() {
 		return store.Change{}, store.ErrClosed
 	}
 	defer c.changes.end()
+	if err := c.mayChange(ctx); err != nil {
+		return store.Change{}, err
+	}
 	change, err := c.rows.Change(ctx, actor, fn)
 	if err != nil {
 		if errors.Is(err, store.ErrUnavailable) {
@@ -26,23 +34,64 @@ func (c *Cache) Change(ctx context.Context, actor store.Actor, fn func(store.Tx)
 		}
 		return store.Change{}, err
 	}
-	committed := c.clock.now() // 4.2
-	settled := change
+	s := &settlement{change: change, committed: c.clock.now(), wait: c.o.wait()} // 4.2
 	if change.Last == 0 {
-		if settled, err = c.nothing(ctx); err != nil {
+		if s.change, err = c.nothing(ctx); err != nil {
 			return store.Change{}, err
 		}
+		s.untold = true
 	}
-	c.hear(settled)
-	if err := c.settle(ctx, settled, committed); err != nil {
+	if e := c.epoch.Load(); e != nil && e.feed == s.change.FeedID {
+		raise(&e.sure, s.change.Last)
+	}
+	if err := c.settle(ctx, s); err != nil {
 		return store.Change{}, err
 	}
+	c.count.changes.Add(1)
 	return change, nil
+}
+
+// mayChange refuses changes that Redis would not hear of although others answer from it (COHERENCE 14).
+func (c *Cache) mayChange(ctx context.Context) error {
+	if c.shared != nil {
+		if c.o.ChangesOnly {
+			c.awaitListening(ctx)
+		}
+		return nil
+	}
+	members, err := c.rows.Members(ctx)
+	if err != nil {
+		return fmt.Errorf("cache: change: read the members: %w", err)
+	}
+	for _, m := range members {
+		switch {
+		case !m.Redis:
+		case c.o.ChangeWithoutRedis:
+			c.o.Logger.Warn("latchkey: cache: a change is made without Redis; an instance that has lost the database may answer from before it until its MaxStale is over",
+				"member", m.ID, "default", DefaultMaxStale)
+			return nil
+		default:
+			return fmt.Errorf("cache: change: %w: give it the Redis that they use, or set ChangeWithoutRedis", ErrNeedsRedis)
+		}
+	}
+	return nil
+}
+
+// awaitListening gives a program that has just started the time to subscribe, so that its first change need not take a lease.
+func (c *Cache) awaitListening(ctx context.Context) {
+	timer := time.NewTimer(c.o.wait() / 2)
+	defer timer.Stop()
+	select {
+	case <-c.listens:
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }
 
 // nothing returns what to settle for a change that found nothing to do: all that has happened so far. What it found done may be the work
 // of a change whose caller never heard of its success, because the process died or the connection did, and this is the repetition: its
 // success promises just as much (COHERENCE 4.1, which lets it append an event instead; but a key that is gone has no lookup id to tell).
+// For the same reason nobody can be told what to forget, and the change waits for the lease.
 func (c *Cache) nothing(ctx context.Context) (store.Change, error) {
 	feed, err := c.rows.Feed(ctx, maxEventID, 1)
 	if err != nil {
@@ -51,92 +100,156 @@ func (c *Cache) nothing(ctx context.Context) (store.Change, error) {
 	return store.Change{FeedID: feed.ID, First: feed.Head + 1, Last: feed.Head}, nil
 }
 
-// hear handles an event of this process like one of any other: COHERENCE 4.5, and 5.1 without the acknowledgement. What has been
-// polled, and when, stays the poll's affair.
-func (c *Cache) hear(change store.Change) {
-	c.publishing.Lock()
-	defer c.publishing.Unlock()
-	e := c.epoch.Load()
-	if e == nil || e.feed != change.FeedID {
-		return
-	}
-	e.hear(change.Last, newestRevealing(change.Events))
-	if wholesale(change) {
-		c.replace(c.newEpoch(e.history, *e.freshAt.Load()))
-		return
-	}
-	for _, event := range change.Events {
-		e.keys.Invalidate(event.LookupID)
-	}
-}
-
 // wholesale reports whether a change is told by dropping everything.
 func wholesale(change store.Change) bool {
 	return len(change.Events) > replayLimit || int64(len(change.Events)) != change.Last-change.First+1 || namesAll(change.Events)
 }
 
-// settle is 4.4 without acknowledgements: it returns nil when WAIT has passed since the commit and the shared memory has the
-// change, or has been asked and does not work. It waits by the monotonic clock: a wall clock that is put forward must not shorten it.
-func (c *Cache) settle(ctx context.Context, change store.Change, committed instant) error {
-	var s spread
-	var applied <-chan struct{}
-	if c.shared != nil && c.background.begin() {
-		done := make(chan struct{})
-		applied = done
-		// The watermark moves even when the client has gone.
-		own, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.o.giveUp())
-		go func() {
-			defer c.background.end()
-			defer cancel()
-			if c.spreadUntil(own, change, &s) {
-				close(done)
-			}
-		}()
-	}
-	timer := time.NewTimer(c.o.wait())
-	defer timer.Stop()
-	for passed := false; ; {
-		select {
-		case <-timer.C:
-		case <-applied:
-			applied = nil
-			s.applied = true
-			if !passed {
-				continue
-			}
-		case <-ctx.Done():
-			return fmt.Errorf("cache: change %d is committed, but the caller left before every process had heard of it: %w: %w", change.Last, store.ErrUnavailable, ctx.Err())
-		}
-		waited := c.clock.now().mono - committed.mono
-		if waited < c.o.wait() {
-			timer.Reset(c.o.wait() - waited) // this clock is slow
-			continue
-		}
-		switch {
-		case c.shared == nil, s.applied, s.failing.Load():
-			return nil
-		case waited >= c.o.giveUp():
-			return fmt.Errorf("cache: change %d is committed, but could not be written to Redis: %w", change.Last, store.ErrUnavailable)
-		}
-		passed = true
-		timer.Reset(c.o.wait() / 8) // not applied, and not for want of a working Redis: it is still being tried
-	}
-}
+// settlement is how far a committed change has got around.
+type settlement struct {
+	change    store.Change
+	committed instant
+	untold    bool // there is nothing to acknowledge
 
-// spread is how far the shared memory has heard of a change.
-type spread struct {
-	applied bool        // belongs to settle
+	// These belong to settle.
+	applied  bool           // the shared memory has the change
+	known    bool           // members and wait are
+	members  []store.Member // who must acknowledge the change
+	wait     time.Duration
+	answered *awaited
+	self     bool // this process has handled the change
+
 	failing atomic.Bool // the shared memory was asked, and the last time it failed or did not answer in time
 }
 
-// spreadUntil is 4.3a: it tries until the shared memory has the change or ctx ends, and reports which.
-func (c *Cache) spreadUntil(ctx context.Context, change store.Change, s *spread) bool {
+// settle is 4.3 and 4.4. It returns nil when the shared memory has the change and every member has acknowledged it; or when WAIT has passed
+// since the commit and the shared memory has the change, or has been asked and does not work. It waits by the monotonic clock: a
+// wall clock that is put forward must not shorten it.
+func (c *Cache) settle(ctx context.Context, s *settlement) error {
+	if !c.background.begin() {
+		return fmt.Errorf("cache: change %d is committed, but the cache was closed before every process had heard of it: %w", s.change.Last, store.ErrUnavailable)
+	}
+	s.answered = c.acks.await()
+	defer c.acks.end(s.answered)
+	told := c.announce(s.change, s.answered.serial)
+	s.self = c.hear(s.change.FeedID, told) && !s.untold // 4.5
+
+	// Others hear of the change even when the client has gone.
+	own, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.o.giveUp())
+	members := make(chan []store.Member, 1)
+	var applied chan struct{}
+	var parts sync.WaitGroup
+	parts.Go(func() { c.readMembers(own, members) }) // b: after the commit
+	if c.shared != nil {
+		applied = make(chan struct{})
+		parts.Go(func() {
+			if c.spreadUntil(own, s, told) { // a, and c after it
+				close(applied)
+			}
+		})
+	}
+	go func() {
+		defer c.background.end()
+		defer cancel()
+		parts.Wait()
+	}()
+
+	timer := time.NewTimer(s.wait)
+	defer timer.Stop()
+	for {
+		waited := c.clock.now().mono - s.committed.mono
+		missing := s.missing(c.id)
+		switch {
+		case s.known && len(missing) == 0 && (c.shared == nil || s.applied):
+			return nil
+		case s.known && waited >= s.wait && (c.shared == nil || s.applied || s.failing.Load()):
+			c.count.slowChanges.Add(1)
+			c.tellMissing(s, missing)
+			return nil
+		case waited >= s.wait+c.o.StoreTimeout:
+			return fmt.Errorf("cache: change %d is committed, but not every process can be said to have heard of it: %w", s.change.Last, store.ErrUnavailable)
+		case waited < s.wait:
+			timer.Reset(s.wait - waited)
+		default:
+			timer.Reset(s.wait / 8) // not applied, and not for want of a working Redis: it is still being tried
+		}
+		select {
+		case <-timer.C:
+		case <-applied:
+			applied, s.applied = nil, true
+		case s.members = <-members:
+			members, s.known = nil, true
+			for _, m := range s.members {
+				s.wait = max(s.wait, waitFor(m.Lease))
+			}
+		case <-s.answered.more:
+		case <-ctx.Done():
+			return fmt.Errorf("cache: change %d is committed, but the caller left before every process had heard of it: %w: %w", s.change.Last, store.ErrUnavailable, ctx.Err())
+		}
+	}
+}
+
+// missing returns the members that have not acknowledged the change.
+func (s *settlement) missing(self string) []string {
+	var missing []string
+	for _, m := range s.members {
+		if m.ID == self && s.self || m.ID != self && !s.untold && s.answered.has(m.ID) {
+			continue
+		}
+		missing = append(missing, m.ID)
+	}
+	if s.untold && len(missing) == 0 {
+		missing = append(missing, "")
+	}
+	return missing
+}
+
+// tellMissing says who has not answered: it is what makes changes slow. At most once a second.
+func (c *Cache) tellMissing(s *settlement, missing []string) {
+	if s.untold {
+		return
+	}
+	c.count.missingAcks.Add(uint64(len(missing)))
+	if c.onceASecond(&c.lastSlow) {
+		c.o.Logger.Warn("latchkey: cache: a change had to wait for a lease", "change", s.change.Last, "waited", s.wait,
+			"unacknowledged_by", missing, "redis_has_it", s.applied || c.shared == nil)
+	}
+}
+
+// readMembers is 4.3b: it tries until the store answers or ctx ends.
+func (c *Cache) readMembers(ctx context.Context, to chan<- []store.Member) {
+	for {
+		members, err := c.rows.Members(ctx)
+		if err == nil {
+			to <- members
+			return
+		}
+		timer := time.NewTimer(c.o.RedisTimeout)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		}
+	}
+}
+
+// spreadUntil is 4.3a and c: it tries until the shared memory has the change or ctx ends, and reports which. The others are told
+// after the first try, so that what they load then is from after the change.
+func (c *Cache) spreadUntil(ctx context.Context, s *settlement, told announcement) bool {
+	change := s.change
 	h := newHistory(change.FeedID, change.Last)
 	if e := c.epoch.Load(); e != nil && e.feed == change.FeedID {
 		h = e.history
 	}
-	for {
+	for announced := s.untold; ; {
 		done, err := c.spreadOnce(ctx, change, h)
+		if !announced {
+			announced = true
+			if err := c.shared.publish(ctx, change.FeedID, "", c.messages.announce(change.FeedID, told)); err != nil {
+				c.count.redisErrors.Add(1)
+			}
+		}
 		switch {
 		case done:
 			return true

@@ -49,9 +49,20 @@ func (c *handClock) move(mono, wall time.Duration) {
 // deaf is a store whose feed can be cut off.
 type deaf struct {
 	store.Store
-	mu  sync.Mutex
-	cut bool
+	mu    sync.Mutex
+	cut   bool
+	joins int
+	id    string // of the feed; "": its own
 }
+
+func (d *deaf) Join(ctx context.Context, m store.Member) error {
+	d.mu.Lock()
+	d.joins++
+	d.mu.Unlock()
+	return d.Store.Join(ctx, m)
+}
+
+func (d *deaf) joined() int { d.mu.Lock(); defer d.mu.Unlock(); return d.joins }
 
 func (d *deaf) set(cut bool) { d.mu.Lock(); defer d.mu.Unlock(); d.cut = cut }
 
@@ -61,7 +72,11 @@ func (d *deaf) Feed(ctx context.Context, after int64, limit int) (store.Feed, er
 	if d.cut {
 		return store.Feed{}, store.ErrUnavailable
 	}
-	return d.Store.Feed(ctx, after, limit)
+	feed, err := d.Store.Feed(ctx, after, limit)
+	if d.id != "" {
+		feed.ID = d.id
+	}
+	return feed, err
 }
 
 // clocked returns a running cache over an empty store, with a clock of its own.
@@ -134,7 +149,8 @@ func TestLeaseIsOverByEitherClock(t *testing.T) {
 
 // A wall clock that is put forward must not end a change's wait: other processes' leases are no shorter for it.
 func TestWaitIsMonotonic(t *testing.T) {
-	c, clk, _ := clocked(t, minLease)
+	c, clk, rows := clocked(t, minLease)
+	check(t, rows.Join(context.Background(), store.Member{ID: "silent", Lease: minLease, TTL: time.Hour}))
 	done := make(chan error, 1)
 	go func() {
 		_, err := c.Change(context.Background(), store.Actor{}, func(tx store.Tx) error {
@@ -153,4 +169,59 @@ func TestWaitIsMonotonic(t *testing.T) {
 	}
 	clk.move(c.o.wait(), 0)
 	check(t, <-done)
+}
+
+// COHERENCE 14: WAIT is that of the largest lease among the members, whatever the changer's own is.
+func TestWaitIsForTheLongestLease(t *testing.T) {
+	c, clk, rows := clocked(t, minLease)
+	check(t, rows.Join(context.Background(), store.Member{ID: "silent", Lease: 10 * minLease, TTL: time.Hour}))
+	done := make(chan error, 1)
+	go func() {
+		_, err := c.Change(context.Background(), store.Actor{}, func(tx store.Tx) error {
+			return tx.Append(context.Background(), nil, store.Event{Kind: store.Updated})
+		})
+		done <- err
+	}()
+	soon(t, func() bool { return c.Stats().Head == 1 })
+	clk.move(9*minLease, 9*minLease)
+	polls := c.Stats().Polls
+	soon(t, func() bool { return c.Stats().Polls > polls+60 }) // longer than the longest WAIT, by timers
+	select {
+	case err := <-done:
+		t.Fatalf("the change returned %v before the longest lease was over", err)
+	default:
+	}
+	clk.move(2*minLease, 2*minLease)
+	check(t, <-done)
+}
+
+// 3.1: the row is renewed when half of its life is over, by either clock, and when the store may have lost it.
+func TestMembershipIsRenewed(t *testing.T) {
+	c, clk, rows := clocked(t, minLease)
+	polled := func() {
+		t.Helper()
+		polls := c.Stats().Polls
+		soon(t, func() bool { return c.Stats().Polls >= polls+2 })
+	}
+	expect := func(what string, joins int) {
+		t.Helper()
+		polled()
+		if got := rows.joined(); got != joins {
+			t.Errorf("%s: joined %d times, want %d", what, got, joins)
+		}
+	}
+	half := c.o.membership() / 2
+	expect("at the start", 1)
+	clk.move(half, half)
+	expect("after half its life", 1)
+	clk.move(1, 1)
+	expect("after more than that", 2)
+	clk.move(0, half+1)
+	expect("after a suspension", 3)
+	rows.mu.Lock()
+	rows.id = "another"
+	rows.mu.Unlock()
+	soon(t, func() bool { return rows.joined() == 4 })
+	soon(t, func() bool { return c.Stats().Fresh })
+	expect("after the store has been replaced", 4)
 }

@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -15,6 +16,8 @@ type history struct {
 	feed string
 	// need is the newest event heard of: what comes from Redis must be at least as new (COHERENCE 0). Only ever raised.
 	need atomic.Int64
+	// sure is the newest event that the store itself has told of, in whatever answer. A store that later ends before it has been restored.
+	sure atomic.Int64
 	// revealing is the newest event heard of that can have made an unknown token known. Raised together with need (COHERENCE 14).
 	revealing atomic.Int64
 	// wm is the watermark's id as last seen.
@@ -30,6 +33,7 @@ type history struct {
 func newHistory(feed string, head int64) *history {
 	h := &history{feed: feed}
 	h.need.Store(head)
+	h.sure.Store(head)
 	h.revealing.Store(head) // what happened before is not known
 	return h
 }
@@ -38,6 +42,17 @@ func newHistory(feed string, head int64) *history {
 func (h *history) hear(newest, revealing int64) {
 	raise(&h.revealing, revealing)
 	raise(&h.need, newest)
+}
+
+// correct takes back what has been heard, up to heard, when a poll that began after that shows that the feed ends at head: the message
+// was not from this feed's history, and must not keep what is in Redis unused for ever (COHERENCE 14).
+func (h *history) correct(heard, head int64) {
+	if head >= heard || !h.need.CompareAndSwap(heard, head) {
+		return
+	}
+	if r := h.revealing.Load(); r > head {
+		h.revealing.CompareAndSwap(r, head)
+	}
 }
 
 func raise(a *atomic.Int64, to int64) {
@@ -55,7 +70,7 @@ type epoch struct {
 	*history
 	keys    *otter.Cache[store.LookupID, *store.Found]
 	unknown *otter.Cache[store.LookupID, unknown]
-	// freshAt is the start of the last completed poll.
+	// freshAt is the start of the last completed poll; nil: none that counts.
 	freshAt atomic.Pointer[instant]
 }
 
@@ -65,7 +80,7 @@ type unknown struct {
 	redacted string // what was asked besides the lookup id
 }
 
-func (c *Cache) newEpoch(h *history, freshAt instant) *epoch {
+func (c *Cache) newEpoch(h *history, freshAt *instant) *epoch {
 	e := &epoch{
 		history: h,
 		keys: otter.Must(&otter.Options[store.LookupID, *store.Found]{
@@ -73,18 +88,23 @@ func (c *Cache) newEpoch(h *history, freshAt instant) *epoch {
 			ExpiryCalculator: otter.ExpiryWriting[store.LookupID, *store.Found](c.o.L1TTL),
 			Clock:            &c.coarse,
 			StatsRecorder:    c.hits,
+			Executor:         atOnce,
 			Logger:           otterLog{c.o.Logger},
 		}),
 		unknown: otter.Must(&otter.Options[store.LookupID, unknown]{
 			MaximumSize:      c.o.MaxUnknown,
 			ExpiryCalculator: otter.ExpiryWriting[store.LookupID, unknown](unknownTTL),
 			Clock:            &c.coarse,
+			Executor:         atOnce,
 			Logger:           otterLog{c.o.Logger},
 		}),
 	}
-	e.freshAt.Store(&freshAt)
+	e.freshAt.Store(freshAt)
 	return e
 }
+
+// atOnce runs otter's bookkeeping, due after every 16th read or so, where it falls due: waking a goroutine for it costs more.
+func atOnce(task func()) { task() }
 
 // retire stops the epoch's background work. Whoever still reads from it may go on.
 func (e *epoch) retire() {
@@ -92,8 +112,17 @@ func (e *epoch) retire() {
 	e.unknown.StopAllGoroutines()
 }
 
-// age returns how old what the process knows of the feed is.
-func (e *epoch) age(now instant) time.Duration { return now.elapsed(*e.freshAt.Load()) }
+// age returns how old what the process knows of the feed is; never when it knows nothing.
+func (e *epoch) age(now instant) time.Duration {
+	freshAt := e.freshAt.Load()
+	if freshAt == nil {
+		return never
+	}
+	return now.elapsed(*freshAt)
+}
+
+// never is longer than any lease.
+const never = time.Duration(math.MaxInt64)
 
 // replace makes e the current epoch and retires the one before; when the cache is closed, it retires e. Called with c.publishing held.
 func (c *Cache) replace(e *epoch) {

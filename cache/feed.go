@@ -40,11 +40,18 @@ func (c *Cache) pollLoop(ctx context.Context) {
 	}
 }
 
-// poll is 3.2 to 3.7. The order of what it does at the end is the protocol's.
+// poll is 3.1 to 3.7. The order of what it does at the end is the protocol's.
 func (c *Cache) poll(ctx context.Context) error {
-	began := c.clock.now() // 3.2
 	ctx, cancel := context.WithTimeout(ctx, c.o.pollLimit())
 	defer cancel()
+	if err := c.joinMembers(ctx); err != nil { // 3.1
+		return err
+	}
+	began := c.clock.now() // 3.2
+	var known bounds
+	if e := c.epoch.Load(); e != nil {
+		known = bounds{heard: e.need.Load(), sure: e.sure.Load()}
+	}
 	after, limit := int64(maxEventID), 1 // 3.6: the first poll needs the head only
 	if c.polled {
 		after, limit = c.last, replayLimit
@@ -56,15 +63,18 @@ func (c *Cache) poll(ctx context.Context) error {
 	if feed.ID == "" {
 		return errors.New("the store's feed has no id")
 	}
-	if e := c.apply(feed, began); c.shared != nil && e != nil && (!e.aligned.Load() || e.need.Load() > e.wm.Load()) {
+	if e := c.apply(feed, began, known); c.shared != nil && e != nil && (!e.aligned.Load() || e.need.Load() > e.wm.Load()) {
 		kick(c.repairKicks) // 3.7, and 14: the first poll of a process always repairs
 	}
 	return nil
 }
 
+// bounds are what was known when a poll began. The poll must bring at least what was sure; what was only heard may be wrong.
+type bounds struct{ heard, sure int64 }
+
 // apply is 3.4 to 3.6: it takes over what a poll has brought, and returns the epoch that holds then. The order is the protocol's.
-func (c *Cache) apply(feed store.Feed, began instant) *epoch {
-	// Changes of this process begin epochs too: an invalidation must not go to one that has been replaced.
+func (c *Cache) apply(feed store.Feed, began instant, known bounds) *epoch {
+	// Messages and changes of this process begin epochs too: an invalidation must not go to one that has been replaced.
 	c.publishing.Lock()
 	defer c.publishing.Unlock()
 	e := c.epoch.Load()
@@ -74,22 +84,28 @@ func (c *Cache) apply(feed store.Feed, began instant) *epoch {
 		return nil
 	case !c.polled:
 		c.polled, c.last = true, feed.Head
-		c.replace(c.newEpoch(newHistory(feed.ID, feed.Head), began))
-	case feed.ID != e.feed || feed.Head < last: // 3.6
+		c.replace(c.newEpoch(newHistory(feed.ID, feed.Head), &began))
+		kick(c.relisten)
+	case feed.ID != e.feed || feed.Head < max(last, known.sure): // 3.6
 		c.o.Logger.Warn("latchkey: cache: the store has been restored from a backup or replaced; everything is dropped",
-			"head", feed.Head, "was", last, "same_feed", feed.ID == e.feed)
+			"head", feed.Head, "was", max(last, known.sure), "same_feed", feed.ID == e.feed)
 		h := newHistory(feed.ID, feed.Head)
 		h.distrusted.Store(true)
 		c.last = feed.Head
-		c.replace(c.newEpoch(h, began))
+		// The membership may be lost with the rest, and without it nobody waits for this process: it is not fresh before it has
+		// joined again.
+		c.joined = false
+		c.replace(c.newEpoch(h, nil))
+		kick(c.pollKicks)
+		kick(c.relisten)
 	case !follows(feed, last): // 3.5; what the missing events were is not known
-		e.hear(feed.Head, feed.Head)            // 3.4 (1)
-		c.last = feed.Head                      // (3)
-		c.replace(c.newEpoch(e.history, began)) // (2) and (4) at once
+		e.hear(feed.Head, feed.Head)             // 3.4 (1)
+		c.last = feed.Head                       // (3)
+		c.replace(c.newEpoch(e.history, &began)) // (2) and (4) at once
 	case namesAll(feed.Events):
 		e.hear(feed.Head, newestRevealing(feed.Events))
 		c.last = feed.Head
-		c.replace(c.newEpoch(e.history, began))
+		c.replace(c.newEpoch(e.history, &began))
 	default:
 		e.hear(feed.Head, newestRevealing(feed.Events)) // (1)
 		for _, event := range feed.Events {
@@ -98,7 +114,9 @@ func (c *Cache) apply(feed store.Feed, began instant) *epoch {
 		c.last = feed.Head      // (3)
 		e.freshAt.Store(&began) // (4): the poll's start, never its end
 	}
-	return c.epoch.Load()
+	e = c.epoch.Load()
+	e.correct(known.heard, feed.Head)
+	return e
 }
 
 // follows reports whether the events run from last+1 to the head without a gap.

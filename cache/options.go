@@ -1,7 +1,7 @@
 package cache
 
 import (
-	"errors"
+	"crypto/rand"
 	"log/slog"
 	"strings"
 	"time"
@@ -14,7 +14,7 @@ import (
 
 // Defaults of Options.
 const (
-	DefaultLease        = 200 * time.Millisecond
+	DefaultLease        = time.Second
 	DefaultMaxStale     = 5 * time.Minute
 	DefaultRedisTimeout = 50 * time.Millisecond
 	DefaultStoreTimeout = time.Second
@@ -24,9 +24,6 @@ const (
 	DefaultMaxUnknown   = 50_000
 	DefaultKeyPrefix    = "latchkey"
 )
-
-// ErrNeedsRedis: running instances use Redis, and this cache has no client for it.
-var ErrNeedsRedis = errors.New("running instances use Redis")
 
 // Strict, as Options.MaxStale, makes Redis unusable as soon as the process's memory is: when the store has not been heard for one
 // lease, every lookup needs the store or fails. Then no combination of faults at all brings an outdated answer.
@@ -43,9 +40,8 @@ type Options struct {
 	// Sealer checks the proof of every record that is loaded, before it is kept, and protects the records in Redis. Give it the
 	// one that store.Options has. Optional; without it, whoever can write to Redis can forge keys.
 	Sealer *store.Sealer
-	// Lease is how long records in memory may be used after the change feed was last read; it is read four times per lease. Every change
-	// waits for a little more than one lease. It must be the same in all processes that use the store. Default 200 ms; 40 ms to
-	// 1 min.
+	// Lease is how long records in memory may be used after the change feed was last read; it is read four times per lease. A change
+	// that cannot reach every process at once waits for a little more than the longest lease among them. Default 1 s; 40 ms to 1 min.
 	Lease time.Duration
 	// MaxStale is how long records in Redis may be used after the change feed was last read: the time that known keys keep working
 	// while the database is down. With two faults at once (the feed out of reach here, and Redis has lost a change), an answer can
@@ -69,10 +65,12 @@ type Options struct {
 	// DisableRedisRecords keeps records out of Redis: none is read from it and none written. Changes still tell it, because
 	// other processes may be using it.
 	DisableRedisRecords bool
-	// ChangesOnly is for programs that change keys and do not serve: it does not join the members, lookups go to the store.
+	// ChangesOnly is for programs that change keys and answer nobody, command-line tools for example: no lookup is answered from a
+	// cache, and changes of other processes do not wait for this one.
 	ChangesOnly bool
-	// ChangeWithoutRedis lets keys be changed without a Redis client although running instances use Redis. Without it such a Change
-	// returns an error that matches ErrNeedsRedis, with nothing written.
+	// ChangeWithoutRedis lets a process without a Redis client change keys although others that use the store answer from Redis. Such
+	// a change takes WAIT, and a process that has lost the store may answer from before it for up to its MaxStale. By default
+	// it is refused with ErrNeedsRedis.
 	ChangeWithoutRedis bool
 	// Logger hears of faults: the feed out of reach, Redis failing, forged entries. Default slog.Default().
 	Logger *slog.Logger
@@ -165,10 +163,16 @@ func (o *Options) complete() error {
 	return nil
 }
 
-// The constants of COHERENCE 14 for variant M0, as parts of the lease: with 200 ms they are P = 50 ms, DPOLL = 90 ms and WAIT = 210 ms.
+// The constants of COHERENCE 0, as parts of the lease: with 1 s they are P = 250 ms, DPOLL = 300 ms, WAIT = 1.05 s and REG = 30 s.
 func (o *Options) pollEvery() time.Duration { return o.Lease / 4 }
-func (o *Options) pollLimit() time.Duration { return o.Lease * 9 / 20 }
-func (o *Options) wait() time.Duration      { return o.Lease * 21 / 20 }
+func (o *Options) pollLimit() time.Duration { return o.Lease * 3 / 10 }
+func (o *Options) wait() time.Duration      { return waitFor(o.Lease) }
+
+// membership is REG. Half of it must be more than WAIT and a forward step of the database's clock.
+func (o *Options) membership() time.Duration { return max(30*time.Second, 4*o.wait()) }
+
+// waitFor is WAIT for a lease: a little more, because clocks do not run at quite the same rate.
+func waitFor(lease time.Duration) time.Duration { return lease * 21 / 20 }
 
 // giveUp is how long after its commit a change gives up to write to a Redis that works, for want of the store or because
 // others keep being faster.
@@ -183,8 +187,11 @@ const (
 // newCache puts a Cache together. Nothing runs before start.
 func newCache(o Options, rows store.Store, memory shared, clk clock) *Cache {
 	c := &Cache{
-		o: o, rows: rows, clock: clk,
+		o: o, rows: rows, clock: clk, id: rand.Text(),
 		codec:       entryCodec{prefix: o.KeyPrefix, sealer: o.Sealer},
+		messages:    messageCodec{prefix: o.KeyPrefix, sealer: o.Sealer},
+		listens:     make(chan struct{}),
+		relisten:    make(chan struct{}, 1),
 		hits:        stats.NewCounter(),
 		staleReads:  make(chan struct{}, readsWhenStale),
 		repairing:   make(chan struct{}, 1),

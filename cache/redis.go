@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed"
 	"errors"
+	"fmt"
 	"reflect"
 	"time"
 
@@ -27,6 +28,8 @@ var (
 //
 //	<prefix>:{<feed>}:wm      the watermark, "<generation>:<id>", without TTL
 //	<prefix>:{<feed>}:e:<id>  an entry, "<generation>|<record>", with TTL
+//	<prefix>:{<feed>}:changes      channel: changes that have been committed
+//	<prefix>:{<feed>}:ack:<member> channel: what is acknowledged to one process
 //
 // The braces keep all keys of a feed in one slot of a cluster.
 type redisMemory struct {
@@ -49,18 +52,24 @@ func (r *redisMemory) entryKey(feed string, id store.LookupID) string {
 	return r.prefix + ":{" + feed + "}:e:" + id.Hex()
 }
 
-func (r *redisMemory) pair(ctx context.Context, feed string, id store.LookupID) (pair, error) {
-	values, err := r.rdb.MGet(ctx, r.markKey(feed), r.entryKey(feed, id)).Result()
+func (r *redisMemory) entries(ctx context.Context, feed string, ids []store.LookupID) (string, []string, error) {
+	keys := make([]string, 1, 1+len(ids))
+	keys[0] = r.markKey(feed)
+	for _, id := range ids {
+		keys = append(keys, r.entryKey(feed, id))
+	}
+	values, err := r.rdb.MGet(ctx, keys...).Result()
 	if err != nil {
-		return pair{}, err
+		return "", nil, err
 	}
-	if len(values) != 2 {
-		return pair{}, errors.New("MGET of two keys did not return two values")
+	if len(values) != len(keys) {
+		return "", nil, fmt.Errorf("MGET of %d keys returned %d values", len(keys), len(values))
 	}
-	var p pair
-	p.mark, _ = values[0].(string)
-	p.entry, _ = values[1].(string)
-	return p, nil
+	found := make([]string, len(keys))
+	for i, value := range values {
+		found[i], _ = value.(string)
+	}
+	return found[0], found[1:], nil
 }
 
 func (r *redisMemory) mark(ctx context.Context, feed string) (string, error) {
@@ -88,6 +97,57 @@ func (r *redisMemory) fill(ctx context.Context, feed string, id store.LookupID, 
 func (r *redisMemory) reset(ctx context.Context, feed string, expected string, to mark) (bool, error) {
 	done, err := r.resetScript.Run(ctx, r.rdb, []string{r.markKey(feed)}, expected, to.String()).Int64()
 	return done == 1, err
+}
+
+// channel is where messages to one process go, or those to all.
+func (r *redisMemory) channel(feed, to string) string {
+	if to == "" {
+		return r.prefix + ":{" + feed + "}:changes"
+	}
+	return r.prefix + ":{" + feed + "}:ack:" + to
+}
+
+func (r *redisMemory) publish(ctx context.Context, feed, to, message string) error {
+	return r.rdb.Publish(ctx, r.channel(feed, to), message).Err()
+}
+
+// How long nothing may be heard before the connection is tried, and how long it is then waited for.
+const earPause = 2 * time.Second
+
+// listen receives by itself: go-redis's channel of messages would drop what it has no room for, and reconnects in its own time.
+func (r *redisMemory) listen(ctx context.Context, feed, me string, ear ear) error {
+	own := r.channel(feed, me)
+	sub := r.rdb.Subscribe(ctx, r.channel(feed, ""), own)
+	stop := context.AfterFunc(ctx, func() { _ = sub.Close() }) // a context does not end a read
+	defer stop()
+	defer sub.Close()
+	silent := false
+	for {
+		got, err := sub.ReceiveTimeout(ctx, earPause)
+		var timeout interface{ Timeout() bool }
+		switch {
+		case err == nil:
+			silent = false
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.As(err, &timeout) && timeout.Timeout() && !silent:
+			silent = true
+			if err := sub.Ping(ctx); err != nil {
+				return err
+			}
+			continue
+		default:
+			return err
+		}
+		switch m := got.(type) {
+		case *redis.Subscription:
+			if m.Count == 2 {
+				ear.open()
+			}
+		case *redis.Message:
+			ear.message(m.Channel == own, m.Payload)
+		}
+	}
 }
 
 // isNil also finds the nil pointer in an interface, which programs make when they declare a *redis.Client that they do not always fill.

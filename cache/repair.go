@@ -9,7 +9,7 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// repairLoop repairs when it is asked to, at most once per P. Its repairs are also what finds out that Redis works again.
+// repairLoop repairs when it is asked to, at most once per P unless others are faster. Its repairs are also what finds out that Redis works again.
 func (c *Cache) repairLoop(ctx context.Context) {
 	if c.shared == nil {
 		return
@@ -28,12 +28,13 @@ func (c *Cache) repairLoop(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
+		wait := c.o.pollEvery()
 		if errors.Is(err, errOvertaken) {
 			kick(c.repairKicks)
-			err = nil
+			wait, err = min(wait, c.o.RedisTimeout), nil
 		}
 		c.repaired.note(c.o.Logger, "bringing Redis up to date", err)
-		pause := time.NewTimer(c.o.pollEvery())
+		pause := time.NewTimer(wait)
 		select {
 		case <-pause.C:
 		case <-ctx.Done():

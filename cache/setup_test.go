@@ -161,7 +161,7 @@ func open(t testing.TB, o cache.Options, rows store.Store, rdb redis.UniversalCl
 func ready(t testing.TB, caches ...*cache.Cache) {
 	t.Helper()
 	for _, c := range caches {
-		eventually(t, "cache is ready", func() bool { s := c.Stats(); return s.Fresh && (!s.Redis || s.RedisReady) })
+		eventually(t, "cache is ready", func() bool { s := c.Stats(); return s.Fresh && (!s.Redis || s.RedisReady && s.Listening) })
 	}
 }
 

@@ -14,8 +14,8 @@ import (
 // shared is the memory that instances share, as the protocol sees it: a watermark and entries, one set of them for each feed. Redis
 // is the real one. All operations are atomic, and may be repeated, delayed or lost.
 type shared interface {
-	// pair reads the watermark and one entry in one command; "" stands for absent.
-	pair(ctx context.Context, feed string, id store.LookupID) (pair, error)
+	// entries reads the watermark and as many entries as there are ids, in one command; "" stands for absent.
+	entries(ctx context.Context, feed string, ids []store.LookupID) (mark string, entries []string, err error)
 	// mark reads the watermark.
 	mark(ctx context.Context, feed string) (string, error)
 	// advance moves the watermark from prev to last and removes the entries, if the watermark is at prev. It returns where the
@@ -25,6 +25,18 @@ type shared interface {
 	fill(ctx context.Context, feed string, id store.LookupID, generation string, asOf int64, ttl time.Duration, entry string) (bool, error)
 	// reset replaces the watermark, if it still is what expected says. It reports whether it did.
 	reset(ctx context.Context, feed string, expected string, to mark) (bool, error)
+
+	// publish sends a message to one process, or to all when to is "". It may arrive never, late, or more than once.
+	publish(ctx context.Context, feed, to, message string) error
+	// listen calls ear.message with what is sent to all and to me, one after the other, until the connection is lost or ctx ends, and
+	// returns why. It calls ear.open when it is ready to hear.
+	listen(ctx context.Context, feed, me string, ear ear) error
+}
+
+// ear is what listens.
+type ear struct {
+	open    func()
+	message func(toMe bool, message string)
 }
 
 // errShared is matched by every error of the shared memory itself: it was asked, and failed or did not answer in time.
@@ -33,7 +45,7 @@ var errShared = errors.New("redis failed")
 // errNotAsked: the shared memory was not even asked, because too many calls are waiting for it or the breaker is open.
 var errNotAsked = errors.New("redis was not asked")
 
-// pair is what one read brings.
+// pair is what a lookup needs: the watermark and an entry that were there at the same moment.
 type pair struct{ mark, entry string }
 
 // mark is a watermark. The invariant all depends on: an entry whose generation is the watermark's reflects every event up to the

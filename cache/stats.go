@@ -23,6 +23,11 @@ type Stats struct {
 	Repairs      uint64
 	RepairErrors uint64
 	Resets       uint64 // new generations in Redis: all its records dropped
+	Changes      uint64 // changes of this process that returned success
+	SlowChanges  uint64 // those of them that had to wait for a lease, for want of an acknowledgement or of Redis
+	MissingAcks  uint64 // acknowledgements that those waited for in vain
+	Messages     uint64 // changes of other processes heard of through Redis
+	Forged       uint64 // messages that somebody else wrote; always 0 without peppers
 	Drops        uint64 // times that all records in memory were dropped
 
 	Keys    int // records in memory
@@ -33,6 +38,7 @@ type Stats struct {
 	Head       int64         // the newest event heard of
 	Redis      bool          // there is a Redis client
 	RedisReady bool          // Redis is in use: up to date as far as known, and answering
+	Listening  bool          // changes of other processes are heard of at once, through Redis
 	Breaker    BreakerState
 	Opened     uint64 // how often the breaker has opened
 }
@@ -50,7 +56,8 @@ const (
 type counters struct {
 	unknownHits, redisHits, redisMisses, redisErrors, redisForged,
 	storeLookups, storeErrors, staleLookups, fills, fillsLost,
-	polls, pollErrors, repairs, repairErrors, resets, drops atomic.Uint64
+	polls, pollErrors, repairs, repairErrors, resets, drops,
+	changes, slowChanges, missingAcks, messages, forged atomic.Uint64
 }
 
 // Stats returns the current numbers. It is cheap, does no I/O, and may be called as often as wanted.
@@ -74,9 +81,15 @@ func (c *Cache) Stats() Stats {
 		RepairErrors: n.repairErrors.Load(),
 		Resets:       n.resets.Load(),
 		Drops:        n.drops.Load(),
+		Changes:      n.changes.Load(),
+		SlowChanges:  n.slowChanges.Load(),
+		MissingAcks:  n.missingAcks.Load(),
+		Messages:     n.messages.Load(),
+		Forged:       n.forged.Load(),
 		FeedAge:      -1,
 		Redis:        c.shared != nil,
 		Breaker:      BreakerClosed,
+		Listening:    c.listening.Load(),
 	}
 	if c.shared != nil {
 		s.Opened = uint64(c.breaker.opened.Load())
@@ -85,8 +98,9 @@ func (c *Cache) Stats() Stats {
 		}
 	}
 	if e := c.epoch.Load(); e != nil {
-		s.FeedAge = e.age(c.clock.now())
-		s.Fresh = s.FeedAge <= c.o.Lease
+		if age := e.age(c.clock.now()); age != never {
+			s.FeedAge, s.Fresh = age, age <= c.o.Lease
+		}
 		s.Head = e.need.Load()
 		s.Keys = e.keys.EstimatedSize()
 		s.Unknown = e.unknown.EstimatedSize()

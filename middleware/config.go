@@ -97,19 +97,22 @@ const (
 type guard struct {
 	Config
 	places     []place
-	vary       string // value of Vary: the headers that are read; "" for none
-	realm      string // as it stands in WWW-Authenticate
+	vary       []string // the value of Vary, the headers that are read; nil for none. Full: appending to it makes a copy
+	realm      string   // as it stands in WWW-Authenticate
 	retryAfter string
 	refused    sampler
 	undecided  sampler
 }
 
-// place is an Extractor and what is known about it.
+// place is where credentials are looked for.
 type place struct {
-	extract Extractor
-	// shared: other schemes stand in the same header (Authorization).
-	shared bool
+	header  string    // "": in none
+	read    notation  // of the guard's own places
+	extract Extractor // of those that the app has given
 }
+
+// shared: other schemes stand in the same header.
+func (p *place) shared() bool { return p.header == authorization }
 
 // guard checks c and fills in its defaults. Errors match store.ErrInvalid.
 func (c Config) guard() (*guard, error) {
@@ -125,10 +128,7 @@ func (c Config) guard() (*guard, error) {
 			return nil, invalid("Config.Types holds %q, which is no type of key", string(t))
 		}
 	}
-	if c.Extractors == nil {
-		c.Extractors = c.defaultExtractors()
-	}
-	if len(c.Extractors) == 0 {
+	if c.Extractors != nil && len(c.Extractors) == 0 {
 		return nil, invalid("Config.Extractors is empty: there would be no place for a key")
 	}
 	c.Scopes = slices.Clone(c.Scopes)
@@ -164,24 +164,27 @@ func (c Config) guard() (*guard, error) {
 	return g, g.findPlaces()
 }
 
-func (c Config) defaultExtractors() []Extractor {
-	var list []Extractor
+// defaultPlaces are what Extractors says, without functions that take slices: what is handed to those is allocated.
+func (c Config) defaultPlaces() []place {
+	var list []place
 	if slices.Contains(c.Types, store.Secret) {
-		list = append(list, Bearer, Basic)
+		list = append(list, place{header: authorization, read: bearer}, place{header: authorization, read: basic})
 	}
 	if slices.Contains(c.Types, store.Publishable) {
-		list = append(list, Header("x-publishable-api-key"))
+		list = append(list, place{header: "X-Publishable-Api-Key", read: whole})
 	}
-	return append(list, Header("x-api-key"))
+	return append(list, place{header: "X-Api-Key", read: whole})
 }
 
-// findPlaces asks each Extractor which header it reads.
+// findPlaces works out where to look, and with it Vary. An Extractor is asked which header it reads.
 func (g *guard) findPlaces() error {
+	if g.Extractors == nil {
+		g.places = g.defaultPlaces()
+	}
 	probe, err := http.NewRequest(http.MethodGet, "/", nil)
 	if err != nil {
 		return err
 	}
-	var names []string
 	for i, extract := range g.Extractors {
 		if extract == nil {
 			return invalid("Config.Extractors[%d] is nil", i)
@@ -191,15 +194,20 @@ func (g *guard) findPlaces() error {
 		if header != "" && !isHeaderName(header) {
 			return invalid("Config.Extractors[%d] reads %.100q, which is no header's name", i, header)
 		}
-		if header != "" && !slices.Contains(names, header) {
-			names = append(names, header)
+		g.places = append(g.places, place{header: header, extract: extract})
+	}
+	var names []string
+	for _, p := range g.places {
+		if p.header != "" && !slices.Contains(names, p.header) {
+			names = append(names, p.header)
 		}
-		g.places = append(g.places, place{extract: extract, shared: header == authorization})
 	}
 	if g.ForbidBrowserOrigins {
 		names = append(names, "Origin", "Sec-Fetch-Site")
 	}
-	g.vary = strings.Join(names, ", ")
+	if len(names) > 0 {
+		g.vary = []string{strings.Join(names, ", ")}
+	}
 	return nil
 }
 

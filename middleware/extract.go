@@ -18,37 +18,51 @@ type Extractor func(r *http.Request, found []string) (header string, credentials
 
 // Bearer reads "Authorization: Bearer sk_…" (RFC 6750, section 2.1). The scheme's case does not matter.
 func Bearer(r *http.Request, found []string) (string, []string) {
-	for _, value := range r.Header[authorization] {
-		if rest, ok := afterScheme(value, "Bearer"); ok {
-			found = append(found, strings.TrimLeft(rest, " "))
-		}
-	}
-	return authorization, found
+	return readHeader(r, found, authorization, bearer)
 }
 
 // Basic reads the key as Medusa's clients send it: "Authorization: Basic sk_…", or in base64 as the user name without a password
 // (curl -u sk_…:), with or without colon and padding. As in Medusa, only the part up to the second space counts. A password
 // makes the credential malformed. The scheme's case does not matter.
 func Basic(r *http.Request, found []string) (string, []string) {
-	for _, value := range r.Header[authorization] {
-		if rest, ok := afterScheme(value, "Basic"); ok {
-			rest, _, _ = strings.Cut(rest, " ")
-			found = append(found, strings.TrimSuffix(fromBase64(rest), ":"))
-		}
-	}
-	return authorization, found
+	return readHeader(r, found, authorization, basic)
 }
 
 // Header reads the whole value of a header, "x-api-key" for example.
 func Header(name string) Extractor {
 	name = http.CanonicalHeaderKey(name)
 	return func(r *http.Request, found []string) (string, []string) {
-		for _, value := range r.Header[name] {
-			found = append(found, strings.Trim(value, " \t"))
-		}
-		return name, found
+		return readHeader(r, found, name, whole)
 	}
 }
+
+// A notation reads the credential in one value of a header. Not ok: the value is none of its business.
+type notation func(value string) (credential string, ok bool)
+
+func readHeader(r *http.Request, found []string, name string, read notation) (string, []string) {
+	for _, value := range r.Header[name] {
+		if credential, ok := read(value); ok {
+			found = append(found, credential)
+		}
+	}
+	return name, found
+}
+
+func bearer(value string) (string, bool) {
+	rest, ok := afterScheme(value, "Bearer")
+	return strings.TrimLeft(rest, " "), ok
+}
+
+func basic(value string) (string, bool) {
+	rest, ok := afterScheme(value, "Basic")
+	if !ok {
+		return "", false
+	}
+	rest, _, _ = strings.Cut(rest, " ")
+	return strings.TrimSuffix(fromBase64(rest), ":"), true
+}
+
+func whole(value string) (string, bool) { return strings.Trim(value, " \t"), true }
 
 // Query reads a parameter of the URL. URLs end up in logs, histories and Referer headers: use it only for publishable keys, or where
 // the client can send nothing else.

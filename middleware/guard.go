@@ -20,8 +20,13 @@ func (g *guard) authenticate(h http.Header, r *http.Request, clientIP func(*http
 	if isPreflight(r) {
 		return r, nil
 	}
-	if g.vary != "" && !slices.Contains(h["Vary"], g.vary) {
-		h["Vary"] = append(h["Vary"], g.vary)
+	if g.vary != nil {
+		switch said := h["Vary"]; {
+		case len(said) == 0:
+			h["Vary"] = g.vary
+		case !slices.Contains(said, g.vary[0]):
+			h["Vary"] = append(said, g.vary[0])
+		}
 	}
 	token, err := g.credential(r)
 	if err != nil {
@@ -45,33 +50,32 @@ func (g *guard) authenticate(h http.Header, r *http.Request, clientIP func(*http
 	return r.WithContext(ctx), nil
 }
 
-// scratch holds what extractors find. It is pooled because what is handed to a function value is allocated.
-var scratch = sync.Pool{New: func() any { return new([4]string) }}
-
 // credential returns the one credential of the request, or "" when there is none and none is needed. It does no I/O.
 func (g *guard) credential(r *http.Request) (string, error) {
 	if g.ForbidPlainHTTP && !g.IsTLS(r) {
 		return "", ErrPlainHTTP
 	}
 	token := ""
-	buf := scratch.Get().(*[4]string)
-	defer func() {
-		clear(buf[:])
-		scratch.Put(buf)
-	}()
-	for _, p := range g.places {
-		if p.shared && g.Errors == MedusaErrors && g.takes(store.Secret) && sendsSecretAsBearer(r) {
+	for i := range g.places {
+		p := &g.places[i]
+		if p.shared() && g.Errors == MedusaErrors && g.takes(store.Secret) && sendsSecretAsBearer(r) {
 			return "", errSecretAsBearer
 		}
-		_, found := p.extract(r, buf[:0])
-		for _, credential := range found {
-			switch {
-			case credential == "":
-			case g.Optional && p.shared && !looksLikeKey(credential):
-			case token == "":
-				token = credential
-			case token != credential:
-				return "", ErrConflictingCredentials
+		if p.extract != nil {
+			var err error
+			if token, err = g.extracted(p, r, token); err != nil {
+				return "", err
+			}
+			continue
+		}
+		for _, value := range r.Header[p.header] {
+			found, ok := p.read(value)
+			if !ok {
+				continue
+			}
+			var err error
+			if token, err = g.oneOf(token, found, p); err != nil {
+				return "", err
 			}
 		}
 	}
@@ -80,6 +84,38 @@ func (g *guard) credential(r *http.Request) (string, error) {
 		return "", ErrNoCredential
 	case g.ForbidBrowserOrigins && strings.HasPrefix(token, "sk_") && isForeign(r):
 		return "", ErrForeignOrigin
+	}
+	return token, nil
+}
+
+// oneOf returns what is known of the request's credential when another has been found: two that differ are a conflict.
+func (g *guard) oneOf(token, found string, p *place) (string, error) {
+	switch {
+	case found == "", found == token, g.Optional && p.shared() && !looksLikeKey(found):
+		return token, nil
+	case token == "":
+		return found, nil
+	default:
+		return "", ErrConflictingCredentials
+	}
+}
+
+// scratch holds what extractors find. It is pooled because what is handed to a function value is allocated.
+var scratch = sync.Pool{New: func() any { return new([4]string) }}
+
+// extracted is oneOf for all that an Extractor finds.
+func (g *guard) extracted(p *place, r *http.Request, token string) (string, error) {
+	buf := scratch.Get().(*[4]string)
+	defer func() {
+		clear(buf[:])
+		scratch.Put(buf)
+	}()
+	_, found := p.extract(r, buf[:0])
+	var err error
+	for _, credential := range found {
+		if token, err = g.oneOf(token, credential, p); err != nil {
+			return "", err
+		}
 	}
 	return token, nil
 }

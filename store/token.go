@@ -4,12 +4,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"hash/crc32"
 	"io"
 	"log/slog"
 	"math/big"
 	"strings"
-	"sync"
 )
 
 // The token's form:
@@ -55,10 +53,12 @@ func ParseToken(s string) (Token, error) {
 		}
 		rest = rest[ns+1:]
 	}
+	strange := byte(0)
 	for i := range len(rest) {
-		if c := rest[i]; (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') {
-			return Token{}, ErrMalformed
-		}
+		strange |= notBase62[rest[i]] // no branches, which random characters would make mispredict
+	}
+	if strange != 0 {
+		return Token{}, ErrMalformed
 	}
 	if checksum(s[:len(s)-crcChars]) != [crcChars]byte([]byte(s[len(s)-crcChars:])) {
 		return Token{}, ErrMalformed
@@ -85,8 +85,8 @@ func mintToken(random io.Reader, typ Type, namespace string) (Token, error) {
 		body[i] = base62[digit.Int64()]
 	}
 	b.Write(body[:])
-	crc := checksum(b.String())
-	b.Write(crc[:])
+	sum := checksum(b.String())
+	b.Write(sum[:])
 	return Token{raw: b.String()}, nil
 }
 
@@ -97,20 +97,24 @@ func prefixOf(typ Type) string {
 	return "sk_"
 }
 
-// checksumBuffers holds what checksum copies a token into: crc32 takes bytes and lets them escape, and a refusal must not allocate.
-var checksumBuffers = sync.Pool{New: func() any { return new([maxTokenBytes]byte) }}
+// notBase62 is 0 for the characters of base62 and 1 for all others.
+var notBase62 = func() (table [256]byte) {
+	for c := range table {
+		if strings.IndexByte(base62, byte(c)) < 0 {
+			table[c] = 1
+		}
+	}
+	return table
+}()
 
 // checksum returns the CRC-32/IEEE of s in base62, most significant digit first.
-func checksum(s string) (crc [crcChars]byte) {
-	buf := checksumBuffers.Get().(*[maxTokenBytes]byte)
-	sum := crc32.ChecksumIEEE(buf[:copy(buf[:], s)])
-	clear(buf[:])
-	checksumBuffers.Put(buf)
+func checksum(s string) (digits [crcChars]byte) {
+	sum := crc(s)
 	for i := crcChars - 1; i >= 0; i-- {
-		crc[i] = base62[sum%62]
+		digits[i] = base62[sum%62]
 		sum /= 62
 	}
-	return crc
+	return digits
 }
 
 func isLowerHex(s string) bool {

@@ -1,0 +1,163 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/latchkey-go/latchkey/store"
+)
+
+// listenLoop hears what other processes say through Redis. Whatever gets lost costs changes a lease, and nothing else: so there is nothing
+// to do when the connection comes back (COHERENCE 5.2).
+func (c *Cache) listenLoop(ctx context.Context) {
+	if c.shared == nil {
+		return
+	}
+	var state health
+	for ctx.Err() == nil {
+		e := c.epoch.Load()
+		if e == nil { // the channels' names are not known yet
+			select {
+			case <-c.relisten:
+			case <-ctx.Done():
+			}
+			continue
+		}
+		err := c.listenTo(ctx, e.feed, &state)
+		c.listening.Store(false)
+		if ctx.Err() != nil {
+			return
+		}
+		if err == nil {
+			continue
+		}
+		state.note(c.o.Logger, "hearing of changes through Redis", err)
+		pause := time.NewTimer(c.o.pollEvery())
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			pause.Stop()
+		}
+	}
+}
+
+// listenTo listens until the connection is lost. It returns nil when the feed may have become another.
+func (c *Cache) listenTo(ctx context.Context, feed string, state *health) error {
+	ctx, hangUp := context.WithCancel(ctx)
+	defer hangUp()
+	ended := make(chan error, 1)
+	go func() {
+		ended <- c.shared.inner.listen(ctx, feed, c.id, ear{
+			open: func() {
+				state.note(c.o.Logger, "hearing of changes through Redis", nil)
+				if !c.listening.Swap(true) {
+					select {
+					case <-c.listens:
+					default:
+						close(c.listens)
+					}
+				}
+			},
+			message: func(toMe bool, message string) {
+				if toMe {
+					c.hearAnswer(feed, message)
+				} else {
+					c.hearOthers(ctx, feed, message)
+				}
+			},
+		})
+	}()
+	for {
+		select {
+		case err := <-ended:
+			return err
+		case <-c.relisten:
+			if e := c.epoch.Load(); e == nil || e.feed == feed {
+				continue
+			}
+			hangUp()
+			<-ended
+			return nil
+		}
+	}
+}
+
+// hearOthers is 5.1: the order of need, invalidation and answer is the protocol's.
+func (c *Cache) hearOthers(ctx context.Context, feed, message string) {
+	a, err := c.messages.announced(feed, message)
+	if err != nil {
+		c.tellMessage(err)
+		return
+	}
+	if a.from == c.id {
+		return // done before it was sent
+	}
+	c.count.messages.Add(1)
+	if !c.hear(feed, a) || c.o.ChangesOnly {
+		return
+	}
+	answer := c.messages.acknowledge(feed, a.from, acknowledgement{member: c.id, serial: a.serial})
+	if err := c.shared.publish(ctx, feed, a.from, answer); err != nil {
+		c.count.redisErrors.Add(1)
+	}
+}
+
+// hear makes sure that nothing from before a change is answered any more, and reports whether it could: not when the feed is not known yet, or
+// is another. What has been polled, and when, stays the poll's affair.
+func (c *Cache) hear(feed string, a announcement) bool {
+	c.publishing.Lock()
+	defer c.publishing.Unlock()
+	e := c.epoch.Load()
+	switch {
+	case c.closed.Load():
+		return true // nothing is answered from here any more
+	case e == nil, e.feed != feed:
+		return false
+	}
+	if e.need.Load() < a.first-1 {
+		// Nothing has been heard of the events in between, when their changer has died for example. What they did to unknown tokens is not
+		// known, and this change may rest on it: the update of a key whose creation nobody has told of.
+		a.revealing = a.last
+	}
+	e.hear(a.last, a.revealing)
+	if a.drop {
+		c.replace(c.newEpoch(e.history, e.freshAt.Load()))
+		return true
+	}
+	for _, id := range a.ids {
+		e.keys.Invalidate(id)
+	}
+	return true
+}
+
+// hearAnswer takes an acknowledgement to the change that waits for it.
+func (c *Cache) hearAnswer(feed, message string) {
+	a, err := c.messages.acknowledged(feed, c.id, message)
+	if err != nil {
+		c.tellMessage(err)
+		return
+	}
+	c.acks.heard(a.serial, a.member)
+}
+
+// tellMessage logs a message that cannot be used, at most once a second.
+func (c *Cache) tellMessage(err error) {
+	if errors.Is(err, errForgedMessage) {
+		c.count.forged.Add(1)
+	}
+	if c.onceASecond(&c.lastBadMessage) {
+		c.o.Logger.Error("latchkey: cache: a message in Redis was forged, its pepper is unknown here, or it is of another version; ignored", "error", err)
+	}
+}
+
+// announce makes the message about a change. One that touches too much is told by dropping everything.
+func (c *Cache) announce(change store.Change, serial uint64) announcement {
+	a := announcement{from: c.id, serial: serial, first: change.First, last: change.Last, revealing: newestRevealing(change.Events), drop: wholesale(change)}
+	if a.drop {
+		a.revealing = change.Last
+		return a
+	}
+	a.ids = lookupIDs(change.Events)
+	return a
+}

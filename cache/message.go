@@ -1,0 +1,138 @@
+package cache
+
+import (
+	"encoding/binary"
+	"errors"
+
+	"github.com/latchkey-go/latchkey/store"
+)
+
+// A message tells other processes of a change, or the changer that one of them has handled it (COHERENCE 5). On the wire it is
+//
+//	version kind fields mac
+//
+// with the MAC, there when peppers are set, over all of that, the prefix, the feed and whom it is sent to.
+const (
+	messageVersion = 1
+	messagePurpose = "latchkey/cache-message/1"
+)
+
+// errForgedMessage: somebody who does not know a pepper wrote the message, or it was meant for others.
+var errForgedMessage = errors.New("message was not written by this system")
+
+// errMessage: the message is damaged, or of a version that this program does not know.
+var errMessage = errors.New("message cannot be read")
+
+// announcement says that a change has been committed.
+type announcement struct {
+	from      string // the process to answer
+	serial    uint64 // what the answer must name: the change, among those of the sender
+	first     int64  // its first event
+	last      int64  // its last event
+	revealing int64  // its newest event that can have made an unknown token known
+	drop      bool   // ids do not say all: drop everything
+	ids       []store.LookupID
+}
+
+// acknowledgement says that a process answers from before a change no more.
+type acknowledgement struct {
+	member string
+	serial uint64
+}
+
+// messageCodec writes and reads messages.
+type messageCodec struct {
+	prefix string
+	sealer *store.Sealer
+}
+
+const (
+	announces    = 'c'
+	acknowledges = 'a'
+)
+
+func (m messageCodec) announce(feed string, a announcement) string {
+	b := append(make([]byte, 0, 64+len(a.ids)*len(store.LookupID{})), messageVersion, announces)
+	b = appendText(b, a.from)
+	b = binary.AppendUvarint(b, a.serial)
+	b = binary.AppendUvarint(b, uint64(a.first))
+	b = binary.AppendUvarint(b, uint64(a.last))
+	b = binary.AppendUvarint(b, uint64(a.revealing))
+	if a.drop {
+		b = append(b, 1)
+	} else {
+		b = append(b, 0)
+	}
+	b = binary.AppendUvarint(b, uint64(len(a.ids)))
+	for _, id := range a.ids {
+		b = append(b, id[:]...)
+	}
+	return m.seal(feed, "", b)
+}
+
+func (m messageCodec) acknowledge(feed, to string, a acknowledgement) string {
+	b := append(make([]byte, 0, 64), messageVersion, acknowledges)
+	b = appendText(b, a.member)
+	return m.seal(feed, to, binary.AppendUvarint(b, a.serial))
+}
+
+func (m messageCodec) announced(feed, message string) (announcement, error) {
+	d, err := m.begin(message, announces)
+	if err != nil {
+		return announcement{}, err
+	}
+	a := announcement{from: d.text(), serial: d.uvarint()}
+	first, last, revealing := d.uvarint(), d.uvarint(), d.uvarint()
+	a.drop = d.bool()
+	n := d.uvarint()
+	if n > replayLimit || last > maxEventID || first > last || revealing > last {
+		return announcement{}, errMessage
+	}
+	a.first, a.last, a.revealing = int64(first), int64(last), int64(revealing)
+	for range n {
+		var id store.LookupID
+		copy(id[:], d.take(len(id)))
+		a.ids = append(a.ids, id)
+	}
+	return a, m.end(d, feed, "", message)
+}
+
+func (m messageCodec) acknowledged(feed, to, message string) (acknowledgement, error) {
+	d, err := m.begin(message, acknowledges)
+	if err != nil {
+		return acknowledgement{}, err
+	}
+	a := acknowledgement{member: d.text(), serial: d.uvarint()}
+	return a, m.end(d, feed, to, message)
+}
+
+func (m messageCodec) begin(message string, kind byte) (*decoder, error) {
+	d := &decoder{rest: message}
+	if d.byte() != messageVersion || d.byte() != kind {
+		return nil, errMessage
+	}
+	return d, nil
+}
+
+// end checks what is left when everything has been read: the MAC.
+func (m messageCodec) end(d *decoder, feed, to, message string) error {
+	if d.bad {
+		return errMessage
+	}
+	if !m.sealer.CheckMAC([]byte(d.rest), messagePurpose, m.place(feed, to, message[:len(message)-len(d.rest)])) {
+		return errForgedMessage
+	}
+	return nil
+}
+
+func (m messageCodec) seal(feed, to string, body []byte) string {
+	return string(m.sealer.AppendMAC(body, messagePurpose, m.place(feed, to, string(body))))
+}
+
+// place is what the MAC is over.
+func (m messageCodec) place(feed, to, body string) []byte {
+	b := appendText(nil, m.prefix)
+	b = appendText(b, feed)
+	b = appendText(b, to)
+	return appendText(b, body)
+}

@@ -1,0 +1,137 @@
+package cache
+
+import (
+	"context"
+	"time"
+)
+
+// stopped reports whether no new load is to begin.
+func (w *world) stopped() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.over
+}
+
+// load makes every host read all keys again and again, and change them now and then, until the world is over.
+func (w *world) load() {
+	for _, h := range w.hosts {
+		w.running.Go(func() { w.readOn(h) })
+		w.running.Go(func() { w.changeOn(h) })
+	}
+}
+
+// readOn reads all keys at once, about every w.setup.reads. A round that hangs does not keep the next from beginning.
+func (w *world) readOn(h *host) {
+	for round := 0; !w.stopped(); round++ {
+		c := w.chance("reader", h.index, 0)
+		time.Sleep(c.between(w.setup.reads/2, w.setup.reads*3/2))
+		if p := h.current.Load(); p != nil && p.reading.Load() < 40 {
+			w.running.Go(func() { w.readAll(p, round, &c) })
+		}
+	}
+}
+
+// readAll reads every key once, and the token that is never known.
+func (w *world) readAll(p *process, first int, c *chance) {
+	p.reading.Add(1)
+	defer p.reading.Add(-1)
+	ctx := context.Background()
+	if c.percent(5) {
+		limited, cancel := context.WithTimeout(ctx, c.skewed(time.Microsecond, 1500*time.Millisecond))
+		defer cancel()
+		ctx = limited
+	}
+	n := len(w.truth.keys)
+	for i := range n {
+		began := w.now()
+		_, _ = w.read(ctx, p, (first+i)%n, w.setup.redacted)
+		if w.now() != began {
+			time.Sleep(c.between(1, 200*time.Microsecond)) // those who waited for the same load part again
+		}
+	}
+}
+
+// changeOn changes keys. What fails is often repeated, here or elsewhere.
+func (w *world) changeOn(h *host) {
+	for !w.stopped() {
+		c := w.chance("changer", h.index, 0)
+		time.Sleep(c.skewed(time.Millisecond, 3*w.setup.changes))
+		p := h.current.Load()
+		if p == nil {
+			continue
+		}
+		v, keys := w.choose(&c)
+		for try := 0; try < 3; try++ {
+			ctx, cancel := context.Background(), context.CancelFunc(func() {})
+			if c.percent(10) {
+				ctx, cancel = context.WithTimeout(ctx, c.skewed(time.Microsecond, 1500*time.Millisecond))
+			}
+			err := w.change(ctx, p, v, keys)
+			cancel()
+			if err == nil {
+				w.readSoon(&c)
+				break
+			}
+			if c.percent(40) || w.stopped() {
+				break
+			}
+			time.Sleep(c.skewed(time.Microsecond, 100*time.Millisecond))
+			if p = w.hosts[c.below(len(w.hosts))].current.Load(); p == nil {
+				break
+			}
+			if c.percent(60) {
+				v = []verb{repeat, nothing}[c.below(2)]
+			}
+		}
+	}
+}
+
+// choose draws a change.
+func (w *world) choose(c *chance) (verb, []int) {
+	n := w.setup.keys
+	keys := []int{c.below(n)}
+	var v verb
+	switch roll := c.below(1000); {
+	case roll < 500:
+		v = update
+	case roll < 720:
+		v = remove
+	case roll < 770:
+		v = repeat
+	case roll < 800:
+		v = nothing
+	case roll < 870:
+		v = bulk
+		if n > 1 {
+			keys = append(keys, (keys[0]+1)%n)
+		}
+	case roll < 930:
+		v = importing
+		keys = keys[:0]
+		for k := range n {
+			keys = append(keys, k)
+		}
+	case roll < 998:
+		v = upgrade
+	default:
+		v = thousand
+	}
+	return v, keys
+}
+
+// readSoon reads at every host just after a success: when a promise is new it is broken most easily.
+func (w *world) readSoon(c *chance) {
+	for i, h := range w.hosts {
+		p := h.current.Load()
+		if p == nil || p.reading.Load() >= 40 {
+			continue
+		}
+		after := *c
+		after.state += uint64(i)
+		wait := after.skewed(1, 3*time.Millisecond)
+		w.running.Go(func() {
+			time.Sleep(wait)
+			w.readAll(p, i, &after)
+		})
+	}
+}

@@ -1,0 +1,269 @@
+package cache
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/latchkey-go/latchkey/store"
+)
+
+// simFeed is the feed's id in every run, so that it is the same in a replay.
+const simFeed = "feed"
+
+// simStore is the database: a store.Memory, which is linearizable and has an ordered feed, and members by a clock of its own.
+type simStore struct {
+	w       *world
+	rows    *store.Memory
+	weather weather
+	ahead   time.Duration // of its clock
+	members map[string]simMember
+	log     []loggedChange // what restore starts from
+}
+
+type simMember struct {
+	store.Member
+	lapses time.Duration
+	of     *process
+}
+
+// now is the database's own clock.
+func (s *simStore) now() time.Duration { return s.w.now() + s.ahead }
+
+// drop forgets the rows of processes that are no more, as time would.
+func (s *simStore) drop() {
+	s.w.mu.Lock()
+	defer s.w.mu.Unlock()
+	for id, m := range s.members {
+		if m.of.dead.Load() {
+			delete(s.members, id)
+		}
+	}
+}
+
+// storeLink is the database as one process reaches it.
+type storeLink struct {
+	store.Store
+	p *process
+}
+
+var errStoreGone = fmt.Errorf("simulation: the store does not answer: %w", store.ErrUnavailable)
+
+// A trip to the store and back, in good weather: as short as this, or three times as long.
+const (
+	storeThere = 200 * time.Microsecond
+	storeBack  = 100 * time.Microsecond
+	// hangs is how long somebody waits who has set no limit.
+	hangs = 3 * time.Second
+)
+
+// statement is one trip to the store and back. effect is what it does there, at one moment between its beginning and its end, or never;
+// or, when it writes, after whoever asked has given up.
+func statement[T any](ctx context.Context, l storeLink, what string, about uint64, writes bool, effect func() (T, error)) (T, error) {
+	var none T
+	p, w := l.p, l.p.host.w
+	p.standStill()
+	if p.dead.Load() {
+		return none, errDead
+	}
+	c := w.chance(what, p.host.index, about)
+	sky := w.storeSky(p.host)
+	there, back := c.between(storeThere, 3*storeThere), c.between(storeBack, 3*storeBack)
+	if sky.slow > 0 {
+		there += c.skewed(0, sky.slow)
+		back += c.skewed(0, sky.slow)
+	}
+	arrives, answers := true, !c.percent(sky.mute)
+	switch {
+	case sky.refuse:
+		sleep(ctx, there)
+		p.standStill()
+		return none, errStoreGone
+	case sky.hang:
+		arrives, answers = c.percent(25), false
+		there = c.skewed(0, hangs)
+	}
+	if !arrives {
+		sleep(ctx, hangs+back)
+		p.standStill()
+		return none, errStoreGone
+	}
+	run := func() (T, error) {
+		if p.dead.Load() && c.percent(50) || !sky.hang && w.storeSky(p.host).refuse {
+			return none, errStoreGone
+		}
+		w.trace.note(w.now(), p.host.index, what, int64(about), 0)
+		return effect()
+	}
+	began := w.now()
+	if !sleep(ctx, there) {
+		if rest := there - (w.now() - began); writes && rest > 0 && c.percent(50) {
+			time.AfterFunc(rest, func() { _, _ = run() })
+		}
+		p.standStill()
+		return none, errStoreGone
+	}
+	value, err := run()
+	if !answers {
+		back = hangs
+	}
+	arrived := sleep(ctx, back)
+	p.standStill()
+	switch {
+	case p.dead.Load():
+		return none, errDead
+	case !answers, !arrived, ctx.Err() != nil && c.percent(50):
+		return none, errStoreGone
+	}
+	return value, err
+}
+
+func about(id store.LookupID) uint64 { return binary.BigEndian.Uint64(id[:8]) }
+
+func (l storeLink) Lookup(ctx context.Context, id store.LookupID, redacted string) (store.Found, error) {
+	return statement(ctx, l, "store.lookup", about(id), false, func() (store.Found, error) {
+		found, err := l.p.host.w.store.rows.Lookup(context.Background(), id, redacted)
+		found.FeedID = simFeed
+		return found, err
+	})
+}
+
+func (l storeLink) Feed(ctx context.Context, after int64, limit int) (store.Feed, error) {
+	return statement(ctx, l, "store.feed", uint64(after), false, func() (store.Feed, error) {
+		feed, err := l.p.host.w.store.rows.Feed(context.Background(), after, limit)
+		feed.ID = simFeed
+		return feed, err
+	})
+}
+
+// Change commits at one moment. The oracle hears of it then, whether the caller does or not.
+func (l storeLink) Change(ctx context.Context, actor store.Actor, fn func(store.Tx) error) (store.Change, error) {
+	w := l.p.host.w
+	return statement(ctx, l, "store.change", mixText(0, actor.RequestID), true, func() (store.Change, error) {
+		var done loggedChange
+		change, err := w.store.rows.Change(context.Background(), actor, func(tx store.Tx) error { return fn(&loggingTx{tx, &done}) })
+		if err != nil {
+			return store.Change{}, err
+		}
+		if change.Last > 0 {
+			change.FeedID = simFeed
+			done.last = change.Last
+			w.mu.Lock()
+			w.store.log = append(w.store.log, done)
+			w.mu.Unlock()
+		}
+		w.truth.committed(actor.RequestID, change, w.now())
+		if w.crashesAtCommit(l.p) {
+			l.p.kill()
+		}
+		return change, nil
+	})
+}
+
+func (l storeLink) Join(ctx context.Context, m store.Member) error {
+	_, err := statement(ctx, l, "store.join", 0, false, func() (struct{}, error) {
+		w := l.p.host.w
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.store.members[m.ID] = simMember{Member: m, lapses: w.store.now() + m.TTL, of: l.p}
+		return struct{}{}, nil
+	})
+	return err
+}
+
+func (l storeLink) Leave(ctx context.Context, id string) error {
+	_, err := statement(ctx, l, "store.leave", 0, false, func() (struct{}, error) {
+		w := l.p.host.w
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		delete(w.store.members, id)
+		return struct{}{}, nil
+	})
+	return err
+}
+
+func (l storeLink) Members(ctx context.Context) ([]store.Member, error) {
+	return statement(ctx, l, "store.members", 0, false, func() ([]store.Member, error) {
+		w := l.p.host.w
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		var members []store.Member
+		for id, m := range w.store.members {
+			if w.store.now() >= m.lapses {
+				delete(w.store.members, id)
+				continue
+			}
+			members = append(members, store.Member{ID: id, Redis: m.Redis, Lease: m.Lease})
+		}
+		slices.SortFunc(members, func(a, b store.Member) int { return strings.Compare(a.ID, b.ID) })
+		return members, nil
+	})
+}
+
+func (l storeLink) Close(context.Context) error { return nil } // the database goes on
+
+// loggedChange is a change that can be made again.
+type loggedChange struct {
+	last  int64
+	steps []func(store.Tx) error
+}
+
+// loggingTx notes what a change does.
+type loggingTx struct {
+	store.Tx
+	done *loggedChange
+}
+
+func (tx *loggingTx) step(do func(store.Tx) error) error {
+	tx.done.steps = append(tx.done.steps, do)
+	return do(tx.Tx)
+}
+
+func (tx *loggingTx) Insert(ctx context.Context, r *store.Record, e store.Event) error {
+	return tx.step(func(tx store.Tx) error { return tx.Insert(ctx, r, e) })
+}
+
+func (tx *loggingTx) Update(ctx context.Context, r *store.Record, e store.Event) error {
+	return tx.step(func(tx store.Tx) error { return tx.Update(ctx, r, e) })
+}
+
+func (tx *loggingTx) Delete(ctx context.Context, r *store.Record, e store.Event) error {
+	return tx.step(func(tx store.Tx) error { return tx.Delete(ctx, r, e) })
+}
+
+func (tx *loggingTx) Append(ctx context.Context, r *store.Record, e store.Event) error {
+	return tx.step(func(tx store.Tx) error { return tx.Append(ctx, r, e) })
+}
+
+func (tx *loggingTx) InsertQuietly(ctx context.Context, r *store.Record) error {
+	return tx.step(func(tx store.Tx) error { return tx.InsertQuietly(ctx, r) })
+}
+
+// restore takes the database back to where it was after an event, as from a backup.
+func (s *simStore) restore(to int64) error {
+	rows := store.NewMemory()
+	for _, c := range s.log {
+		if c.last > to {
+			break
+		}
+		_, err := rows.Change(context.Background(), store.Actor{}, func(tx store.Tx) error {
+			for _, step := range c.steps {
+				if err := step(tx); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if i := slices.IndexFunc(s.log, func(c loggedChange) bool { return c.last > to }); i >= 0 {
+		s.log = s.log[:i]
+	}
+	s.rows = rows
+	return nil
+}

@@ -1,0 +1,217 @@
+package cache
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"testing"
+	"time"
+)
+
+var (
+	simSeed  = flag.Int64("sim.seed", -1, "run the simulation with this seed only, and print everything that happens when it fails")
+	simSeeds = flag.Uint64("sim.seeds", 0, "how many seeds; 0: as many as a test run should have")
+	simFor   = flag.Duration("sim.for", 0, "run new seeds for so long; 0: the same few every time")
+	simFirst = flag.Uint64("sim.first", 1, "the first seed")
+)
+
+// draw makes the setup of a random run from its seed.
+func draw(w *world) setup {
+	c := w.chance("setup", 0, 0)
+	s := setup{
+		hosts: 3, keys: 1 + c.below(3), lasts: c.between(3*time.Second, 8*time.Second), without: -1,
+		l1TTL: time.Minute, reads: c.between(10*time.Millisecond, 50*time.Millisecond), changes: c.between(100*time.Millisecond, 900*time.Millisecond),
+		maxStale: Strict,
+	}
+	if c.percent(15) {
+		s.hosts = 2 + c.below(3)
+	}
+	if c.percent(30) {
+		s.l1TTL = time.Second
+	}
+	if c.percent(10) {
+		s.without = c.below(s.hosts)
+	}
+	if c.percent(20) {
+		s.redacted = "sk_sim***sim"
+	}
+	if c.percent(8) { // longer than a membership row lives
+		s.lasts, s.reads = 50*time.Second, 100*time.Millisecond
+	}
+	s.noRedis = c.percent(6)
+	switch roll := c.below(100); {
+	case roll < 45:
+		s.name = "strict"
+	case roll < 80:
+		s.name, s.maxStale = "one fault", DefaultMaxStale
+	default:
+		s.name, s.maxStale = "mixed", c.between(1500*time.Millisecond, 6*time.Second)
+		s.bound = s.maxStale * 103 / 100
+	}
+	return s
+}
+
+// play is a random run: load, faults, and then a world that must be as good as new.
+func play(w *world) {
+	c := w.chance("play", 0, 0)
+	for _, h := range w.hosts {
+		time.Sleep(c.skewed(1, 100*time.Millisecond))
+		h.open()
+	}
+	for key := range w.setup.keys {
+		if c.percent(70) {
+			_ = w.change(context.Background(), w.hosts[0].current.Load(), update, []int{key})
+		}
+	}
+	w.load()
+	times := 1 + c.below(10)
+	if w.setup.lasts > 20*time.Second {
+		times *= 3
+	}
+	if w.setup.name == "one fault" {
+		faults := single[c.below(len(single))]
+		for _, f := range faults {
+			w.setup.name = "one fault: " + f.name
+			if w.setup.lasts > 20*time.Second {
+				faults[0].most = 3 * w.setup.lasts / 4
+			}
+		}
+		w.strike(faults, times, true, w.hosts[c.below(len(w.hosts))])
+	} else {
+		w.strike(everything, times, false, nil)
+	}
+	w.recover()
+}
+
+// recover ends all faults, and checks that everything is as it should be soon afterwards, without a restart of those that run.
+func (w *world) recover() {
+	w.mu.Lock()
+	w.over = true
+	w.mu.Unlock()
+	w.running.Wait() // faults and load
+	clear(w.crashNext)
+	for _, h := range w.hosts {
+		if p := h.current.Load(); p != nil {
+			p.thaw()
+		} else {
+			h.open()
+		}
+	}
+	w.store.drop()
+	time.Sleep(3 * time.Second)
+	if len(w.truth.wrong) > 0 {
+		return
+	}
+	for _, h := range w.hosts {
+		s := h.current.Load().cache.Stats()
+		if !s.Fresh || s.Head != w.truth.head || s.Redis && (!s.RedisReady || !s.Listening) {
+			w.truth.accuse("host %d is not as good as new 3 s after all faults: %+v, head of the store is %d", h.index, s, w.truth.head)
+		}
+	}
+	for i, h := range w.hosts {
+		began := w.now()
+		p := h.current.Load()
+		if err := w.change(context.Background(), p, update, []int{0}); err != nil {
+			w.truth.accuse("a change at host %d fails after all faults: %v", h.index, err)
+		}
+		if took := w.now() - began; took > 200*time.Millisecond && !w.setup.noRedis { // acknowledgements go through Redis
+			w.truth.accuse("a change at host %d takes %v after all faults", h.index, took)
+		}
+		before := p.cache.Stats()
+		for range 2 {
+			_, _ = w.read(context.Background(), p, 0, "")
+		}
+		if after := p.cache.Stats(); after.Hits == before.Hits {
+			w.truth.accuse("host %d does not use its memory after all faults", h.index)
+		}
+		time.Sleep(20 * time.Millisecond) // until it is in Redis
+		other := w.hosts[(i+1)%len(w.hosts)].current.Load()
+		if h.index == w.setup.without || other.host.index == w.setup.without || w.setup.noRedis || other == p {
+			continue
+		}
+		hits := other.cache.Stats().RedisHits
+		_, _ = w.read(context.Background(), other, 0, "")
+		if other.cache.Stats().RedisHits == hits {
+			w.truth.accuse("host %d does not use Redis after all faults: %+v", other.host.index, other.cache.Stats())
+		}
+	}
+	for _, h := range w.hosts {
+		for key := range w.truth.keys {
+			_, _ = w.read(context.Background(), h.current.Load(), key, "")
+		}
+	}
+}
+
+// TestSimulation runs many seeds. A seed that fails is printed; -sim.seed repeats it.
+func TestSimulation(t *testing.T) {
+	if *simSeed >= 0 {
+		out := simulate(t, uint64(*simSeed), true, draw, play)
+		report(t, out)
+		return
+	}
+	n := *simSeeds
+	if n == 0 {
+		n = simulatedSeeds
+	}
+	began, told := time.Now(), time.Now()
+	var sum outcome
+	setups := map[string]int{}
+	seed := *simFirst
+	for ; ; seed++ {
+		if *simFor > 0 && time.Since(began) > *simFor || *simFor == 0 && seed >= *simFirst+n {
+			break
+		}
+		out := simulate(t, seed, false, draw, play)
+		setups[out.setup]++
+		sum.add(out)
+		if len(out.wrong) > 0 {
+			report(t, out)
+			return
+		}
+		if *simFor > 0 && time.Since(told) > 5*time.Second {
+			told = time.Now()
+			fmt.Printf("%v\n", sum.summary(time.Since(began)))
+		}
+	}
+	t.Log(sum.summary(time.Since(began)))
+	t.Log(setups)
+}
+
+func (o *outcome) add(run outcome) {
+	o.seed++
+	o.elapsed += run.elapsed
+	o.reads += run.reads
+	o.unavailable += run.unavailable
+	o.changes += run.changes
+	o.slow += run.slow
+	o.failed += run.failed
+}
+
+func (o *outcome) summary(took time.Duration) string {
+	return fmt.Sprintf("%d seeds in %v (%v in the simulation): %d reads checked (%.1f million a minute), %d unavailable; %d changes, %d of them slow, %d more failed",
+		o.seed, took.Round(time.Second), o.elapsed.Round(time.Minute), o.reads, float64(o.reads)/took.Minutes()/1e6, o.unavailable, o.changes, o.slow, o.failed)
+}
+
+func report(t *testing.T, out outcome) {
+	for _, line := range out.lines {
+		fmt.Println(line)
+	}
+	for _, wrong := range out.wrong {
+		t.Error(wrong)
+	}
+	if len(out.wrong) > 0 {
+		t.Errorf("%s: repeat it with go test ./cache -run '^TestSimulation$' -sim.seed=%d", out.setup, out.seed)
+	}
+}
+
+func TestTmpReplay(t *testing.T) {
+	bad := 0
+	for seed := *simFirst; seed < *simFirst+*simSeeds; seed++ {
+		a, b := simulate(t, seed, false, draw, play), simulate(t, seed, false, draw, play)
+		if a.trace != b.trace {
+			bad++
+			fmt.Println("seed", seed, a.setup)
+		}
+	}
+	fmt.Println(bad, "of", *simSeeds)
+}

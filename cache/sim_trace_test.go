@@ -1,0 +1,30 @@
+package cache
+
+import (
+	"fmt"
+	"sync"
+	"time"
+)
+
+// trace sums up what happened in a run, so that two runs can be compared. The sum does not depend on the order in which goroutines
+// that run at the same moment get to it. When it is asked to, it also keeps everything as text.
+type trace struct {
+	mu    sync.Mutex
+	sum   uint64
+	keep  bool
+	lines []string
+}
+
+// note adds something that host did at a moment. Texts that differ from run to run, random names say, must not be in it.
+func (t *trace) note(at time.Duration, host int, what string, a, b int64) {
+	h := mix(uint64(at))
+	h = mixText(h^uint64(host+1), what)
+	h = mix(h ^ uint64(a))
+	h = mix(h + uint64(b))
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.sum += h
+	if t.keep {
+		t.lines = append(t.lines, fmt.Sprintf("%14.6f ms  host %d  %s %d %d", float64(at)/1e6, host, what, a, b))
+	}
+}

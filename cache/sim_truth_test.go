@@ -1,0 +1,196 @@
+package cache
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"sync"
+	"time"
+
+	"github.com/latchkey-go/latchkey/store"
+)
+
+// truth is the oracle of COHERENCE 12: it hears of each commit and of each success, and judges each answer.
+type truth struct {
+	mu      sync.Mutex
+	head    int64
+	keys    []keyTruth
+	pending map[string]*intent
+
+	// bound is how long after a commit an answer from before it is tolerated; 0: not at all.
+	bound time.Duration
+	// restored is the newest event that a restored store has lost; answers are not held against their own number up to it.
+	restored int64
+
+	wrong []string // what was found, at most a few
+
+	reads, unavailable, changes, slow, failed uint64
+}
+
+// keyTruth is the history of one key.
+type keyTruth struct {
+	id       store.LookupID
+	states   []keyState
+	promises []promise // in the order in which they were made
+}
+
+// keyState is what a key was from an event on. Versions count up, so that each is there once.
+type keyState struct {
+	from    int64
+	version int64 // 0: there was no such key
+}
+
+// promise is a change that has returned success: no Read that begins later may answer from before the event.
+type promise struct {
+	event     int64
+	committed time.Duration
+}
+
+// intent is a change under way: what it writes becomes true when it is committed.
+type intent struct {
+	writes    map[int]int64 // key → version
+	touches   []int         // keys that it promises something about; nil after a commit without events: all
+	event     int64
+	committed time.Duration
+}
+
+func newTruth(keys int) *truth {
+	t := &truth{pending: map[string]*intent{}}
+	for i := range keys {
+		t.keys = append(t.keys, keyTruth{
+			id:     store.LookupID{byte(i + 1), 0x51, 0x4d, byte(i + 1), 1, 2, 3, byte(i + 1)},
+			states: []keyState{{from: 0, version: 0}},
+		})
+	}
+	return t
+}
+
+// version returns what a key is now, 0 for none, and what its next version would be. Called by changes, within their transaction.
+func (t *truth) version(key int) (now, next int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	states := t.keys[key].states
+	for _, s := range states {
+		next = max(next, s.version)
+	}
+	return states[len(states)-1].version, next + 1
+}
+
+// intend announces what a change, known by its request id, is going to write.
+func (t *truth) intend(request string, i *intent) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.pending[request] = i
+}
+
+// committed is called at the moment of the commit. A change without events promises what has happened so far.
+func (t *truth) committed(request string, change store.Change, at time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	i := t.pending[request]
+	i.committed = at
+	if change.Last == 0 {
+		i.event, i.touches = t.head, nil
+		return
+	}
+	t.head = change.Last
+	i.event = change.Last
+	for key, version := range i.writes {
+		t.keys[key].states = append(t.keys[key].states, keyState{from: change.Last, version: version})
+	}
+}
+
+// succeeded is called when the change has returned success.
+func (t *truth) succeeded(request string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	i := t.pending[request]
+	p := promise{event: i.event, committed: i.committed}
+	if i.touches == nil {
+		for k := range t.keys {
+			t.keys[k].promises = append(t.keys[k].promises, p)
+		}
+		return
+	}
+	for _, k := range i.touches {
+		t.keys[k].promises = append(t.keys[k].promises, p)
+	}
+}
+
+// promised returns how many promises have been made about a key: those that a Read that begins now must keep.
+func (t *truth) promised(key int) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.keys[key].promises)
+}
+
+// judge looks at one answer. promised is what the method of that name said when the Read began. It returns what is wrong, "" for nothing.
+func (t *truth) judge(key, promised int, began time.Duration, found store.Found, err error) string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err != nil {
+		t.unavailable++
+		if !errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrUnauthenticated) || errors.Is(err, store.ErrNotFound) {
+			return fmt.Sprintf("the error is not ErrUnavailable: %v", err)
+		}
+		return ""
+	}
+	t.reads++
+	k := &t.keys[key]
+	version := int64(0)
+	if found.Record != nil {
+		version = found.Record.Key.Version
+		if found.Record.Key.LookupID != k.id {
+			return "the answer is about another key"
+		}
+	}
+	until := int64(-1)
+	for i := len(k.states) - 1; i >= 0; i-- {
+		if k.states[i].version == version {
+			until = math.MaxInt64
+			if i+1 < len(k.states) {
+				until = k.states[i+1].from
+			}
+			break
+		}
+	}
+	if until < 0 {
+		return fmt.Sprintf("version %d has never been", version)
+	}
+	if until == math.MaxInt64 {
+		promised = 0 // the newest there is
+	}
+	for _, p := range k.promises[:promised] {
+		if p.event < until || t.bound > 0 && began <= p.committed+t.bound {
+			continue
+		}
+		return fmt.Sprintf("version %d was replaced by event %d; a change with event %d, committed at %v, had returned success before the read began",
+			version, until, p.event, p.committed)
+	}
+	if found.Head <= t.restored {
+		return ""
+	}
+	if at := k.at(found.Head); at != version {
+		return fmt.Sprintf("version %d is said to be right up to event %d, where it was %d", version, found.Head, at)
+	}
+	return ""
+}
+
+// at returns the version after an event.
+func (k *keyTruth) at(event int64) int64 {
+	for i := len(k.states) - 1; i >= 0; i-- {
+		if k.states[i].from <= event {
+			return k.states[i].version
+		}
+	}
+	return -1
+}
+
+// accuse notes a violation.
+func (t *truth) accuse(format string, args ...any) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.wrong) < 5 {
+		t.wrong = append(t.wrong, fmt.Sprintf(format, args...))
+	}
+}
