@@ -37,7 +37,6 @@ type Cache struct {
 	pollKicks   chan struct{}
 	repairKicks chan struct{}
 	relisten    chan struct{} // the feed is known, or another
-	listens     chan struct{} // closed once this process hears others for the first time
 
 	// These belong to the goroutine that polls.
 	polled   bool    // ever
@@ -48,6 +47,9 @@ type Cache struct {
 	// repaired belongs to the goroutine that repairs in the background.
 	repaired health
 
+	begun      instant
+	up         chan struct{} // closed once the feed has been read and others can be heard
+	upOnce     sync.Once
 	listening  atomic.Bool
 	acks       acks
 	changes    work // in progress

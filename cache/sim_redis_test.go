@@ -245,8 +245,20 @@ func (l redisLink) writes(s *redisState) {
 
 func (l redisLink) state() *redisState { return l.p.host.w.redis.node(l.p.host).state() }
 
-func (l redisLink) pair(_ context.Context, feed string, id store.LookupID) (pair, error) {
-	return ask(l, "redis.pair", about(id), func() pair { return l.reads().pair(feed, id, l.p.host.w.now()) })
+func (l redisLink) entries(_ context.Context, feed string, ids []store.LookupID) (string, []string, error) {
+	type values struct {
+		mark    string
+		entries []string
+	}
+	read, err := ask(l, "redis.entries", about(ids[0])^uint64(len(ids)), func() values {
+		var v values
+		for _, id := range ids {
+			p := l.reads().pair(feed, id, l.p.host.w.now())
+			v.mark, v.entries = p.mark, append(v.entries, p.entry)
+		}
+		return v
+	})
+	return read.mark, read.entries, err
 }
 
 func (l redisLink) mark(_ context.Context, feed string) (string, error) {

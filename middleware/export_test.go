@@ -7,11 +7,9 @@ type Told struct {
 	Header map[string][]string
 }
 
-// Tell is what the table says about err; ErrRateLimited is a row that no guard produces by itself.
+// Tell is what the table says about err.
 func Tell(err error) Told {
 	a, h := answerTo(err), map[string][]string{}
 	a.setHeaders(h, "", "7")
 	return Told{Status: a.status, Body: string(a.body.json()), Header: h}
 }
-
-var ErrRateLimited = errRateLimited

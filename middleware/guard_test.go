@@ -191,13 +191,18 @@ func TestStatusTable(t *testing.T) {
 	}
 }
 
-func TestRowsOfTheTableThatNoRequestReachesYet(t *testing.T) {
-	told := keyauth.Tell(fmt.Errorf("limit of key apk_1: %w", keyauth.ErrRateLimited))
-	if told.Status != 429 || told.Body != `{"type":"too_many_requests","message":"Too many requests; try again later"}` {
-		t.Errorf("rate limited: %+v", told)
-	}
-	if h := http.Header(told.Header); h.Get("Retry-After") != "7" || h.Get("Cache-Control") != "no-store" || h.Get("WWW-Authenticate") != "" {
-		t.Errorf("rate limited: headers %v", h)
+func TestRowsOfTheTableBesideWhatRequestsReach(t *testing.T) {
+	for err, message := range map[error]string{
+		keyauth.ErrRateLimited:     "Too many requests; try again later",
+		keyauth.ErrTooManyFailures: "Too many failed attempts from this address; try again later",
+	} {
+		told := keyauth.Tell(fmt.Errorf("key apk_1: %w", err))
+		if told.Status != 429 || told.Body != `{"type":"too_many_requests","message":"`+message+`"}` {
+			t.Errorf("%v: %+v", err, told)
+		}
+		if h := http.Header(told.Header); h.Get("Retry-After") != "7" || h.Get("Cache-Control") != "no-store" || h.Get("WWW-Authenticate") != "" {
+			t.Errorf("%v: headers %v", err, h)
+		}
 	}
 	for _, err := range []error{errors.New("?"), context.Canceled, context.DeadlineExceeded, store.ErrNotFound, store.ErrClosed, store.ErrForbidden} {
 		if told := keyauth.Tell(err); told.Status != 503 {

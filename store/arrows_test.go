@@ -22,6 +22,7 @@ func TestArrows(t *testing.T) {
 		"store/storetest":      {module + "store"},
 		"cache":                {module + "store", "github.com/redis/go-redis/v9", "github.com/maypok86/otter/v2"},
 		"middleware":           {module + "store", "github.com/labstack/echo/v4"},
+		"middleware/ratelimit": {module + "store", "github.com/redis/go-redis/v9"},
 		"admin":                {module + "store", "github.com/labstack/echo/v4"},
 	}
 	seen := map[string]bool{}

@@ -492,10 +492,10 @@ func TestLinkSalesChannels(t *testing.T) {
 func TestNoKeyHandsOutMoreThanItHas(t *testing.T) {
 	b := newBench(t, store.Options{})
 	inside, outside := netip.MustParsePrefix("10.1.0.0/16"), netip.MustParsePrefix("11.0.0.0/8")
-	end := start.Add(time.Hour)
-	holder := b.create(store.NewKey{Type: store.Secret, Scopes: []string{"keys:write", "orders:read"}, AllowedCIDRs: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, ExpiresAt: end})
+	end, tenAMinute := start.Add(time.Hour), store.RateLimit{Requests: 10, Window: time.Minute}
+	holder := b.create(store.NewKey{Type: store.Secret, Scopes: []string{"keys:write", "orders:read"}, AllowedCIDRs: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, RateLimit: tenAMinute, ExpiresAt: end})
 	as := store.NewContext(b.ctx, holder.Key)
-	within := store.NewKey{Type: store.Secret, Scopes: []string{"orders:read"}, AllowedCIDRs: []netip.Prefix{inside}, ExpiresAt: end}
+	within := store.NewKey{Type: store.Secret, Scopes: []string{"orders:read"}, AllowedCIDRs: []netip.Prefix{inside}, RateLimit: tenAMinute, ExpiresAt: end}
 	more := map[string]func(*store.NewKey){
 		"all scopes":     func(n *store.NewKey) { n.Scopes = nil },
 		"another scope":  func(n *store.NewKey) { n.Scopes = append(slices.Clone(n.Scopes), "orders:write") },
@@ -505,10 +505,21 @@ func TestNoKeyHandsOutMoreThanItHas(t *testing.T) {
 		"wider networks": func(n *store.NewKey) { n.AllowedCIDRs = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")} },
 		"no end":         func(n *store.NewKey) { n.ExpiresAt = time.Time{} },
 		"a later end":    func(n *store.NewKey) { n.ExpiresAt = end.Add(time.Millisecond) },
+		"no rate limit":  func(n *store.NewKey) { n.RateLimit = store.RateLimit{} },
+		"more requests":  func(n *store.NewKey) { n.RateLimit.Requests++ },
+		"more at once":   func(n *store.NewKey) { n.RateLimit = store.RateLimit{Requests: 20, Window: 2 * time.Minute} },
+		"a faster pace":  func(n *store.NewKey) { n.RateLimit = store.RateLimit{Requests: 5, Window: 29 * time.Second} },
 		"a channel":      func(n *store.NewKey) { n.Type, n.SalesChannelIDs = store.Publishable, []string{"sc_1"} },
 	}
 	if _, err := b.keys.Create(as, within); err != nil {
 		t.Errorf("what it has: %v", err)
+	}
+	for _, less := range []store.RateLimit{{Requests: 1, Window: time.Minute}, {Requests: 5, Window: 30 * time.Second}, {Requests: 10, Window: time.Hour}} {
+		n := within
+		n.RateLimit = less
+		if _, err := b.keys.Create(as, n); err != nil {
+			t.Errorf("%+v: %v", less, err)
+		}
 	}
 	for name, widen := range more {
 		n := within
@@ -527,13 +538,13 @@ func TestNoKeyHandsOutMoreThanItHas(t *testing.T) {
 			continue
 		}
 		weak := b.create(within)
-		if _, err := b.keys.Update(as, weak.Key.ID, store.Patch{Scopes: &n.Scopes, AllowedCIDRs: &n.AllowedCIDRs, ExpiresAt: &n.ExpiresAt}); !errors.Is(err, store.ErrForbidden) {
+		if _, err := b.keys.Update(as, weak.Key.ID, store.Patch{Scopes: &n.Scopes, AllowedCIDRs: &n.AllowedCIDRs, RateLimit: &n.RateLimit, ExpiresAt: &n.ExpiresAt}); !errors.Is(err, store.ErrForbidden) {
 			t.Errorf("Update to %s: %v", name, err)
 		}
 		if key, _ := b.keys.Get(b.ctx, weak.Key.ID); key.Version != 1 {
 			t.Errorf("Update to %s left %+v", name, key)
 		}
-		if _, err := b.keys.Update(store.WithActor(as, "user_1"), weak.Key.ID, store.Patch{Scopes: &n.Scopes, AllowedCIDRs: &n.AllowedCIDRs, ExpiresAt: &n.ExpiresAt}); err != nil {
+		if _, err := b.keys.Update(store.WithActor(as, "user_1"), weak.Key.ID, store.Patch{Scopes: &n.Scopes, AllowedCIDRs: &n.AllowedCIDRs, RateLimit: &n.RateLimit, ExpiresAt: &n.ExpiresAt}); err != nil {
 			t.Errorf("an actor is not bound: Update to %s: %v", name, err)
 		}
 	}

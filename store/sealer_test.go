@@ -88,6 +88,11 @@ func TestProofCoversEverythingThatGivesPower(t *testing.T) {
 	check("a network more", func(r *store.Record) {
 		r.Key.AllowedCIDRs = append(r.Key.AllowedCIDRs, netip.MustParsePrefix("0.0.0.0/0"))
 	})
+	check("a network widened", func(r *store.Record) {
+		r.Key.AllowedCIDRs[0] = netip.PrefixFrom(r.Key.AllowedCIDRs[0].Addr(), r.Key.AllowedCIDRs[0].Bits()-8)
+	})
+	check("a request more", func(r *store.Record) { r.Key.RateLimit.Requests++ })
+	check("another window", func(r *store.Record) { r.Key.RateLimit.Window++ })
 	check("a longer life", func(r *store.Record) { r.Key.ExpiresAt = r.Key.ExpiresAt.Add(time.Millisecond) })
 	check("the salt", func(r *store.Record) { r.LegacySalt += "0" })
 	check("the hash", func(r *store.Record) { r.LegacyHash[0]++ })

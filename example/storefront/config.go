@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -22,6 +24,7 @@ type config struct {
 	reseal       resealing
 	adminKey     string // "": one is minted and printed
 	medusa       bool
+	maxFailures  store.RateLimit // zero: failed authentications are not limited
 	storeOrigins []string
 	adminOrigins []string
 }
@@ -47,6 +50,7 @@ func readConfig(getenv func(string) string) (config, error) {
 		reseal:       read(&r, "LATCHKEY_RESEAL", parseResealing),
 		adminKey:     read(&r, "ADMIN_KEY", parseAdminKey),
 		medusa:       read(&r, "MEDUSA_COMPAT", parseSwitch),
+		maxFailures:  read(&r, "MAX_FAILURES", parseFailures),
 		storeOrigins: read(&r, "STORE_CORS", parseOrigins),
 		adminOrigins: read(&r, "ADMIN_CORS", parseOrigins),
 	}
@@ -97,6 +101,18 @@ func parseSwitch(s string) (bool, error) {
 		return true, nil
 	}
 	return false, errors.New(`must be "1" or "0"`)
+}
+
+// parseFailures reads how many failed authentications an address may make in a minute; "" is any number.
+func parseFailures(s string) (store.RateLimit, error) {
+	if s == "" {
+		return store.RateLimit{}, nil
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 1 {
+		return store.RateLimit{}, errors.New("must be a whole number, at least 1: how many failed authentications an address may make in a minute")
+	}
+	return store.RateLimit{Requests: n, Window: time.Minute}, nil
 }
 
 // parseOrigins reads a list of origins as browsers send them: scheme://host[:port] and nothing after.

@@ -26,6 +26,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/latchkey-go/latchkey/cache"
+	"github.com/latchkey-go/latchkey/middleware/ratelimit"
 	"github.com/latchkey-go/latchkey/store"
 	"github.com/latchkey-go/latchkey/store/dburl"
 )
@@ -49,6 +50,7 @@ type app struct {
 	rows   dburl.Store  // keys in the database
 	cached *cache.Cache // the same, with a cache in front
 	keys   *store.Keys  // what can be done with them
+	limits *ratelimit.Limiter
 	shop   *shop
 
 	prepared atomic.Bool // set once setUp is done
@@ -85,6 +87,9 @@ func run(ctx context.Context, getenv func(string) string, stdout, stderr io.Writ
 		return err
 	}
 	if a.keys, err = a.policies().New(a.cached); err != nil {
+		return err
+	}
+	if a.limits, err = (ratelimit.Options{Logger: a.log}).New(rdb); err != nil {
 		return err
 	}
 	return a.serve(ctx)

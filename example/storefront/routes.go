@@ -52,7 +52,7 @@ func (a *app) routes() (*echo.Echo, error) {
 
 // guard lets in keys of one type. Behind it follows what is the same for all routes.
 func (a *app) guard(accepted store.Type, exists routeTest) echo.MiddlewareFunc {
-	config := keyauth.Config{Keys: a.keys, Types: []store.Type{accepted}, Logger: a.log}
+	config := keyauth.Config{Keys: a.keys, Types: []store.Type{accepted}, Limiter: a.limits, MaxFailures: a.config.maxFailures, Logger: a.log}
 	if a.config.medusa {
 		config.Errors = keyauth.MedusaErrors
 		config.Extractors = medusaHeader(accepted)

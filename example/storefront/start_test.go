@@ -94,6 +94,8 @@ func TestBadConfigurationIsOneLineAndExitStatusOne(t *testing.T) {
 		{"ADMIN_KEY=" + mint(t, store.Publishable), "ADMIN_KEY"},
 		{"MEDUSA_COMPAT=yes", "MEDUSA_COMPAT"},
 		{"STORE_CORS=*", "STORE_CORS"},
+		{"MAX_FAILURES=0", "MAX_FAILURES"},
+		{"MAX_FAILURES=many", "MAX_FAILURES"},
 		{"ADMIN_CORS=https://shop.example/", "ADMIN_CORS"},
 		{"ADDR=127.0.0.1:http:1", "listen"},
 	} {
