@@ -14,7 +14,8 @@ func explain(err error, again string) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, cache.ErrNeedsRedis):
-		return fmt.Errorf("%w. Nothing was written. Name it with -redis or REDIS_URL, or, to change keys without telling it, add -without-redis (%s)", err, withoutRedisBound)
+		return fmt.Errorf("%w. Nothing was written. Name the Redis that they use with -redis or REDIS_URL, or, to change keys without telling it, add -without-redis (%s)",
+			cache.ErrNeedsRedis, withoutRedisBound)
 	case errors.Is(err, store.ErrUnavailable):
 		return fmt.Errorf("%w. It may have happened or not: %s", err, again)
 	}

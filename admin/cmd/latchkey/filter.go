@@ -49,11 +49,3 @@ func (f *filter) filter() store.Filter {
 func at(op store.Op, t time.Time) store.TimeCondition {
 	return store.TimeCondition{Op: op, Times: []time.Time{t}}
 }
-
-// endsAfter selects the keys that are not revoked, or only after t.
-func endsAfter(t time.Time) store.Filter {
-	return store.Filter{Or: []store.Filter{
-		{RevokedAt: []store.TimeCondition{{Op: store.IsNull}}},
-		{RevokedAt: []store.TimeCondition{at(store.Gt, t)}},
-	}}
-}

@@ -278,15 +278,13 @@ func TestRevoking(t *testing.T) {
 			t.Errorf("%+v, ends in %s", v, ends("a"))
 		}
 	})
-	t.Run("a schedule is replaced by id, to a later time too", func(t *testing.T) {
-		if revoke(ids["a"], "-in", "48h"); ends("a") != 48*time.Hour {
-			t.Errorf("ends in %s", ends("a"))
+	t.Run("an end is only brought forward", func(t *testing.T) {
+		for _, args := range [][]string{{ids["a"], "-in", "48h"}, {"-title", "a", "-in", "48h"}} {
+			if v := revoke(args...); len(v.Revoked) != 0 || ends("a") != 24*time.Hour {
+				t.Errorf("%v: %+v, ends in %s", args, v, ends("a"))
+			}
 		}
-	})
-	t.Run("a filter only brings the end forward", func(t *testing.T) {
-		if v := revoke("-title", "a", "-in", "72h"); len(v.Revoked) != 0 || ends("a") != 48*time.Hour {
-			t.Errorf("%+v, ends in %s", v, ends("a"))
-		}
+		sh.ok("revoke", ids["a"], "-in", "48h").says("0 keys revoked at ", ", 1 end earlier and stay as they are\n")
 		if v := revoke("-title", "a", "-in", "5h"); names(v.Revoked) != "a" || ends("a") != 5*time.Hour {
 			t.Errorf("%+v, ends in %s", v, ends("a"))
 		}
@@ -298,10 +296,10 @@ func TestRevoking(t *testing.T) {
 	})
 	t.Run("again is no failure, and ends what can be ended", func(t *testing.T) {
 		v := revoke(ids["a"], ids["c"], ids["b"])
-		if names(v.Revoked) != "c" || names(v.AlreadyRevoked) != "ab" {
+		if names(v.Revoked) != "c" || names(v.Unchanged) != "ab" {
 			t.Errorf("%+v", v)
 		}
-		sh.ok("revoke", ids["a"]).says("0 keys revoked, 1 had ended before")
+		sh.ok("revoke", ids["a"]).says("0 keys revoked, 1 end earlier and stay as they are\n")
 		if v := revoke(ids["a"], "-in", "24h"); ends("a") != 0 || len(v.Revoked) != 0 {
 			t.Errorf("a dead key was scheduled anew: %+v", v)
 		}
@@ -320,6 +318,25 @@ func TestRevoking(t *testing.T) {
 			t.Errorf("%+v", v)
 		}
 	})
+}
+
+func TestRevokingMoreThanOneChangeTakes(t *testing.T) {
+	sh := onSQLite(t)
+	running := sh.instance()
+	for range 2 {
+		if _, err := running.keys.CreateMany(t.Context(), manyKeys(1000)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if v := read[revocationView](sh.ok("revoke", "-all", "-dry-run", "-o", "json").says("2000 keys would be revoked (the first 1000 are shown)\n")); len(v.Revoked) != 1000 {
+		t.Errorf("%d keys are shown", len(v.Revoked))
+	}
+	if v := read[revocationView](sh.ok("revoke", "-all", "-o", "json").says("2000 keys revoked\n")); len(v.Revoked) != 2000 {
+		t.Errorf("%d keys, want 2000", len(v.Revoked))
+	}
+	if left := sh.list("-status", "active"); len(left) != 0 {
+		t.Errorf("%d keys are alive", len(left))
+	}
 }
 
 // A secret is in what create and roll print to standard output, and nowhere else: not in what else the program says, nor in the database.

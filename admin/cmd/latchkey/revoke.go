@@ -11,17 +11,14 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// maxIDs is how many keys can be named in one command.
-const maxIDs = 1000
-
 func revokeCommand() command {
 	return command{
 		name: "revoke", args: "[ID…]", short: "end keys, now or later, by id or by filter",
-		long: `Ends the keys with these ids, or, without ids, all that the filter flags select (-all for every key), in one change. Now, or with -in
+		long: `Ends the keys with these ids, or, without ids, all that the filter flags select (-all for every key). Now, or with -in
 or -at later, until when they work as before. When it has returned, no running instance accepts a key that was ended now.
 
-A key that has ended already stays as it is, and that is no failure: the command can be repeated. A revocation that was scheduled is replaced where the key is
-named by its id; a filter only ever brings the end of a key forward. -dry-run shows which keys it would be.
+An end is only ever brought forward: a key that has ended, or whose revocation is scheduled for an earlier time, stays as it is, and that is no failure. So
+the command can be repeated. -dry-run shows which keys it would be.
 
   latchkey revoke apk_01M82NJBTYECRRGD8R7R7012W4
   latchkey revoke -in 24h apk_01M82NJBTYECRRGD8R7R7012W4
@@ -50,17 +47,17 @@ type revocation struct {
 
 // revocationView is what revoke prints as JSON.
 type revocationView struct {
-	DryRun         bool      `json:"dry_run"`
-	RevokedAt      *string   `json:"revoked_at"` // null: now
-	Revoked        []keyView `json:"revoked"`
-	AlreadyRevoked []keyView `json:"already_revoked"`
-	NotFound       []string  `json:"not_found"`
+	DryRun    bool      `json:"dry_run"`
+	RevokedAt *string   `json:"revoked_at"` // null: now
+	Revoked   []keyView `json:"revoked"`
+	Unchanged []keyView `json:"unchanged"` // of the ids given: they have ended, or will before
+	NotFound  []string  `json:"not_found"`
 }
 
 func (r *revocation) run(ctx context.Context, ids []string) error {
 	switch {
-	case len(ids) > maxIDs:
-		return usagef("at most %d keys can be named at once, got %d", maxIDs, len(ids))
+	case len(ids) > store.MaxRevoke:
+		return usagef("at most %d keys can be named at once, got %d", store.MaxRevoke, len(ids))
 	case slices.Contains(ids, ""):
 		return usagef("an id is empty")
 	case len(ids) > 0 && (r.all || r.filter.any()):
@@ -88,34 +85,51 @@ func (r *revocation) run(ctx context.Context, ids []string) error {
 	if len(ids) > 0 {
 		chosen = store.Filter{IDs: ids}
 	}
-	var ended []*store.Key
-	if f := r.alive(chosen, ids, when); r.dryRun {
-		ended, err = s.keys.List(ctx, store.Query{Filter: f})
-	} else {
-		ended, err = s.keys.RevokeWhere(ctx, f, when)
-	}
+	ended, count, err := r.end(ctx, s.keys, chosen, when)
 	if err != nil {
 		return explain(err, "run the command again, that does no harm")
 	}
-	already, missing, err := r.others(ctx, s.keys, ids, ended)
+	unchanged, missing, err := r.others(ctx, s.keys, ids, ended)
 	if err != nil {
 		return err
 	}
-	return r.report(when, ended, already, missing)
+	return r.report(when, ended, count, unchanged, missing)
 }
 
-// alive narrows what was chosen to the keys whose end it would change.
-func (r *revocation) alive(chosen store.Filter, ids []string, when time.Time) store.Filter {
-	from := time.Now()
-	if len(ids) == 0 && when.After(from) {
-		from = when
+// end ends the chosen keys, store.MaxRevoke in a change, and returns them. For a dry run it returns the first of those that it would end, and how many
+// there are. The last change is made also when it finds nothing to do: its success is what promises that everybody has heard of an earlier
+// one that nobody was told of.
+func (r *revocation) end(ctx context.Context, keys *store.Keys, chosen store.Filter, when time.Time) (ended []*store.Key, count int, err error) {
+	for {
+		next, count, err := keys.Revocable(ctx, chosen, when)
+		if err != nil || r.dryRun {
+			return next, count, err
+		}
+		more := count > len(next)
+		f := chosen
+		if more {
+			f = named(next)
+		}
+		done, err := keys.RevokeAll(ctx, f, when)
+		if err != nil {
+			return nil, 0, err
+		}
+		if ended = append(ended, done...); !more {
+			return ended, len(ended), nil
+		}
 	}
-	chosen.And = []store.Filter{endsAfter(from)}
-	return chosen
 }
 
-// others returns what became of the named keys that were not ended: ended before, or not there.
-func (r *revocation) others(ctx context.Context, keys *store.Keys, ids []string, ended []*store.Key) (already []*store.Key, missing []string, err error) {
+func named(keys []*store.Key) store.Filter {
+	ids := make([]string, len(keys))
+	for i, k := range keys {
+		ids[i] = k.ID
+	}
+	return store.Filter{IDs: ids}
+}
+
+// others returns what became of the named keys that were not ended: they end earlier, or are not there.
+func (r *revocation) others(ctx context.Context, keys *store.Keys, ids []string, ended []*store.Key) (unchanged []*store.Key, missing []string, err error) {
 	done := make(map[string]bool)
 	for _, k := range ended {
 		done[k.ID] = true
@@ -132,19 +146,19 @@ func (r *revocation) others(ctx context.Context, keys *store.Keys, ids []string,
 		case err != nil:
 			return nil, nil, err
 		default:
-			already = append(already, k)
+			unchanged = append(unchanged, k)
 		}
 	}
-	return already, missing, nil
+	return unchanged, missing, nil
 }
 
-func (r *revocation) report(when time.Time, ended, already []*store.Key, missing []string) error {
+func (r *revocation) report(when time.Time, ended []*store.Key, count int, unchanged []*store.Key, missing []string) error {
 	now := time.Now()
-	v := revocationView{DryRun: r.dryRun, RevokedAt: timeOrNull(when), Revoked: views(ended, now), AlreadyRevoked: views(already, now), NotFound: missing}
+	v := revocationView{DryRun: r.dryRun, RevokedAt: timeOrNull(when), Revoked: views(ended, now), Unchanged: views(unchanged, now), NotFound: missing}
 	if v.NotFound == nil {
 		v.NotFound = []string{}
 	}
-	err := r.output.write(v, func() [][]string { return keyRows(slices.Concat(ended, already), now) })
+	err := r.output.write(v, func() [][]string { return keyRows(slices.Concat(ended, unchanged), now) })
 	if err != nil {
 		return err
 	}
@@ -155,9 +169,12 @@ func (r *revocation) report(when time.Time, ended, already []*store.Key, missing
 	if !when.IsZero() {
 		verb += " at " + timeOr(when, "")
 	}
-	fmt.Fprintf(r.stderr, "%d keys %s", len(ended), verb)
-	if len(already) > 0 {
-		fmt.Fprintf(r.stderr, ", %d had ended before", len(already))
+	if len(ended) < count {
+		verb += fmt.Sprintf(" (the first %d are shown)", len(ended))
+	}
+	fmt.Fprintf(r.stderr, "%d keys %s", count, verb)
+	if len(unchanged) > 0 {
+		fmt.Fprintf(r.stderr, ", %d end earlier and stay as they are", len(unchanged))
 	}
 	fmt.Fprintln(r.stderr)
 	if len(missing) > 0 {

@@ -173,3 +173,40 @@ func waitFor(t *testing.T, what string, ok func() bool) {
 		}
 	}
 }
+
+// TestWithoutTheRedisOfRunningInstances: a change that Redis would not hear of is refused, unless it is meant.
+func TestWithoutTheRedisOfRunningInstances(t *testing.T) {
+	sh := onSQLite(t, "REDIS_URL", servers.Redis(t).URL())
+	running, rows := sh.instance(), sh.rows()
+	members := func() int {
+		t.Helper()
+		all, err := rows.Members(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(all)
+	}
+	waitFor(t, "the instance is known as one", func() bool { return members() == 1 })
+	made := sh.secret("with Redis")
+	running.warm(made.Token)
+	if n := members(); n != 1 {
+		t.Errorf("%d members: the program has joined them", n)
+	}
+	delete(sh.env, "REDIS_URL")
+	before := len(read[[]eventView](sh.ok("events", "-o", "json")))
+	for _, args := range [][]string{{"create", "-type", "secret"}, {"revoke", made.ID}, {"revoke", "-all"}, {"roll", made.ID}} {
+		sh.run(args...).exits(exitFailed).says(cache.ErrNeedsRedis.Error(), "Nothing was written", "-redis", "-without-redis", withoutRedisBound)
+	}
+	sh.ok("list")
+	sh.type_(made.Token, "verify").exits(exitOK)
+	if n := len(read[[]eventView](sh.ok("events", "-o", "json"))); n != before {
+		t.Errorf("%d events have been written", n-before)
+	}
+	if err := running.authenticate(made.Token); err != nil {
+		t.Errorf("the key of a refused change: %v", err)
+	}
+	sh.ok("revoke", made.ID, "-without-redis").says(withoutRedisBound)
+	if err := running.authenticate(made.Token); !errors.Is(err, store.ErrRevoked) {
+		t.Errorf("after revoke -without-redis has returned: %v, want ErrRevoked", err)
+	}
+}
