@@ -38,6 +38,7 @@ func medusaDatabase(t *testing.T) string {
 }
 
 func TestImport(t *testing.T) {
+	t.Parallel()
 	sh := onSQLite(t, "MEDUSA_DATABASE_URL", medusaDatabase(t), "REDIS_URL", servers.Redis(t).URL(), "LATCHKEY_PEPPERS", pepper1)
 	const broken = "  apk_2: its token does not have the form of a publishable key's\n"
 	for _, step := range []struct {
@@ -67,6 +68,7 @@ func TestImport(t *testing.T) {
 }
 
 func TestImportFromADatabaseThatIsAway(t *testing.T) {
+	t.Parallel()
 	sh := onSQLite(t)
 	r := sh.run("import", "-from", "postgres://u:hunter2@"+closedPort(t)+"/medusa?sslmode=disable").exits(exitFailed).says("medusa: counting keys")
 	if strings.Contains(r.stderr, "hunter2") || r.stdout != "" {

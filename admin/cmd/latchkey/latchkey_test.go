@@ -30,6 +30,7 @@ func everywhere(t *testing.T, test func(*testing.T, *shell)) {
 }
 
 func TestARunningInstanceSeesEveryChangeAtOnce(t *testing.T) {
+	t.Parallel()
 	everywhere(t, func(t *testing.T, sh *shell) {
 		sh.env["LATCHKEY_PEPPERS"] = pepper1
 		running := sh.instance(pepper1)
@@ -58,6 +59,7 @@ func TestARunningInstanceSeesEveryChangeAtOnce(t *testing.T) {
 }
 
 func TestEveryCommandOnEveryDatabase(t *testing.T) {
+	t.Parallel()
 	everywhere(t, func(t *testing.T, sh *shell) {
 		made := sh.create("-type", "secret", "-title", "ERP", "-scope", "orders:read", "-scope", "orders:write", "-cidr", "10.0.0.0/8", "-cidr", "192.0.2.7",
 			"-metadata", "team=ops", "-rate", "100/1m", "-expires-in", "90d", "-namespace", "acme", "-actor", "user_1")
@@ -107,6 +109,7 @@ func TestEveryCommandOnEveryDatabase(t *testing.T) {
 }
 
 func TestTables(t *testing.T) {
+	t.Parallel()
 	sh := onSQLite(t)
 	sh.ok("create", "-type", "secret", "-title", "a\x1b[2J\nb", "-scope", "orders:read", "-rate", "5/1m", "-cidr", "10.0.0.0/8", "-expires-at", "2190-01-31", "-actor", "user_1").
 		prints("id {id}\ntype secret\ntitle a\\u001b[2J\\u000ab\nstatus active\nscopes orders:read\nallowed networks 10.0.0.0/8\nrate limit 5 per 1m0s\n" +
@@ -139,6 +142,7 @@ func (sh *shell) revokedAt(number int64) string {
 }
 
 func TestListing(t *testing.T) {
+	t.Parallel()
 	sh := onSQLite(t)
 	keys := sh.instance().keys
 	for _, title := range strings.Fields("k0 k1 k2 quagga k4 k5 k6") {
@@ -183,6 +187,7 @@ func TestListing(t *testing.T) {
 }
 
 func TestListingReadsPageByPage(t *testing.T) {
+	t.Parallel()
 	sh := onSQLite(t)
 	keys := sh.instance().keys
 	for _, n := range []int{1000, 1} {
@@ -203,6 +208,7 @@ func TestListingReadsPageByPage(t *testing.T) {
 }
 
 func TestEventsArePaged(t *testing.T) {
+	t.Parallel()
 	sh := onSQLite(t)
 	keys := sh.instance().keys
 	for range 3 {
@@ -228,6 +234,7 @@ func TestEventsArePaged(t *testing.T) {
 }
 
 func TestRevoking(t *testing.T) {
+	t.Parallel()
 	sh := onSQLite(t)
 	keys := sh.instance().keys
 	ids := map[string]string{}
@@ -240,10 +247,10 @@ func TestRevoking(t *testing.T) {
 	}
 	// ends says when a key ends, from now.
 	ends := func(title string) time.Duration {
-		t.Helper()
-		k, err := keys.Get(t.Context(), ids[title])
+		sh.t.Helper()
+		k, err := keys.Get(sh.t.Context(), ids[title])
 		if err != nil {
-			t.Fatal(err)
+			sh.t.Fatal(err)
 		}
 		if k.RevokedAt.IsZero() {
 			return 0
@@ -251,7 +258,7 @@ func TestRevoking(t *testing.T) {
 		return time.Until(k.RevokedAt).Round(time.Hour)
 	}
 	revoke := func(args ...string) revocationView {
-		t.Helper()
+		sh.t.Helper()
 		return read[revocationView](sh.ok(append([]string{"revoke", "-o", "json"}, args...)...))
 	}
 	names := func(keys []keyView) (names string) {
@@ -261,7 +268,7 @@ func TestRevoking(t *testing.T) {
 		return names
 	}
 
-	t.Run("a dry run shows and does nothing", func(t *testing.T) {
+	sh.step("a dry run shows and does nothing", func(t *testing.T) {
 		for _, args := range [][]string{{"-all", "-dry-run"}, {"-dry-run", ids["a"], "-in", "1h"}} {
 			v := revoke(args...)
 			if !v.DryRun || len(v.Revoked) == 0 {
@@ -272,13 +279,13 @@ func TestRevoking(t *testing.T) {
 			t.Errorf("alive: %s", got)
 		}
 	})
-	t.Run("later by id, flags behind the id", func(t *testing.T) {
+	sh.step("later by id, flags behind the id", func(t *testing.T) {
 		v := revoke(ids["a"], "-in", "24h")
 		if names(v.Revoked) != "a" || v.Revoked[0].Status != active || v.RevokedAt == nil || ends("a") != 24*time.Hour {
 			t.Errorf("%+v, ends in %s", v, ends("a"))
 		}
 	})
-	t.Run("an end is only brought forward", func(t *testing.T) {
+	sh.step("an end is only brought forward", func(t *testing.T) {
 		for _, args := range [][]string{{ids["a"], "-in", "48h"}, {"-title", "a", "-in", "48h"}} {
 			if v := revoke(args...); len(v.Revoked) != 0 || ends("a") != 24*time.Hour {
 				t.Errorf("%v: %+v, ends in %s", args, v, ends("a"))
@@ -289,12 +296,12 @@ func TestRevoking(t *testing.T) {
 			t.Errorf("%+v, ends in %s", v, ends("a"))
 		}
 	})
-	t.Run("now, several at once, each once", func(t *testing.T) {
+	sh.step("now, several at once, each once", func(t *testing.T) {
 		if v := revoke(ids["a"], ids["b"], ids["b"]); names(v.Revoked) != "ab" || v.Revoked[0].Status != revoked || v.Revoked[1].Status != revoked {
 			t.Errorf("%+v", v)
 		}
 	})
-	t.Run("again is no failure, and ends what can be ended", func(t *testing.T) {
+	sh.step("again is no failure, and ends what can be ended", func(t *testing.T) {
 		v := revoke(ids["a"], ids["c"], ids["b"])
 		if names(v.Revoked) != "c" || names(v.Unchanged) != "ab" {
 			t.Errorf("%+v", v)
@@ -304,13 +311,13 @@ func TestRevoking(t *testing.T) {
 			t.Errorf("a dead key was scheduled anew: %+v", v)
 		}
 	})
-	t.Run("an id that no key has is a failure, after the others have been ended", func(t *testing.T) {
+	sh.step("an id that no key has is a failure, after the others have been ended", func(t *testing.T) {
 		r := sh.run("revoke", "-o", "json", "apk_nobody", ids["d"]).exits(exitFailed).says(`there are no keys with these ids: ["apk_nobody"]`)
 		if v := read[revocationView](r); names(v.Revoked) != "d" || fmt.Sprint(v.NotFound) != "[apk_nobody]" {
 			t.Errorf("%+v", v)
 		}
 	})
-	t.Run("all", func(t *testing.T) {
+	sh.step("all", func(t *testing.T) {
 		if v := revoke("-all", "-in", "0h"); names(v.Revoked) != "ef" || v.RevokedAt != nil {
 			t.Errorf("%+v", v)
 		}
@@ -321,6 +328,7 @@ func TestRevoking(t *testing.T) {
 }
 
 func TestRevokingMoreThanOneChangeTakes(t *testing.T) {
+	t.Parallel()
 	sh := onSQLite(t)
 	running := sh.instance()
 	for range 2 {
@@ -341,6 +349,7 @@ func TestRevokingMoreThanOneChangeTakes(t *testing.T) {
 
 // A secret is in what create and roll print to standard output, and nowhere else: not in what else the program says, nor in the database.
 func TestASecretIsShownOnce(t *testing.T) {
+	t.Parallel()
 	sh := onSQLite(t, "LATCHKEY_PEPPERS", pepper1)
 	made := sh.secret("canary")
 	rolled := read[keyView](sh.ok("roll", made.ID, "-o", "json", "-grace", "1h"))

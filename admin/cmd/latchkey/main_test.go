@@ -76,7 +76,10 @@ type result struct {
 
 func newShell(t *testing.T, env ...string) *shell {
 	t.Helper()
-	sh := &shell{t: t, dir: t.TempDir(), env: map[string]string{"HOME": t.TempDir(), "PATH": os.Getenv("PATH")}}
+	sh := &shell{t: t, dir: t.TempDir(), env: map[string]string{
+		"HOME": t.TempDir(), "PATH": os.Getenv("PATH"),
+		"GORACE": "atexit_sleep_ms=0", // built with -race, a program that ends waits for a second
+	}}
 	for i := 0; i+1 < len(env); i += 2 {
 		sh.env[env[i]] = env[i+1]
 	}
@@ -87,6 +90,16 @@ func newShell(t *testing.T, env ...string) *shell {
 func onSQLite(t *testing.T, env ...string) *shell {
 	t.Helper()
 	return newShell(t, append([]string{"DATABASE_URL", "sqlite:" + filepath.Join(t.TempDir(), "keys.db")}, env...)...)
+}
+
+// step is a subtest in the same shell.
+func (sh *shell) step(name string, do func(*testing.T)) {
+	whole := sh.t
+	defer func() { sh.t = whole }()
+	whole.Run(name, func(t *testing.T) {
+		sh.t = t
+		do(t)
+	})
 }
 
 func (sh *shell) command(ctx context.Context, args ...string) *exec.Cmd {

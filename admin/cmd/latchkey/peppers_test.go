@@ -10,6 +10,7 @@ import (
 )
 
 func TestRotatingPeppers(t *testing.T) {
+	t.Parallel()
 	everywhere(t, func(t *testing.T, sh *shell) {
 		sh.env["LATCHKEY_PEPPERS"] = pepper1
 		var tokens []string
@@ -92,6 +93,7 @@ func ids(t *testing.T, peppers string) string {
 }
 
 func TestIntroducingPeppers(t *testing.T) {
+	t.Parallel()
 	sh := onSQLite(t)
 	made := sh.secret("before")
 	sh.env["LATCHKEY_PEPPERS"] = pepper1
@@ -104,6 +106,7 @@ func TestIntroducingPeppers(t *testing.T) {
 }
 
 func TestPeppersThatAreNotThoseOfTheKeys(t *testing.T) {
+	t.Parallel()
 	sh := onSQLite(t, "LATCHKEY_PEPPERS", pepper1)
 	made := sh.secret("sealed")
 	for _, peppers := range []string{"", pepper2} {
@@ -134,7 +137,7 @@ func TestPeppersThatAreNotThoseOfTheKeys(t *testing.T) {
 		sh.env["LATCHKEY_PEPPERS"] = ""
 		sh.run("create", "-type", "secret").exits(exitUsage).says("sealed with a pepper that LATCHKEY_PEPPERS does not hold")
 	})
-	t.Run("one key that somebody has planted stops nobody", func(t *testing.T) {
+	sh.step("one key that somebody has planted stops nobody", func(t *testing.T) {
 		other := onSQLite(t)
 		other.env["DATABASE_URL"] = sh.env["DATABASE_URL"]
 		sealer, err := store.NewSealer([]string{"Another9Pepper8That7Nobody6Knows5"})

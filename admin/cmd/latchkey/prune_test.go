@@ -35,6 +35,7 @@ func (sh *shell) rows() store.Store {
 }
 
 func TestPruning(t *testing.T) {
+	t.Parallel()
 	sh := onSQLite(t)
 	rows := sh.rows()
 	old := time.Now().Add(-100 * day)

@@ -77,6 +77,7 @@ func mint(t *testing.T, namespace string, typ store.Type, n int) []string {
 const medusaSecret = "sk_6c1f0a9be8d7c6b5a4f3e2d1c0b9a8f7e6d5c4b3a2f1e0d9c8b7a6f5e4d3cbf7"
 
 func TestScanRulesFindTokensAndNothingElse(t *testing.T) {
+	t.Parallel()
 	for _, namespace := range []string{"", "acme"} {
 		own := mint(t, namespace, store.Secret, 1000)
 		public := mint(t, namespace, store.Publishable, 1)[0]
@@ -165,6 +166,7 @@ func entropy(s string) (bits float64) {
 }
 
 func TestScanRulesForSeveralNamespaces(t *testing.T) {
+	t.Parallel()
 	sh := newShell(t, "LATCHKEY_NAMESPACE", "acme")
 	names := func(args ...string) string {
 		var all []string
@@ -185,6 +187,7 @@ func TestScanRulesForSeveralNamespaces(t *testing.T) {
 
 // TestTheExamplesAreNoKeys: the test strings have the form, and too little entropy to be reported from a page that shows them.
 func TestTheExamplesAreNoKeys(t *testing.T) {
+	t.Parallel()
 	for _, r := range rulesFor([]string{"", "acme"}, true) {
 		if !regexp.MustCompile(`^` + r.prefix + r.body + `$`).MatchString(r.example) {
 			t.Errorf("%s: the example does not have the form", r.id)
@@ -199,6 +202,7 @@ func TestTheExamplesAreNoKeys(t *testing.T) {
 }
 
 func TestTheDocumentShowsWhatTheProgramPrints(t *testing.T) {
+	t.Parallel()
 	page, err := os.ReadFile("../../../docs/secret-scanning.md")
 	if err != nil {
 		t.Fatal(err)

@@ -40,6 +40,7 @@ func TestADatabaseThatIsAwayIsAFailure(t *testing.T) {
 }
 
 func TestAFileThatIsNoDatabase(t *testing.T) {
+	t.Parallel()
 	sh := onSQLite(t)
 	if err := os.WriteFile(strings.TrimPrefix(sh.env["DATABASE_URL"], "sqlite:"), bytes.Repeat([]byte("no database "), 100), 0o600); err != nil {
 		t.Fatal(err)
@@ -48,6 +49,7 @@ func TestAFileThatIsNoDatabase(t *testing.T) {
 }
 
 func TestARedisThatIsAwayIsAWarning(t *testing.T) {
+	t.Parallel()
 	sh := onSQLite(t)
 	running := sh.instance()
 	sh.env["REDIS_URL"] = "redis://:hunter2@" + closedPort(t)
@@ -62,6 +64,7 @@ func TestARedisThatIsAwayIsAWarning(t *testing.T) {
 }
 
 func TestWithoutRedisSaysWhatTheBoundIs(t *testing.T) {
+	t.Parallel()
 	sh := onSQLite(t, "REDIS_URL", "redis://"+closedPort(t))
 	if r := sh.ok("create", "-type", "secret", "-without-redis").says(withoutRedisBound); strings.Contains(r.stderr, "does not answer") {
 		t.Errorf("it asked Redis all the same:\n%s", r.stderr)
@@ -69,6 +72,7 @@ func TestWithoutRedisSaysWhatTheBoundIs(t *testing.T) {
 }
 
 func TestErrorsOfChangesSayWhatToDo(t *testing.T) {
+	t.Parallel()
 	if err := explain(fmt.Errorf("x: %w", cache.ErrNeedsRedis), "look"); !errors.Is(err, cache.ErrNeedsRedis) || !strings.Contains(err.Error(), "-without-redis") ||
 		!strings.Contains(err.Error(), "Nothing was written") || !strings.Contains(err.Error(), withoutRedisBound) {
 		t.Error(err)
@@ -82,6 +86,7 @@ func TestErrorsOfChangesSayWhatToDo(t *testing.T) {
 }
 
 func TestOtherFailures(t *testing.T) {
+	t.Parallel()
 	sh := onSQLite(t)
 	dead := sh.secret("dead")
 	sh.ok("revoke", dead.ID)
@@ -94,6 +99,7 @@ func TestOtherFailures(t *testing.T) {
 
 // TestATokenThatCannotBeWritten: the key is named, so that it can be revoked.
 func TestATokenThatCannotBeWritten(t *testing.T) {
+	t.Parallel()
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {
 		t.Skipf("SKIPPED: this machine has no /dev/full: %v", err)
@@ -115,6 +121,7 @@ func TestATokenThatCannotBeWritten(t *testing.T) {
 
 // TestASignalDoesNotLoseAToken: a change that holds the feed's lock makes create wait, so that it can be told to stop in the middle.
 func TestASignalDoesNotLoseAToken(t *testing.T) {
+	t.Parallel()
 	sh := newShell(t, "DATABASE_URL", servers.Postgres(t).Database(t))
 	sh.ok("create", "-type", "publishable")
 	database, err := dburl.Parse(sh.env["DATABASE_URL"])
@@ -176,6 +183,7 @@ func waitFor(t *testing.T, what string, ok func() bool) {
 
 // TestWithoutTheRedisOfRunningInstances: a change that Redis would not hear of is refused, unless it is meant.
 func TestWithoutTheRedisOfRunningInstances(t *testing.T) {
+	t.Parallel()
 	sh := onSQLite(t, "REDIS_URL", servers.Redis(t).URL())
 	running, rows := sh.instance(), sh.rows()
 	members := func() int {

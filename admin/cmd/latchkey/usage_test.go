@@ -8,6 +8,7 @@ import (
 )
 
 func TestHelp(t *testing.T) {
+	t.Parallel()
 	sh := newShell(t)
 	for _, args := range [][]string{{"-h"}, {"help"}, {"--help"}} {
 		out := sh.ok(args...).stdout
@@ -40,6 +41,7 @@ func TestHelp(t *testing.T) {
 }
 
 func TestWrongUsageIsToldAndDoesNothing(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	there := filepath.Join(dir, "there.db")
 	sh := newShell(t, "DATABASE_URL", "sqlite:"+there)
@@ -133,6 +135,7 @@ func TestWrongUsageIsToldAndDoesNothing(t *testing.T) {
 }
 
 func TestEnvironment(t *testing.T) {
+	t.Parallel()
 	t.Run("no database", func(t *testing.T) {
 		newShell(t).run("list").exits(exitUsage).says("which database? Set DATABASE_URL or give -database")
 	})
