@@ -10,7 +10,6 @@ import (
 	"os/user"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -26,7 +25,6 @@ type access struct {
 	changes      bool // what follows is for commands that may change keys
 	redis        string
 	prefix       string
-	lease        time.Duration
 	withoutRedis bool
 	actor        string
 	namespace    string
@@ -46,7 +44,6 @@ func (p *program) changing(flags *flag.FlagSet) *access {
 	a.changes = true
 	flags.StringVar(&a.redis, "redis", "", "`URL` of the Redis that the running instances use, if they do (default $REDIS_URL)")
 	flags.StringVar(&a.prefix, "redis-prefix", cache.DefaultKeyPrefix, "their cache.Options.KeyPrefix, a `TEXT`")
-	flags.DurationVar(&a.lease, "lease", cache.DefaultLease, "their cache.Options.Lease, a `TIME`")
 	flags.BoolVar(&a.withoutRedis, "without-redis", false, "change keys without telling Redis although running instances use it")
 	flags.StringVar(&a.actor, "actor", "", "`NAME` of who makes the change, for the audit log (default \"cli:\" and the name of your account)")
 	return a

@@ -76,7 +76,7 @@ func (a *access) open(ctx context.Context, fitting bool) (*session, context.Cont
 			fmt.Fprintln(a.stderr, withoutRedisBound)
 		}
 		o := cache.Options{
-			Sealer: s.sealer, Lease: a.lease, KeyPrefix: a.prefix, Logger: log,
+			Sealer: s.sealer, KeyPrefix: a.prefix, Logger: log,
 			ChangesOnly: true, ChangeWithoutRedis: a.withoutRedis,
 		}
 		if keys, err = o.New(rows, rdb); err != nil {

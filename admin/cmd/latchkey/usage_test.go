@@ -76,7 +76,6 @@ func TestWrongUsageIsToldAndDoesNothing(t *testing.T) {
 		{[]string{"create", "-type", "secret", "-namespace", "Acme"}, "is not of the form"},
 		{[]string{"create", "-type", "secret", "-o", "xml"}, "want table or json"},
 		{[]string{"create", "-type", "secret", "-actor", strings.Repeat("x", 256)}, "-actor is 256 bytes long"},
-		{[]string{"create", "-type", "secret", "-lease", "1ms"}, "Lease is 1ms; the least is"},
 		{[]string{"create", "-type", "secret", "-redis-prefix", "{x}"}, "KeyPrefix"},
 		{[]string{"create", "-type", "secret", "-database", "postgres://u:hunter2@:bad:/x"}, "-database cannot be parsed"},
 		{[]string{"create", "-type", "secret", "-database", "mysql://u:hunter2@h/x"}, "-database must be sqlite:PATH or postgres://"},
