@@ -197,7 +197,7 @@ var (
 		if p == nil || p.frozen.Load() != nil {
 			return
 		}
-		suspend := c.percent(50) // the machine is, its monotonic clock too
+		suspend := h.suspends && c.percent(60) // the machine, with its monotonic clock
 		w.until(lasts, func() {
 			p.freeze()
 			h.trouble.begin()
@@ -239,7 +239,7 @@ var (
 		if c.percent(10) {
 			by = c.between(0, 3*time.Hour)
 		}
-		if c.percent(50) {
+		if !h.suspends && c.percent(60) {
 			by = -by
 		}
 		h.mu.Lock()

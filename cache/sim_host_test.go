@@ -2,13 +2,15 @@ package cache
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/latchkey-go/latchkey/store"
 )
 
 // host is a machine: its clocks, its connections, and the process that runs on it, one after the other.
@@ -23,11 +25,16 @@ type host struct {
 	suspended time.Duration // for how long the monotonic clock has stood still
 	since     time.Duration // since when it stands still; -1: it does not
 
+	// suspends says whether it is this machine's monotonic clock that may stand still, or its wall clock that may be set back. Both within
+	// one lease are what the last line of the table in COHERENCE 9 is about: no clock shows that time has passed.
+	suspends bool
+
 	toStore, toRedis weather
 	branch           int // of Redis, while there are two
 	trouble          trouble
 	current          atomic.Pointer[process] // nil: none runs
 	starts           int
+	rounds           chan func() // of reads, for goroutines that have nothing to do
 }
 
 // sample reads both clocks.
@@ -59,7 +66,7 @@ type process struct {
 	reading   atomic.Int64
 }
 
-var errDead = errors.New("simulation: this process has been killed")
+var errDead = fmt.Errorf("simulation: this process has been killed: %w", store.ErrUnavailable)
 
 // standStill returns when the process is not frozen. What stood still goes on one after the other.
 func (p *process) standStill() {

@@ -15,8 +15,33 @@ func (w *world) stopped() bool {
 // load makes every host read all keys again and again, and change them now and then, until the world is over.
 func (w *world) load() {
 	for _, h := range w.hosts {
-		w.running.Go(func() { w.readOn(h) })
-		w.running.Go(func() { w.changeOn(h) })
+		w.loads.Go(func() { w.readOn(h) })
+		w.loads.Go(func() { w.changeOn(h) })
+	}
+}
+
+// unload ends that.
+func (w *world) unload() {
+	w.mu.Lock()
+	w.over = true
+	w.mu.Unlock()
+	w.loads.Wait()
+	for _, h := range w.hosts {
+		close(h.rounds)
+	}
+}
+
+// round has a round of reads done by a goroutine that is idle; its stack has grown already.
+func (h *host) round(do func()) {
+	select {
+	case h.rounds <- do:
+	default:
+		h.w.running.Go(func() {
+			do()
+			for do := range h.rounds {
+				do()
+			}
+		})
 	}
 }
 
@@ -26,7 +51,7 @@ func (w *world) readOn(h *host) {
 		c := w.chance("reader", h.index, 0)
 		time.Sleep(c.between(w.setup.reads/2, w.setup.reads*3/2))
 		if p := h.current.Load(); p != nil && p.reading.Load() < 40 {
-			w.running.Go(func() { w.readAll(p, round, &c) })
+			h.round(func() { w.readAll(p, round, &c) })
 		}
 	}
 }
@@ -129,7 +154,7 @@ func (w *world) readSoon(c *chance) {
 		after := *c
 		after.state += uint64(i)
 		wait := after.skewed(1, 3*time.Millisecond)
-		w.running.Go(func() {
+		h.round(func() {
 			time.Sleep(wait)
 			w.readAll(p, i, &after)
 		})

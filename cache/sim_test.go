@@ -4,6 +4,9 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -19,8 +22,8 @@ var (
 func draw(w *world) setup {
 	c := w.chance("setup", 0, 0)
 	s := setup{
-		hosts: 3, keys: 1 + c.below(3), lasts: c.between(3*time.Second, 8*time.Second), without: -1,
-		l1TTL: time.Minute, reads: c.between(10*time.Millisecond, 50*time.Millisecond), changes: c.between(100*time.Millisecond, 900*time.Millisecond),
+		hosts: 3, keys: 1 + c.below(3), lasts: c.between(2*time.Second, 6*time.Second), without: -1,
+		l1TTL: time.Minute, reads: c.between(5*time.Millisecond, 30*time.Millisecond), changes: c.between(80*time.Millisecond, 800*time.Millisecond),
 		maxStale: Strict,
 	}
 	if c.percent(15) {
@@ -35,8 +38,8 @@ func draw(w *world) setup {
 	if c.percent(20) {
 		s.redacted = "sk_sim***sim"
 	}
-	if c.percent(8) { // longer than a membership row lives
-		s.lasts, s.reads = 50*time.Second, 100*time.Millisecond
+	if c.percent(4) { // longer than a membership row lives
+		s.lasts, s.reads = 50*time.Second, 60*time.Millisecond
 	}
 	s.noRedis = c.percent(6)
 	switch roll := c.below(100); {
@@ -85,9 +88,7 @@ func play(w *world) {
 
 // recover ends all faults, and checks that everything is as it should be soon afterwards, without a restart of those that run.
 func (w *world) recover() {
-	w.mu.Lock()
-	w.over = true
-	w.mu.Unlock()
+	w.unload()
 	w.running.Wait() // faults and load
 	clear(w.crashNext)
 	for _, h := range w.hosts {
@@ -154,23 +155,39 @@ func TestSimulation(t *testing.T) {
 		n = simulatedSeeds
 	}
 	began, told := time.Now(), time.Now()
+	next := func() func() (uint64, bool) { // the seeds, one after the other
+		var seed atomic.Uint64
+		seed.Store(*simFirst)
+		return func() (uint64, bool) {
+			s := seed.Add(1) - 1
+			if *simFor > 0 {
+				return s, time.Since(began) < *simFor
+			}
+			return s, s < *simFirst+n
+		}
+	}()
+	outcomes := make(chan outcome)
+	var workers sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		workers.Go(func() {
+			for seed, ok := next(); ok && !t.Failed(); seed, ok = next() {
+				outcomes <- simulate(t, seed, false, draw, play)
+			}
+		})
+	}
+	go func() {
+		workers.Wait()
+		close(outcomes)
+	}()
 	var sum outcome
 	setups := map[string]int{}
-	seed := *simFirst
-	for ; ; seed++ {
-		if *simFor > 0 && time.Since(began) > *simFor || *simFor == 0 && seed >= *simFirst+n {
-			break
-		}
-		out := simulate(t, seed, false, draw, play)
+	for out := range outcomes {
 		setups[out.setup]++
 		sum.add(out)
-		if len(out.wrong) > 0 {
-			report(t, out)
-			return
-		}
+		report(t, out)
 		if *simFor > 0 && time.Since(told) > 5*time.Second {
 			told = time.Now()
-			fmt.Printf("%v\n", sum.summary(time.Since(began)))
+			fmt.Println(sum.summary(time.Since(began)))
 		}
 	}
 	t.Log(sum.summary(time.Since(began)))

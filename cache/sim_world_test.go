@@ -23,9 +23,7 @@ type world struct {
 	start time.Time
 	setup setup
 
-	occasionsMu sync.Mutex
-	occasionsAt time.Duration
-	occasions   map[occasion]uint64
+	occasions occasions
 
 	mu    sync.Mutex // guards the weather, Redis, the bus and the members; never held while something waits
 	store *simStore
@@ -38,7 +36,8 @@ type world struct {
 	crashNext map[*host]bool // at its next commit
 	over      bool           // no new load
 	requests  int
-	running   sync.WaitGroup
+	loads     sync.WaitGroup // what begins rounds of reads and changes
+	running   sync.WaitGroup // everything else
 }
 
 // setup is what a run is made with.
@@ -74,7 +73,7 @@ type outcome struct {
 func simulate(t *testing.T, seed uint64, keep bool, plan func(*world) setup, body func(*world)) outcome {
 	var out outcome
 	synctest.Test(t, func(*testing.T) {
-		w := &world{seed: seed, start: time.Now(), occasions: map[occasion]uint64{}, crashNext: map[*host]bool{}}
+		w := &world{seed: seed, start: time.Now(), crashNext: map[*host]bool{}}
 		w.trace.keep = keep
 		w.setup = plan(w)
 		w.build()
@@ -102,10 +101,11 @@ func (w *world) build() {
 	for i := range s.hosts {
 		c := w.chance("host", i, 0)
 		w.hosts = append(w.hosts, &host{
-			w: w, index: i, since: -1,
-			boot: c.between(0, 1000*time.Hour),
-			wall: 500_000*time.Hour + c.between(-5*time.Second, 5*time.Second),
-			rate: int64(c.below(40_000)) - 20_000, // 2 % at most, either way: together less than WAIT/LEASE
+			w: w, index: i, since: -1, rounds: make(chan func()),
+			boot:     c.between(0, 1000*time.Hour),
+			wall:     500_000*time.Hour + c.between(-5*time.Second, 5*time.Second),
+			suspends: c.percent(50),
+			rate:     int64(c.below(40_000)) - 20_000, // 2 % at most, either way: together less than WAIT/LEASE
 		})
 	}
 }
@@ -116,7 +116,7 @@ func (h *host) open() *process {
 	h.starts++
 	p := &process{host: h, name: h.starts*10 + h.index}
 	o := Options{
-		Lease: time.Second, MaxStale: w.setup.maxStale, L1TTL: w.setup.l1TTL, MaxKeys: 1000, MaxUnknown: 100,
+		Lease: time.Second, MaxStale: w.setup.maxStale, L1TTL: w.setup.l1TTL, MaxKeys: 100, MaxUnknown: 100,
 		DisableRedisRecords: w.setup.without == h.index, Logger: slog.New(slog.DiscardHandler),
 	}
 	if err := o.complete(); err != nil {
