@@ -94,10 +94,7 @@ func relationMember(rel, name, keyID, channelID string, channels map[string]Sale
 	case name == "name":
 		return c.Name
 	case name == "description":
-		if c.Description == "" {
-			return nil
-		}
-		return c.Description
+		return textOrNull(c.Description)
 	case name == "is_disabled":
 		return c.IsDisabled
 	case name == "metadata":

@@ -29,8 +29,8 @@ type Config struct {
 }
 
 // Handler returns the API over keys: paths begin with /api-keys, so strip what stands before. Every request passes guard, which
-// authenticates and puts the key into the context (package middleware has guards; so has [store.NewContext]). Handler panics when
-// keys or guard is nil.
+// authenticates and puts the key into the context (package middleware has guards; so has [store.NewContext]), except those for
+// documents that hold no secret: /openapi.json, a description of the API. Handler panics when keys or guard is nil.
 func Handler(keys *store.Keys, guard func(http.Handler) http.Handler) http.Handler {
 	h, err := Config{}.Handler(keys, guard)
 	if err != nil {
@@ -52,10 +52,16 @@ func (c Config) Handler(keys *store.Keys, guard func(http.Handler) http.Handler)
 	if guarded == nil {
 		return nil, store.Errorf(store.ErrInvalid, "admin: the guard returned no handler")
 	}
-	return guarded, nil
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if answer := a.outside(r); answer != nil {
+			answer(w, r)
+			return
+		}
+		guarded.ServeHTTP(w, r)
+	}), nil
 }
 
-// api is the API behind its guard.
+// api is the API behind its guard, and the documents outside of it.
 type api struct {
 	keys        *store.Keys
 	actor       func(*http.Request) string
@@ -63,8 +69,9 @@ type api struct {
 	channels    SalesChannels
 	maxPage     int
 	logger      *slog.Logger
-	now         func() time.Time // for the words now and today in filters, and for what ends in centuries
+	now         func() time.Time // the keys' clock, for the words now and today in filters and for times from now
 	mux         *http.ServeMux
+	documents   []document
 }
 
 func (c Config) newAPI(keys *store.Keys) (*api, error) {
@@ -75,7 +82,8 @@ func (c Config) newAPI(keys *store.Keys) (*api, error) {
 		return nil, store.Errorf(store.ErrInvalid, "admin: MaxPage is negative")
 	}
 	a := &api{
-		keys: keys, actor: c.Actor, crossOrigin: c.CrossOrigin, channels: c.SalesChannels, maxPage: c.MaxPage, logger: c.Logger, now: time.Now,
+		keys: keys, actor: c.Actor, crossOrigin: c.CrossOrigin, channels: c.SalesChannels, maxPage: c.MaxPage, logger: c.Logger, now: keys.Now,
+		documents: documents(),
 	}
 	if a.actor == nil {
 		a.actor = func(*http.Request) string { return "" }

@@ -10,7 +10,7 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// Mount serves the API under an Echo group, every request of it behind guard: admin.Mount(e.Group("/admin"), keys,
+// Mount serves the API under an Echo group, every request behind guard as with [Handler]: admin.Mount(e.Group("/admin"), keys,
 // keyauth.Secret(keys)) answers to /admin/api-keys. It panics when group, keys or guard is nil.
 func Mount(group *echo.Group, keys *store.Keys, guard echo.MiddlewareFunc) {
 	if err := (Config{}).Mount(group, keys, guard); err != nil {
@@ -30,10 +30,25 @@ func (c Config) Mount(group *echo.Group, keys *store.Keys, guard echo.Middleware
 	if err != nil {
 		return err
 	}
+	stripped := func(ctx echo.Context, path string) *http.Request {
+		return below(ctx.Request(), filled(path, ctx.ParamValues()))
+	}
 	serve := func(path string) echo.HandlerFunc {
 		return func(ctx echo.Context) error {
-			a.ServeHTTP(ctx.Response(), below(ctx.Request(), filled(path, ctx.ParamValues())))
+			a.ServeHTTP(ctx.Response(), stripped(ctx, path))
 			return nil
+		}
+	}
+	outside := func(path string) echo.MiddlewareFunc {
+		return func(next echo.HandlerFunc) echo.HandlerFunc {
+			return func(ctx echo.Context) error {
+				r := stripped(ctx, path)
+				if answer := a.outside(r); answer != nil {
+					answer(ctx.Response(), r)
+					return nil
+				}
+				return next(ctx)
+			}
 		}
 	}
 	// All routes would be found behind /* too; by their own paths they are in Echo's list, and what asks that (metrics, CORS) knows them.
@@ -45,7 +60,10 @@ func (c Config) Mount(group *echo.Group, keys *store.Keys, guard echo.Middleware
 			group.Add(http.MethodHead, path, serve(path), guard)
 		}
 	}
-	group.Any("/*", serve("/*"), guard)
+	for _, d := range a.documents {
+		group.Match([]string{http.MethodGet, http.MethodHead}, d.path, serve(d.path), outside(d.path), guard)
+	}
+	group.Any("/*", serve("/*"), outside("/*"), guard)
 	group.RouteNotFound("", serve("/"), guard)
 	return nil
 }

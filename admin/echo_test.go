@@ -37,7 +37,11 @@ func TestMountServesBelowAnEchoGroup(t *testing.T) {
 		r.Header.Set("Content-Type", "application/json")
 		r.Header.Set("Authorization", authorization)
 		w := httptest.NewRecorder()
-		e.ServeHTTP(w, r)
+		h := http.Handler(e)
+		if authorization != "" { // else it is this guard that answers
+			h = documented(t, e)
+		}
+		h.ServeHTTP(w, r)
 		return answer{w.Code, w.Body.String(), w.Header()}
 	}
 	const prefix = "/shops/a%20b/admin"

@@ -9,7 +9,10 @@ import (
 )
 
 // Route is a line of the route table, for tests that must not miss one.
-type Route struct{ Pattern, Scope string }
+type Route struct {
+	Pattern, Scopes string
+	Body, Query     []string // the fields that are taken
+}
 
 // Routes returns the route table.
 func Routes(keys *store.Keys) []Route {
@@ -19,9 +22,17 @@ func Routes(keys *store.Keys) []Route {
 	}
 	var list []Route
 	for _, r := range a.routes() {
-		list = append(list, Route{r.pattern, r.scope})
+		list = append(list, Route{r.pattern, r.scopes, r.body, r.query})
 	}
 	return list
+}
+
+// Documents returns the paths that stand outside the guard.
+func Documents() (paths []string) {
+	for _, d := range documents() {
+		paths = append(paths, d.path)
+	}
+	return paths
 }
 
 // Fail answers with err as an endpoint's error is answered.

@@ -7,24 +7,46 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// readFilter reads Medusa's filters: the same at the top of a list query (where q belongs too) and in $and and $or.
-func readFilter(r *reader, now time.Time) (f store.Filter) {
+// language is the filter language: Medusa's, with the moment that now means in it.
+type language struct {
+	now time.Time
+	// ours adds the filters that Medusa's list does not have: created_by, expires_at, last_used_at.
+	ours bool
+}
+
+// top reads a whole filter, with q, $and and $or.
+func (l language) top(r *reader) store.Filter {
+	search, _ := r.text("q")
+	f := l.filter(r)
+	f.Search = search
+	f.And = l.filters(r, "$and")
+	f.Or = l.filters(r, "$or")
+	return f
+}
+
+// filter reads what is the same at the top and in $and and $or.
+func (l language) filter(r *reader) (f store.Filter) {
 	f.IDs, _ = r.textOrList("id")
 	f.Titles, _ = r.textOrList("title")
 	f.Tokens, _ = r.textOrList("token")
 	if typ, ok := r.choice("type", string(store.Publishable), string(store.Secret)); ok {
 		f.Types = []store.Type{store.Type(typ)}
 	}
-	f.CreatedAt = readTimes(r, "created_at", now)
-	f.UpdatedAt = readTimes(r, "updated_at", now)
-	f.DeletedAt = readTimes(r, "deleted_at", now)
-	f.RevokedAt = readTimes(r, "revoked_at", now)
+	f.CreatedAt = readTimes(r, "created_at", l.now)
+	f.UpdatedAt = readTimes(r, "updated_at", l.now)
+	f.DeletedAt = readTimes(r, "deleted_at", l.now)
+	f.RevokedAt = readTimes(r, "revoked_at", l.now)
+	if l.ours {
+		f.CreatedBy, _ = r.textOrList("created_by")
+		f.ExpiresAt = readTimes(r, "expires_at", l.now)
+		f.LastUsedAt = readTimes(r, "last_used_at", l.now)
+	}
 	return f
 }
 
-// readFilters reads $and or $or. What Medusa drops in there without a word (other fields, a list within a list) is a fault here: a filter
+// filters reads $and or $or. What Medusa drops in there without a word (other fields, a list within a list) is a fault here: a filter
 // that is not understood must not select more.
-func readFilters(r *reader, name string, now time.Time) []store.Filter {
+func (l language) filters(r *reader, name string) []store.Filter {
 	v, there := r.take(name)
 	items, ok := v.([]any)
 	switch {
@@ -45,19 +67,19 @@ func readFilters(r *reader, name string, now time.Time) []store.Filter {
 		}
 		inside := list.under(strconv.Itoa(i))
 		inside.from = o
-		filters = append(filters, readFilter(inside, now))
+		filters = append(filters, l.filter(inside))
 		inside.finish()
 	}
 	return filters
 }
 
-// readTimes reads the conditions on a time: a value, an array of values, or an object of operators.
+// readTimes reads the conditions on a time: a value, an array of values, or an object of operators. JSON's null is the text null.
 func readTimes(r *reader, name string, now time.Time) []store.TimeCondition {
 	v, there := r.take(name)
 	if !there {
 		return nil
 	}
-	switch v := v.(type) {
+	switch v := nullAsText(v).(type) {
 	case string, []any:
 		return timeCondition(r, name, store.Eq, store.In, v, now)
 	case *object:
@@ -81,10 +103,27 @@ func readOperators(r *reader, now time.Time) (conditions []store.TimeCondition) 
 		{"$gt", store.Gt, ""}, {"$gte", store.Gte, ""}, {"$lt", store.Lt, ""}, {"$lte", store.Lte, ""},
 	} {
 		if v, there := r.take(o.name); there {
-			conditions = append(conditions, timeCondition(r, o.name, o.one, o.many, v, now)...)
+			conditions = append(conditions, timeCondition(r, o.name, o.one, o.many, nullAsText(v), now)...)
 		}
 	}
 	return conditions
+}
+
+// nullAsText puts the text null, which is all that a query can say, in the place of null, also within an array.
+func nullAsText(v any) any {
+	switch v := v.(type) {
+	case nil:
+		return "null"
+	case []any:
+		list := make([]any, len(v))
+		for i, element := range v {
+			if list[i] = element; element == nil {
+				list[i] = "null"
+			}
+		}
+		return list
+	}
+	return v
 }
 
 // timeCondition makes a condition of one value, or of an array of them. The text null is SQL's null: = and <> ask for it, as Medusa's

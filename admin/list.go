@@ -21,17 +21,12 @@ type listQuery struct {
 }
 
 func (a *api) readListQuery(r *reader) (q listQuery) {
-	now := a.now()
 	q.Fields = readFields(r)
 	q.Offset = readCount(r, "offset", 0)
 	q.Limit = readCount(r, "limit", 20)
 	q.Order = readOrder(r)
 	readWithDeleted(r)
-	search, _ := r.text("q")
-	q.Filter = readFilter(r, now)
-	q.Filter.Search = search
-	q.Filter.And = readFilters(r, "$and", now)
-	q.Filter.Or = readFilters(r, "$or", now)
+	q.Filter = language{now: a.now()}.top(r)
 	return q
 }
 

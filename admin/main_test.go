@@ -25,6 +25,7 @@ var begin = time.Date(2026, 3, 4, 5, 6, 7, 89e6, time.UTC)
 // fixture is the API over a memory store, with a clock that only moves when told to.
 type fixture struct {
 	t     *testing.T
+	rows  store.Store
 	keys  *store.Keys
 	api   http.Handler
 	admin *store.Key // an unrestricted secret key
@@ -37,16 +38,18 @@ func open(t *testing.T, c admin.Config) *fixture { return openOver(t, c, store.N
 
 func openOver(t *testing.T, c admin.Config, s store.Store) *fixture {
 	t.Helper()
-	f := &fixture{t: t, now: begin}
+	f := &fixture{t: t, rows: s, now: begin}
 	keys, err := store.Options{FlushInterval: -1, Now: f.clock}.New(s)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = keys.Close(context.Background()) })
 	f.keys = keys
-	if f.api, err = c.Handler(keys, letAllThrough); err != nil {
+	api, err := c.Handler(keys, letAllThrough)
+	if err != nil {
 		t.Fatal(err)
 	}
+	f.api = documented(t, api)
 	f.admin = &store.Key{ID: "apk_admin", Type: store.Secret}
 	return f
 }

@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"net/http"
+	"strings"
 
 	"github.com/latchkey-go/latchkey/store"
 )
@@ -18,14 +19,16 @@ const (
 // admit returns the context in which the request is served, or a refusal. It believes nobody: a request without a secret key or an
 // actor is refused whatever the guard thought of it. A publishable key is public and admits nobody. Where there are both, the key
 // counts, so that a cookie beside it adds nothing to its rights.
-func (a *api) admit(r *http.Request, scope string) (context.Context, error) {
+func (a *api) admit(r *http.Request, scopes string) (context.Context, error) {
 	ctx := r.Context()
 	if key, ok := store.FromContext(ctx); ok && key.Type == store.Secret {
-		if scope != "" && !key.Allows(scope) {
-			return nil, &refusal{
-				status: http.StatusForbidden,
-				body:   typed("forbidden", "The key in use does not have the scope '"+scope+"'"),
-				header: []string{"WWW-Authenticate", `Bearer error="insufficient_scope", scope="` + scope + `"`},
+		for scope := range strings.FieldsSeq(scopes) {
+			if !key.Allows(scope) {
+				return nil, &refusal{
+					status: http.StatusForbidden,
+					body:   typed("forbidden", "The key in use does not have the scope '"+scope+"'"),
+					header: []string{"WWW-Authenticate", `Bearer error="insufficient_scope", scope="` + scopes + `"`},
+				}
 			}
 		}
 		return ctx, nil

@@ -63,10 +63,7 @@ func ownAttribute(k *store.Key, name string) (value any, ok bool) {
 		}
 		return members{{"requests", k.RateLimit.Requests}, {"window", k.RateLimit.Window.Seconds()}}, true
 	case "rolled_from":
-		if k.RolledFrom == "" {
-			return nil, true
-		}
-		return k.RolledFrom, true
+		return textOrNull(k.RolledFrom), true
 	case "version":
 		return k.Version, true
 	default:
@@ -84,6 +81,13 @@ func listOrNull(list []string) any {
 		return nil
 	}
 	return list
+}
+
+func textOrNull(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
 }
 
 func cidrTexts(cidrs []netip.Prefix) []string {

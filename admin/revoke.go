@@ -34,13 +34,25 @@ func readSeconds(r *reader, most int64) int64 {
 
 // revoke answers POST /api-keys/{id}/revoke.
 func (a *api) revoke(ctx context.Context, c call[int64, fields]) (members, error) {
-	key, err := a.revokeIn(ctx, c.ID, c.Body)
+	key, err := a.keys.RevokeAt(ctx, c.ID, a.fromNow(c.Body))
 	return a.changed(ctx, key, err, c.Query)
 }
 
-func (a *api) revokeIn(ctx context.Context, id string, seconds int64) (*store.Key, error) {
-	if seconds <= maxDuration {
-		return a.keys.RevokeIn(ctx, id, time.Duration(seconds)*time.Second)
+// revokeSelf answers POST /api-keys/self/revoke. It takes no scope: whoever holds a key, were it stolen, can do no better with it than end
+// it. Like any change by a key, it cannot make the key last longer than it would have.
+func (a *api) revokeSelf(ctx context.Context, c call[int64, fields]) (members, error) {
+	key, ok := store.FromContext(ctx)
+	if !ok || key.Type != store.Secret {
+		return nil, store.Errorf(store.ErrNotAllowed, "The request was not made with a secret API key: there is no key that could revoke itself")
 	}
-	return a.keys.RevokeAt(ctx, id, time.UnixMilli(a.now().UnixMilli()+seconds*1000))
+	key, err := a.keys.RevokeAt(ctx, key.ID, a.fromNow(c.Body))
+	if err != nil {
+		return nil, err
+	}
+	return a.showOne(ctx, key, c.Query.over(defaultFields()))
+}
+
+// fromNow returns the moment after so many seconds, which may be more than a time.Duration holds.
+func (a *api) fromNow(seconds int64) time.Time {
+	return time.UnixMilli(a.now().UnixMilli() + seconds*1000)
 }

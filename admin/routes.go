@@ -7,23 +7,28 @@ import (
 	"strings"
 )
 
-// route is one line of the API: what it answers to, which scope a restricted key needs for it ("": none), and what it does.
+// route is one line of the API: what it answers to, which scopes a restricted key needs for it (separated by spaces; "": none), and what
+// it does.
 type route struct {
 	pattern string
-	scope   string
-	answer  endpoint
+	scopes  string
+	endpoint
 }
 
-// routes returns the whole API. There is no other place where a path is named.
+// routes returns the whole API. There is no other place where a path of it is named; what stands outside the guard is in documents.
 func (a *api) routes() []route {
 	return []route{
 		{"GET /api-keys", ReadScope, serve(nil, a.readListQuery, a.list)},
 		{"POST /api-keys", WriteScope, serve(readNewKey, readFields, a.create)},
 		{"GET /api-keys/self", "", serve(nil, readFields, a.self)},
+		{"POST /api-keys/self/revoke", "", serve(readRevokeIn, readFields, a.revokeSelf)},
+		{"GET /api-keys/report", ReadScope, serve(nil, readReportQuery, a.report)},
+		{"POST /api-keys/revoke", ReadScope + " " + WriteScope, serve(a.readRevocation, nil, a.revokeAll)},
 		{"POST /api-keys/verify", VerifyScope, serve(readToken, readFields, a.verify)},
 		{"GET /api-keys/{id}", ReadScope, serve(nil, readFields, a.retrieve)},
 		{"POST /api-keys/{id}", WriteScope, serve(readPatch, readFields, a.update)},
 		{"DELETE /api-keys/{id}", WriteScope, serve(nil, nil, a.remove)},
+		{"GET /api-keys/{id}/events", ReadScope, serve(nil, readEventsQuery, a.events)},
 		{"POST /api-keys/{id}/revoke", WriteScope, serve(readRevokeIn, readFields, a.revoke)},
 		{"POST /api-keys/{id}/roll", WriteScope, serve(readGrace, readFields, a.roll)},
 		{"POST /api-keys/{id}/sales-channels", WriteScope, serve(readLinks, readFields, a.link)},
@@ -36,15 +41,15 @@ const anyPath = "/"
 func (a *api) route() {
 	a.mux = http.NewServeMux()
 	for _, rt := range a.routes() {
-		a.mux.Handle(rt.pattern, a.enter(rt.scope, rt.answer))
+		a.mux.Handle(rt.pattern, a.enter(rt.scopes, rt.answer))
 	}
 	a.mux.Handle(anyPath, a.enter("", a.noRoute))
 }
 
 // enter lets a request into an endpoint if it is admitted; before that, nothing of it is read.
-func (a *api) enter(scope string, answer endpoint) http.Handler {
+func (a *api) enter(scopes string, answer func(http.ResponseWriter, *http.Request) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx, err := a.admit(r, scope)
+		ctx, err := a.admit(r, scopes)
 		if err == nil {
 			err = answer(w, r.WithContext(ctx))
 		}

@@ -17,12 +17,16 @@ type call[B, Q any] struct {
 }
 
 // endpoint answers a request that was admitted. The error, if any, has not been told yet.
-type endpoint func(w http.ResponseWriter, r *http.Request) error
+type endpoint struct {
+	answer func(w http.ResponseWriter, r *http.Request) error
+	// body and query name the fields that are taken; openapi.json is held to them by a test.
+	body, query []string
+}
 
 // serve makes an endpoint of a schema for the body, one for the query, and what to do. Both are checked in Medusa's order:
 // body, then query, then the route. A nil schema looks at nothing.
 func serve[B, Q any](body func(*reader) B, query func(*reader) Q, do func(context.Context, call[B, Q]) (members, error)) endpoint {
-	return func(w http.ResponseWriter, r *http.Request) error {
+	answer := func(w http.ResponseWriter, r *http.Request) error {
 		sent, err := readBody(r)
 		if err != nil {
 			return err
@@ -37,13 +41,24 @@ func serve[B, Q any](body func(*reader) B, query func(*reader) Q, do func(contex
 		if c.ID = r.PathValue("id"); strings.ContainsRune(c.ID, 0) || !utf8.ValidString(c.ID) {
 			return store.Errorf(store.ErrInvalid, "Invalid request: Field 'id' contains characters that no id has")
 		}
-		answer, err := do(r.Context(), c)
+		told, err := do(r.Context(), c)
 		if err != nil {
 			return err
 		}
-		respond(w, http.StatusOK, answer)
+		respond(w, http.StatusOK, told)
 		return nil
 	}
+	return endpoint{answer, taken(body), taken(query)}
+}
+
+// taken returns the fields that a schema asks for.
+func taken[T any](schema func(*reader) T) []string {
+	if schema == nil {
+		return nil
+	}
+	r := newReader(newObject())
+	schema(r)
+	return r.known
 }
 
 // check reads v with the schema.

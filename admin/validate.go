@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -125,6 +126,35 @@ func (r *reader) number(name string) (float64, bool) {
 		r.mistyped(name, "number", v)
 	}
 	return f, there && ok
+}
+
+// boolean reads true or false.
+func (r *reader) boolean(name string) bool {
+	v, there := r.take(name)
+	b, ok := v.(bool)
+	if there && !ok {
+		r.mistyped(name, "boolean", v)
+	}
+	return b
+}
+
+// wholeText reads a whole number that is written in decimal digits, as in a query, and lies within bounds; absent where it is not there.
+func (r *reader) wholeText(name string, absent, least, most int64) int64 {
+	v, there := r.take(name)
+	if !there {
+		return absent
+	}
+	s, _ := v.(string)
+	n, err := strconv.ParseInt(s, 10, 64)
+	switch {
+	case err != nil && !errors.Is(err, strconv.ErrRange):
+		r.mistyped(name, "integer", v)
+	case n < least:
+		r.tooSmall(name, least)
+	case n > most:
+		r.tooBig(name, most)
+	}
+	return n
 }
 
 // list reads an array of strings.

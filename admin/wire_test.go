@@ -35,7 +35,7 @@ func TestALifeOverTheWire(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			keys := store.New(store.NewMemory())
 			defer keys.Close(t.Context())
-			server := httptest.NewServer(serve(keys))
+			server := httptest.NewServer(documented(t, serve(keys)))
 			defer server.Close()
 			root, err := keys.Create(t.Context(), store.NewKey{Type: store.Secret, Title: "root"})
 			if err != nil {

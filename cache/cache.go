@@ -68,7 +68,13 @@ var _ store.Store = (*Cache)(nil)
 func (c *Cache) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	c.stop = cancel
-	for _, loop := range []func(context.Context){c.pollLoop, c.repairLoop, c.listenLoop} {
+	loops := []func(context.Context){c.pollLoop, c.repairLoop, c.listenLoop}
+	if c.shared != nil {
+		for range readers {
+			loops = append(loops, c.shared.reads.loop)
+		}
+	}
+	for _, loop := range loops {
 		c.background.begin()
 		go func() {
 			defer c.background.end()

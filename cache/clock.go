@@ -14,6 +14,9 @@ func (now instant) elapsed(since instant) time.Duration {
 	return max(now.mono-since.mono, now.wall-since.wall)
 }
 
+// time returns the moment by the wall clock.
+func (now instant) time() time.Time { return time.Unix(0, int64(now.wall)) }
+
 // clock is where the protocol learns what time it is. Simulations have their own.
 type clock interface {
 	now() instant

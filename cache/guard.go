@@ -10,15 +10,16 @@ import (
 
 // How many calls of the shared memory may be under way at once, those included that nobody waits for any more.
 const (
-	requestLane = 256 // for lookups; at 1 ms a command, 256 000 a second
+	requestLane = 256 // for what lookups write, and apart from that as many that wait to read
 	changeLane  = 256 // for changes, which must not starve because lookups hang
 	repairLane  = 4   // for repairs in the background
 )
 
-// guard is a shared memory that never takes longer than its budget. go-redis does not give up a read in flight when its context
+// guard is a shared memory that never takes longer than its budget, but for what lookups read (see reader). go-redis does not give up a read in flight when its context
 // ends, so each call has a goroutine, and whoever asked waits for it only so long. The goroutines are bounded by lanes; calls that
 // nobody waits for keep their place in the lane until they end.
 type guard struct {
+	reads   *reader
 	inner   shared
 	budget  time.Duration
 	request chan struct{}
@@ -30,7 +31,7 @@ type guard struct {
 
 func newGuard(inner shared, budget time.Duration, b *breaker, running *work) *guard {
 	return &guard{
-		inner: inner, budget: budget, breaker: b, running: running,
+		reads: newReader(inner, budget, b), inner: inner, budget: budget, breaker: b, running: running,
 		request: make(chan struct{}, requestLane), change: make(chan struct{}, changeLane), repair: make(chan struct{}, repairLane),
 	}
 }
@@ -44,9 +45,6 @@ type answer[T any] struct {
 // when fn was not run.
 func call[T any](ctx context.Context, g *guard, lane chan struct{}, fn func(context.Context) (T, error)) (T, error) {
 	var none T
-	if lane == g.request && !g.breaker.closed() {
-		return none, errNotAsked
-	}
 	timer := time.NewTimer(g.budget)
 	defer timer.Stop()
 	select {
@@ -88,11 +86,6 @@ func call[T any](ctx context.Context, g *guard, lane chan struct{}, fn func(cont
 	case <-ctx.Done():
 		return none, fmt.Errorf("%w: %w", errShared, ctx.Err())
 	}
-}
-
-// read is pair for a lookup.
-func (g *guard) read(ctx context.Context, feed string, id store.LookupID) (pair, error) {
-	return call(ctx, g, g.request, func(ctx context.Context) (pair, error) { return g.inner.pair(ctx, feed, id) })
 }
 
 // write runs fill in the background, or not at all when the lane is full; it reports which.

@@ -16,11 +16,14 @@ import (
 func (c *Cache) Lookup(ctx context.Context, id store.LookupID, redacted string) (store.Found, error) {
 	// The epoch first, then the clock, then what the epoch keeps: COHERENCE 1.2.
 	e := c.epoch.Load()
-	if e == nil || c.o.ChangesOnly || e.age(c.clock.now()) > c.o.Lease {
+	now := c.clock.now()
+	if e == nil || c.o.ChangesOnly || e.age(now) > c.o.Lease {
 		return c.lookupStale(ctx, e, id, redacted) // 2.1
 	}
 	if found, ok := e.keys.GetIfPresent(id); ok {
-		return *found, nil
+		hit := *found
+		hit.At = now.time()
+		return hit, nil
 	}
 	if u, ok := e.unknown.GetIfPresent(id); ok && u.asOf >= e.revealing.Load() && (redacted == "" || redacted == u.redacted) {
 		c.count.unknownHits.Add(1)
@@ -177,7 +180,7 @@ func (c *Cache) fromShared(ctx context.Context, e *epoch, id store.LookupID, nee
 	if !c.recordsAreShared() || !e.aligned.Load() {
 		return nil, ""
 	}
-	p, err := c.shared.read(ctx, e.feed, id)
+	p, err := c.shared.reads.read(ctx, e.feed, id)
 	if err != nil {
 		c.count.redisErrors.Add(1)
 		return nil, ""

@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed"
 	"errors"
+	"fmt"
 	"reflect"
 	"time"
 
@@ -51,18 +52,24 @@ func (r *redisMemory) entryKey(feed string, id store.LookupID) string {
 	return r.prefix + ":{" + feed + "}:e:" + id.Hex()
 }
 
-func (r *redisMemory) pair(ctx context.Context, feed string, id store.LookupID) (pair, error) {
-	values, err := r.rdb.MGet(ctx, r.markKey(feed), r.entryKey(feed, id)).Result()
+func (r *redisMemory) entries(ctx context.Context, feed string, ids []store.LookupID) (string, []string, error) {
+	keys := make([]string, 1, 1+len(ids))
+	keys[0] = r.markKey(feed)
+	for _, id := range ids {
+		keys = append(keys, r.entryKey(feed, id))
+	}
+	values, err := r.rdb.MGet(ctx, keys...).Result()
 	if err != nil {
-		return pair{}, err
+		return "", nil, err
 	}
-	if len(values) != 2 {
-		return pair{}, errors.New("MGET of two keys did not return two values")
+	if len(values) != len(keys) {
+		return "", nil, fmt.Errorf("MGET of %d keys returned %d values", len(keys), len(values))
 	}
-	var p pair
-	p.mark, _ = values[0].(string)
-	p.entry, _ = values[1].(string)
-	return p, nil
+	found := make([]string, len(keys))
+	for i, value := range values {
+		found[i], _ = value.(string)
+	}
+	return found[0], found[1:], nil
 }
 
 func (r *redisMemory) mark(ctx context.Context, feed string) (string, error) {

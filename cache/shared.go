@@ -14,8 +14,8 @@ import (
 // shared is the memory that instances share, as the protocol sees it: a watermark and entries, one set of them for each feed. Redis
 // is the real one. All operations are atomic, and may be repeated, delayed or lost.
 type shared interface {
-	// pair reads the watermark and one entry in one command; "" stands for absent.
-	pair(ctx context.Context, feed string, id store.LookupID) (pair, error)
+	// entries reads the watermark and as many entries as there are ids, in one command; "" stands for absent.
+	entries(ctx context.Context, feed string, ids []store.LookupID) (mark string, entries []string, err error)
 	// mark reads the watermark.
 	mark(ctx context.Context, feed string) (string, error)
 	// advance moves the watermark from prev to last and removes the entries, if the watermark is at prev. It returns where the
@@ -45,7 +45,7 @@ var errShared = errors.New("redis failed")
 // errNotAsked: the shared memory was not even asked, because too many calls are waiting for it or the breaker is open.
 var errNotAsked = errors.New("redis was not asked")
 
-// pair is what one read brings.
+// pair is what a lookup needs: the watermark and an entry that were there at the same moment.
 type pair struct{ mark, entry string }
 
 // mark is a watermark. The invariant all depends on: an entry whose generation is the watermark's reflects every event up to the

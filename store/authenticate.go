@@ -14,8 +14,7 @@ import (
 // A malformed token is refused without I/O. Errors match ErrUnauthenticated (and one of ErrMalformed, ErrUnknownToken, ErrRevoked,
 // ErrExpired, ErrForged), ErrWrongType, or ErrUnavailable: then nothing is known about the token.
 func (k *Keys) Authenticate(ctx context.Context, token string, types ...Type) (*Key, error) {
-	now := k.o.Now()
-	r, err := k.check(ctx, token, types, now)
+	r, now, err := k.check(ctx, token, types)
 	if err != nil {
 		return nil, err
 	}
@@ -25,23 +24,24 @@ func (k *Keys) Authenticate(ctx context.Context, token string, types ...Type) (*
 
 // Verify is Authenticate without counting as a use.
 func (k *Keys) Verify(ctx context.Context, token string, types ...Type) (*Key, error) {
-	r, err := k.check(ctx, token, types, k.o.Now())
+	r, _, err := k.check(ctx, token, types)
 	if err != nil {
 		return nil, err
 	}
 	return &r.Key, nil
 }
 
-func (k *Keys) check(ctx context.Context, token string, types []Type, now time.Time) (*Record, error) {
+// check returns the record of the key, and when that was good.
+func (k *Keys) check(ctx context.Context, token string, types []Type) (r *Record, now time.Time, err error) {
 	t, err := ParseToken(token)
 	if err != nil {
-		return nil, err
+		return nil, now, err
 	}
 	if t.medusa && k.o.RefuseMedusaTokens {
-		return nil, ErrMalformed
+		return nil, now, ErrMalformed
 	}
 	if len(types) > 0 && !slices.Contains(types, t.Type()) {
-		return nil, ErrWrongType
+		return nil, now, ErrWrongType
 	}
 	redacted := "" // only Medusa's secret keys can be without a lookup id
 	if t.medusa && t.Type() == Secret {
@@ -50,23 +50,27 @@ func (k *Keys) check(ctx context.Context, token string, types []Type, now time.T
 	id := t.LookupID()
 	found, err := k.store.Lookup(ctx, id, redacted)
 	if err != nil {
-		return nil, undecided(err)
+		return nil, now, undecided(err)
+	}
+	if now = found.At; now.IsZero() || !k.realTime {
+		now = k.o.Now()
 	}
 	if found.Record == nil && len(found.Legacy) > 0 {
-		return k.legacy.check(ctx, t, found.Legacy, now)
+		r, err := k.legacy.check(ctx, t, found.Legacy, now)
+		return r, now, err
 	}
-	r := found.Record
+	r = found.Record
 	if r == nil || r.Key.LookupID != id || r.Key.Type != t.Type() {
-		return nil, ErrUnknownToken
+		return nil, now, ErrUnknownToken
 	}
 	if err := k.o.Sealer.Verify(r); err != nil {
 		k.alarm(r, err)
-		return nil, err
+		return nil, now, err
 	}
 	if err := r.Key.Check(now); err != nil {
-		return nil, err
+		return nil, now, err
 	}
-	return r, nil
+	return r, now, nil
 }
 
 // undecided makes sure that an error of a lookup, whatever it is, is not taken for a word about the key.

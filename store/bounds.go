@@ -20,6 +20,8 @@ const (
 	MaxCIDRs          = 100
 	// MaxCreate is the greatest number of keys that one call makes.
 	MaxCreate = 1000
+	// MaxRevoke is the greatest number of keys that RevokeAll ends in one call.
+	MaxRevoke = 1000
 )
 
 // latest is the greatest time that can be told in the wire format (and in both databases).

@@ -12,7 +12,20 @@ const (
 
 // NewContext returns a context in which key is the authenticated principal. The guards of package middleware call it.
 func NewContext(ctx context.Context, key *Key) context.Context {
-	return context.WithValue(ctx, keyInContext, key)
+	return &keyContext{Context: ctx, key: key}
+}
+
+// keyContext is what context.WithValue would make, without the detour of comparing types.
+type keyContext struct {
+	context.Context
+	key *Key
+}
+
+func (c *keyContext) Value(name any) any {
+	if name == keyInContext {
+		return c.key
+	}
+	return c.Context.Value(name)
 }
 
 // FromContext returns the key that authenticated the request, and whether there is one.

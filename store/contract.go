@@ -132,6 +132,8 @@ type Found struct {
 	Legacy []*Record // see Store.Lookup; nil when Record is set
 	FeedID string
 	Head   int64 // the answer reflects exactly the events up to this one
+	// At is when the answer was given, by the clock of this machine, for those who need the time next; zero: the store did not look.
+	At time.Time
 }
 
 // Change tells what a committed change appended to the feed. The zero value: nothing.

@@ -19,12 +19,13 @@ import (
 //
 // Who asks is in the context: see [NewContext] and [WithActor].
 type Keys struct {
-	store  Store
-	o      Options
-	uses   uses
-	legacy legacy
-	ids    ids
-	alarms atomic.Int64 // second of the last alarm about a forged record
+	store    Store
+	o        Options
+	uses     uses
+	legacy   legacy
+	ids      ids
+	realTime bool         // Options.Now is not set: a store's clock is as good as that of Keys
+	alarms   atomic.Int64 // second of the last alarm about a forged record
 }
 
 // Options are the policies of Keys. The zero value is ready to use.
@@ -93,7 +94,8 @@ func (o Options) New(s Store) (*Keys, error) {
 	if o.FlushInterval == 0 {
 		o.FlushInterval = 5 * time.Second
 	}
-	if o.Now == nil {
+	realTime := o.Now == nil
+	if realTime {
 		o.Now = time.Now
 	}
 	if o.Random == nil {
@@ -102,7 +104,7 @@ func (o Options) New(s Store) (*Keys, error) {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	k := &Keys{store: s, o: o, ids: ids{entropy: ulid.Monotonic(o.Random, 0)}}
+	k := &Keys{store: s, o: o, realTime: realTime, ids: ids{entropy: ulid.Monotonic(o.Random, 0)}}
 	k.uses.init(k)
 	k.legacy.init(k)
 	return k, nil
@@ -114,7 +116,10 @@ func (k *Keys) Close(ctx context.Context) error {
 	return errors.Join(k.legacy.close(ctx), k.uses.close(ctx), k.store.Close(ctx))
 }
 
-// now is the moment of a change: UTC and whole milliseconds, as everything that is stored.
+// Now returns the moment by the clock that decides whether a key may be used ([Options.Now]), in UTC and whole milliseconds, as
+// everything that is stored.
+func (k *Keys) Now() time.Time { return k.now() }
+
 func (k *Keys) now() time.Time { return toMillis(k.o.Now()) }
 
 func toMillis(t time.Time) time.Time {
@@ -156,7 +161,11 @@ func (g *ids) next(now time.Time) (string, error) {
 
 // find reads keys for a change and checks their proofs, so that save knows which of them may be sealed again.
 func (k *Keys) find(ctx context.Context, tx Tx, f Filter) ([]*Record, error) {
-	found, err := tx.Find(ctx, Query{Filter: f})
+	return k.findSome(ctx, tx, Query{Filter: f})
+}
+
+func (k *Keys) findSome(ctx context.Context, tx Tx, q Query) ([]*Record, error) {
+	found, err := tx.Find(ctx, q)
 	for _, r := range found {
 		if err := k.o.Sealer.Verify(r); err != nil {
 			k.alarm(r, err)

@@ -281,8 +281,10 @@ func (m *Memory) Count(ctx context.Context, f Filter) (int, error) {
 		return 0, err
 	}
 	n := 0
-	for _, r := range m.keys {
-		ok, err := f.matches(&r.Key)
+	for id, r := range m.keys {
+		key := r.Key
+		key.LastUsedAt = m.used[id]
+		ok, err := f.matches(&key)
 		if err != nil {
 			return 0, err
 		}

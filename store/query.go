@@ -14,7 +14,7 @@ type Query struct {
 	AfterID string
 }
 
-// Filter is Medusa's filter language as a value: everything set must hold. In lists, nil means "do not care" and an empty list
+// Filter is Medusa's filter language as a value, and a little more: everything set must hold. In lists, nil means "do not care" and an empty list
 // matches nothing.
 type Filter struct {
 	// Search is Medusa's q: split at white space, every word must occur in the title or the redacted form, in any
@@ -23,8 +23,10 @@ type Filter struct {
 	// IDs, Titles, Tokens: exactly one of these. Tokens compares publishable tokens; a secret's finds nothing.
 	IDs, Titles, Tokens []string
 	Types               []Type
+	CreatedBy           []string // not in Medusa
 
 	CreatedAt, UpdatedAt, RevokedAt, DeletedAt []TimeCondition
+	ExpiresAt, LastUsedAt                      []TimeCondition // not in Medusa
 
 	And, Or []Filter // And: all must match. Or: nil does not care, else one must match.
 }

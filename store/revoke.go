@@ -46,8 +46,8 @@ func (k *Keys) revoke(ctx context.Context, f Filter, when time.Time) ([]*Key, er
 	who := principal(ctx)
 	var revoked []*Key
 	dead := 0
-	if when.After(latest) {
-		return nil, Errorf(ErrInvalid, "A key cannot be revoked later than in the year %d", latest.Year())
+	if err := checkRevokedAt(when); err != nil {
+		return nil, err
 	}
 	err := k.change(ctx, "revoke", func(tx Tx) error {
 		found, err := k.find(ctx, tx, f)
@@ -88,6 +88,14 @@ func (k *Keys) revoke(ctx context.Context, f Filter, when time.Time) ([]*Key, er
 		return nil, Errorf(ErrInvalid, "There are %d secret keys that are already revoked.", dead)
 	}
 	return revoked, nil
+}
+
+// checkRevokedAt refuses moments that cannot be told.
+func checkRevokedAt(at time.Time) error {
+	if at.After(latest) {
+		return Errorf(ErrInvalid, "A key cannot be revoked later than in the year %d", latest.Year())
+	}
+	return nil
 }
 
 // revokeOne writes the revocation of a key that is alive.

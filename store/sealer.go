@@ -10,6 +10,7 @@ import (
 	"hash"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -23,12 +24,12 @@ const MACSize = sha256.Size
 // configuration and not in the database. With it, rows that are written or altered in the database or in Redis never
 // authenticate. A nil Sealer is valid, proves nothing and accepts everything.
 type Sealer struct {
-	peppers []pepper // current first
+	peppers []*pepper // current first
 }
 
 type pepper struct {
-	id  string
-	key []byte
+	id     string
+	hashes sync.Pool // of HMAC-SHA-256 with the pepper as its key
 }
 
 // NewSealer returns a Sealer for peppers, the current one first: new proofs are made with it, old ones are checked with any of them.
@@ -44,8 +45,9 @@ func NewSealer(peppers []string) (*Sealer, error) {
 			return nil, Errorf(ErrInvalid, "pepper %d of %d %s", i+1, len(peppers), err)
 		}
 		sum := sha256.Sum256([]byte("latchkey/pepper-id/1\x00" + p))
-		next := pepper{id: hex.EncodeToString(sum[:6]), key: []byte(p)}
-		if slices.ContainsFunc(s.peppers, func(other pepper) bool { return other.id == next.id }) {
+		next := &pepper{id: hex.EncodeToString(sum[:6])}
+		next.hashes.New = func() any { return hmac.New(sha256.New, []byte(p)) }
+		if slices.ContainsFunc(s.peppers, func(other *pepper) bool { return other.id == next.id }) {
 			return nil, Errorf(ErrInvalid, "pepper %d of %d is the same as an earlier one", i+1, len(peppers))
 		}
 		s.peppers = append(s.peppers, next)
@@ -129,79 +131,101 @@ func (s *Sealer) CheckMAC(mac []byte, purpose string, message []byte) bool {
 	return ok == 1
 }
 
-func (p pepper) mac(purpose string, message []byte) []byte {
-	h := newProof(p.key, "latchkey/mac/1")
-	h.text(purpose)
-	h.bytes(message)
-	return h.Sum(nil)
+func (p *pepper) mac(purpose string, message []byte) []byte {
+	t := newTranscript("latchkey/mac/1")
+	defer t.release()
+	t.text(purpose)
+	t.bytes(message)
+	return p.sum(t)
 }
 
 // prove returns the MAC over everything that gives a record its power. Titles, metadata and who did what are left out on purpose:
 // they are descriptions, and a proof over them would make every repair by hand look like a forgery.
-func (p pepper) prove(r *Record) []byte {
+func (p *pepper) prove(r *Record) []byte {
 	k := &r.Key
-	h := newProof(p.key, "latchkey/proof/1")
-	h.bytes(k.LookupID[:])
-	h.text(k.ID)
-	h.text(string(k.Type))
-	h.list(k.Scopes)
-	h.list(k.SalesChannelIDs)
-	h.number(int64(len(k.AllowedCIDRs)))
+	t := newTranscript("latchkey/proof/1")
+	defer t.release()
+	t.bytes(k.LookupID[:])
+	t.text(k.ID)
+	t.text(string(k.Type))
+	t.list(k.Scopes)
+	t.list(k.SalesChannelIDs)
+	t.number(int64(len(k.AllowedCIDRs)))
 	for _, cidr := range k.AllowedCIDRs {
-		h.text(cidr.String())
+		t.text(cidr.String())
 	}
-	h.number(int64(k.RateLimit.Requests))
-	h.number(int64(k.RateLimit.Window))
-	h.time(k.ExpiresAt)
-	h.time(k.RevokedAt)
+	t.number(int64(k.RateLimit.Requests))
+	t.number(int64(k.RateLimit.Window))
+	t.time(k.ExpiresAt)
+	t.time(k.RevokedAt)
 	if k.Revoked {
-		h.number(1)
+		t.number(1)
 	} else {
-		h.number(0)
+		t.number(0)
 	}
-	h.text(r.LegacySalt)
-	h.bytes(r.LegacyHash)
-	return h.Sum(nil)
+	t.text(r.LegacySalt)
+	t.bytes(r.LegacyHash)
+	return p.sum(t)
 }
 
-// proofHash writes values so that no two lists of values give the same bytes.
-type proofHash struct{ hash.Hash }
-
-func newProof(key []byte, tag string) proofHash {
-	h := proofHash{hmac.New(sha256.New, key)}
-	h.text(tag)
-	return h
+// sum returns the MAC over a transcript. The state that the key leaves in the hash is kept: it costs as much as a short message.
+func (p *pepper) sum(t *transcript) []byte {
+	h := p.hashes.Get().(hash.Hash)
+	defer p.hashes.Put(h)
+	h.Reset()
+	h.Write(t.b)
+	return h.Sum(make([]byte, 0, MACSize))
 }
 
-func (h proofHash) number(n int64) {
-	var b [8]byte
-	binary.BigEndian.PutUint64(b[:], uint64(n))
-	h.Write(b[:])
+// transcript holds values so that no two lists of values give the same bytes.
+type transcript struct{ b []byte }
+
+var transcripts = sync.Pool{New: func() any { return new(transcript) }}
+
+func newTranscript(tag string) *transcript {
+	t := transcripts.Get().(*transcript)
+	t.text(tag)
+	return t
 }
 
-func (h proofHash) bytes(b []byte) {
-	h.number(int64(len(b)))
-	h.Write(b)
+// maxPooled bounds what is kept of a long transcript.
+const maxPooled = 16 << 10
+
+func (t *transcript) release() {
+	if cap(t.b) <= maxPooled {
+		t.b = t.b[:0]
+		transcripts.Put(t)
+	}
 }
 
-func (h proofHash) text(s string) { h.bytes([]byte(s)) }
+func (t *transcript) number(n int64) { t.b = binary.BigEndian.AppendUint64(t.b, uint64(n)) }
+
+func (t *transcript) bytes(b []byte) {
+	t.number(int64(len(b)))
+	t.b = append(t.b, b...)
+}
+
+func (t *transcript) text(s string) {
+	t.number(int64(len(s)))
+	t.b = append(t.b, s...)
+}
 
 // list tells nil from empty: one is all power, the other none.
-func (h proofHash) list(list []string) {
+func (t *transcript) list(list []string) {
 	if list == nil {
-		h.number(-1)
+		t.number(-1)
 		return
 	}
-	h.number(int64(len(list)))
+	t.number(int64(len(list)))
 	for _, s := range list {
-		h.text(s)
+		t.text(s)
 	}
 }
 
-func (h proofHash) time(t time.Time) {
-	if t.IsZero() {
-		h.number(-1 << 63)
+func (t *transcript) time(at time.Time) {
+	if at.IsZero() {
+		t.number(-1 << 63)
 		return
 	}
-	h.number(t.UnixMilli())
+	t.number(at.UnixMilli())
 }

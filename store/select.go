@@ -41,14 +41,17 @@ func (f Filter) matches(k *Key) (bool, error) {
 			return false, nil
 		}
 	}
-	if !among(f.IDs, k.ID) || !among(f.Titles, k.Title) || !among(f.Types, k.Type) ||
+	if !among(f.IDs, k.ID) || !among(f.Titles, k.Title) || !among(f.Types, k.Type) || !among(f.CreatedBy, k.CreatedBy) ||
 		f.Tokens != nil && (k.Token == "" || !slices.Contains(f.Tokens, k.Token)) {
 		return false, nil
 	}
 	for _, column := range []struct {
 		conditions []TimeCondition
 		value      time.Time
-	}{{f.CreatedAt, k.CreatedAt}, {f.UpdatedAt, k.UpdatedAt}, {f.RevokedAt, k.RevokedAt}, {f.DeletedAt, time.Time{}}} {
+	}{
+		{f.CreatedAt, k.CreatedAt}, {f.UpdatedAt, k.UpdatedAt}, {f.RevokedAt, k.RevokedAt}, {f.DeletedAt, time.Time{}},
+		{f.ExpiresAt, k.ExpiresAt}, {f.LastUsedAt, k.LastUsedAt},
+	} {
 		for _, c := range column.conditions {
 			if ok, err := c.matches(column.value); !ok || err != nil {
 				return false, err

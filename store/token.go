@@ -4,12 +4,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"hash/crc32"
 	"io"
 	"log/slog"
 	"math/big"
 	"strings"
-	"sync"
 )
 
 // The token's form:
@@ -87,8 +85,8 @@ func mintToken(random io.Reader, typ Type, namespace string) (Token, error) {
 		body[i] = base62[digit.Int64()]
 	}
 	b.Write(body[:])
-	crc := checksum(b.String())
-	b.Write(crc[:])
+	sum := checksum(b.String())
+	b.Write(sum[:])
 	return Token{raw: b.String()}, nil
 }
 
@@ -109,20 +107,14 @@ var notBase62 = func() (table [256]byte) {
 	return table
 }()
 
-// checksumBuffers holds what checksum copies a token into: crc32 takes bytes and lets them escape, and a refusal must not allocate.
-var checksumBuffers = sync.Pool{New: func() any { return new([maxTokenBytes]byte) }}
-
 // checksum returns the CRC-32/IEEE of s in base62, most significant digit first.
-func checksum(s string) (crc [crcChars]byte) {
-	buf := checksumBuffers.Get().(*[maxTokenBytes]byte)
-	sum := crc32.ChecksumIEEE(buf[:copy(buf[:], s)])
-	clear(buf[:])
-	checksumBuffers.Put(buf)
+func checksum(s string) (digits [crcChars]byte) {
+	sum := crc(s)
 	for i := crcChars - 1; i >= 0; i-- {
-		crc[i] = base62[sum%62]
+		digits[i] = base62[sum%62]
 		sum /= 62
 	}
-	return crc
+	return digits
 }
 
 func isLowerHex(s string) bool {

@@ -28,6 +28,9 @@ func queries(t *testing.T, s store.Store) {
 		if n%3 == 0 {
 			r.Key.RevokedAt = base.Add(time.Duration(n) * time.Hour)
 		}
+		if n%4 == 1 {
+			r.Key.ExpiresAt = base.Add(time.Duration(n) * time.Hour)
+		}
 		records = append(records, r)
 	}
 	insert(t, s, records...)
@@ -79,6 +82,13 @@ func queries(t *testing.T, s store.Store) {
 		"revoked not at":          {RevokedAt: at(store.Ne, base)},
 		"revoked not in none":     {RevokedAt: at(store.NotIn)},
 		"revoked before":          {RevokedAt: at(store.Lt, base.Add(7*time.Hour))},
+		"creators":                {CreatedBy: []string{"user_1", "user_2", "nobody"}},
+		"no creators":             {CreatedBy: []string{}},
+		"expiring until":          {ExpiresAt: at(store.Lte, base.Add(5*time.Hour))},
+		"never expiring":          {ExpiresAt: at(store.IsNull)},
+		"used before":             {LastUsedAt: at(store.Lt, base.Add(time.Hour))},
+		"used":                    {LastUsedAt: at(store.NotNull)},
+		"never used":              {LastUsedAt: at(store.IsNull)},
 		"deleted":                 {DeletedAt: at(store.NotNull)},
 		"not deleted":             {DeletedAt: at(store.IsNull)},
 		"and":                     {And: []store.Filter{{Types: []store.Type{store.Secret}}, {Search: "50"}}},

@@ -100,10 +100,14 @@ func (c *conditions) filter(f store.Filter) error {
 	among(c, "title", f.Titles)
 	among(c, "token", f.Tokens)
 	among(c, "type", f.Types)
+	among(c, "created_by", f.CreatedBy)
 	for _, column := range []struct {
 		name string
 		when []store.TimeCondition
-	}{{"created_at", f.CreatedAt}, {"updated_at", f.UpdatedAt}, {"revoked_at", f.RevokedAt}, {"", f.DeletedAt}} {
+	}{
+		{"created_at", f.CreatedAt}, {"updated_at", f.UpdatedAt}, {"revoked_at", f.RevokedAt}, {"", f.DeletedAt},
+		{"expires_at", f.ExpiresAt}, {"last_used_at", f.LastUsedAt},
+	} {
 		for _, when := range column.when {
 			if err := c.time(column.name, when); err != nil {
 				return err

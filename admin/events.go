@@ -1,0 +1,60 @@
+package admin
+
+import (
+	"context"
+	"errors"
+
+	"github.com/latchkey-go/latchkey/store"
+)
+
+const (
+	defaultEvents = 50
+	maxEvents     = 1000
+)
+
+// eventsQuery is the query of GET /api-keys/{id}/events: at most Limit events with ids greater than After.
+type eventsQuery struct{ After, Limit int64 }
+
+func readEventsQuery(r *reader) eventsQuery {
+	return eventsQuery{After: r.wholeText("after", 0, 0, maxSafeInteger), Limit: r.wholeText("limit", defaultEvents, 1, maxEvents)}
+}
+
+// events answers GET /api-keys/{id}/events: the audit trail of a key, oldest first. It outlives the key: of one that was deleted it tells
+// what is left in the log. Imports are told as a batch, without keys, and so in no key's trail.
+func (a *api) events(ctx context.Context, c call[struct{}, eventsQuery]) (members, error) {
+	found, err := a.keys.Events(ctx, store.EventQuery{KeyID: c.ID, After: c.Query.After, Limit: int(c.Query.Limit) + 1})
+	if err != nil {
+		return nil, err
+	}
+	if len(found) == 0 {
+		if err := a.mustHaveBeen(ctx, c.ID); err != nil {
+			return nil, err
+		}
+	}
+	var next any
+	if len(found) > int(c.Query.Limit) {
+		found = found[:c.Query.Limit]
+		next = found[len(found)-1].ID
+	}
+	shown := make([]members, len(found))
+	for i, e := range found {
+		shown[i] = members{
+			{"id", e.ID}, {"kind", string(e.Kind)}, {"version", e.Version}, {"actor", textOrNull(e.Actor)}, {"request_id", textOrNull(e.RequestID)},
+			{"at", timeOrNull(e.At)}, {"details", e.Details},
+		}
+	}
+	return members{{"events", shown}, {"limit", c.Query.Limit}, {"next_after", next}}, nil
+}
+
+// mustHaveBeen returns nil when there is a key with that id or an event that tells of one.
+func (a *api) mustHaveBeen(ctx context.Context, id string) error {
+	_, err := a.keys.Get(ctx, id)
+	if !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	left, eventsErr := a.keys.Events(ctx, store.EventQuery{KeyID: id, Limit: 1})
+	if eventsErr != nil || len(left) > 0 {
+		return eventsErr
+	}
+	return err
+}
