@@ -34,12 +34,14 @@ func (s *redisState) clone() *redisState {
 
 // The commands, as in the scripts, line for line. TestSimulatedRedis compares them with a real one.
 
-func (s *redisState) pair(feed string, id store.LookupID, now time.Duration) pair {
-	p := pair{mark: s.marks[feed]}
-	if e, ok := s.entries[place{feed, id}]; ok && now < e.until {
-		p.entry = e.value
+func (s *redisState) read(feed string, ids []store.LookupID, now time.Duration) (string, []string) {
+	entries := make([]string, len(ids))
+	for i, id := range ids {
+		if e, ok := s.entries[place{feed, id}]; ok && now < e.until {
+			entries[i] = e.value
+		}
 	}
-	return p
+	return s.marks[feed], entries
 }
 
 // scriptMark is the scripts' way to read a watermark: string.match '^([^:]+):(%d+)$'.
@@ -245,8 +247,20 @@ func (l redisLink) writes(s *redisState) {
 
 func (l redisLink) state() *redisState { return l.p.host.w.redis.node(l.p.host).state() }
 
-func (l redisLink) pair(_ context.Context, feed string, id store.LookupID) (pair, error) {
-	return ask(l, "redis.pair", about(id), func() pair { return l.reads().pair(feed, id, l.p.host.w.now()) })
+func (l redisLink) entries(_ context.Context, feed string, ids []store.LookupID) (string, []string, error) {
+	type answer struct {
+		mark    string
+		entries []string
+	}
+	all := uint64(0)
+	for _, id := range ids {
+		all = mix(all) + about(id)
+	}
+	a, err := ask(l, "redis.mget", all, func() answer {
+		mark, entries := l.reads().read(feed, ids, l.p.host.w.now())
+		return answer{mark, entries}
+	})
+	return a.mark, a.entries, err
 }
 
 func (l redisLink) mark(_ context.Context, feed string) (string, error) {

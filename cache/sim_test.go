@@ -35,6 +35,9 @@ func draw(w *world) setup {
 	if c.percent(10) {
 		s.without = c.below(s.hosts)
 	}
+	if c.percent(10) {
+		s.slowest = c.between(1100*time.Millisecond, 2*time.Second)
+	}
 	if c.percent(20) {
 		s.redacted = "sk_sim***sim"
 	}
@@ -48,7 +51,7 @@ func draw(w *world) setup {
 	case roll < 80:
 		s.name, s.maxStale = "one fault", DefaultMaxStale
 	default:
-		s.name, s.maxStale = "mixed", c.between(1500*time.Millisecond, 6*time.Second)
+		s.name, s.maxStale = "mixed", c.between(2*time.Second, 6*time.Second)
 		s.bound = s.maxStale * 103 / 100
 	}
 	return s
@@ -98,6 +101,7 @@ func (w *world) recover() {
 			h.open()
 		}
 	}
+	w.calm.Store(true)
 	w.store.drop()
 	time.Sleep(3 * time.Second)
 	if len(w.truth.wrong) > 0 {

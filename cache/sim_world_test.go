@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -36,6 +37,7 @@ type world struct {
 	crashNext map[*host]bool // at its next commit
 	over      bool           // no new load
 	requests  int
+	calm      atomic.Bool    // time does not pass between steps any more
 	loads     sync.WaitGroup // what begins rounds of reads and changes
 	running   sync.WaitGroup // everything else
 }
@@ -50,11 +52,11 @@ type setup struct {
 	bound    time.Duration // see truth
 	l1TTL    time.Duration
 	noRedis  bool
+	slowest  time.Duration // lease of the last host; 0: as the others
 	without  int           // the host that keeps records out of Redis; -1: none
 	redacted string        // what all reads ask for besides; one for all, or it would matter which of them begins a load that others join
 	reads    time.Duration // between two rounds of reads of a host, on average
 	changes  time.Duration // between two changes of a host, on average
-	calm     bool          // no load but the test's own
 }
 
 // outcome is what a run has found.
@@ -118,6 +120,9 @@ func (h *host) open() *process {
 	o := Options{
 		Lease: time.Second, MaxStale: w.setup.maxStale, L1TTL: w.setup.l1TTL, MaxKeys: 100, MaxUnknown: 100,
 		DisableRedisRecords: w.setup.without == h.index, Logger: slog.New(slog.DiscardHandler),
+	}
+	if w.setup.slowest > 0 && h.index == len(w.hosts)-1 {
+		o.Lease = w.setup.slowest
 	}
 	if err := o.complete(); err != nil {
 		panic(err)
