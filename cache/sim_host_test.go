@@ -131,6 +131,7 @@ func (c steadyClock) now() instant { return c.host.sample() }
 
 // condition is what is wrong with a connection or a server. The zero value: nothing.
 type condition struct {
+	only   string        // this command or statement alone; "": all
 	refuse bool          // errors at once
 	hang   bool          // no answer
 	slow   time.Duration // each way takes up to this
@@ -148,10 +149,14 @@ func (w *weather) end(c *condition) {
 	w.now = slices.DeleteFunc(w.now, func(other *condition) bool { return other == c })
 }
 
-func merge(all ...*weather) condition {
+// merge returns what is wrong for one command or statement.
+func merge(what string, all ...*weather) condition {
 	var m condition
 	for _, w := range all {
 		for _, c := range w.now {
+			if c.only != "" && c.only != what {
+				continue
+			}
 			m.refuse = m.refuse || c.refuse
 			m.hang = m.hang || c.hang
 			m.slow = max(m.slow, c.slow)

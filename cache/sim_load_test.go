@@ -119,25 +119,27 @@ func (w *world) choose(c *chance) (verb, []int) {
 	switch roll := c.below(1000); {
 	case roll < 500:
 		v = update
-	case roll < 720:
+	case roll < 700:
 		v = remove
-	case roll < 770:
+	case roll < 750:
 		v = repeat
-	case roll < 800:
+	case roll < 790:
 		v = nothing
-	case roll < 870:
+	case roll < 860:
 		v = bulk
 		if n > 1 {
 			keys = append(keys, (keys[0]+1)%n)
 		}
-	case roll < 930:
+	case roll < 910:
 		v = importing
 		keys = keys[:0]
 		for k := range n {
 			keys = append(keys, k)
 		}
-	case roll < 998:
+	case roll < 960:
 		v = upgrade
+	case roll < 998:
+		v = unname
 	default:
 		v = thousand
 	}

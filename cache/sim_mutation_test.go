@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"sync"
@@ -19,8 +20,11 @@ type edit struct{ file, old, new string }
 
 // mutation breaks one rule of the protocol.
 type mutation struct {
-	rule  string
-	by    string // the test that must fail; "": TestSimulation
+	rule string
+	// faults are those that bring it to light soonest, if faults are needed.
+	faults string
+	// by is the test that must fail, when it is not TestSimulation.
+	by    string
 	edits []edit
 }
 
@@ -39,7 +43,7 @@ func TestMutations(t *testing.T) {
 	lab.read(t)
 
 	t.Run("without a mutation nothing fails", func(t *testing.T) {
-		if out, err := lab.run(mutation{by: "TestSimulation|TestScenarios"}, 200); err != nil {
+		if out, err := lab.run(mutation{faults: "any", by: "TestSimulation|TestScenarios"}, 200); err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}
 	})
@@ -52,7 +56,7 @@ func TestMutations(t *testing.T) {
 		labs.Go(func() {
 			for m := range next {
 				began := time.Now()
-				out, err := lab.run(m, 3000)
+				out, err := lab.run(m, 300)
 				var exit *exec.ExitError
 				switch {
 				case err == nil:
@@ -66,6 +70,9 @@ func TestMutations(t *testing.T) {
 		})
 	}
 	for _, m := range mutations {
+		if only := regexp.MustCompile(*simRule); !only.MatchString(m.rule) {
+			continue
+		}
 		next <- m
 	}
 	close(next)
@@ -143,7 +150,7 @@ func (l *lab) run(m mutation, seeds int) (string, error) {
 		overlay.Replace[filepath.Join(l.here, name)] = path
 	}
 	for name := range l.files { // other tests would only have to be compiled
-		if strings.HasSuffix(name, "_test.go") && !strings.HasPrefix(name, "sim_") {
+		if strings.HasSuffix(name, "_test.go") && (!strings.HasPrefix(name, "sim_") || strings.HasPrefix(name, "sim_mut")) {
 			overlay.Replace[filepath.Join(l.here, name)] = ""
 		}
 	}
@@ -163,7 +170,7 @@ func (l *lab) run(m mutation, seeds int) (string, error) {
 	if m.by == "" {
 		m.by = "TestSimulation"
 	}
-	run := exec.Command(binary, "-test.run", "^("+m.by+")$", "-test.timeout", "120s", "-test.short", "-sim.seeds", fmt.Sprint(seeds))
+	run := exec.Command(binary, "-test.run", "^("+m.by+")$", "-test.timeout", "120s", "-sim.seeds", fmt.Sprint(seeds), "-sim.faults", m.faults)
 	run.Dir = l.here
 	out, err := run.CombinedOutput()
 	return string(out), err

@@ -175,7 +175,7 @@ func ask[T any](l redisLink, what string, about uint64, effect func() T) (T, err
 		return none, errDead
 	}
 	c := w.chance(what, p.host.index, about)
-	sky := w.redisSky(p.host)
+	sky := w.redisSky(p.host, what)
 	there, back := c.between(redisThere, 3*redisThere), c.between(redisBack, 3*redisBack)
 	if sky.slow > 0 {
 		there += c.skewed(0, sky.slow)
@@ -196,7 +196,7 @@ func ask[T any](l redisLink, what string, about uint64, effect func() T) (T, err
 		back = c.skewed(0, hangs/6)
 	}
 	run := func() (T, bool) {
-		if p.dead.Load() && c.percent(50) || !sky.hang && w.redisSky(p.host).refuse {
+		if p.dead.Load() && c.percent(50) || !sky.hang && w.redisSky(p.host, what).refuse {
 			return none, false
 		}
 		w.mu.Lock()

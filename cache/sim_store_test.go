@@ -69,8 +69,11 @@ func statement[T any](ctx context.Context, l storeLink, what string, about uint6
 	if p.dead.Load() {
 		return none, errDead
 	}
+	if w.sent != nil {
+		w.sent(p, what)
+	}
 	c := w.chance(what, p.host.index, about)
-	sky := w.storeSky(p.host)
+	sky := w.storeSky(p.host, what)
 	there, back := c.between(storeThere, 3*storeThere), c.between(storeBack, 3*storeBack)
 	if sky.slow > 0 {
 		there += c.skewed(0, sky.slow)
@@ -92,10 +95,13 @@ func statement[T any](ctx context.Context, l storeLink, what string, about uint6
 		return none, errStoreGone
 	}
 	run := func() (T, error) {
-		if p.dead.Load() && c.percent(50) || !sky.hang && w.storeSky(p.host).refuse {
+		if p.dead.Load() && c.percent(50) || !sky.hang && w.storeSky(p.host, what).refuse {
 			return none, errStoreGone
 		}
 		w.trace.note(w.now(), p.host.index, what, int64(about), 0)
+		if w.done != nil {
+			defer w.done(p, what)
+		}
 		return effect()
 	}
 	began := w.now()

@@ -12,10 +12,12 @@ import (
 )
 
 var (
-	simSeed  = flag.Int64("sim.seed", -1, "run the simulation with this seed only, and print everything that happens when it fails")
-	simSeeds = flag.Uint64("sim.seeds", 0, "how many seeds; 0: as many as a test run should have")
-	simFor   = flag.Duration("sim.for", 0, "run new seeds for so long; 0: the same few every time")
-	simFirst = flag.Uint64("sim.first", 1, "the first seed")
+	simSeed   = flag.Int64("sim.seed", -1, "run the simulation with this seed only, and print everything that happens when it fails")
+	simSeeds  = flag.Uint64("sim.seeds", 0, "how many seeds; 0: as many as a test run should have")
+	simFor    = flag.Duration("sim.for", 0, "run new seeds for so long; 0: the same few every time")
+	simFaults = flag.String("sim.faults", "any", "the faults that happen, by name, separated by commas, in strict mode; any: all of them, in all modes")
+	simRule   = flag.String("sim.rule", "", "TestMutations breaks only rules with this in their names")
+	simFirst  = flag.Uint64("sim.first", 1, "the first seed")
 )
 
 // draw makes the setup of a random run from its seed.
@@ -45,6 +47,10 @@ func draw(w *world) setup {
 		s.lasts, s.reads = 50*time.Second, 60*time.Millisecond
 	}
 	s.noRedis = c.percent(6)
+	if *simFaults != "any" {
+		s.name, s.noRedis = "strict", false
+		return s
+	}
 	switch roll := c.below(100); {
 	case roll < 45:
 		s.name = "strict"
@@ -74,7 +80,9 @@ func play(w *world) {
 	if w.setup.lasts > 20*time.Second {
 		times *= 3
 	}
-	if w.setup.name == "one fault" {
+	if *simFaults != "any" {
+		w.strike(named(*simFaults), 20, false, nil)
+	} else if w.setup.name == "one fault" {
 		faults := single[c.below(len(single))]
 		for _, f := range faults {
 			w.setup.name = "one fault: " + f.name

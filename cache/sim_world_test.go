@@ -35,11 +35,13 @@ type world struct {
 	trace trace
 
 	crashNext map[*host]bool // at its next commit
-	over      bool           // no new load
-	requests  int
-	calm      atomic.Bool    // time does not pass between steps any more
-	loads     sync.WaitGroup // what begins rounds of reads and changes
-	running   sync.WaitGroup // everything else
+	// A scenario hears here of statements: when one is sent, and when it has had its effect.
+	sent, done func(p *process, what string)
+	over       bool // no new load
+	requests   int
+	calm       atomic.Bool    // time does not pass between steps any more
+	loads      sync.WaitGroup // what begins rounds of reads and changes
+	running    sync.WaitGroup // everything else
 }
 
 // setup is what a run is made with.
@@ -186,16 +188,16 @@ func (w *world) crashesAtCommit(p *process) bool {
 	return true
 }
 
-func (w *world) storeSky(h *host) condition {
+func (w *world) storeSky(h *host, what string) condition {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return merge(&w.store.weather, &h.toStore)
+	return merge(what, &w.store.weather, &h.toStore)
 }
 
-func (w *world) redisSky(h *host) condition {
+func (w *world) redisSky(h *host, what string) condition {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return merge(&w.redis.weather, &h.toRedis)
+	return merge(what, &w.redis.weather, &h.toRedis)
 }
 
 // end stops everything.
@@ -265,7 +267,8 @@ const (
 	nothing   // finds its work done, and appends none
 	bulk      // several keys
 	importing // keys that nobody has heard of, told by one event that names none
-	upgrade   // one key, told by an event that names none
+	upgrade   // one key, told by two events of which the second names none
+	unname    // a key loses its lookup id, told by an event that names none
 	thousand  // more events than are replayed
 	verbs
 )
@@ -320,7 +323,11 @@ func (w *world) write(tx store.Tx, v verb, keys []int, in *intent) error {
 		now, next := w.truth.version(key)
 		in.writes[key] = next
 		if now == 0 {
-			return tx.Insert(ctx, w.record(key, next), store.Event{Kind: store.Created})
+			err := tx.Insert(ctx, w.record(key, next), store.Event{Kind: store.Created})
+			if !errors.Is(err, store.ErrConflict) {
+				return err
+			}
+			kind = store.Upgraded // it is there, without a lookup id
 		}
 		return tx.Update(ctx, w.record(key, next), store.Event{Kind: kind})
 	}
@@ -334,6 +341,14 @@ func (w *world) write(tx store.Tx, v verb, keys []int, in *intent) error {
 		}
 		in.writes[keys[0]] = 0
 		return tx.Delete(ctx, w.record(keys[0], now), store.Event{Kind: store.Deleted})
+	case unname:
+		if now == 0 {
+			return nil
+		}
+		r := w.record(keys[0], next)
+		r.Key.LookupID = store.LookupID{}
+		in.writes[keys[0]] = 0
+		return tx.Update(ctx, r, store.Event{Kind: store.Upgraded})
 	case repeat:
 		return tx.Append(ctx, w.record(keys[0], now), store.Event{Kind: store.Revoked})
 	case nothing:
@@ -348,20 +363,17 @@ func (w *world) write(tx store.Tx, v verb, keys []int, in *intent) error {
 	case importing:
 		for _, key := range keys {
 			if now, next := w.truth.version(key); now == 0 {
-				in.writes[key] = next
-				if err := tx.InsertQuietly(ctx, w.record(key, next)); err != nil {
+				if err := tx.InsertQuietly(ctx, w.record(key, next)); errors.Is(err, store.ErrConflict) {
+					continue
+				} else if err != nil {
 					return err
 				}
+				in.writes[key] = next
 			}
 		}
 		return tx.Append(ctx, nil, store.Event{Kind: store.Imported})
 	case upgrade:
-		if now == 0 {
-			in.writes[keys[0]] = next
-			if err := tx.InsertQuietly(ctx, w.record(keys[0], next)); err != nil {
-				return err
-			}
-		} else if err := put(keys[0], store.Upgraded); err != nil {
+		if err := put(keys[0], store.Upgraded); err != nil {
 			return err
 		}
 		return tx.Append(ctx, nil, store.Event{Kind: store.Upgraded})
