@@ -135,6 +135,7 @@ type condition struct {
 	refuse bool          // errors at once
 	hang   bool          // no answer
 	slow   time.Duration // each way takes up to this
+	wait   time.Duration // answers take so much longer
 	late   int           // percent of the requests that have their effect long after
 	twice  int           // percent of the requests that have their effect twice
 	mute   int           // percent of the answers that get lost
@@ -160,6 +161,7 @@ func merge(what string, all ...*weather) condition {
 			m.refuse = m.refuse || c.refuse
 			m.hang = m.hang || c.hang
 			m.slow = max(m.slow, c.slow)
+			m.wait = max(m.wait, c.wait)
 			m.late = max(m.late, c.late)
 			m.twice = max(m.twice, c.twice)
 			m.mute = max(m.mute, c.mute)

@@ -58,13 +58,13 @@ var mutations = []mutation{
 	{rule: "2.4a: what Redis has counts for MaxStale", faults: "store cut,bus,redis loss,fail-over", edits: []edit{
 		{"lookup.go", " && e.age(c.clock.now()) <= c.o.MaxStale {", " {"},
 	}},
-	{rule: "2.4a: a stale process asks for need too", edits: []edit{
+	{rule: "2.4a: a stale process asks for need too", by: "TestScenarios/2.4a", edits: []edit{
 		{"lookup.go", "c.fromShared(ctx, e, id, e.need.Load())", "c.fromShared(ctx, e, id, 0)"},
 	}},
 	{rule: "3.1: the membership is renewed", faults: "bus", edits: []edit{
 		{"member.go", "	if c.joined && now.elapsed(c.joinedAt) <= c.o.membership()/2 {", "	if c.joined {"},
 	}},
-	{rule: "3.1: the membership is counted from before it was written", edits: []edit{
+	{rule: "3.1: the membership is counted from before it was written", by: "TestScenarios/T10:_a_process_stands", edits: []edit{
 		{"member.go", "	c.joined, c.joinedAt = true, now\n", "	c.joined, c.joinedAt = true, c.clock.now()\n"},
 	}},
 	{rule: "3.1: a process joins before it polls", faults: "restart,bus", edits: []edit{
@@ -90,7 +90,7 @@ var mutations = []mutation{
 	{rule: "3.5: after a gap memory is dropped", faults: "prune,bus", edits: []edit{
 		{"feed.go", "		c.replace(c.newEpoch(e.history, &began)) // (2) and (4) at once\n", "		e.freshAt.Store(&began)\n"},
 	}},
-	{rule: "3.5: after a gap a new memory, not InvalidateAll", faults: "prune,bus,store slow", edits: []edit{
+	{rule: "3.5: after a gap a new memory, not InvalidateAll", by: "TestScenarios/T5", edits: []edit{
 		{"feed.go", "		c.replace(c.newEpoch(e.history, &began)) // (2) and (4) at once\n", "		e.keys.InvalidateAll()\n		e.freshAt.Store(&began)\n"},
 	}},
 	{rule: "14: an event that names no key drops all", faults: "bus", edits: []edit{
@@ -99,7 +99,7 @@ var mutations = []mutation{
 	{rule: "4.1: a change that finds nothing to do waits", faults: "store down,bus", edits: []edit{
 		{"change.go", "	if change.Last == 0 {\n", "	if change.Last == 0 {\n		return change, nil\n"},
 	}},
-	{rule: "4.2: WAIT is counted by the monotonic clock", faults: "clock jump,bus,store cut", edits: []edit{
+	{rule: "4.2: WAIT is counted by the monotonic clock", by: "TestScenarios/T11:_the_wall", edits: []edit{
 		{"change.go", "		waited := c.clock.now().mono - s.committed.mono\n", "		waited := c.clock.now().elapsed(s.committed)\n"},
 	}},
 	{rule: "4.3b: the members are read after the commit", faults: "restart,bus,store slow", edits: []edit{
@@ -110,10 +110,10 @@ var mutations = []mutation{
 	{rule: "4.4: every member acknowledges", faults: "bus", edits: []edit{
 		{"change.go", "		case s.known && len(missing) == 0 && (", "		case s.known && ("},
 	}},
-	{rule: "4.4: a success before WAIT needs Redis to have the change", edits: []edit{
+	{rule: "4.4: a success before WAIT needs Redis to have the change", by: "TestScenarios/4.4:_a_process", edits: []edit{
 		{"change.go", "len(missing) == 0 && (c.shared == nil || s.applied):", "len(missing) == 0:"},
 	}},
-	{rule: "4.4: no success after WAIT when Redis works and does not have it", edits: []edit{
+	{rule: "4.4: no success after WAIT when Redis works and does not have it", by: "TestScenarios/4.4:_no_success", edits: []edit{
 		{"change.go", "waited >= s.wait && (c.shared == nil || s.applied || s.failing.Load()):", "waited >= s.wait:"},
 	}},
 	{rule: "4.4: WAIT is longer than the lease", faults: "store cut,bus", edits: []edit{
@@ -150,9 +150,6 @@ var mutations = []mutation{
 	{rule: "5.1: a message that names not all begins a new memory, not InvalidateAll", faults: "store down", edits: []edit{
 		{"listen.go", "		c.replace(c.newEpoch(e.history, e.freshAt.Load()))\n", "		e.keys.InvalidateAll()\n"},
 	}},
-	{rule: "5.1: who has not polled yet does not acknowledge", faults: "restart,store slow,fail-over", edits: []edit{
-		{"listen.go", "	case e == nil, e.feed != feed:\n		return false\n", "	case e == nil, e.feed != feed:\n		return true\n"},
-	}},
 	{rule: "6.2: a repair over a gap begins a new generation", faults: "prune,redis cut", edits: []edit{
 		{"repair.go", " || !follows(feed, wm.id) ||", " ||"},
 	}},
@@ -174,7 +171,7 @@ var mutations = []mutation{
 	{rule: "14: memory is not used any more when the row is removed", faults: "restart,bus", edits: []edit{
 		{"cache.go", "	c.publishing.Lock()\n	c.closed.Store(true)\n", "	c.leaveMembers(ctx)\n	c.publishing.Lock()\n	c.closed.Store(true)\n"},
 	}},
-	{rule: "14: the last poll is over when the row is removed", faults: "restart,store down", edits: []edit{
+	{rule: "14: the last poll is over when the row is removed", by: "TestScenarios/T10:_a_process_that_closes", edits: []edit{
 		{"cache.go", "	changes := c.changes.close(ctx)\n	c.stop()\n", "	changes := c.changes.close(ctx)\n	c.leaveMembers(ctx)\n	c.stop()\n"},
 		{"cache.go", "		c.leaveMembers(ctx) // after the last poll: only now nothing is answered from memory for sure\n", ""},
 	}},
@@ -195,5 +192,8 @@ var mutations = []mutation{
 	}},
 	{rule: "14: a poll corrects a need that was forged", faults: "forged message", edits: []edit{
 		{"feed.go", "	e.correct(known.heard, feed.Head)\n", ""},
+	}},
+	{rule: "14: after a restore of the store a new generation, whatever the watermark says", by: "TestScenarios/3.6", edits: []edit{
+		{"feed.go", "		h.distrusted.Store(true)\n", ""},
 	}},
 }

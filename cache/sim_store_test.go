@@ -79,6 +79,7 @@ func statement[T any](ctx context.Context, l storeLink, what string, about uint6
 		there += c.skewed(0, sky.slow)
 		back += c.skewed(0, sky.slow)
 	}
+	back += sky.wait
 	arrives, answers := true, !c.percent(sky.mute)
 	switch {
 	case sky.refuse:
