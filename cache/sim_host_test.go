@@ -64,6 +64,8 @@ type process struct {
 	frozen    atomic.Pointer[chan struct{}]
 	pausing   atomic.Bool // its goroutines are held up for a moment, now and then
 	reading   atomic.Int64
+
+	stopReaders func()
 }
 
 var errDead = fmt.Errorf("simulation: this process has been killed: %w", store.ErrUnavailable)

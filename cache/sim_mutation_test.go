@@ -150,7 +150,8 @@ func (l *lab) run(m mutation, seeds int) (string, error) {
 		overlay.Replace[filepath.Join(l.here, name)] = path
 	}
 	for name := range l.files { // other tests would only have to be compiled
-		if strings.HasSuffix(name, "_test.go") && (!strings.HasPrefix(name, "sim_") || strings.HasPrefix(name, "sim_mut")) {
+		simulation := strings.HasPrefix(name, "sim_") && !strings.HasPrefix(name, "sim_mut") && name != "sim_real_test.go"
+		if strings.HasSuffix(name, "_test.go") && !simulation {
 			overlay.Replace[filepath.Join(l.here, name)] = ""
 		}
 	}

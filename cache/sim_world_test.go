@@ -142,6 +142,15 @@ func (h *host) open() *process {
 		c.breaker.clock = steadyClock{h}
 	}
 	p.cache = c
+	ctx, stop := context.WithCancel(context.Background())
+	p.stopReaders = stop
+	if c.shared != nil {
+		// Whether lookups that come at one moment share a command is up to the scheduler, and the run would not be the same again. With
+		// enough readers none has to.
+		for range 48 {
+			go c.shared.reads.loop(ctx)
+		}
+	}
 	c.start()
 	h.current.Store(p)
 	w.trace.note(w.now(), h.index, "starts", int64(p.name), 0)
@@ -156,6 +165,7 @@ func (p *process) kill() {
 	w := p.host.w
 	p.host.current.CompareAndSwap(p, nil)
 	p.thaw()
+	p.stopReaders()
 	w.trace.note(w.now(), p.host.index, "is killed", int64(p.name), 0)
 	if !p.leaving.Load() { // else it is being cleared away
 		w.running.Go(func() { _ = p.cache.Close(context.Background()) })
@@ -169,6 +179,7 @@ func (p *process) close() {
 	if err := p.cache.Close(context.Background()); err != nil && !p.dead.Load() {
 		w.truth.accuse("%v: close: %v", w.now(), err)
 	}
+	p.stopReaders()
 	p.host.current.CompareAndSwap(p, nil)
 	if p.dead.Load() {
 		return
