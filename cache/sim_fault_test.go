@@ -264,7 +264,7 @@ var (
 	}, time.Millisecond, 2 * time.Millisecond}
 
 	prune = fault{"prune", func(w *world, h *host, c *chance, lasts time.Duration) {
-		_, _ = w.store.rows.PruneEvents(context.Background(), time.Now())
+		_, _ = w.store.current().PruneEvents(context.Background(), time.Now())
 	}, time.Millisecond, 2 * time.Millisecond}
 
 	forgery = fault{"forged message", func(w *world, h *host, c *chance, lasts time.Duration) {

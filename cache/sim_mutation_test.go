@@ -140,8 +140,10 @@ func (l *lab) run(m mutation, seeds int) (string, error) {
 		}
 		files[e.file] = strings.Replace(files[e.file], e.old, e.new, 1) // unless the mutation has taken that away
 	}
-	files["stretch.go"] = stretchFile
 	overlay := struct{ Replace map[string]string }{map[string]string{}}
+	for _, name := range []string{"stretch.go", "sim_stretch_test.go"} {
+		overlay.Replace[filepath.Join(l.here, name)] = filepath.Join(l.here, "testdata", "stretch", name)
+	}
 	for name, text := range files {
 		path := filepath.Join(dir, name)
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
@@ -176,29 +178,3 @@ func (l *lab) run(m mutation, seeds int) (string, error) {
 	out, err := run.CombinedOutput()
 	return string(out), err
 }
-
-// stretchFile is added to the copies.
-const stretchFile = `package cache
-
-import "sync"
-
-// stretch lets time pass.
-func (c *Cache) stretch(where string) {
-	if p, ok := c.clock.(interface{ stretch(string) }); ok {
-		p.stretch(where)
-	}
-}
-
-// patientMutex is a mutex whose waiters let the time of a bubble go on.
-type patientMutex struct {
-	once sync.Once
-	c    chan struct{}
-}
-
-func (m *patientMutex) Lock() {
-	m.once.Do(func() { m.c = make(chan struct{}, 1) })
-	m.c <- struct{}{}
-}
-
-func (m *patientMutex) Unlock() { <-m.c }
-`

@@ -2,6 +2,7 @@ package cache
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -111,15 +112,16 @@ var scenarios = []scenario{
 		w.want(took < 100*time.Millisecond, "the connection is back", took)
 	}},
 	{"T10: a process stands still between the renewal of its membership and the answer to it", Strict, func(w *world) {
-		var renewed time.Duration
-		w.done = func(p *process, what string) {
-			if what == "store.join" && p.host.index == 1 && w.now() > time.Second && renewed == 0 {
-				renewed = w.now()
-				p.freeze()
-				w.hosts[1].trouble.begin()
-				time.AfterFunc(20*time.Second, func() { p.thaw() })
+		var renewed atomic.Int64
+		w.set(func() {
+			w.done = func(p *process, what string) {
+				if what == "store.join" && p.host.index == 1 && renewed.CompareAndSwap(0, int64(w.now())) {
+					p.freeze()
+					w.set(w.hosts[1].trouble.begin)
+					time.AfterFunc(20*time.Second, func() { p.thaw() })
+				}
 			}
-		}
+		})
 		time.Sleep(40 * time.Second)
 		// It was renewed at 15 s and stood still until 35 s. The row lapses at 45 s.
 		w.set(func() {
@@ -127,25 +129,27 @@ var scenarios = []scenario{
 			w.hosts[1].toRedis.begin(&condition{only: "redis.subscribe", refuse: true})
 		})
 		w.watch(1, 0, 12*time.Second)
-		for w.now() < renewed+36*time.Second {
+		for w.now() < time.Duration(renewed.Load())+36*time.Second {
 			w.must(0, update, 0)
 			time.Sleep(100 * time.Millisecond)
 		}
 	}},
 	{"T10: a process that closes while it renews its membership leaves no row behind", Strict, func(w *world) {
-		p, closed := w.hosts[1].current.Load(), false
-		w.hosts[1].toStore.begin(&condition{slow: 30 * time.Millisecond})
-		w.sent = func(by *process, what string) {
-			if what == "store.join" && by == p && w.now() > time.Second && !closed {
-				closed = true
-				w.running.Go(p.close)
+		p := w.hosts[1].current.Load()
+		var closed atomic.Bool
+		w.set(func() {
+			w.hosts[1].toStore.begin(&condition{slow: 30 * time.Millisecond})
+			w.sent = func(by *process, what string) {
+				if what == "store.join" && by == p && !closed.Swap(true) {
+					w.running.Go(p.close)
+				}
 			}
-		}
+		})
 		time.Sleep(20 * time.Second)
 		w.mu.Lock()
 		_, there := w.store.members[p.cache.id]
 		w.mu.Unlock()
-		w.want(closed && !there, "no row of a closed process", there)
+		w.want(closed.Load() && !there, "no row of a closed process", there)
 	}},
 	{"T11: stopped for 10 s: the first read afterwards does not come from memory", DefaultMaxStale, func(w *world) {
 		w.inRedis(0)
@@ -183,7 +187,7 @@ var scenarios = []scenario{
 		for _, v := range []verb{repeat, nothing} {
 			w.inRedis(0)
 			w.deafen()
-			w.crashNext[w.hosts[0]] = true
+			w.set(func() { w.crashNext[w.hosts[0]] = true })
 			err := w.change(background, w.hosts[0].current.Load(), update, []int{0})
 			w.want(err != nil, "no success of a dead process", err)
 			w.watch(2, 0, 2*time.Second)
@@ -213,10 +217,12 @@ var scenarios = []scenario{
 	}},
 	{"T14: without the store, Redis answers until MaxStale", 10 * time.Second, func(w *world) {
 		w.inRedis(0)
-		w.set(func() { w.store.weather.begin(&condition{refuse: true}) })
-		for _, h := range w.hosts {
-			h.trouble.begin()
-		}
+		w.set(func() {
+			w.store.weather.begin(&condition{refuse: true})
+			for _, h := range w.hosts {
+				h.trouble.begin()
+			}
+		})
 		gone := w.now()
 		for w.now() < gone+12*time.Second {
 			time.Sleep(97 * time.Millisecond)
@@ -240,7 +246,8 @@ var scenarios = []scenario{
 		w.inRedis(0)
 		w.cut(1)
 		time.Sleep(1500 * time.Millisecond)
-		before := w.redis.nodes[0].state()
+		var before *redisState
+		w.set(func() { before = w.redis.nodes[0].state() })
 		w.must(0, update, 0)
 		w.set(func() { w.redis.nodes[0].set(w.now(), before) }) // a fail-over loses it
 		for range 20 {
@@ -270,7 +277,8 @@ var scenarios = []scenario{
 		w.cut(2)
 		time.Sleep(35 * time.Second)
 		w.inRedis(0)
-		before := w.redis.nodes[0].state()
+		var before *redisState
+		w.set(func() { before = w.redis.nodes[0].state() })
 		w.must(0, update, 1)
 		w.set(func() {
 			w.redis.nodes[0].set(w.now(), before)
@@ -293,7 +301,9 @@ var scenarios = []scenario{
 		w.inRedis(0)
 		w.inRedis(1)
 		time.Sleep(300 * time.Millisecond) // what is known from messages alone may have been forged, and proves no restore
-		at := w.truth.head
+		feed, err := w.store.current().Feed(background, maxEventID, 1)
+		w.want(err == nil, "head", err)
+		at := feed.Head
 		c := &condition{hang: true}
 		w.set(func() { w.redis.weather.begin(c) })
 		w.truth.restore(at - 10)

@@ -95,6 +95,13 @@ func simulate(t *testing.T, seed uint64, keep bool, plan func(*world) setup, bod
 // now is the time in the bubble since the run began.
 func (w *world) now() time.Duration { return time.Since(w.start) }
 
+// hook returns what a scenario has asked to hear of, or nil.
+func (w *world) hook(which *func(*process, string)) func(*process, string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return *which
+}
+
 func (w *world) build() {
 	s := w.setup
 	w.store = &simStore{w: w, rows: store.NewMemory(), members: map[string]simMember{}}
@@ -133,7 +140,7 @@ func (h *host) open() *process {
 	if !w.setup.noRedis {
 		memory = redisLink{p}
 	}
-	c := newCache(o, storeLink{w.store.rows, p}, memory, processClock{p})
+	c := newCache(o, storeLink{w.store.current(), p}, memory, processClock{p})
 	c.id = fmt.Sprintf("process-%02d-%02d", h.index, h.starts)
 	// A kick and a tick that wait for the end of a poll would be taken in any order, and the run would not be the same again. So a
 	// kick counts only while none is under way.
