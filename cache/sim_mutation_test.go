@@ -33,17 +33,20 @@ type mutation struct {
 //
 // What the simulation runs otherwise is the code as it is, in which nothing happens between two steps that do not wait for anything. In
 // the copies, time passes there as well (see stretched), so that the order of such steps matters.
+//
+// To build all copies takes minutes of processor time, so that they are only built with -sim.mutations, as make soak does; that every
+// text to be altered is still there, exactly once, is always checked.
 func TestMutations(t *testing.T) {
-	if testing.Short() {
-		t.Skip("builds this package some fifty times")
-	}
 	here, err := os.Getwd()
 	check(t, err)
 	lab := &lab{dir: t.TempDir(), here: here}
 	lab.read(t)
 
+	if *simMutations == "" {
+		return
+	}
 	t.Run("without a mutation nothing fails", func(t *testing.T) {
-		if out, err := lab.run(mutation{faults: "any", by: "TestSimulation|TestScenarios"}, 200); err != nil {
+		if out, err := lab.run(mutation{faults: "any", by: "TestSimulation|TestScenarios"}, 150); err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}
 	})
@@ -56,7 +59,7 @@ func TestMutations(t *testing.T) {
 		labs.Go(func() {
 			for m := range next {
 				began := time.Now()
-				out, err := lab.run(m, 300)
+				out, err := lab.run(m, 600)
 				var exit *exec.ExitError
 				switch {
 				case err == nil:
@@ -70,7 +73,7 @@ func TestMutations(t *testing.T) {
 		})
 	}
 	for _, m := range mutations {
-		if only := regexp.MustCompile(*simRule); !only.MatchString(m.rule) {
+		if only := regexp.MustCompile(*simMutations); !only.MatchString(m.rule) {
 			continue
 		}
 		next <- m

@@ -314,7 +314,8 @@ var scenarios = []scenario{
 			w.must(0, update, 0)
 		}
 		w.set(func() { w.redis.weather.end(c) })
-		for range 100 {
+		time.Sleep(1500 * time.Millisecond) // until it is in use again, with everything that was in it when nobody could reach it
+		for range 10 {
 			time.Sleep(20 * time.Millisecond)
 			for on := range w.hosts {
 				_, _ = w.ask(on, 0)

@@ -12,12 +12,12 @@ import (
 )
 
 var (
-	simSeed   = flag.Int64("sim.seed", -1, "run the simulation with this seed only, and print everything that happens when it fails")
-	simSeeds  = flag.Uint64("sim.seeds", 0, "how many seeds; 0: as many as a test run should have")
-	simFor    = flag.Duration("sim.for", 0, "run new seeds for so long; 0: the same few every time")
-	simFaults = flag.String("sim.faults", "any", "the faults that happen, by name, separated by commas, in strict mode; any: all of them, in all modes")
-	simRule   = flag.String("sim.rule", "", "TestMutations breaks only rules with this in their names")
-	simFirst  = flag.Uint64("sim.first", 1, "the first seed")
+	simSeed      = flag.Int64("sim.seed", -1, "run the simulation with this seed only, and print everything that happens when it fails")
+	simSeeds     = flag.Uint64("sim.seeds", 0, "how many seeds; 0: as many as a test run should have")
+	simFor       = flag.Duration("sim.for", 0, "run new seeds for so long; 0: the same few every time")
+	simFaults    = flag.String("sim.faults", "any", "the faults that happen, by name, separated by commas, in strict mode; any: all of them, in all modes")
+	simMutations = flag.String("sim.mutations", "", "TestMutations breaks the rules whose names match this; . is all of them")
+	simFirst     = flag.Uint64("sim.first", 1, "the first seed")
 )
 
 // draw makes the setup of a random run from its seed.
