@@ -12,9 +12,9 @@ SEED      ?= 0
 help: ## print this list
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile | while IFS='	' read -r target text; do printf '  make %-8s %s\n' "$$target" "$$text"; done
 
-test: servers ## what green means: vet, then all tests with the race detector, on real Redis and PostgreSQL
+test: servers ## what green means: vet, then all tests with the race detector, on real Redis and PostgreSQL, and in Chromium (.screenshots)
 	$(GO) vet ./...
-	$(GO) test -race -shuffle=on -count=1 -timeout 10m ./...
+	LATCHKEY_SCREENSHOTS='$(CURDIR)/.screenshots' $(GO) test -race -shuffle=on -count=1 -timeout 10m ./...
 
 check: ## formatting, vet, staticcheck, and a go.mod that says what is imported
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt -w these:"; echo "$$unformatted"; exit 1; fi
@@ -45,5 +45,5 @@ cover: servers ## test coverage over all packages, in cover.out
 vuln: ## known vulnerabilities in what is called (needs vuln.go.dev)
 	$(GO) run golang.org/x/vuln/cmd/govulncheck@v1.9.0 ./...
 
-servers: # install redis-server, PostgreSQL and Node where they are missing and apt-get can
+servers: # install redis-server, PostgreSQL, Node and Chromium where they are missing and apt-get can
 	@sh .ci/install-servers
