@@ -27,7 +27,8 @@ bench: servers ## benchmarks, each beside what it is compared with (BENCH=regexp
 	if [ -z "$$packages" ]; then echo "no benchmarks"; exit 1; fi; \
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem -timeout 30m $$packages
 
-soak: servers ## five instances on real servers under every fault for SOAK (10m); SEED=n repeats an order
+soak: servers ## the simulation, then five instances on real servers under every fault, each for SOAK (10m); SEED=n repeats an order
+	$(GO) test -race -count=1 -timeout 0 -v -run '^TestSimulation$$' ./cache -sim.for $(SOAK)
 	$(GO) test -count=1 -timeout 0 -v -run '^TestSoak$$' ./example/soak -soak $(SOAK) -seed $(SEED)
 
 fuzz: ## run every fuzz target for FUZZTIME (10s)
