@@ -72,6 +72,8 @@ type Options struct {
 	// a change takes WAIT, and a process that has lost the store may answer from before it for up to its MaxStale. By default
 	// it is refused with ErrNeedsRedis.
 	ChangeWithoutRedis bool
+	// Observer is told of calls of Redis. Optional. Default: none. Those of the store are told by store.Observed.
+	Observer store.Observer
 	// Logger hears of faults: the feed out of reach, Redis failing, forged entries. Default slog.Default().
 	Logger *slog.Logger
 }
@@ -202,7 +204,7 @@ func newCache(o Options, rows store.Store, memory shared, clk clock) *Cache {
 	c.coarse.Store(int64(clk.now().mono))
 	if memory != nil {
 		c.breaker = &breaker{clock: clk, tell: c.tellBreaker}
-		c.shared = newGuard(memory, o.RedisTimeout, c.breaker, &c.background)
+		c.shared = newGuard(memory, o.RedisTimeout, c.breaker, &c.background, o.Observer)
 	}
 	return c
 }

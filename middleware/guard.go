@@ -159,6 +159,7 @@ func (g *guard) refuse(h http.Header, r *http.Request, clientIP func(*http.Reque
 		retryAfter = strconv.FormatInt(seconds(limited.wait), 10)
 	}
 	a.setHeaders(h, g.realm, retryAfter)
+	g.countDenial(err)
 	g.logRefusal(h, r, clientIP, token, key, a.status, err)
 	return &refusal{answer: a, cause: err}
 }

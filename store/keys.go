@@ -27,6 +27,7 @@ type Keys struct {
 	ids      ids
 	realTime bool         // Options.Now is not set: a store's clock is as good as that of Keys
 	alarms   atomic.Int64 // second of the last alarm about a forged record
+	count    counters
 }
 
 // Options are the policies of Keys. The zero value is ready to use.
@@ -55,6 +56,8 @@ type Options struct {
 	Now func() time.Time
 	// Random is where tokens come from. Default: crypto/rand.Reader.
 	Random io.Reader
+	// Observer is told of changes and of scrypt. Optional. Default: none.
+	Observer Observer
 	// Logger hears what nobody is there to be told: forged records, last-used times that could not be written.
 	// Default: slog.Default().
 	Logger *slog.Logger
@@ -140,7 +143,10 @@ func toMillis(t time.Time) time.Time {
 // change runs fn as the principal of ctx, through every cache there is.
 func (k *Keys) change(ctx context.Context, verb string, fn func(Tx) error) error {
 	actor := Actor{ID: principal(ctx).actor, RequestID: requestID(ctx)}
-	if _, err := k.store.Change(ctx, actor, fn); err != nil {
+	ctx, done := Begin(ctx, k.o.Observer, changeWork(verb))
+	err := errPanic
+	defer func() { done(err) }()
+	if _, err = k.store.Change(ctx, actor, fn); err != nil {
 		var told *Error
 		if errors.As(err, &told) {
 			return err

@@ -27,6 +27,7 @@ type config struct {
 	maxFailures  store.RateLimit // zero: failed authentications are not limited
 	storeOrigins []string
 	adminOrigins []string
+	drainDelay   time.Duration // between the signal to stop and the end of listening
 }
 
 // resealing is what to do at start with keys whose proof was not made with the current pepper.
@@ -53,6 +54,7 @@ func readConfig(getenv func(string) string) (config, error) {
 		maxFailures:  read(&r, "MAX_FAILURES", parseFailures),
 		storeOrigins: read(&r, "STORE_CORS", parseOrigins),
 		adminOrigins: read(&r, "ADMIN_CORS", parseOrigins),
+		drainDelay:   read(&r, "DRAIN_DELAY", parseDelay),
 	}
 	if r.err == nil && c.reseal != resealNothing && c.sealer == nil {
 		r.err = errors.New("LATCHKEY_RESEAL needs LATCHKEY_PEPPERS")
@@ -113,6 +115,18 @@ func parseFailures(s string) (store.RateLimit, error) {
 		return store.RateLimit{}, errors.New("must be a whole number, at least 1: how many failed authentications an address may make in a minute")
 	}
 	return store.RateLimit{Requests: n, Window: time.Minute}, nil
+}
+
+// parseDelay reads how long to go on answering after the signal to stop; "" is not at all.
+func parseDelay(s string) (time.Duration, error) {
+	if s == "" {
+		return 0, nil
+	}
+	d, err := time.ParseDuration(s)
+	if err != nil || d < 0 || d > 10*time.Minute {
+		return 0, errors.New("must be a time between 0s and 10m, like 5s")
+	}
+	return d, nil
 }
 
 // parseOrigins reads a list of origins as browsers send them: scheme://host[:port] and nothing after.

@@ -97,6 +97,8 @@ func TestBadConfigurationIsOneLineAndExitStatusOne(t *testing.T) {
 		{"MAX_FAILURES=0", "MAX_FAILURES"},
 		{"MAX_FAILURES=many", "MAX_FAILURES"},
 		{"ADMIN_CORS=https://shop.example/", "ADMIN_CORS"},
+		{"DRAIN_DELAY=5", "DRAIN_DELAY"},
+		{"DRAIN_DELAY=-1s", "DRAIN_DELAY"},
 		{"ADDR=127.0.0.1:http:1", "listen"},
 	} {
 		t.Run(c.env, func(t *testing.T) {
