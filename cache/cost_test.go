@@ -71,7 +71,7 @@ func TestCost(t *testing.T) {
 		want(t, "statements", statements, 1)
 		want(t, "hits", c.Stats().UnknownHits, uint64(99))
 		for n, of := range []*store.Record{stranger, r} {
-			if keys, err := rdb.Keys(context.Background(), "*"+inName(of)+"*").Result(); err != nil || len(keys) != n {
+			if keys, err := rdb.Keys(context.Background(), "*"+inName(of.Key.LookupID)+"*").Result(); err != nil || len(keys) != n {
 				t.Errorf("Redis has %v, %v", keys, err)
 			}
 		}

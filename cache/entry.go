@@ -11,10 +11,10 @@ import (
 
 // An entry of the shared memory is
 //
-//	generation "|" as-of deadline length record mac
+//	generation "|" as-of deadline record mac
 //
 // as-of is the event up to which the record is known to be right, deadline when it stops counting whatever the TTL says (milliseconds since
-// 1970); these two and length are varints. The MAC, there when peppers are set, binds all of this to its place: prefix, feed, lookup id.
+// 1970), both varints. The MAC, there when peppers are set, binds all of this to its place: prefix, feed, lookup id.
 const entryPurpose = "latchkey/cache-entry/2"
 
 // errForgedEntry: somebody who does not know a pepper wrote the entry or its record, or moved it here from another place.
@@ -32,11 +32,11 @@ type entryCodec struct {
 // encode returns the entry for a record that reflects every event up to asOf.
 func (c entryCodec) encode(feed string, generation string, asOf int64, deadline time.Duration, r *store.Record) string {
 	record := appendRecord(make([]byte, 0, 512), r)
-	body := make([]byte, 0, len(generation)+1+3*binary.MaxVarintLen64+len(record)+store.MACSize)
+	body := make([]byte, 0, len(generation)+1+2*binary.MaxVarintLen64+len(record)+store.MACSize)
 	body = append(append(body, generation...), '|')
 	body = binary.AppendVarint(body, asOf)
 	body = binary.AppendVarint(body, deadline.Milliseconds())
-	body = append(binary.AppendUvarint(body, uint64(len(record))), record...)
+	body = append(body, record...)
 	return string(c.sealer.AppendMAC(body, entryPurpose, c.message(feed, r.Key.LookupID, string(body))))
 }
 
@@ -61,11 +61,14 @@ func (c entryCodec) decode(entry string, feed string, id store.LookupID, generat
 	d := decoder{rest: rest}
 	asOf := d.number()
 	deadline := time.Duration(d.number()) * time.Millisecond
-	record := d.text()
-	if d.bad {
+	end := len(d.rest)
+	if c.sealer != nil {
+		end -= store.MACSize
+	}
+	if d.bad || end < 0 {
 		return nil, 0, errEntry
 	}
-	mac := d.rest
+	record, mac := d.rest[:end], d.rest[end:]
 	if !c.sealer.CheckMAC([]byte(mac), entryPurpose, c.message(feed, id, entry[:len(entry)-len(mac)])) {
 		return nil, 0, errForgedEntry
 	}

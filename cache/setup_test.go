@@ -227,8 +227,8 @@ func someRecord(sealer *store.Sealer) *store.Record {
 	return r
 }
 
-// inName is how the names of Redis hold the key's lookup id.
-func inName(r *store.Record) string { return base64.RawURLEncoding.EncodeToString(r.Key.LookupID[:]) }
+// inName is how the names of Redis hold a lookup id.
+func inName(id store.LookupID) string { return base64.RawURLEncoding.EncodeToString(id[:]) }
 
 // insert adds a key behind the back of every cache.
 func insert(t testing.TB, rows store.Store, r *store.Record) {
