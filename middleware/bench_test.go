@@ -21,16 +21,20 @@ import (
 // Echo's own KeyAuth, whose validator compares with the only key there is, and behind a floor: what no guard over a cache can do without.
 func BenchmarkWarm(b *testing.B) {
 	keys := store.New(cache.New(store.NewMemory(), nil))
-	b.Cleanup(func() {
-		if err := keys.Close(context.Background()); err != nil {
-			b.Error(err)
-		}
-	})
+	closeAfter(b, keys)
 	made, err := keys.Create(b.Context(), store.NewKey{Type: store.Secret})
 	if err != nil {
 		b.Fatal(err)
 	}
 	token := made.Token.Reveal()
+	untracked, err := store.Options{FlushInterval: -1}.New(cache.New(store.NewMemory(), nil))
+	if err != nil {
+		b.Fatal(err)
+	}
+	closeAfter(b, untracked)
+	if _, _, err := untracked.ImportToken(b.Context(), token, store.NewKey{}); err != nil {
+		b.Fatal(err)
+	}
 
 	e := echo.New()
 	h := func(c echo.Context) error { return c.NoContent(http.StatusNoContent) }
@@ -56,6 +60,7 @@ func BenchmarkWarm(b *testing.B) {
 		{"http/bare", "/", plain},
 		{"http/floor", "/", floor.http(plain)},
 		{"http/Secret", "/", keyauth.Config{Keys: keys}.Handler(plain)},
+		{"http/Secret, last use not tracked", "/", keyauth.Config{Keys: untracked}.Handler(plain)},
 	} {
 		b.Run(bench.name, func(b *testing.B) {
 			r := request("Authorization", "Bearer "+token)
@@ -129,11 +134,7 @@ func (f floor) http(next http.Handler) http.Handler {
 // BenchmarkRefused is what a flood of bad keys costs when it never gets to a lookup.
 func BenchmarkRefused(b *testing.B) {
 	keys := store.New(store.NewMemory())
-	b.Cleanup(func() {
-		if err := keys.Close(context.Background()); err != nil {
-			b.Error(err)
-		}
-	})
+	closeAfter(b, keys)
 	config := keyauth.Config{Keys: keys, Logger: quiet()}
 	h := config.Handler(http.NotFoundHandler())
 	r := request("Authorization", "Bearer sk_nonsense")
@@ -143,4 +144,13 @@ func BenchmarkRefused(b *testing.B) {
 		clear(d.h)
 		h.ServeHTTP(d, r)
 	}
+}
+
+func closeAfter(b *testing.B, keys *store.Keys) {
+	b.Helper()
+	b.Cleanup(func() {
+		if err := keys.Close(context.Background()); err != nil {
+			b.Error(err)
+		}
+	})
 }
