@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/labstack/echo/v4"
 	echomiddleware "github.com/labstack/echo/v4/middleware"
@@ -79,14 +80,19 @@ func BenchmarkWarm(b *testing.B) {
 }
 
 // floor is a guard written by hand that takes a well-formed bearer token, hashes it, looks it up in otter and puts the key into the
-// context. It checks nothing: no checksum, no freshness, no revocation, no expiry, no type. Otter does its bookkeeping in line, as in package
-// cache: done by another goroutine, on another core, it would take processor time that nobody counts here.
+// context. It checks nothing: no checksum, no freshness, no revocation, no expiry, no type. Otter has a TTL, which
+// whoever never asks for freshness cannot do without, and does its bookkeeping in line: done by another goroutine, on another core, it would
+// take processor time that nobody counts here.
 type floor struct {
 	keys *otter.Cache[[32]byte, *store.Key]
 }
 
 func newFloor(token string, key *store.Key) floor {
-	f := floor{keys: otter.Must(&otter.Options[[32]byte, *store.Key]{MaximumSize: 100_000, Executor: func(task func()) { task() }})}
+	f := floor{keys: otter.Must(&otter.Options[[32]byte, *store.Key]{
+		MaximumSize:      100_000,
+		ExpiryCalculator: otter.ExpiryWriting[[32]byte, *store.Key](time.Minute),
+		Executor:         func(task func()) { task() },
+	})}
 	f.keys.Set(f.digest(token), key)
 	return f
 }
