@@ -316,7 +316,7 @@ func TestForgedEntries(t *testing.T) {
 	eventually(t, "Redis has the key", func() bool { title(t, c, r); return c.Stats().Fills > 0 })
 	rows.feedDown.Store(true) // from here on every lookup reads Redis
 	eventually(t, "the feed is out of reach", func() bool { return !c.Stats().Fresh })
-	keys, err := rdb.Keys(ctx, "forged:*:e:"+r.Key.LookupID.Hex()).Result()
+	keys, err := rdb.Keys(ctx, "forged:*:e:"+inName(r.Key.LookupID)).Result()
 	if err != nil || len(keys) != 1 {
 		t.Fatal(keys, err)
 	}
