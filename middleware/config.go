@@ -100,6 +100,8 @@ type Config struct {
 	// it wants Debug, of every key that was let in. Lines name keys by id and tokens by a fingerprint of their digest.
 	// Optional. Default: slog.Default().
 	Logger *slog.Logger
+
+	pause func(time.Duration) // of tests whose time is not the system's
 }
 
 // ErrorStyle is a set of words for refusals. The zero value is StandardErrors.
@@ -123,6 +125,8 @@ type guard struct {
 	retryAfter string
 	failures   *failures // nil: not limited
 	made       time.Time
+	pause      func(time.Duration)
+	pausing    chan struct{} // semaphore
 	refused    sampler
 	undecided  sampler
 }
@@ -187,7 +191,10 @@ func (c Config) guard() (*guard, error) {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
-	g := &guard{Config: c, retryAfter: strconv.FormatInt(seconds(c.RetryAfter), 10), failures: newFailures(c.MaxFailures), made: time.Now()}
+	g := &guard{Config: c, retryAfter: strconv.FormatInt(seconds(c.RetryAfter), 10), failures: newFailures(c.MaxFailures), made: time.Now(), pause: c.pause, pausing: make(chan struct{}, maxPauses)}
+	if g.pause == nil {
+		g.pause = pause
+	}
 	if c.Realm != "" {
 		g.realm = ` realm="` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(c.Realm) + `"`
 	}
