@@ -300,7 +300,7 @@ func TestChangeThatCannotBeConfirmed(t *testing.T) {
 }
 
 // Who writes to Redis without knowing a pepper gains nothing: not by altering an entry, nor by making one.
-func TestForgedEntries(t *testing.T) {
+func TestRequirement05ForgedEntries(t *testing.T) {
 	ctx := context.Background()
 	sealer, err := store.NewSealer([]string{"0123456789abcdefghijklmnopqrstuvwxyz"})
 	if err != nil {
@@ -367,7 +367,7 @@ func TestForgedEntries(t *testing.T) {
 }
 
 // A row that was altered in the database is handed on, for package store to refuse, and kept nowhere.
-func TestForgedRowIsNotKept(t *testing.T) {
+func TestRequirement05ForgedRowIsNotKept(t *testing.T) {
 	ctx := context.Background()
 	sealer, err := store.NewSealer([]string{"0123456789abcdefghijklmnopqrstuvwxyz"})
 	if err != nil {
