@@ -44,7 +44,9 @@ func TestStoreDown(t *testing.T) {
 		c, rows, r := known(t, cache.Options{Lease: brisk})
 		stranger := someRecord(nil)
 		eventually(t, "a stranger is remembered", func() bool { title(t, c, stranger); return c.Stats().UnknownHits > 0 })
+		want(t, "stale", c.Stats().Stale, false)
 		stale(t, c, rows)
+		eventually(t, "stale", func() bool { return c.Stats().Stale })
 		for range 10 {
 			eventually(t, "Redis answers", func() bool { // not within its budget each time, on a busy machine
 				found, err := c.Lookup(ctx, r.Key.LookupID, "")
@@ -68,6 +70,7 @@ func TestStoreDown(t *testing.T) {
 		stale(t, c, rows)
 		want(t, "title", title(t, c, r), "test")
 		eventually(t, "too stale", func() bool { return c.Stats().FeedAge > 10*brisk })
+		want(t, "stale", c.Stats().Stale, false)
 		_, err := c.Lookup(ctx, r.Key.LookupID, "")
 		wantUnavailable(t, err)
 	})
