@@ -46,6 +46,7 @@ func BenchmarkWarm(b *testing.B) {
 	e.GET("/secret", h, keyauth.Secret(keys))
 	e.GET("/scoped", h, keyauth.Secret(keys), keyauth.Require("orders:write"))
 	floor := newFloor(token, made.Key)
+	b.Cleanup(func() { floor.keys.StopAllGoroutines() })
 	e.GET("/floor", h, floor.echo)
 	plain := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 
