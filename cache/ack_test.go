@@ -245,8 +245,8 @@ func TestForgedMessages(t *testing.T) {
 			}
 		}
 	}
-	// version 1, a change, from "x", serial 0, last event 1 000 000 by 7 bits, revealing 0, no drop, no keys
-	const farAhead = "\x01c\x01x\x00\xc0\x84\x3d\x00\x00\x00"
+	// version 1, a change, from "x", serial 0, first event 0, last event 1 000 000, revealing 0, no drop, no keys
+	const farAhead = "\x01c\x01x\x00\x00\xc0\x84\x3d\x00\x00\x00"
 	t.Run("with peppers, what others write is counted and does nothing", func(t *testing.T) {
 		all, _, rdb := family(t, 1, cache.Options{Lease: brisk, Sealer: sealed(t)}, servers.NewRedis(t))
 		for _, message := range []string{"", "x", farAhead, farAhead + strings.Repeat("m", 32)} {

@@ -9,8 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/maypok86/otter/v2/stats"
-
 	"github.com/latchkey-go/latchkey/store"
 )
 
@@ -37,7 +35,6 @@ type Cache struct {
 	pollKicks   chan struct{}
 	repairKicks chan struct{}
 	relisten    chan struct{} // the feed is known, or another
-	listens     chan struct{} // closed once this process hears others for the first time
 
 	// These belong to the goroutine that polls.
 	polled   bool    // ever
@@ -48,6 +45,9 @@ type Cache struct {
 	// repaired belongs to the goroutine that repairs in the background.
 	repaired health
 
+	begun      instant
+	up         chan struct{} // closed once the feed has been read and others can be heard
+	upOnce     sync.Once
 	listening  atomic.Bool
 	acks       acks
 	changes    work // in progress
@@ -57,7 +57,7 @@ type Cache struct {
 	closeOnce  sync.Once
 	closeErr   error
 
-	hits                                 *stats.Counter
+	hits                                 hitCounter
 	count                                counters
 	lastForged, lastBadMessage, lastSlow atomic.Int64
 }

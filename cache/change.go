@@ -53,10 +53,8 @@ func (c *Cache) Change(ctx context.Context, actor store.Actor, fn func(store.Tx)
 
 // mayChange refuses changes that Redis would not hear of although others answer from it (COHERENCE 14).
 func (c *Cache) mayChange(ctx context.Context) error {
+	c.awaitUp(ctx)
 	if c.shared != nil {
-		if c.o.ChangesOnly {
-			c.awaitListening(ctx)
-		}
 		return nil
 	}
 	members, err := c.rows.Members(ctx)
@@ -77,14 +75,26 @@ func (c *Cache) mayChange(ctx context.Context) error {
 	return nil
 }
 
-// awaitListening gives a program that has just started the time to subscribe, so that its first change need not take a lease.
-func (c *Cache) awaitListening(ctx context.Context) {
-	timer := time.NewTimer(c.o.wait() / 2)
+// awaitUp gives a process that has just started half a lease to read the feed and to subscribe, so that its first changes need not take a
+// whole one for want of its own acknowledgement, or of those that it cannot hear.
+func (c *Cache) awaitUp(ctx context.Context) {
+	left := c.o.Lease/2 - (c.clock.now().mono - c.begun.mono)
+	if left <= 0 {
+		return
+	}
+	timer := time.NewTimer(left)
 	defer timer.Stop()
 	select {
-	case <-c.listens:
+	case <-c.up:
 	case <-timer.C:
 	case <-ctx.Done():
+	}
+}
+
+// noteUp is called when the feed has been read and when others are heard.
+func (c *Cache) noteUp() {
+	if c.epoch.Load() != nil && (c.shared == nil || c.listening.Load()) {
+		c.upOnce.Do(func() { close(c.up) })
 	}
 }
 

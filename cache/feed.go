@@ -86,6 +86,7 @@ func (c *Cache) apply(feed store.Feed, began instant, known bounds) *epoch {
 		c.polled, c.last = true, feed.Head
 		c.replace(c.newEpoch(newHistory(feed.ID, feed.Head), &began))
 		kick(c.relisten)
+		c.noteUp()
 	case feed.ID != e.feed || feed.Head < max(last, known.sure): // 3.6
 		c.o.Logger.Warn("latchkey: cache: the store has been restored from a backup or replaced; everything is dropped",
 			"head", feed.Head, "was", max(last, known.sure), "same_feed", feed.ID == e.feed)

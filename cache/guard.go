@@ -27,11 +27,12 @@ type guard struct {
 	repair  chan struct{}
 	breaker *breaker
 	running *work
+	observe store.Observer // nil: nobody
 }
 
-func newGuard(inner shared, budget time.Duration, b *breaker, running *work) *guard {
+func newGuard(inner shared, budget time.Duration, b *breaker, running *work, o store.Observer) *guard {
 	return &guard{
-		reads: newReader(inner, budget, b), inner: inner, budget: budget, breaker: b, running: running,
+		reads: newReader(inner, budget, b, o), inner: inner, budget: budget, breaker: b, running: running, observe: o,
 		request: make(chan struct{}, requestLane), change: make(chan struct{}, changeLane), repair: make(chan struct{}, repairLane),
 	}
 }
@@ -43,8 +44,10 @@ type answer[T any] struct {
 
 // call runs fn and waits for it at most the budget. Its error matches errShared when fn failed or took too long, and errNotAsked
 // when fn was not run.
-func call[T any](ctx context.Context, g *guard, lane chan struct{}, fn func(context.Context) (T, error)) (T, error) {
+func call[T any](ctx context.Context, g *guard, lane chan struct{}, w store.Work, fn func(context.Context) (T, error)) (_ T, err error) {
 	var none T
+	ctx, done := store.Begin(ctx, g.observe, w)
+	defer func() { done(err) }()
 	timer := time.NewTimer(g.budget)
 	defer timer.Stop()
 	select {
@@ -107,7 +110,10 @@ func (g *guard) write(ctx context.Context, fn func(context.Context) error) bool 
 		defer func() { <-g.request }()
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), g.budget)
 		defer cancel()
-		if err := fn(ctx); err != nil {
+		ctx, done := store.Begin(ctx, g.observe, store.WorkRedisWrite)
+		err := fn(ctx)
+		done(err)
+		if err != nil {
 			g.breaker.failed()
 			return
 		}
@@ -117,20 +123,20 @@ func (g *guard) write(ctx context.Context, fn func(context.Context) error) bool 
 }
 
 func (g *guard) mark(ctx context.Context, lane chan struct{}, feed string) (string, error) {
-	return call(ctx, g, lane, func(ctx context.Context) (string, error) { return g.inner.mark(ctx, feed) })
+	return call(ctx, g, lane, store.WorkRedisMark, func(ctx context.Context) (string, error) { return g.inner.mark(ctx, feed) })
 }
 
 func (g *guard) advance(ctx context.Context, lane chan struct{}, feed string, ids []store.LookupID, prev, last int64) (int64, error) {
-	return call(ctx, g, lane, func(ctx context.Context) (int64, error) { return g.inner.advance(ctx, feed, ids, prev, last) })
+	return call(ctx, g, lane, store.WorkRedisAdvance, func(ctx context.Context) (int64, error) { return g.inner.advance(ctx, feed, ids, prev, last) })
 }
 
 func (g *guard) publish(ctx context.Context, feed, to, message string) error {
-	_, err := call(ctx, g, g.change, func(ctx context.Context) (struct{}, error) {
+	_, err := call(ctx, g, g.change, store.WorkRedisPublish, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, g.inner.publish(ctx, feed, to, message)
 	})
 	return err
 }
 
 func (g *guard) reset(ctx context.Context, lane chan struct{}, feed string, expected string, to mark) (bool, error) {
-	return call(ctx, g, lane, func(ctx context.Context) (bool, error) { return g.inner.reset(ctx, feed, expected, to) })
+	return call(ctx, g, lane, store.WorkRedisReset, func(ctx context.Context) (bool, error) { return g.inner.reset(ctx, feed, expected, to) })
 }

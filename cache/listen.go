@@ -51,13 +51,8 @@ func (c *Cache) listenTo(ctx context.Context, feed string, state *health) error 
 		ended <- c.shared.inner.listen(ctx, feed, c.id, ear{
 			open: func() {
 				state.note(c.o.Logger, "hearing of changes through Redis", nil)
-				if !c.listening.Swap(true) {
-					select {
-					case <-c.listens:
-					default:
-						close(c.listens)
-					}
-				}
+				c.listening.Store(true)
+				c.noteUp()
 			},
 			message: func(toMe bool, message string) {
 				if toMe {

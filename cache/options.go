@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/maypok86/otter/v2/stats"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/latchkey-go/latchkey/store"
@@ -72,6 +71,8 @@ type Options struct {
 	// a change takes WAIT, and a process that has lost the store may answer from before it for up to its MaxStale. By default
 	// it is refused with ErrNeedsRedis.
 	ChangeWithoutRedis bool
+	// Observer is told of calls of Redis. Optional. Default: none. Those of the store are told by store.Observed.
+	Observer store.Observer
 	// Logger hears of faults: the feed out of reach, Redis failing, forged entries. Default slog.Default().
 	Logger *slog.Logger
 }
@@ -190,9 +191,9 @@ func newCache(o Options, rows store.Store, memory shared, clk clock) *Cache {
 		o: o, rows: rows, clock: clk, id: rand.Text(),
 		codec:       entryCodec{prefix: o.KeyPrefix, sealer: o.Sealer},
 		messages:    messageCodec{prefix: o.KeyPrefix, sealer: o.Sealer},
-		listens:     make(chan struct{}),
+		up:          make(chan struct{}),
+		begun:       clk.now(),
 		relisten:    make(chan struct{}, 1),
-		hits:        stats.NewCounter(),
 		staleReads:  make(chan struct{}, readsWhenStale),
 		repairing:   make(chan struct{}, 1),
 		pollKicks:   make(chan struct{}, 1),
@@ -201,7 +202,7 @@ func newCache(o Options, rows store.Store, memory shared, clk clock) *Cache {
 	c.coarse.Store(int64(clk.now().mono))
 	if memory != nil {
 		c.breaker = &breaker{clock: clk, tell: c.tellBreaker}
-		c.shared = newGuard(memory, o.RedisTimeout, c.breaker, &c.background)
+		c.shared = newGuard(memory, o.RedisTimeout, c.breaker, &c.background, o.Observer)
 	}
 	return c
 }

@@ -22,6 +22,7 @@ type reader struct {
 	budget    time.Duration
 	breaker   *breaker
 	questions chan *question
+	observe   store.Observer // nil: nobody
 }
 
 // question is one lookup that waits for the shared memory.
@@ -32,16 +33,18 @@ type question struct {
 	abandoned atomic.Bool
 }
 
-func newReader(inner shared, budget time.Duration, b *breaker) *reader {
-	return &reader{inner: inner, budget: budget, breaker: b, questions: make(chan *question, requestLane)}
+func newReader(inner shared, budget time.Duration, b *breaker, o store.Observer) *reader {
+	return &reader{inner: inner, budget: budget, breaker: b, questions: make(chan *question, requestLane), observe: o}
 }
 
 // read returns the watermark and one entry, read after read was called. Its error matches errShared when that failed or took too long, and
 // errNotAsked when it was not even tried.
-func (r *reader) read(ctx context.Context, feed string, id store.LookupID) (pair, error) {
+func (r *reader) read(ctx context.Context, feed string, id store.LookupID) (_ pair, err error) {
 	if !r.breaker.closed() {
 		return pair{}, errNotAsked
 	}
+	ctx, done := store.Begin(ctx, r.observe, store.WorkRedisRead)
+	defer func() { done(err) }()
 	q := &question{feed: feed, id: id, answers: make(chan answer[pair], 1)}
 	timer := time.NewTimer(r.budget)
 	defer timer.Stop()

@@ -44,7 +44,7 @@ var mutations = []mutation{
 		{"lookup.go", "	if !ok || wm.id < need {", "	if !ok {"},
 	}},
 	{rule: "2.2b: an entry of another generation does not count", faults: "redis loss", edits: []edit{
-		{"entry.go", "	if !ok || found != generation || len(rest)", "	_ = found\n	if !ok || len(rest)"},
+		{"entry.go", "	if !ok || found != generation {", "	_ = found\n	if !ok {"},
 	}},
 	{rule: "2.2d: the fill says as of when its record is", faults: "redis late", edits: []edit{
 		{"lookup.go", "answer.Record, answer.Head) // d", "answer.Record, maxEventID) // d"},

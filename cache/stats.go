@@ -35,6 +35,7 @@ type Stats struct {
 
 	FeedAge    time.Duration // since the feed was last read; -1 when it never was
 	Fresh      bool          // the memory of the process is in use
+	Stale      bool          // it is not, since the feed is out of reach, and known keys are answered from Redis meanwhile
 	Head       int64         // the newest event heard of
 	Redis      bool          // there is a Redis client
 	RedisReady bool          // Redis is in use: up to date as far as known, and answering
@@ -64,7 +65,7 @@ type counters struct {
 func (c *Cache) Stats() Stats {
 	n := &c.count
 	s := Stats{
-		Hits:         c.hits.Snapshot().Hits,
+		Hits:         c.hits.value(),
 		UnknownHits:  n.unknownHits.Load(),
 		RedisHits:    n.redisHits.Load(),
 		RedisMisses:  n.redisMisses.Load(),
@@ -105,6 +106,7 @@ func (c *Cache) Stats() Stats {
 		s.Keys = e.keys.EstimatedSize()
 		s.Unknown = e.unknown.EstimatedSize()
 		s.RedisReady = c.shared != nil && e.aligned.Load() && c.breaker.closed()
+		s.Stale = !s.Fresh && s.RedisReady && c.recordsAreShared() && s.FeedAge >= 0 && s.FeedAge <= c.o.MaxStale
 	}
 	return s
 }

@@ -55,8 +55,10 @@ func answerTo(err error) answer {
 		return forbidden("A secret API key may not be used by a browser page of another origin: everybody who opens the page can read it")
 	case errors.Is(err, ErrPlainHTTP): // no challenge: it would invite the client to send the key again
 		return answer{status: http.StatusForbidden, body: Body{"forbidden", "HTTPS is required; replace any API key that was sent over plain HTTP"}}
-	case errors.Is(err, errRateLimited):
-		return answer{status: http.StatusTooManyRequests, body: Body{"too_many_requests", "Too many requests; try again later"}, retry: true}
+	case errors.Is(err, ErrRateLimited):
+		return tooMany("Too many requests; try again later")
+	case errors.Is(err, ErrTooManyFailures):
+		return tooMany("Too many failed attempts from this address; try again later")
 	default:
 		return undecided()
 	}
@@ -64,6 +66,11 @@ func answerTo(err error) answer {
 
 func forbidden(message string) answer {
 	return answer{status: http.StatusForbidden, body: Body{"forbidden", message}, challenge: true, code: "insufficient_scope"}
+}
+
+// tooMany has no challenge: another credential would not help.
+func tooMany(message string) answer {
+	return answer{status: http.StatusTooManyRequests, body: Body{"too_many_requests", message}, retry: true}
 }
 
 func undecided() answer {

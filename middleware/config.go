@@ -52,12 +52,33 @@ type Config struct {
 	// Optional. Default: none.
 	Realm string
 
-	// RetryAfter is what answers that call for another try (429, 503) say in Retry-After, rounded up to whole seconds.
+	// RetryAfter is what answers that could not be decided (503) say in Retry-After, rounded up to whole seconds. Those to whom too
+	// much came (429) say when there is room again.
 	// Optional. Default: 1 s.
 	RetryAfter time.Duration
 
-	// ClientIP returns the address of a request's client, for keys that are bound to addresses. It must not believe headers that the
-	// client itself can set; Echo's IPExtractors fit here.
+	// RefusalTime is what a refusal takes whose credential had to be looked up: an unknown, a revoked and an expired key are answered no
+	// sooner than this, so that the time does not tell which of them it was. A request that waits holds its goroutine and nothing else.
+	// Optional. Default: 5 ms. Negative: no waiting.
+	RefusalTime time.Duration
+
+	// Limiter counts the requests of keys that have a RateLimit; no others are counted, and they cost nothing. Answers to limited keys
+	// have the fields RateLimit-Policy and RateLimit (draft-ietf-httpapi-ratelimit-headers-11), refusals Retry-After too. Pages of other
+	// origins can read them only if CORS says so: Access-Control-Expose-Headers: RateLimit, RateLimit-Policy, Retry-After.
+	// Optional. Default: Keys.Limiter(), which counts in the memory of this process, for all guards with the same Keys. Programs that run
+	// as several instances want the one of package middleware/ratelimit.
+	Limiter Limiter
+
+	// MaxFailures limits failed authentications by client address: the 401s of credentials that were sent and are bad, however that is
+	// told. Beyond, the address is answered 429 without a lookup, with good keys too, until its failures have run out. {20, time.Minute} allows
+	// 20 at once and 20 a minute. An IPv6 client is its /64, and clients without a known address are one: behind a proxy, tell whom it
+	// speaks for (ClientIP, or Echo's IPExtractor), or a single bad client locks out all. Nothing is counted for requests
+	// without a credential, wrong types and missing scopes. Each guard counts by itself, in the memory of its process (10 MB at most).
+	// Optional. Default: no limit.
+	MaxFailures store.RateLimit
+
+	// ClientIP returns the address of a request's client, for keys that are bound to addresses and for MaxFailures. It must not believe
+	// headers that the client itself can set; Echo's IPExtractors fit here.
 	// Optional. Default: Echo's IPExtractor where one is set, else the host in RemoteAddr.
 	ClientIP func(r *http.Request) string
 
@@ -79,6 +100,8 @@ type Config struct {
 	// it wants Debug, of every key that was let in. Lines name keys by id and tokens by a fingerprint of their digest.
 	// Optional. Default: slog.Default().
 	Logger *slog.Logger
+
+	pause func(time.Duration) // of tests whose time is not the system's
 }
 
 // ErrorStyle is a set of words for refusals. The zero value is StandardErrors.
@@ -100,6 +123,10 @@ type guard struct {
 	vary       []string // the value of Vary, the headers that are read; nil for none. Full: appending to it makes a copy
 	realm      string   // as it stands in WWW-Authenticate
 	retryAfter string
+	failures   *failures // nil: not limited
+	made       time.Time
+	pause      func(time.Duration)
+	pausing    chan struct{} // semaphore
 	refused    sampler
 	undecided  sampler
 }
@@ -145,11 +172,18 @@ func (c Config) guard() (*guard, error) {
 			return nil, invalid("Config.Realm holds something other than printable ASCII")
 		}
 	}
+	if c.RefusalTime == 0 {
+		c.RefusalTime = defaultRefusalTime
+	}
 	if c.RetryAfter < 0 {
 		return nil, invalid("Config.RetryAfter is negative")
 	}
 	if c.RetryAfter == 0 {
 		c.RetryAfter = time.Second
+	}
+	c.Limiter = limiterOf(c)
+	if f := c.MaxFailures; f != (store.RateLimit{}) && (f.Requests <= 0 || f.Window < time.Second) {
+		return nil, invalid("Config.MaxFailures must allow at least one failure in a window of at least one second")
 	}
 	if c.IsTLS == nil {
 		c.IsTLS = func(r *http.Request) bool { return r.TLS != nil }
@@ -157,7 +191,10 @@ func (c Config) guard() (*guard, error) {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
-	g := &guard{Config: c, retryAfter: strconv.FormatInt(int64((c.RetryAfter+time.Second-1)/time.Second), 10)}
+	g := &guard{Config: c, retryAfter: strconv.FormatInt(seconds(c.RetryAfter), 10), failures: newFailures(c.MaxFailures), made: time.Now(), pause: c.pause, pausing: make(chan struct{}, maxPauses)}
+	if g.pause == nil {
+		g.pause = pause
+	}
 	if c.Realm != "" {
 		g.realm = ` realm="` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(c.Realm) + `"`
 	}

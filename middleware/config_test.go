@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -24,6 +25,7 @@ func TestBadConfigsAreToldAtStart(t *testing.T) {
 		"Config.Errors":        {Keys: keys, Errors: 7},
 		"Config.Realm":         {Keys: keys, Realm: "shop\r\nSet-Cookie: a=b"},
 		"Config.RetryAfter":    {Keys: keys, RetryAfter: -1},
+		"Config.MaxFailures":   {Keys: keys, MaxFailures: store.RateLimit{Requests: 5}},
 	} {
 		check := func(door string, err error) {
 			t.Helper()
@@ -37,6 +39,11 @@ func TestBadConfigsAreToldAtStart(t *testing.T) {
 		check("ToHandler", err)
 		check("WithConfig", panicOf(func() { keyauth.WithConfig(config) }))
 		check("Handler", panicOf(func() { config.Handler(http.NotFoundHandler()) }))
+	}
+	for _, limit := range []store.RateLimit{{Requests: -1, Window: time.Minute}, {Window: time.Minute}, {Requests: 5, Window: time.Millisecond}} {
+		if _, err := (keyauth.Config{Keys: keys, MaxFailures: limit}).ToHandler(); !errors.Is(err, store.ErrInvalid) {
+			t.Errorf("MaxFailures of %+v: %v", limit, err)
+		}
 	}
 	for name, f := range map[string]func(){
 		"Secret":      func() { keyauth.Secret(nil) },

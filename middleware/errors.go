@@ -20,9 +20,11 @@ var (
 	ErrPlainHTTP = errors.New("keyauth: plain HTTP")
 	// ErrForeignOrigin: a browser page of another origin sent a secret key (Config.ForbidBrowserOrigins).
 	ErrForeignOrigin = errors.New("keyauth: secret key sent by a page of another origin")
+	// ErrRateLimited: the key is good and has made as many requests as its RateLimit allows.
+	ErrRateLimited = errors.New("keyauth: rate limited")
+	// ErrTooManyFailures: too many bad credentials came from the client's address (Config.MaxFailures). Nothing is looked up.
+	ErrTooManyFailures = errors.New("keyauth: too many failed authentications from this address")
 
-	// errRateLimited is what the limits of keys and of failures per address refuse with.
-	errRateLimited = errors.New("keyauth: rate limited")
 	// errSecretAsBearer: Medusa takes secret keys as Basic only.
 	errSecretAsBearer = errors.New("keyauth: secret key sent as a Bearer token")
 )

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -111,4 +112,30 @@ func ExampleConfig_optional() {
 	// Output:
 	// 200 no key: ask the session
 	// 401 {"type":"unauthorized","message":"Unauthorized"}
+}
+
+// ExampleConfig_rateLimit shows what the client of a limited key is told. Nothing has to be set for it.
+func ExampleConfig_rateLimit() {
+	ctx := context.Background()
+	keys := store.New(store.NewMemory())
+	defer keys.Close(ctx)
+	erp, err := keys.Create(ctx, store.NewKey{Type: store.Secret, RateLimit: store.RateLimit{Requests: 2, Window: time.Minute}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	guard := keyauth.Config{Keys: keys, Logger: slog.New(slog.DiscardHandler)}
+	orders := guard.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {}))
+	for range 3 {
+		r := httptest.NewRequest("GET", "/orders", nil)
+		r.Header.Set("Authorization", "Bearer "+erp.Token.Reveal())
+		w := httptest.NewRecorder()
+		orders.ServeHTTP(w, r)
+		fmt.Println(w.Code, w.Header().Get("RateLimit")) // and Retry-After beside 429
+	}
+	// Output:
+	// 200 "secret-key";r=1;t=30
+	// 200 "secret-key";r=0;t=30
+	// 429 "secret-key";r=0;t=30
 }

@@ -1,5 +1,7 @@
 package middleware
 
+import "time"
+
 // Told is a row of the status table as a client sees it.
 type Told struct {
 	Status int
@@ -7,11 +9,15 @@ type Told struct {
 	Header map[string][]string
 }
 
-// Tell is what the table says about err; ErrRateLimited is a row that no guard produces by itself.
+// Tell is what the table says about err.
 func Tell(err error) Told {
 	a, h := answerTo(err), map[string][]string{}
 	a.setHeaders(h, "", "7")
 	return Told{Status: a.status, Body: string(a.body.json()), Header: h}
 }
 
-var ErrRateLimited = errRateLimited
+// InBubble returns the config for a guard whose time is that of a synctest bubble.
+func InBubble(c Config) Config {
+	c.pause = time.Sleep
+	return c
+}

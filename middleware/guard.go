@@ -2,8 +2,10 @@ package middleware
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -35,14 +37,20 @@ func (g *guard) authenticate(h http.Header, r *http.Request, clientIP func(*http
 	if token == "" {
 		return r, nil
 	}
-	key, err := g.Keys.Authenticate(r.Context(), token, g.Types...)
+	began := g.elapsed()
+	key, err := g.identify(r, clientIP, token)
 	if err == nil {
-		err = g.permit(key, r, clientIP)
+		err = g.permit(h, r, clientIP, key)
 	}
 	if err != nil {
-		return nil, g.refuse(h, r, clientIP, token, key, err)
+		refused := g.refuse(h, r, clientIP, token, key, err)
+		g.level(r.Context(), began, err)
+		return nil, refused
 	}
 	ctx := store.NewContext(r.Context(), key)
+	if isLimited(key) {
+		ctx = context.WithValue(ctx, counted{}, key.ID)
+	}
 	if id := requestID(h, r); id != "" {
 		ctx = store.WithRequestID(ctx, id)
 	}
@@ -120,10 +128,16 @@ func (g *guard) extracted(p *place, r *http.Request, token string) (string, erro
 	return token, nil
 }
 
-// permit asks what goes beyond "is the key good": from where it may be used, and what for.
-func (g *guard) permit(key *store.Key, r *http.Request, clientIP func(*http.Request) string) error {
+// permit asks what goes beyond "is the key good": from where it may be used, how often, and what for. Requests from elsewhere do not
+// count, or whoever has stolen a key could use up what its owner is allowed; those that lack a scope do.
+func (g *guard) permit(h http.Header, r *http.Request, clientIP func(*http.Request) string, key *store.Key) error {
 	if len(key.AllowedCIDRs) > 0 && !within(g.clientAddr(r, clientIP), key.AllowedCIDRs) {
 		return ErrAddressNotAllowed
+	}
+	if isLimited(key) {
+		if err := g.count(r.Context(), h, key); err != nil {
+			return err
+		}
 	}
 	return require(key, g.Scopes)
 }
@@ -142,7 +156,13 @@ func (g *guard) refuse(h http.Header, r *http.Request, clientIP func(*http.Reque
 	if g.Errors == MedusaErrors {
 		a = medusaAnswerTo(err, !g.takes(store.Secret))
 	}
-	a.setHeaders(h, g.realm, g.retryAfter)
+	retryAfter := g.retryAfter
+	var limited *waitError
+	if errors.As(err, &limited) {
+		retryAfter = strconv.FormatInt(seconds(limited.wait), 10)
+	}
+	a.setHeaders(h, g.realm, retryAfter)
+	g.countDenial(err)
 	g.logRefusal(h, r, clientIP, token, key, a.status, err)
 	return &refusal{answer: a, cause: err}
 }
@@ -179,13 +199,14 @@ func checkRequired(scopes []string) []string {
 }
 
 // requestID returns the id that the response or, failing that, the request carries in X-Request-Id, if it is fit for an audit log: 1 to
-// 128 visible ASCII characters. Anything else is taken for absent.
+// 128 visible ASCII characters that do not begin like a key, which some client may have put there by mistake. Anything else is taken for
+// absent.
 func requestID(h http.Header, r *http.Request) string {
 	id := first(h["X-Request-Id"])
 	if id == "" {
 		id = first(r.Header["X-Request-Id"])
 	}
-	if len(id) > 128 {
+	if len(id) > 128 || looksLikeKey(id) {
 		return ""
 	}
 	for i := range len(id) {

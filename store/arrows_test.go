@@ -20,8 +20,10 @@ func TestArrows(t *testing.T) {
 		"store/sqlite":         {module + "store", module + "store/internal/sqldb"},
 		"store/postgres":       {module + "store", module + "store/internal/sqldb"},
 		"store/storetest":      {module + "store"},
+		"store/telemetry":      {module + "store", "go.opentelemetry.io/otel"},
 		"cache":                {module + "store", "github.com/redis/go-redis/v9", "github.com/maypok86/otter/v2"},
 		"middleware":           {module + "store", "github.com/labstack/echo/v4"},
+		"middleware/ratelimit": {module + "store", "github.com/redis/go-redis/v9"},
 		"admin":                {module + "store", "github.com/labstack/echo/v4"},
 	}
 	seen := map[string]bool{}
@@ -41,6 +43,9 @@ func TestArrows(t *testing.T) {
 		seen[name] = true
 		direct := direct(t, path)
 		for dep := range strings.FieldsSeq(deps) {
+			if strings.HasPrefix(dep, "go.opentelemetry.io/otel/sdk") {
+				t.Errorf("%s forces OpenTelemetry's SDK on its users: %s", name, dep)
+			}
 			ours := strings.HasPrefix(dep, module)
 			if !ours && !direct[dep] {
 				continue // what others depend on is theirs

@@ -16,8 +16,10 @@ import (
 func (k *Keys) Authenticate(ctx context.Context, token string, types ...Type) (*Key, error) {
 	r, now, err := k.check(ctx, token, types)
 	if err != nil {
+		k.count.failed(ctx, err)
 		return nil, err
 	}
+	k.count.authenticated.add(now)
 	k.uses.note(r, now)
 	return &r.Key, nil
 }
@@ -83,6 +85,7 @@ func undecided(err error) error {
 
 // alarm logs a record whose proof does not verify, at most once a second.
 func (k *Keys) alarm(r *Record, err error) {
+	k.count.alarms.Add(1)
 	second := k.o.Now().Unix()
 	if last := k.alarms.Load(); last != second && k.alarms.CompareAndSwap(last, second) {
 		k.o.Logger.Error("latchkey: a key's record was not written by this system, or its pepper is gone; refused", "key_id", r.Key.ID, "pepper", r.PepperID, "error", err)

@@ -92,7 +92,11 @@ func (k *Keys) newRecord(n NewKey, who who, now time.Time) (*Record, error) {
 		CreatedBy: who.actor, CreatedAt: now, UpdatedAt: now, Version: 1,
 	}}
 	r.Key = *r.Key.Clone()
-	if err := k.settle(&r.Key, now); err != nil {
+	normalize(&r.Key)
+	if err := k.checkLifetime(&r.Key); err != nil {
+		return nil, err
+	}
+	if err := checkAttributes(&r.Key); err != nil {
 		return nil, err
 	}
 	if !r.Key.ExpiresAt.IsZero() && !r.Key.ExpiresAt.After(now) {
@@ -102,21 +106,6 @@ func (k *Keys) newRecord(n NewKey, who who, now time.Time) (*Record, error) {
 		return nil, err
 	}
 	return r, nil
-}
-
-// settle normalizes the attributes of a key, applies the policies to them and checks them.
-func (k *Keys) settle(key *Key, now time.Time) error {
-	normalize(key)
-	if k.o.MaxLifetime > 0 {
-		end := toMillis(key.CreatedAt.Add(k.o.MaxLifetime))
-		if key.ExpiresAt.IsZero() {
-			key.ExpiresAt = end
-		}
-		if key.ExpiresAt.After(end) {
-			return Errorf(ErrInvalid, "Field 'expires_at' is later than %s, the longest lifetime allowed here", end.Format(wireTime))
-		}
-	}
-	return checkAttributes(key)
 }
 
 // giveToken writes into r what is stored of its token, and seals it.

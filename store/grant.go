@@ -1,12 +1,13 @@
 package store
 
 import (
+	"math/bits"
 	"net/netip"
 	"slices"
 )
 
 // mayGrant returns nil when the holder's own power covers that of key, or an error that matches ErrForbidden and says what is too
-// much. No key can make, widen or roll another to more than itself: not more scopes, channels, addresses or life. A nil holder is no
+// much. No key can make, widen or roll another to more than itself: not more scopes, channels, addresses, requests or life. A nil holder is no
 // key (an actor, or the program itself) and not bound.
 func (h *Key) mayGrant(key *Key) error {
 	if h == nil {
@@ -35,7 +36,21 @@ func (h *Key) mayGrant(key *Key) error {
 			}
 		}
 	}
+	if h.RateLimit != (RateLimit{}) && !h.RateLimit.covers(key.RateLimit) {
+		return Errorf(ErrForbidden, "The key in use may make %d requests in %s and cannot allow more", h.RateLimit.Requests, h.RateLimit.Window)
+	}
 	return h.mayOutlive(key)
+}
+
+// covers reports whether other allows no more requests than r, neither at once nor in the long run. The zero limit is none.
+func (r RateLimit) covers(other RateLimit) bool {
+	if other == (RateLimit{}) || other.Requests > r.Requests {
+		return false
+	}
+	// other.Requests / other.Window <= r.Requests / r.Window, in 128 bits
+	otherHigh, otherLow := bits.Mul64(uint64(other.Requests), uint64(r.Window))
+	high, low := bits.Mul64(uint64(r.Requests), uint64(other.Window))
+	return otherHigh < high || otherHigh == high && otherLow <= low
 }
 
 // mayLink is mayGrant for sales channels alone. Unrestricted secret keys are bound to no channel; a restricted key can link only what

@@ -118,6 +118,7 @@ func (k *Keys) importRecord(in ImportKey) (*Record, error) {
 		return nil, err
 	}
 	normalize(key)
+	k.capLifetime(key, k.now())
 	if err := checkAttributes(key); err != nil {
 		return nil, err
 	}

@@ -60,7 +60,8 @@ type Key struct {
 	Version int64
 }
 
-// RateLimit allows Requests per Window. The zero value is no limit.
+// RateLimit allows Requests per Window: all of them at once, and each comes back after its share of the window (a bucket of
+// Requests tokens that fills up in one Window; see Spend). The zero value is no limit.
 type RateLimit struct {
 	Requests int
 	Window   time.Duration

@@ -23,9 +23,11 @@ type Keys struct {
 	o        Options
 	uses     uses
 	legacy   legacy
+	limits   Limiter
 	ids      ids
 	realTime bool         // Options.Now is not set: a store's clock is as good as that of Keys
 	alarms   atomic.Int64 // second of the last alarm about a forged record
+	count    counters
 }
 
 // Options are the policies of Keys. The zero value is ready to use.
@@ -44,7 +46,9 @@ type Options struct {
 	// MaxScrypt is how many tokens of imported Medusa keys are checked at once (each takes a core for some 40 ms, and 16 MiB).
 	// Default: half the cores, at least 1.
 	MaxScrypt int
-	// MaxLifetime bounds ExpiresAt: keys without expiry get this one, later ones are refused. Default 0: no bound.
+	// MaxLifetime bounds ExpiresAt: keys that are made without expiry get this one, later ones are refused. A key that is rolled or
+	// imported may live for that long from then on. Keys that were there before it was set keep what they have, until somebody
+	// changes their expiry. Default 0: no bound.
 	MaxLifetime time.Duration
 	// FlushInterval is how often last-used times are written. Default 5 s; negative: uses are not tracked.
 	FlushInterval time.Duration
@@ -52,6 +56,8 @@ type Options struct {
 	Now func() time.Time
 	// Random is where tokens come from. Default: crypto/rand.Reader.
 	Random io.Reader
+	// Observer is told of changes and of scrypt. Optional. Default: none.
+	Observer Observer
 	// Logger hears what nobody is there to be told: forged records, last-used times that could not be written.
 	// Default: slog.Default().
 	Logger *slog.Logger
@@ -105,10 +111,15 @@ func (o Options) New(s Store) (*Keys, error) {
 		o.Logger = slog.Default()
 	}
 	k := &Keys{store: s, o: o, realTime: realTime, ids: ids{entropy: ulid.Monotonic(o.Random, 0)}}
+	k.limits.Now = o.Now
 	k.uses.init(k)
 	k.legacy.init(k)
 	return k, nil
 }
+
+// Limiter returns what counts the requests of limited keys in this process, for everything that guards with these Keys. It
+// remembers nothing while no key has a limit.
+func (k *Keys) Limiter() *Limiter { return &k.limits }
 
 // Close ends the background work, writes the last-used times that are still in memory and closes the store below. The pools and clients that were handed to
 // the stores stay open: they are their owner's.
@@ -132,7 +143,10 @@ func toMillis(t time.Time) time.Time {
 // change runs fn as the principal of ctx, through every cache there is.
 func (k *Keys) change(ctx context.Context, verb string, fn func(Tx) error) error {
 	actor := Actor{ID: principal(ctx).actor, RequestID: requestID(ctx)}
-	if _, err := k.store.Change(ctx, actor, fn); err != nil {
+	ctx, done := Begin(ctx, k.o.Observer, changeWork(verb))
+	err := errPanic
+	defer func() { done(err) }()
+	if _, err = k.store.Change(ctx, actor, fn); err != nil {
 		var told *Error
 		if errors.As(err, &told) {
 			return err

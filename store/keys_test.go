@@ -44,7 +44,7 @@ type sharing struct{ store.Store }
 
 func (sharing) Info() store.Info { return store.Info{Name: "shared", SharedCache: true} }
 
-func TestCreateFailsClosedWithoutRandomness(t *testing.T) {
+func TestRequirement01CreateFailsClosedWithoutRandomness(t *testing.T) {
 	for name, random := range map[string]io.Reader{
 		"a reader that fails":    failing{},
 		"a reader that runs dry": io.LimitReader(constant{}, 20),
@@ -107,7 +107,7 @@ func TestCreate(t *testing.T) {
 	}
 }
 
-func TestCreateRefusesBadInputAsAWhole(t *testing.T) {
+func TestRequirement26CreateRefusesBadInputAsAWhole(t *testing.T) {
 	b := newBench(t, store.Options{})
 	long := strings.Repeat("x", store.MaxTitleBytes+1)
 	for name, n := range map[string]store.NewKey{
@@ -156,7 +156,7 @@ func numbers(n int) func(func(string) bool) {
 	}
 }
 
-func TestAuthenticateAsksTheClockEveryTime(t *testing.T) {
+func TestRequirement08AuthenticateAsksTheClockEveryTime(t *testing.T) {
 	b := newBench(t, store.Options{})
 	expiring := b.create(store.NewKey{Type: store.Secret, ExpiresAt: start.Add(time.Hour)})
 	scheduled := b.create(store.NewKey{Type: store.Publishable})
@@ -187,7 +187,7 @@ func TestAuthenticateAsksTheClockEveryTime(t *testing.T) {
 	}
 }
 
-func TestAuthenticateRefusesWithoutAsking(t *testing.T) {
+func TestRequirement06AuthenticateRefusesWithoutAsking(t *testing.T) {
 	b := newBench(t, store.Options{RefuseMedusaTokens: true})
 	made := b.create(store.NewKey{Type: store.Secret})
 	before := b.rows.lookups.Load()
@@ -215,7 +215,7 @@ func TestAuthenticateRefusesWithoutAsking(t *testing.T) {
 	}
 }
 
-func TestAuthenticateSaysWhenItCannotDecide(t *testing.T) {
+func TestRequirement11AuthenticateSaysWhenItCannotDecide(t *testing.T) {
 	b := newBench(t, store.Options{})
 	made := b.create(store.NewKey{Type: store.Secret})
 	for _, err := range []error{store.ErrUnavailable, errors.New("disk on fire"), context.DeadlineExceeded, store.ErrNotFound} {
@@ -489,13 +489,13 @@ func TestLinkSalesChannels(t *testing.T) {
 	}
 }
 
-func TestNoKeyHandsOutMoreThanItHas(t *testing.T) {
+func TestRequirement25NoKeyHandsOutMoreThanItHas(t *testing.T) {
 	b := newBench(t, store.Options{})
 	inside, outside := netip.MustParsePrefix("10.1.0.0/16"), netip.MustParsePrefix("11.0.0.0/8")
-	end := start.Add(time.Hour)
-	holder := b.create(store.NewKey{Type: store.Secret, Scopes: []string{"keys:write", "orders:read"}, AllowedCIDRs: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, ExpiresAt: end})
+	end, tenAMinute := start.Add(time.Hour), store.RateLimit{Requests: 10, Window: time.Minute}
+	holder := b.create(store.NewKey{Type: store.Secret, Scopes: []string{"keys:write", "orders:read"}, AllowedCIDRs: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, RateLimit: tenAMinute, ExpiresAt: end})
 	as := store.NewContext(b.ctx, holder.Key)
-	within := store.NewKey{Type: store.Secret, Scopes: []string{"orders:read"}, AllowedCIDRs: []netip.Prefix{inside}, ExpiresAt: end}
+	within := store.NewKey{Type: store.Secret, Scopes: []string{"orders:read"}, AllowedCIDRs: []netip.Prefix{inside}, RateLimit: tenAMinute, ExpiresAt: end}
 	more := map[string]func(*store.NewKey){
 		"all scopes":     func(n *store.NewKey) { n.Scopes = nil },
 		"another scope":  func(n *store.NewKey) { n.Scopes = append(slices.Clone(n.Scopes), "orders:write") },
@@ -505,10 +505,21 @@ func TestNoKeyHandsOutMoreThanItHas(t *testing.T) {
 		"wider networks": func(n *store.NewKey) { n.AllowedCIDRs = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")} },
 		"no end":         func(n *store.NewKey) { n.ExpiresAt = time.Time{} },
 		"a later end":    func(n *store.NewKey) { n.ExpiresAt = end.Add(time.Millisecond) },
+		"no rate limit":  func(n *store.NewKey) { n.RateLimit = store.RateLimit{} },
+		"more requests":  func(n *store.NewKey) { n.RateLimit.Requests++ },
+		"more at once":   func(n *store.NewKey) { n.RateLimit = store.RateLimit{Requests: 20, Window: 2 * time.Minute} },
+		"a faster pace":  func(n *store.NewKey) { n.RateLimit = store.RateLimit{Requests: 5, Window: 29 * time.Second} },
 		"a channel":      func(n *store.NewKey) { n.Type, n.SalesChannelIDs = store.Publishable, []string{"sc_1"} },
 	}
 	if _, err := b.keys.Create(as, within); err != nil {
 		t.Errorf("what it has: %v", err)
+	}
+	for _, less := range []store.RateLimit{{Requests: 1, Window: time.Minute}, {Requests: 5, Window: 30 * time.Second}, {Requests: 10, Window: time.Hour}} {
+		n := within
+		n.RateLimit = less
+		if _, err := b.keys.Create(as, n); err != nil {
+			t.Errorf("%+v: %v", less, err)
+		}
 	}
 	for name, widen := range more {
 		n := within
@@ -527,13 +538,13 @@ func TestNoKeyHandsOutMoreThanItHas(t *testing.T) {
 			continue
 		}
 		weak := b.create(within)
-		if _, err := b.keys.Update(as, weak.Key.ID, store.Patch{Scopes: &n.Scopes, AllowedCIDRs: &n.AllowedCIDRs, ExpiresAt: &n.ExpiresAt}); !errors.Is(err, store.ErrForbidden) {
+		if _, err := b.keys.Update(as, weak.Key.ID, store.Patch{Scopes: &n.Scopes, AllowedCIDRs: &n.AllowedCIDRs, RateLimit: &n.RateLimit, ExpiresAt: &n.ExpiresAt}); !errors.Is(err, store.ErrForbidden) {
 			t.Errorf("Update to %s: %v", name, err)
 		}
 		if key, _ := b.keys.Get(b.ctx, weak.Key.ID); key.Version != 1 {
 			t.Errorf("Update to %s left %+v", name, key)
 		}
-		if _, err := b.keys.Update(store.WithActor(as, "user_1"), weak.Key.ID, store.Patch{Scopes: &n.Scopes, AllowedCIDRs: &n.AllowedCIDRs, ExpiresAt: &n.ExpiresAt}); err != nil {
+		if _, err := b.keys.Update(store.WithActor(as, "user_1"), weak.Key.ID, store.Patch{Scopes: &n.Scopes, AllowedCIDRs: &n.AllowedCIDRs, RateLimit: &n.RateLimit, ExpiresAt: &n.ExpiresAt}); err != nil {
 			t.Errorf("an actor is not bound: Update to %s: %v", name, err)
 		}
 	}

@@ -41,7 +41,11 @@ func (u *uses) note(r *Record, now time.Time) {
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.closed || len(u.waiting) >= maxUses {
+	if u.closed {
+		return
+	}
+	if len(u.waiting) >= maxUses {
+		u.keys.count.usesLost.Add(1)
 		return
 	}
 	if now = toMillis(now); now.After(u.waiting[r.Key.ID]) {
@@ -88,6 +92,7 @@ func (u *uses) flush(ctx context.Context) error {
 			for _, use := range list {
 				delete(batch, use.KeyID)
 			}
+			u.keys.count.usesWritten.Add(uint64(len(list)))
 		}
 		list = list[:0]
 	}
@@ -101,6 +106,9 @@ func (u *uses) flush(ctx context.Context) error {
 	if failed == nil {
 		write()
 	}
+	if failed != nil {
+		u.keys.count.flushErrors.Add(1)
+	}
 
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -111,6 +119,13 @@ func (u *uses) flush(ctx context.Context) error {
 	}
 	u.schedule()
 	return failed
+}
+
+// count returns how many uses wait.
+func (u *uses) count() int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return len(u.waiting)
 }
 
 func (u *uses) close(ctx context.Context) error {

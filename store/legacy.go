@@ -104,7 +104,7 @@ func (l *legacy) check(ctx context.Context, t Token, candidates []*Record, now t
 	}
 	found := ""
 	for _, r := range usable {
-		sum, err := scrypt.Key([]byte(t.Reveal()), []byte(r.LegacySalt), scryptN, scryptR, scryptP, scryptBytes)
+		sum, err := l.derive(ctx, t, r)
 		if err != nil {
 			return nil, fmt.Errorf("store: scrypt: %w: %w", ErrUnavailable, err)
 		}
@@ -125,6 +125,15 @@ func (l *legacy) check(ctx context.Context, t Token, candidates []*Record, now t
 	return pick(usable, found)
 }
 
+// derive computes what Medusa would keep of the token as the key r.
+func (l *legacy) derive(ctx context.Context, t Token, r *Record) ([]byte, error) {
+	_, done := Begin(ctx, l.keys.o.Observer, WorkScrypt)
+	sum, err := scrypt.Key([]byte(t.Reveal()), []byte(r.LegacySalt), scryptN, scryptR, scryptP, scryptBytes)
+	done(err)
+	l.keys.count.scrypts.Add(1)
+	return sum, err
+}
+
 // begin waits for a place among the computations, for legacyWait at most, and returns what gives it back. Of each redacted form only
 // one token at a time stands in the queue for the places: whoever floods one key keeps no other from its first use.
 func (l *legacy) begin(ctx context.Context, redacted string) (done func(), err error) {
@@ -136,6 +145,7 @@ func (l *legacy) begin(ctx context.Context, redacted string) (done func(), err e
 		case place <- struct{}{}:
 			continue
 		case <-wait.C:
+			l.keys.count.scryptsBusy.Add(1)
 			err = fmt.Errorf("store: too many imported keys are being checked at once: %w", ErrUnavailable)
 		case <-ctx.Done():
 			err = fmt.Errorf("store: waiting to check an imported key: %w: %w", ErrUnavailable, ctx.Err())
@@ -256,6 +266,7 @@ func (l *legacy) upgradeAll() {
 		}
 		l.mu.Unlock()
 		if err := l.upgrade(batch); err != nil {
+			l.keys.count.upgradesLost.Add(uint64(len(batch)))
 			l.keys.o.Logger.Warn("latchkey: imported keys could not be upgraded; their next use tries again", "keys", len(batch), "error", err)
 		}
 	}
@@ -270,7 +281,8 @@ func (l *legacy) upgrade(batch map[string]upgrade) error {
 	for id := range batch {
 		ids = append(ids, id)
 	}
-	return k.change(ctx, "upgrade imported keys", func(tx Tx) error {
+	upgraded := uint64(0)
+	err := k.change(ctx, "upgrade imported keys", func(tx Tx) error {
 		found, err := k.find(ctx, tx, Filter{IDs: ids})
 		if err != nil {
 			return err
@@ -284,9 +296,14 @@ func (l *legacy) upgrade(batch map[string]upgrade) error {
 			if err := k.save(ctx, tx, r, Upgraded, k.now(), nil); err != nil {
 				return err
 			}
+			upgraded++
 		}
 		return nil
 	})
+	if err == nil {
+		k.count.upgraded.Add(upgraded)
+	}
+	return err
 }
 
 // close waits for an upgrade under way, until ctx is done.

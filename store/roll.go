@@ -68,6 +68,7 @@ func (k *Keys) successor(old *Record, now time.Time) (*Record, Token, error) {
 		AllowedCIDRs: from.AllowedCIDRs, RateLimit: from.RateLimit, ExpiresAt: from.ExpiresAt,
 		CreatedBy: from.CreatedBy, CreatedAt: now, UpdatedAt: now, RolledFrom: from.ID, Version: 1,
 	}}
+	k.capLifetime(&next.Key, now)
 	k.giveToken(next, token)
 	return next, token, nil
 }

@@ -89,14 +89,20 @@ func (k *Keys) patch(ctx context.Context, tx Tx, r *Record, p Patch) error {
 		key.ExpiresAt = *p.ExpiresAt
 	}
 	if powers {
-		if err := k.settle(key, now); err != nil {
+		normalize(key)
+	}
+	if p.ExpiresAt != nil { // keys from before MaxLifetime was set are left alone until their expiry is
+		if err := k.checkLifetime(key); err != nil {
 			return err
 		}
+	}
+	if err := checkAttributes(key); err != nil {
+		return err
+	}
+	if powers {
 		if err := principal(ctx).holder.mayGrant(key); err != nil {
 			return err
 		}
-	} else if err := checkAttributes(key); err != nil {
-		return err
 	}
 	if key.Type == Secret && before.Check(now) != nil && key.Check(now) == nil { // brought back to life
 		if err := k.checkNewSecrets(ctx, tx, 1, now); err != nil {

@@ -174,7 +174,7 @@ func (p *pair) changed(do func()) {
 
 // TestEveryVerbIsSeenEverywhere walks the verbs of store.Keys. One that is new fails here until it is said what it does.
 func TestEveryVerbIsSeenEverywhere(t *testing.T) {
-	reads := strings.Fields("Authenticate Verify Close Now Get List ListAndCount Events Revocable")
+	reads := strings.Fields("Authenticate Verify Close Now Get List ListAndCount Events Revocable PepperCounts Limiter")
 	// They write, but nothing that an answer to a request depends on.
 	aside := strings.Fields("PruneEvents")
 	title := "new title"
@@ -265,6 +265,10 @@ func TestEveryVerbIsSeenEverywhere(t *testing.T) {
 		}),
 		"RevokeAll": revoking(func(p *pair, made store.Made) error {
 			_, err := p.a.RevokeAll(p.ctx, one(made), time.Now())
+			return err
+		}),
+		"ReportLeaks": revoking(func(p *pair, made store.Made) error {
+			_, err := p.a.ReportLeaks(p.ctx, []store.Leak{{Token: made.Token.Reveal()}})
 			return err
 		}),
 		"RevokeIn": func(p *pair) {

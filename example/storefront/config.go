@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -22,8 +24,10 @@ type config struct {
 	reseal       resealing
 	adminKey     string // "": one is minted and printed
 	medusa       bool
+	maxFailures  store.RateLimit // zero: failed authentications are not limited
 	storeOrigins []string
 	adminOrigins []string
+	drainDelay   time.Duration // between the signal to stop and the end of listening
 }
 
 // resealing is what to do at start with keys whose proof was not made with the current pepper.
@@ -47,8 +51,10 @@ func readConfig(getenv func(string) string) (config, error) {
 		reseal:       read(&r, "LATCHKEY_RESEAL", parseResealing),
 		adminKey:     read(&r, "ADMIN_KEY", parseAdminKey),
 		medusa:       read(&r, "MEDUSA_COMPAT", parseSwitch),
+		maxFailures:  read(&r, "MAX_FAILURES", parseFailures),
 		storeOrigins: read(&r, "STORE_CORS", parseOrigins),
 		adminOrigins: read(&r, "ADMIN_CORS", parseOrigins),
+		drainDelay:   read(&r, "DRAIN_DELAY", parseDelay),
 	}
 	if r.err == nil && c.reseal != resealNothing && c.sealer == nil {
 		r.err = errors.New("LATCHKEY_RESEAL needs LATCHKEY_PEPPERS")
@@ -97,6 +103,30 @@ func parseSwitch(s string) (bool, error) {
 		return true, nil
 	}
 	return false, errors.New(`must be "1" or "0"`)
+}
+
+// parseFailures reads how many failed authentications an address may make in a minute; "" is any number.
+func parseFailures(s string) (store.RateLimit, error) {
+	if s == "" {
+		return store.RateLimit{}, nil
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 1 {
+		return store.RateLimit{}, errors.New("must be a whole number, at least 1: how many failed authentications an address may make in a minute")
+	}
+	return store.RateLimit{Requests: n, Window: time.Minute}, nil
+}
+
+// parseDelay reads how long to go on answering after the signal to stop; "" is not at all.
+func parseDelay(s string) (time.Duration, error) {
+	if s == "" {
+		return 0, nil
+	}
+	d, err := time.ParseDuration(s)
+	if err != nil || d < 0 || d > 10*time.Minute {
+		return 0, errors.New("must be a time between 0s and 10m, like 5s")
+	}
+	return d, nil
 }
 
 // parseOrigins reads a list of origins as browsers send them: scheme://host[:port] and nothing after.

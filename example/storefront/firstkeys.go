@@ -36,7 +36,8 @@ func makeFirstKeys(ctx context.Context, o store.Options, keys store.Store, withS
 // answer does not become yes again.
 type onlyFirst struct{ store.Store }
 
-var errNotFirst = errors.New("keys have been made before")
+// errNotFirst is a refusal and no fault: metrics tell it as one.
+var errNotFirst = store.Errorf(store.ErrNotAllowed, "keys have been made before")
 
 func (s onlyFirst) Change(ctx context.Context, actor store.Actor, fn func(store.Tx) error) (store.Change, error) {
 	return s.Store.Change(ctx, actor, func(tx store.Tx) error {

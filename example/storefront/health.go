@@ -2,84 +2,80 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"github.com/latchkey-go/latchkey/cache"
 )
 
-// healthz says that the process runs and answers: restart it when it does not.
+// healthz says that the process runs and answers: restart it when it does not. Whatever else is broken, a restart would not mend it.
 func (a *app) healthz(c echo.Context) error {
 	return answer(c, http.StatusOK, map[string]string{"status": "ok"})
 }
 
-// readyz says whether requests should be sent here: the database answers, is migrated and has what the program needs. Redis is told
-// of but not asked for, since the program works without.
+// probeTime bounds what readyz waits for. Kubernetes gives a probe one second.
+const probeTime = 400 * time.Millisecond
+
+// state is what readyz tells.
+type state struct {
+	Status    string `json:"status"`
+	Database  string `json:"database"`
+	Prepared  bool   `json:"prepared"`
+	FeedAge   int64  `json:"feed_age_ms"` // since the cache last heard what has changed; -1: not yet
+	Redis     string `json:"redis"`
+	Listening bool   `json:"listening"` // changes elsewhere are heard of at once, through Redis
+	Members   *int   `json:"members"`   // instances that changes wait for; null: not known now
+}
+
+// readyz says whether requests should be sent here. They should when this instance can decide about keys:
+//
+//   - Without Redis it can: the memory of the process and the database are enough. It says so, and is ready.
+//   - Without the database it can as long as Redis may be believed (cache.Options.MaxStale): it is degraded, and ready. All instances lose a
+//     database at the same moment, and if all of them were unready for it, nobody would be left to let known keys in.
+//   - Before the tables are there and the change feed has been read once, and when nothing can be asked any more, it cannot.
+//   - Once it has been told to stop it is not ready, though it still answers.
+//
+// The reasons are in the log and not here: they may name hosts.
 func (a *app) readyz(c echo.Context) error {
-	ctx, cancel := context.WithTimeout(c.Request().Context(), time.Second)
+	ctx, cancel := context.WithTimeout(c.Request().Context(), probeTime)
 	defer cancel()
 	stats := a.cached.Stats()
-	state := struct {
-		Status   string `json:"status"`
-		Database string `json:"database"`
-		Prepared bool   `json:"prepared"`
-		FeedAge  int64  `json:"feed_age_ms"` // since the cache last heard what has changed; -1: not yet
-		Redis    string `json:"redis"`
-	}{"ready", "ok", a.prepared.Load(), stats.FeedAge.Milliseconds(), "none"}
+	s := state{Database: "ok", Prepared: a.prepared.Load(), FeedAge: stats.FeedAge.Milliseconds(), Redis: redisState(stats), Listening: stats.Listening}
 	if stats.FeedAge < 0 {
-		state.FeedAge = -1
+		s.FeedAge = -1
 	}
-	if stats.Redis {
-		state.Redis = "not in use"
-	}
-	if stats.RedisReady {
-		state.Redis = "in use"
+	// The cache reads from the database several times a second: while that goes well there is nothing to try.
+	if !stats.Fresh && a.rows.Ready(ctx) != nil {
+		s.Database = "unavailable"
+	} else if members, err := a.rows.Members(ctx); err == nil {
+		n := len(members)
+		s.Members = &n
 	}
 	status := http.StatusOK
-	if err := a.rows.Ready(ctx); err != nil { // the reason is in the log: it may name hosts
-		state.Database = "unavailable"
+	switch {
+	case a.draining.Load():
+		s.Status, status = "draining", http.StatusServiceUnavailable
+	case !s.Prepared, stats.FeedAge < 0:
+		s.Status, status = "starting", http.StatusServiceUnavailable
+	case s.Database == "ok":
+		s.Status = "ready"
+	case stats.Stale:
+		s.Status = "degraded"
+	default:
+		s.Status, status = "unavailable", http.StatusServiceUnavailable
 	}
-	if state.Database != "ok" || !state.Prepared {
-		state.Status, status = "unavailable", http.StatusServiceUnavailable
-	}
-	return answer(c, status, state)
+	return answer(c, status, s)
 }
 
-// metrics answers in Prometheus's text format.
-func (a *app) metrics(c echo.Context) error {
-	s := a.cached.Stats()
-	var b strings.Builder
-	metric := func(name, kind, help string, value any) {
-		fmt.Fprintf(&b, "# HELP latchkey_cache_%[1]s %[2]s\n# TYPE latchkey_cache_%[1]s %[3]s\nlatchkey_cache_%[1]s %[4]v\n", name, help, kind, value)
+func redisState(stats cache.Stats) string {
+	switch {
+	case !stats.Redis:
+		return "none"
+	case stats.RedisReady:
+		return "in use"
+	default:
+		return "not in use"
 	}
-	counter := func(name, help string, n uint64) { metric(name+"_total", "counter", help, n) }
-	gauge := func(name, help string, n any) { metric(name, "gauge", help, n) }
-
-	counter("hits", "Lookups answered from the memory of the process.", s.Hits)
-	counter("unknown_hits", "Lookups of tokens remembered as unknown.", s.UnknownHits)
-	counter("redis_hits", "Lookups answered from Redis.", s.RedisHits)
-	counter("redis_misses", "Lookups that Redis could not answer.", s.RedisMisses)
-	counter("redis_errors", "Redis commands that failed or took too long.", s.RedisErrors)
-	counter("redis_forged", "Entries in Redis that were forged or altered.", s.RedisForged)
-	counter("fills", "Records written to Redis.", s.Fills)
-	counter("store_lookups", "Lookups that asked the database.", s.StoreLookups)
-	counter("store_errors", "Lookups that the database did not answer.", s.StoreErrors)
-	counter("stale_lookups", "Lookups while the change feed was out of reach.", s.StaleLookups)
-	counter("polls", "Reads of the change feed.", s.Polls)
-	counter("poll_errors", "Reads of the change feed that failed.", s.PollErrors)
-	counter("breaker_opened", "Times that Redis was given up for a while.", s.Opened)
-	gauge("keys", "Records in the memory of the process.", s.Keys)
-	gauge("unknown", "Unknown tokens remembered.", s.Unknown)
-	gauge("feed_age_seconds", "Time since the change feed was last read; negative before the first time.", s.FeedAge.Seconds())
-	gauge("redis_ready", "1 while Redis is in use.", number(s.RedisReady))
-	return c.Blob(http.StatusOK, "text/plain; version=0.0.4; charset=utf-8", []byte(b.String()))
-}
-
-func number(yes bool) int {
-	if yes {
-		return 1
-	}
-	return 0
 }

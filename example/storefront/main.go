@@ -26,6 +26,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/latchkey-go/latchkey/cache"
+	"github.com/latchkey-go/latchkey/middleware/ratelimit"
 	"github.com/latchkey-go/latchkey/store"
 	"github.com/latchkey-go/latchkey/store/dburl"
 )
@@ -46,12 +47,15 @@ type app struct {
 	stdout io.Writer
 	base   string // the address that the program answers at, for the commands it prints
 
-	rows   dburl.Store  // keys in the database
-	cached *cache.Cache // the same, with a cache in front
-	keys   *store.Keys  // what can be done with them
-	shop   *shop
+	rows    dburl.Store  // keys in the database
+	cached  *cache.Cache // the same, with a cache in front
+	keys    *store.Keys  // what can be done with them
+	limits  *ratelimit.Limiter
+	metrics *metrics
+	shop    *shop
 
 	prepared atomic.Bool // set once setUp is done
+	draining atomic.Bool // set when the program has been told to stop
 	doubtful bool        // see makeFirstKeys
 }
 
@@ -74,6 +78,9 @@ func run(ctx context.Context, getenv func(string) string, stdout, stderr io.Writ
 		return err
 	}
 	a.shop = &shop{db: db, lock: schemaLock(config.database)}
+	if a.metrics, err = newMetrics(a.log); err != nil {
+		return err
+	}
 
 	var rdb redis.UniversalClient
 	if config.redis != nil {
@@ -81,10 +88,17 @@ func run(ctx context.Context, getenv func(string) string, stdout, stderr io.Writ
 		rdb = redis.NewUniversalClient(config.redis)
 		defer rdb.Close()
 	}
-	if a.cached, err = (cache.Options{Sealer: config.sealer, Logger: a.log}).New(a.rows, rdb); err != nil {
+	observer := a.metrics.all
+	if a.cached, err = (cache.Options{Sealer: config.sealer, Observer: observer, Logger: a.log}).New(store.Observed(a.rows, observer), rdb); err != nil {
 		return err
 	}
 	if a.keys, err = a.policies().New(a.cached); err != nil {
+		return err
+	}
+	if a.limits, err = (ratelimit.Options{Logger: a.log}).New(rdb); err != nil {
+		return err
+	}
+	if err = observer.Watch(a.keys, a.cached, a.limits); err != nil {
 		return err
 	}
 	return a.serve(ctx)
@@ -92,14 +106,8 @@ func run(ctx context.Context, getenv func(string) string, stdout, stderr io.Writ
 
 // policies are the rules for keys, the same for everything in this program that makes some.
 func (a *app) policies() store.Options {
-	return store.Options{Sealer: a.config.sealer, Logger: a.log}
+	return store.Options{Sealer: a.config.sealer, Observer: a.metrics.all, Logger: a.log}
 }
-
-// How long open requests may take after the signal to stop, and how long the writing of last-used times after them.
-const (
-	drainTime = 10 * time.Second
-	flushTime = 5 * time.Second
-)
 
 func (a *app) serve(ctx context.Context) error {
 	routes, err := a.routes()
@@ -136,27 +144,13 @@ func (a *app) serve(ctx context.Context) error {
 	select {
 	case err = <-failed:
 	case <-ctx.Done():
+		err = a.drain(server, failed)
 		a.log.Info("stopping")
 	}
 	cancel()
 	settingUp.Wait()
 	a.stop(server)
 	return err
-}
-
-// stop lets open requests end, then writes what is still in memory.
-func (a *app) stop(server *http.Server) {
-	drain, cancel := context.WithTimeout(context.Background(), drainTime)
-	defer cancel()
-	if err := server.Shutdown(drain); err != nil {
-		a.log.Warn("some requests did not end in time", "error", err)
-		_ = server.Close()
-	}
-	flush, cancel := context.WithTimeout(context.Background(), flushTime)
-	defer cancel()
-	if err := a.keys.Close(flush); err != nil {
-		a.log.Warn("the last uses of some keys have not been written", "error", err)
-	}
 }
 
 // reachable is the address to be printed: a listener on all interfaces is reached on this machine, too.

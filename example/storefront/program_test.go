@@ -104,12 +104,17 @@ func (p *program) exit() int {
 	return p.cmd.ProcessState.ExitCode()
 }
 
+func (p *program) signal(s os.Signal) {
+	p.t.Helper()
+	if err := p.cmd.Process.Signal(s); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
 // stop ends the program as an operator does.
 func (p *program) stop() {
 	p.t.Helper()
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		p.t.Fatal(err)
-	}
+	p.signal(syscall.SIGTERM)
 	if status := p.exit(); status != 0 {
 		p.t.Fatalf("exit status %d after SIGTERM, want 0", status)
 	}
@@ -129,6 +134,7 @@ type reply struct {
 	status int
 	header http.Header
 	body   string
+	closed bool // the connection was, after it
 }
 
 // field returns the value at a path of names in the answer's JSON.
@@ -181,7 +187,7 @@ func send(t *testing.T, r *http.Request) reply {
 	if err != nil && !errors.Is(err, io.EOF) {
 		t.Fatal(err)
 	}
-	return reply{answer.StatusCode, answer.Header, string(body)}
+	return reply{answer.StatusCode, answer.Header, string(body), answer.Close}
 }
 
 // expect fails the test when the answer is another.

@@ -38,7 +38,7 @@ func redisHits(t *testing.T, url string) {
 		other.get("/store/products", publishableKey(pk)).expect(t, 200)
 		metrics := other.get("/metrics").expect(t, 200).body
 		other.stop()
-		return strings.Contains(metrics, "\nlatchkey_cache_redis_hits_total 1\n")
+		return strings.Contains(metrics, "\nlatchkey_cache_lookups_total{layer=\"redis\"} 1\n")
 	})
 	p.stop()
 }

@@ -21,9 +21,9 @@ func (a *app) routes() (*echo.Echo, error) {
 	e.Pre(middleware.RemoveTrailingSlash())
 	e.Use(middleware.RequestID(), a.logRequests(), middleware.Recover(), middleware.ContextTimeout(10*time.Second))
 
-	e.GET("/healthz", a.healthz)
-	e.GET("/readyz", a.readyz)
-	e.GET("/metrics", a.metrics)
+	e.GET(healthPath, a.healthz)
+	e.GET(readyPath, a.readyz)
+	e.GET(metricsPath, echo.WrapHandler(a.metrics.handler))
 
 	exists := routesOf(e)
 
@@ -50,9 +50,18 @@ func (a *app) routes() (*echo.Echo, error) {
 	return e, admin.Config{SalesChannels: a.shop, Logger: a.log}.Mount(staff, a.keys, secret)
 }
 
+// Where machines ask, and not people.
+const (
+	healthPath  = "/healthz"
+	readyPath   = "/readyz"
+	metricsPath = "/metrics"
+)
+
+func isProbe(path string) bool { return path == healthPath || path == readyPath || path == metricsPath }
+
 // guard lets in keys of one type. Behind it follows what is the same for all routes.
 func (a *app) guard(accepted store.Type, exists routeTest) echo.MiddlewareFunc {
-	config := keyauth.Config{Keys: a.keys, Types: []store.Type{accepted}, Logger: a.log}
+	config := keyauth.Config{Keys: a.keys, Types: []store.Type{accepted}, Limiter: a.limits, MaxFailures: a.config.maxFailures, Logger: a.log}
 	if a.config.medusa {
 		config.Errors = keyauth.MedusaErrors
 		config.Extractors = medusaHeader(accepted)
@@ -96,7 +105,10 @@ func (a *app) logRequests() echo.MiddlewareFunc {
 				attrs = append(attrs, slog.String("key_id", key.ID))
 			}
 			level := slog.LevelInfo
-			if v.Status >= http.StatusInternalServerError {
+			switch {
+			case isProbe(v.URIPath): // several a second, and what they find is in metrics
+				level = slog.LevelDebug
+			case v.Status >= http.StatusInternalServerError:
 				level = slog.LevelError
 				attrs = append(attrs, slog.Any("error", v.Error))
 			}

@@ -78,7 +78,7 @@ func TestShop(t *testing.T) {
 			t.Run("metrics and health", func(t *testing.T) {
 				p.get("/healthz").expect(t, 200, `{"status":"ok"}`)
 				p.get("/readyz").expect(t, 200, `"status":"ready"`, `"redis":"none"`)
-				p.get("/metrics").expect(t, 200, "# TYPE latchkey_cache_hits_total counter\n", "\nlatchkey_cache_keys ")
+				p.get("/metrics").expect(t, 200, "# TYPE latchkey_cache_lookups_total counter\n", "\nlatchkey_cache_entries{kind=\"key\"} ")
 			})
 			p.stop()
 		})

@@ -94,7 +94,11 @@ func TestBadConfigurationIsOneLineAndExitStatusOne(t *testing.T) {
 		{"ADMIN_KEY=" + mint(t, store.Publishable), "ADMIN_KEY"},
 		{"MEDUSA_COMPAT=yes", "MEDUSA_COMPAT"},
 		{"STORE_CORS=*", "STORE_CORS"},
+		{"MAX_FAILURES=0", "MAX_FAILURES"},
+		{"MAX_FAILURES=many", "MAX_FAILURES"},
 		{"ADMIN_CORS=https://shop.example/", "ADMIN_CORS"},
+		{"DRAIN_DELAY=5", "DRAIN_DELAY"},
+		{"DRAIN_DELAY=-1s", "DRAIN_DELAY"},
 		{"ADDR=127.0.0.1:http:1", "listen"},
 	} {
 		t.Run(c.env, func(t *testing.T) {
@@ -222,7 +226,7 @@ func TestAdminKeyIsImportedOnceAndDoesNotComeBack(t *testing.T) {
 	}
 }
 
-func TestPeppers(t *testing.T) {
+func TestRequirement04Peppers(t *testing.T) {
 	const first, second = "LATCHKEY_PEPPERS=kV0Yw3mQy8cT1pZr5sXa7bNd9fHj2lGe", "kV0Yw3mQy8cT1pZr5sXa7bNd9fHj2lGf"
 	dir := t.TempDir()
 	p := start(t, dir)

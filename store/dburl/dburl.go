@@ -29,6 +29,7 @@ import (
 
 // Database is a database that has been named and not yet been connected to. Make it with Parse.
 type Database struct {
+	file     string          // of SQLite
 	sqlite   string          // DSN
 	postgres *pgx.ConnConfig // nil: SQLite
 }
@@ -57,7 +58,7 @@ func parseSQLite(path string) (Database, error) {
 		return Database{}, errors.New("must name a file: sqlite:PATH")
 	}
 	// WAL lets readers and the one writer work at once; busy_timeout makes writers wait for each other instead of failing.
-	return Database{sqlite: "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + url.Values{
+	return Database{file: path, sqlite: "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + url.Values{
 		"_pragma": {"busy_timeout(5000)", "journal_mode(WAL)", "foreign_keys(1)"},
 	}.Encode()}, nil
 }
@@ -79,6 +80,9 @@ func parsePostgres(dsn string) (Database, error) {
 
 // IsPostgres reports whether the URL named a PostgreSQL database.
 func (d Database) IsPostgres() bool { return d.postgres != nil }
+
+// File returns the path of an SQLite file, which Open makes when it is missing, or "" for PostgreSQL.
+func (d Database) File() string { return d.file }
 
 // Connect returns a pool. Nothing has to be reachable yet.
 func (d Database) Connect() (*sql.DB, error) {

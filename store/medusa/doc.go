@@ -4,5 +4,5 @@
 //
 //	summary, err := medusa.Import(ctx, medusaDB, keys, medusa.Options{DryRun: true})
 //
-// The command store/medusa/cmd/import does the same from the shell.
+// From the shell: go run ./admin/cmd/latchkey import.
 package medusa

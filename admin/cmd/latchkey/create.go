@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"net/netip"
+
+	"github.com/latchkey-go/latchkey/store"
+)
+
+func createCommand() command {
+	return command{
+		name: "create", short: "make a key and show its token, once",
+		long: `Makes a key and prints it with its token to standard output, the only time that the token of a secret key is shown (with -o json: the
+member "token"). Bounds on keys that your program sets in store.Options (MaxLifetime, MaxActiveSecrets) are its own and not known here.
+
+  latchkey create -type secret -title ERP -scope orders:read -scope orders:write -expires-in 90d
+  latchkey create -type publishable -title "Web shop" -channel sc_default`,
+		flags: func(p *program, flags *flag.FlagSet) func(context.Context, []string) error {
+			c := &creation{access: p.minting(flags), output: p.output(flags), scopes: texts(), channels: texts(), networks: networks(), metadata: pairs()}
+			c.makesFile = true
+			c.typ.allowed = []string{string(store.Secret), string(store.Publishable)}
+			flags.Var(&c.typ, "type", "`TYPE` of the key, secret or publishable; required")
+			flags.StringVar(&c.title, "title", "", "a `TEXT` that says what the key is for")
+			flags.Var(c.scopes, "scope", "a `SCOPE` that it has; may be repeated (default: unrestricted)")
+			flags.Var(c.channels, "channel", "`ID` of a sales channel of a publishable key; may be repeated")
+			flags.Var(c.networks, "cidr", "a `NETWORK` of clients that it may be used from; may be repeated (default: any)")
+			flags.Var(c.metadata, "metadata", "an entry, `NAME=VALUE`; may be repeated")
+			flags.Var(&c.limit, "rate", "at most so many requests in so much time, `N/TIME`: 100/1m (default: no limit)")
+			flags.Var(&c.expiresIn, "expires-in", "the `TIME` that it lives: 90d, 12h (default: for ever)")
+			flags.Var(&c.expiresAt, "expires-at", "the `MOMENT` until which it lives: 2027-01-31, 2027-01-31T12:00:00Z")
+			return c.run
+		},
+	}
+}
+
+// creation is one run of create.
+type creation struct {
+	*access
+	output *output
+
+	typ       oneOf
+	title     string
+	scopes    *several[string]
+	channels  *several[string]
+	networks  *several[netip.Prefix]
+	metadata  *several[pair]
+	limit     rate
+	expiresIn span
+	expiresAt moment
+}
+
+func (c *creation) run(ctx context.Context, args []string) error {
+	if err := none(args); err != nil {
+		return err
+	}
+	if c.typ.value == "" {
+		return usagef("-type is required: secret or publishable")
+	}
+	expires, err := ending(c.expiresIn, c.expiresAt, "expires-in", "expires-at")
+	if err != nil {
+		return err
+	}
+	in := store.NewKey{
+		Type: store.Type(c.typ.value), Title: c.title, Scopes: c.scopes.values, SalesChannelIDs: c.channels.values,
+		AllowedCIDRs: c.networks.values, RateLimit: c.limit.RateLimit, ExpiresAt: expires,
+	}
+	for _, m := range c.metadata.values {
+		if in.Metadata == nil {
+			in.Metadata = make(map[string]string)
+		}
+		in.Metadata[m.name] = m.value
+	}
+	s, ctx, err := c.open(ctx, true)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	ctx, cancel, err := uninterrupted(ctx)
+	if err != nil {
+		return err
+	}
+	defer cancel()
+	made, err := s.keys.Create(ctx, in)
+	if err != nil {
+		return explain(err, "look for the key with list, and revoke it: its token is lost")
+	}
+	return c.output.showMade(made)
+}

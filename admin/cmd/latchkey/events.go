@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/latchkey-go/latchkey/store"
+)
+
+func eventsCommand() command {
+	return command{
+		name: "events", short: "show the audit log",
+		long: `Shows the audit log, oldest first: who changed which key, when and how. With -o json it prints an array.
+
+  latchkey events -key apk_01M82NJBTYECRRGD8R7R7012W4
+  latchkey events -kind revoked -since 7d`,
+		flags: func(p *program, flags *flag.FlagSet) func(context.Context, []string) error {
+			l := &eventLog{access: p.reading(flags), output: p.output(flags)}
+			flags.StringVar(&l.key, "key", "", "only events of the key with this `ID`")
+			flags.StringVar(&l.kind, "kind", "", "only events of this `KIND`: created, updated, revoked, rolled, deleted, linked, imported, upgraded, resealed")
+			flags.Var(&l.since, "since", "only events of the last `TIME`: 24h, 7d")
+			flags.Int64Var(&l.after, "after", 0, "continue behind the event with this `NUMBER`")
+			flags.IntVar(&l.limit, "limit", 100, "at most `N`; 0 for all")
+			return l.run
+		},
+	}
+}
+
+// eventLog is one run of events.
+type eventLog struct {
+	*access
+	output    *output
+	key, kind string
+	since     span
+	after     int64
+	limit     int
+}
+
+// eventView is an event as it is shown.
+type eventView struct {
+	ID        int64             `json:"id"`
+	At        *string           `json:"at"`
+	Kind      string            `json:"kind"`
+	KeyID     string            `json:"key_id"`
+	Version   int64             `json:"version"`
+	Actor     string            `json:"actor"`
+	RequestID string            `json:"request_id"`
+	Details   map[string]string `json:"details"`
+}
+
+func (l *eventLog) run(ctx context.Context, args []string) error {
+	if err := none(args); err != nil {
+		return err
+	}
+	if l.limit < 0 {
+		return usagef("-limit is negative")
+	}
+	s, ctx, err := l.open(ctx, false)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	events, more, err := l.collect(ctx, s.keys)
+	if err != nil {
+		return err
+	}
+	shown := make([]eventView, len(events))
+	for i, e := range events {
+		shown[i] = eventView{e.ID, timeOrNull(e.At), string(e.Kind), e.KeyID, e.Version, e.Actor, e.RequestID, e.Details}
+	}
+	if err := l.output.write(shown, func() [][]string { return eventRows(events) }); err != nil {
+		return err
+	}
+	if more {
+		fmt.Fprintf(l.stderr, "There are more: -after %d\n", events[len(events)-1].ID)
+	}
+	return nil
+}
+
+// collect reads page by page until there are enough events, and says whether there are more.
+func (l *eventLog) collect(ctx context.Context, keys *store.Keys) (found []store.Event, more bool, err error) {
+	var from time.Time
+	if l.since.given {
+		from = time.Now().Add(-l.since.length)
+	}
+	q := store.EventQuery{KeyID: l.key, Kind: store.Kind(l.kind), After: l.after}
+	err = eachEvent(ctx, keys, q, func(e store.Event) bool {
+		if e.At.Before(from) {
+			return true
+		}
+		if l.limit > 0 && len(found) == l.limit {
+			more = true
+			return false
+		}
+		found = append(found, e)
+		return true
+	})
+	return found, more, err
+}
+
+// eachEvent calls fn with the events that q selects, oldest first, until it returns false. It reads them page by page.
+func eachEvent(ctx context.Context, keys *store.Keys, q store.EventQuery, fn func(store.Event) bool) error {
+	for q.Limit = 1000; ; {
+		page, err := keys.Events(ctx, q)
+		if err != nil {
+			return err
+		}
+		for _, e := range page {
+			q.After = e.ID
+			if !fn(e) {
+				return nil
+			}
+		}
+		if len(page) < q.Limit {
+			return nil
+		}
+	}
+}
+
+func eventRows(events []store.Event) [][]string {
+	rows := [][]string{{"NUMBER", "TIME", "KIND", "KEY", "ACTOR", "DETAILS"}}
+	for _, e := range events {
+		var details []string
+		for _, name := range slices.Sorted(maps.Keys(e.Details)) {
+			details = append(details, name+"="+e.Details[name])
+		}
+		rows = append(rows, []string{
+			strconv.FormatInt(e.ID, 10), timeOr(e.At, "-"), string(e.Kind), dash(e.KeyID), dash(e.Actor), shortened(strings.Join(details, " ")),
+		})
+	}
+	return rows
+}
+
+func dash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}

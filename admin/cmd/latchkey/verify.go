@@ -1,0 +1,110 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/latchkey-go/latchkey/store"
+)
+
+func verifyCommand() command {
+	return command{
+		name: "verify", args: "[FILE]", short: "tell whose a token is, and whether it may be used",
+		long: `Reads a token from the first line of a file, or of standard input, and says whose it is, if it may be used now; else why not, with
+exit status 1. It does not count as a use of the key.
+
+The token is no argument on purpose: everybody on the machine can read arguments in the list of processes, and shells keep them.
+
+  latchkey verify < token.txt
+  pbpaste | latchkey verify -o json`,
+		flags: func(p *program, flags *flag.FlagSet) func(context.Context, []string) error {
+			// The first use of an imported key gives it its lookup id, which is a change.
+			access, output := p.changing(flags), p.output(flags)
+			return func(ctx context.Context, args []string) error {
+				if len(args) > 1 {
+					return usagef("want one file, or none to read standard input; got %d arguments", len(args))
+				}
+				token, err := p.readToken(args)
+				if err != nil {
+					return err
+				}
+				s, ctx, err := access.open(ctx, true)
+				if err != nil {
+					return err
+				}
+				defer s.close()
+				key, err := s.keys.Verify(ctx, token)
+				if err != nil && !errors.Is(err, store.ErrUnauthenticated) {
+					return err
+				}
+				return output.verdict(key, err)
+			}
+		},
+	}
+}
+
+// readToken reads the first line of the file that is named, or of standard input.
+func (p *program) readToken(args []string) (string, error) {
+	in := p.stdin
+	if len(args) == 1 && args[0] != "-" {
+		file, err := os.Open(args[0])
+		if err != nil {
+			return "", usageError{err}
+		}
+		defer file.Close()
+		in = file
+	} else if f, ok := in.(*os.File); ok && isTerminal(f) {
+		fmt.Fprint(p.stderr, "token (it will show here): ")
+	}
+	line, err := bufio.NewReader(io.LimitReader(in, 4096)).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return "", fmt.Errorf("reading the token: %w", err)
+	}
+	token := strings.TrimSpace(line)
+	if token == "" {
+		return "", usagef("there is no token on the first line of what was read")
+	}
+	return token, nil
+}
+
+func isTerminal(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0 && info.Mode()&os.ModeDevice != 0
+}
+
+// verdictView is what verify prints as JSON.
+type verdictView struct {
+	IsAuthenticated bool     `json:"is_authenticated"`
+	Reason          string   `json:"reason,omitempty"` // why not
+	Key             *keyView `json:"api_key,omitempty"`
+}
+
+// verdict writes whose the token is, or, with an error, that it is not accepted. The reason is told: who can read the database may know.
+func (o *output) verdict(key *store.Key, refused error) error {
+	now := time.Now()
+	if refused != nil {
+		reason := reasonFor(refused)
+		if err := o.write(verdictView{Reason: reason}, func() [][]string { return [][]string{{"refused", reason}} }); err != nil {
+			return err
+		}
+		return fmt.Errorf("the token is not accepted: %s", reason)
+	}
+	v := view(key, now)
+	return o.write(verdictView{IsAuthenticated: true, Key: &v}, func() [][]string { return fieldRows(key, "", now) })
+}
+
+func reasonFor(err error) string {
+	for _, reason := range []error{store.ErrMalformed, store.ErrUnknownToken, store.ErrRevoked, store.ErrExpired, store.ErrForged} {
+		if errors.Is(err, reason) {
+			return reason.Error()
+		}
+	}
+	return store.ErrUnauthenticated.Error()
+}

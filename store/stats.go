@@ -1,0 +1,168 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"sync/atomic"
+)
+
+// Stats tells what Keys has done since it was made. Except for the waiting uses, the numbers only rise.
+type Stats struct {
+	// Calls of Authenticate, each in one of these.
+	Authenticated uint64
+	Malformed     uint64
+	Unknown       uint64
+	Revoked       uint64
+	Expired       uint64
+	Forged        uint64
+	WrongType     uint64
+	Unavailable   uint64 // could not be decided
+	Canceled      uint64 // the caller left before it was decided
+
+	// Denied is what guards turned away for other reasons, by Denial.
+	Denied [denials]uint64
+
+	Scrypts      uint64 // computations for tokens of imported Medusa keys
+	ScryptsBusy  uint64 // tokens that could not be decided because too many were being computed
+	Upgraded     uint64 // imported keys that were given their lookup ids
+	UpgradesLost uint64 // those for which that failed; their next use tries again
+
+	UsesWaiting int    // last-used times that are still to be written
+	UsesWritten uint64 // those that were
+	UsesLost    uint64 // uses that were not noted for lack of room
+	FlushErrors uint64 // flushes that failed, in whole or in part
+	Alarms      uint64 // records that were refused because their proof does not verify, wherever they were met
+}
+
+// Denial is why a guard turned a request away although nothing is wrong with its key, or without looking at one.
+type Denial int
+
+// The denials.
+const (
+	DeniedNoCredential    Denial = iota // no key was sent
+	DeniedConflict                      // two different keys were
+	DeniedAddress                       // the key may not be used from there
+	DeniedRateLimited                   // the key has made as many requests as it may
+	DeniedFailuresLimited               // too many bad keys have come from there
+	DeniedPlainHTTP
+	DeniedForeignOrigin
+	denials
+)
+
+// denialNames are the reasons as metrics name them.
+var denialNames = [denials]string{
+	"no_credential", "conflict", "address", "rate_limited", "failures_limited", "plain_http", "foreign_origin",
+}
+
+// CountDenial counts one request that a guard turned away for that reason. The guards of package middleware call it.
+func (k *Keys) CountDenial(d Denial) {
+	if d >= 0 && d < denials {
+		k.count.denied[d].Add(1)
+	}
+}
+
+// counters are the sums behind Stats. Every request raises the tally, everything else is rarer.
+type counters struct {
+	authenticated tally
+	malformed, unknown, revoked, expired, forged, wrongType, unavailable, canceled,
+	scrypts, scryptsBusy, upgraded, upgradesLost, usesWritten, usesLost, flushErrors, alarms atomic.Uint64
+	denied [denials]atomic.Uint64
+}
+
+// failed counts an authentication that ended with err.
+func (c *counters) failed(ctx context.Context, err error) {
+	var n *atomic.Uint64
+	switch {
+	case errors.Is(err, ErrMalformed): // first: it is what floods are made of
+		n = &c.malformed
+	case errors.Is(err, ErrUnavailable) && errors.Is(ctx.Err(), context.Canceled):
+		n = &c.canceled
+	case errors.Is(err, ErrUnavailable):
+		n = &c.unavailable
+	case errors.Is(err, ErrWrongType):
+		n = &c.wrongType
+	case errors.Is(err, ErrRevoked):
+		n = &c.revoked
+	case errors.Is(err, ErrExpired):
+		n = &c.expired
+	case errors.Is(err, ErrForged):
+		n = &c.forged
+	default:
+		n = &c.unknown
+	}
+	n.Add(1)
+}
+
+// Stats returns the current numbers. It is cheap, does no I/O, and may be called as often as wanted.
+func (k *Keys) Stats() Stats {
+	c := &k.count
+	s := Stats{
+		Authenticated: c.authenticated.load(),
+		Malformed:     c.malformed.Load(),
+		Unknown:       c.unknown.Load(),
+		Revoked:       c.revoked.Load(),
+		Expired:       c.expired.Load(),
+		Forged:        c.forged.Load(),
+		WrongType:     c.wrongType.Load(),
+		Unavailable:   c.unavailable.Load(),
+		Canceled:      c.canceled.Load(),
+		Scrypts:       c.scrypts.Load(),
+		ScryptsBusy:   c.scryptsBusy.Load(),
+		Upgraded:      c.upgraded.Load(),
+		UpgradesLost:  c.upgradesLost.Load(),
+		UsesWaiting:   k.uses.count(),
+		UsesWritten:   c.usesWritten.Load(),
+		UsesLost:      c.usesLost.Load(),
+		FlushErrors:   c.flushErrors.Load(),
+		Alarms:        c.alarms.Load(),
+	}
+	for d := range c.denied {
+		s.Denied[d] = c.denied[d].Load()
+	}
+	return s
+}
+
+// Metrics implements [Measured]: it is Metrics of Stats.
+func (k *Keys) Metrics() iter.Seq[Metric] { return k.Stats().Metrics() }
+
+// Metrics returns all of the numbers.
+func (s Stats) Metrics() iter.Seq[Metric] {
+	return func(yield func(Metric) bool) {
+		results := Metric{Name: "latchkey.authentications", Unit: "{authentication}", Help: "Credentials that were checked, by result.", Label: "result"}
+		for _, row := range []struct {
+			is string
+			n  uint64
+		}{
+			{"ok", s.Authenticated}, {"malformed", s.Malformed}, {"unknown", s.Unknown}, {"revoked", s.Revoked}, {"expired", s.Expired},
+			{"forged", s.Forged}, {"wrong_type", s.WrongType}, {"unavailable", s.Unavailable}, {"canceled", s.Canceled},
+		} {
+			results.Is, results.Value = row.is, float64(row.n)
+			if !yield(results) {
+				return
+			}
+		}
+		reasons := Metric{Name: "latchkey.denials", Unit: "{request}", Help: "Requests that a guard turned away for reasons other than a bad key, by reason.", Label: "reason"}
+		for d, n := range s.Denied {
+			reasons.Is, reasons.Value = denialNames[d], float64(n)
+			if !yield(reasons) {
+				return
+			}
+		}
+		for _, m := range []Metric{
+			{Name: "latchkey.forged_records", Unit: "{record}", Help: "Records in the database whose proof does not verify, each time that one was met.", Value: float64(s.Alarms)},
+			{Name: "latchkey.scrypt.computed", Unit: "{token}", Help: "Computations of scrypt for tokens of imported keys.", Value: float64(s.Scrypts)},
+			{Name: "latchkey.scrypt.refused", Unit: "{token}", Help: "Tokens of imported keys that could not be checked because too many were being.", Value: float64(s.ScryptsBusy)},
+			{Name: "latchkey.imported.upgraded", Unit: "{key}", Help: "Imported keys that were given their lookup ids after their first use.", Value: float64(s.Upgraded)},
+			{Name: "latchkey.imported.upgrades_lost", Unit: "{key}", Help: "Imported keys that could not be given their lookup ids; their next use tries again.", Value: float64(s.UpgradesLost)},
+			{Name: "latchkey.last_used.waiting", Unit: "{key}", Help: "Last-used times that are still to be written.", Kind: Gauge, Value: float64(s.UsesWaiting)},
+			{Name: "latchkey.last_used.written", Unit: "{key}", Help: "Last-used times that have been written.", Value: float64(s.UsesWritten)},
+			{Name: "latchkey.last_used.lost", Unit: "{use}", Help: "Uses that were not noted for lack of room.", Value: float64(s.UsesLost)},
+			{Name: "latchkey.last_used.flush_errors", Unit: "{flush}", Help: "Writings of last-used times that failed, in whole or in part.", Value: float64(s.FlushErrors)},
+		} {
+			if !yield(m) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,160 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/latchkey-go/latchkey/store"
+)
+
+// measures returns the metrics, by name and label.
+func measures(m store.Measured) map[string]float64 {
+	all := map[string]float64{}
+	for metric := range m.Metrics() {
+		all[metric.Name+"/"+metric.Is] = metric.Value
+	}
+	return all
+}
+
+func TestEveryAuthenticationIsCountedOnce(t *testing.T) {
+	sealer, err := store.NewSealer([]string{"0123456789abcdefghijklmnopqrstuvwxyzABCDEF"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := newBench(t, store.Options{Sealer: sealer, FlushInterval: -1})
+	good := b.create(store.NewKey{Type: store.Secret})
+	revoked := b.create(store.NewKey{Type: store.Secret})
+	if _, err := b.keys.Revoke(b.ctx, revoked.Key.ID); err != nil {
+		t.Fatal(err)
+	}
+	expired := b.create(store.NewKey{Type: store.Secret, ExpiresAt: start.Add(time.Minute)})
+	forged := b.create(store.NewKey{Type: store.Secret})
+	if _, err := b.rows.Store.Change(b.ctx, store.Actor{}, func(tx store.Tx) error {
+		found, err := tx.Find(b.ctx, store.Query{Filter: store.Filter{IDs: []string{forged.Key.ID}}})
+		if err != nil {
+			return err
+		}
+		found[0].Key.Scopes = []string{"keys:write"}
+		return tx.Update(b.ctx, found[0], store.Event{Kind: store.Updated, At: start})
+	}); err != nil {
+		t.Fatal(err)
+	}
+	b.clock.advance(time.Hour)
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	late, end := context.WithDeadline(t.Context(), time.Unix(1, 0))
+	defer end()
+
+	for _, row := range []struct {
+		name, result, token string
+		ctx                 context.Context
+		fail                error
+		types               []store.Type
+	}{
+		{"a good key", "ok", good.Token.Reveal(), t.Context(), nil, nil},
+		{"nonsense", "malformed", "sk_nonsense", t.Context(), nil, nil},
+		{"a token that no key has", "unknown", "sk_" + strings.Repeat("0123456789abcdef", 4), t.Context(), nil, nil},
+		{"a revoked key", "revoked", revoked.Token.Reveal(), t.Context(), nil, nil},
+		{"an expired key", "expired", expired.Token.Reveal(), t.Context(), nil, nil},
+		{"a forged record", "forged", forged.Token.Reveal(), t.Context(), nil, nil},
+		{"a key of another type", "wrong_type", good.Token.Reveal(), t.Context(), nil, []store.Type{store.Publishable}},
+		{"a store that is out", "unavailable", good.Token.Reveal(), t.Context(), store.ErrUnavailable, nil},
+		{"a store that fails in a way nobody knows", "unavailable", good.Token.Reveal(), t.Context(), errors.New("disk on fire"), nil},
+		{"a request whose time is over", "unavailable", good.Token.Reveal(), late, context.DeadlineExceeded, nil},
+		{"a client that has left", "canceled", good.Token.Reveal(), gone, context.Canceled, nil},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			b.rows.fail(row.fail)
+			before := measures(b.keys)
+			_, _ = b.keys.Authenticate(row.ctx, row.token, row.types...)
+			for name, n := range measures(b.keys) {
+				want := 0.0
+				if name == "latchkey.authentications/"+row.result || name == "latchkey.forged_records/" && row.result == "forged" {
+					want = 1
+				}
+				if n-before[name] != want {
+					t.Errorf("%s rose by %v, want %v", name, n-before[name], want)
+				}
+			}
+		})
+	}
+	t.Run("a question of the admin routes is no authentication", func(t *testing.T) {
+		b.rows.fail(nil)
+		before := b.keys.Stats()
+		if _, err := b.keys.Verify(t.Context(), good.Token.Reveal()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.keys.Verify(t.Context(), "sk_nonsense"); !errors.Is(err, store.ErrMalformed) {
+			t.Fatal(err)
+		}
+		if b.keys.Stats() != before {
+			t.Errorf("%+v, want %+v", b.keys.Stats(), before)
+		}
+	})
+}
+
+func TestLastUsedTimesAreCounted(t *testing.T) {
+	b := newBench(t, store.Options{})
+	made := b.create(store.NewKey{Type: store.Secret})
+	keys, err := store.Options{FlushInterval: time.Hour}.New(&unclosed{Store: b.rows})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := keys.Authenticate(t.Context(), made.Token.Reveal()); err != nil {
+		t.Fatal(err)
+	}
+	if s := keys.Stats(); s.UsesWaiting != 1 || s.UsesWritten != 0 {
+		t.Errorf("%+v, want one waiting", s)
+	}
+	b.rows.fail(store.ErrUnavailable)
+	if err := keys.Close(t.Context()); !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("Close with the store out of reach: %v", err)
+	}
+	if s := keys.Stats(); s.UsesWaiting != 1 || s.FlushErrors != 1 {
+		t.Errorf("%+v, want one waiting and an error", s)
+	}
+	b.rows.fail(nil)
+	if err := keys.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if s := keys.Stats(); s.UsesWaiting != 0 || s.UsesWritten != 1 {
+		t.Errorf("%+v, want one written", s)
+	}
+}
+
+func TestScryptIsCounted(t *testing.T) {
+	w := newWitness()
+	b := newBench(t, store.Options{Observer: w, FlushInterval: -1})
+	token := "sk_" + strings.Repeat("0123456789abcdef", 4)
+	b.imports(medusaKey(t, "apk_old", token))
+	if _, err := b.keys.Authenticate(b.ctx, token); err != nil {
+		t.Fatal(err)
+	}
+	b.upgraded("apk_old")
+	if err := b.keys.Close(t.Context()); err != nil { // the count follows the change
+		t.Fatal(err)
+	}
+	if s := b.keys.Stats(); s.Scrypts != 1 || s.Upgraded != 1 || s.UpgradesLost != 0 || s.ScryptsBusy != 0 {
+		t.Errorf("%+v, want one computation and one upgrade", s)
+	}
+	if got := w.errors(t, store.WorkScrypt); len(got) != 1 || got[0] != nil {
+		t.Errorf("scrypt ended with %v", got)
+	}
+}
+
+func TestDenialsAreCountedByReason(t *testing.T) {
+	keys := newBench(t, store.Options{}).keys
+	keys.CountDenial(store.DeniedRateLimited)
+	keys.CountDenial(-1)
+	keys.CountDenial(1000)
+	rose := 0.0
+	for _, n := range keys.Stats().Denied {
+		rose += float64(n)
+	}
+	if got := measures(keys)["latchkey.denials/rate_limited"]; got != 1 || rose != 1 {
+		t.Errorf("rate_limited %v, all %v, want 1 and 1", got, rose)
+	}
+}

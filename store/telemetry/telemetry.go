@@ -1,0 +1,201 @@
+package telemetry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/latchkey-go/latchkey/store"
+)
+
+// scope is the name of the meter and of the tracer.
+const scope = "github.com/latchkey-go/latchkey"
+
+// Telemetry is a store.Observer. Make it with New, end it with Close. Its methods may be called from many goroutines at once.
+type Telemetry struct {
+	meter  metric.Meter
+	tracer trace.Tracer
+	works  map[store.Work]*work
+
+	mu      sync.Mutex
+	watched []metric.Registration
+}
+
+var _ store.Observer = (*Telemetry)(nil)
+
+// New returns a Telemetry that uses those providers, or an error of the meter. nil is the global provider of package otel, also when that
+// is set later.
+func New(meters metric.MeterProvider, tracers trace.TracerProvider) (*Telemetry, error) {
+	if meters == nil {
+		meters = otel.GetMeterProvider()
+	}
+	if tracers == nil {
+		tracers = otel.GetTracerProvider()
+	}
+	t := &Telemetry{meter: meters.Meter(scope), tracer: tracers.Tracer(scope), works: map[store.Work]*work{}}
+	durations := map[string]metric.Float64Histogram{}
+	for _, p := range parts {
+		h, err := t.meter.Float64Histogram("latchkey."+p.name+".duration", metric.WithUnit("s"), metric.WithDescription(p.help),
+			metric.WithExplicitBucketBoundaries(p.buckets...))
+		if err != nil {
+			return nil, fmt.Errorf("telemetry: %w", err)
+		}
+		durations[p.name] = h
+	}
+	for _, w := range store.Works() {
+		part, name := w.Parts()
+		t.works[w] = newWork(durations[part], part, name)
+	}
+	return t, nil
+}
+
+// parts are the first halves of the names in package store, each with a histogram of its own. The bounds are where answers differ: is it
+// still in the budget of 50 ms, of a second; has a change been acknowledged, or did it wait for a lease.
+var parts = []struct {
+	name, help string
+	buckets    []float64
+}{
+	{"change", "How long changes of keys took, until no process answered from before them.", []float64{.002, .005, .01, .02, .05, .1, .2, .5, 1, 1.1, 1.5, 2, 5, 10}},
+	{"store", "How long calls of the database took.", []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5}},
+	{"redis", "How long calls of Redis took, for those who waited for them.", []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1}},
+	{"scrypt", "How long computing scrypt for tokens of imported keys took.", []float64{.01, .025, .05, .1, .25, .5, 1, 2.5}},
+}
+
+// work is what there is to know of a store.Work before it begins.
+type work struct {
+	span      string
+	kind      trace.SpanKind
+	alone     bool // it makes a span even when no trace has led to it
+	durations metric.Float64Histogram
+	results   [results]metric.MeasurementOption
+}
+
+func newWork(durations metric.Float64Histogram, part, name string) *work {
+	w := &work{span: "latchkey " + part + " " + name, kind: trace.SpanKindInternal, alone: part == "change", durations: durations}
+	if part == "store" || part == "redis" {
+		w.kind = trace.SpanKindClient
+	}
+	labels := []attribute.KeyValue{attribute.String(labelOf(part), name)}
+	if part == "scrypt" { // there is only one
+		labels = nil
+	}
+	for r := range w.results {
+		set := attribute.NewSet(append(labels, attribute.String("result", resultNames[r]))...)
+		w.results[r] = metric.WithAttributeSet(set)
+	}
+	return w
+}
+
+func labelOf(part string) string {
+	if part == "change" {
+		return "change"
+	}
+	return "operation"
+}
+
+// Begin implements store.Observer.
+func (t *Telemetry) Begin(ctx context.Context, name store.Work) (context.Context, func(error)) {
+	w := t.works[name]
+	if w == nil { // made by somebody else: there is no histogram for it
+		return ctx, func(error) {}
+	}
+	var span trace.Span
+	if w.alone || trace.SpanContextFromContext(ctx).IsValid() {
+		ctx, span = t.tracer.Start(ctx, w.span, trace.WithSpanKind(w.kind))
+	}
+	began := time.Now()
+	return ctx, func(err error) {
+		r := resultOf(err)
+		// The context may be over, which is nothing to the histogram; the span in it makes an exemplar.
+		w.durations.Record(context.WithoutCancel(ctx), time.Since(began).Seconds(), w.results[r])
+		if span == nil {
+			return
+		}
+		span.SetAttributes(attribute.String("latchkey.result", resultNames[r]))
+		if r.isFault() {
+			span.SetStatus(codes.Error, resultNames[r])
+		}
+		span.End()
+	}
+}
+
+// Watch exports the numbers of the sources from now on, each time that somebody collects: those of Keys, of a cache, of a limiter. Watch
+// one chain of them; of two sources with the same numbers, only one is told. Errors are those of the meter.
+func (t *Telemetry) Watch(sources ...store.Measured) error {
+	for _, source := range sources {
+		if err := t.watch(source); err != nil {
+			return fmt.Errorf("telemetry: %w", err)
+		}
+	}
+	return nil
+}
+
+func (t *Telemetry) watch(source store.Measured) error {
+	instruments := map[string]metric.Float64Observable{}
+	var all []metric.Observable
+	labels := map[[2]string]metric.MeasurementOption{}
+	for m := range source.Metrics() {
+		labels[[2]string{m.Label, m.Is}] = label(m)
+		if instruments[m.Name] != nil {
+			continue
+		}
+		instrument, err := t.instrument(m)
+		if err != nil {
+			return err
+		}
+		instruments[m.Name] = instrument
+		all = append(all, instrument)
+	}
+	registration, err := t.meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+		for m := range source.Metrics() {
+			if instrument, l := instruments[m.Name], labels[[2]string{m.Label, m.Is}]; instrument != nil && l != nil {
+				o.ObserveFloat64(instrument, m.Value, l)
+			}
+		}
+		return nil
+	}, all...)
+	if err != nil {
+		return err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.watched = append(t.watched, registration)
+	return nil
+}
+
+func (t *Telemetry) instrument(m store.Metric) (metric.Float64Observable, error) {
+	if m.Kind == store.Gauge {
+		return t.meter.Float64ObservableGauge(m.Name, metric.WithUnit(m.Unit), metric.WithDescription(m.Help))
+	}
+	return t.meter.Float64ObservableCounter(m.Name, metric.WithUnit(m.Unit), metric.WithDescription(m.Help))
+}
+
+func label(m store.Metric) metric.MeasurementOption {
+	if m.Label == "" {
+		return metric.WithAttributeSet(attribute.NewSet())
+	}
+	return metric.WithAttributeSet(attribute.NewSet(attribute.String(m.Label, m.Is)))
+}
+
+// Close stops exporting what is watched. Close the providers after it: they are the program's.
+func (t *Telemetry) Close() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var failed error
+	for _, registration := range t.watched {
+		failed = errors.Join(failed, registration.Unregister())
+	}
+	t.watched = nil
+	if failed != nil {
+		return fmt.Errorf("telemetry: close: %w", failed)
+	}
+	return nil
+}
