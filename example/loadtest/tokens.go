@@ -30,7 +30,7 @@ func (t *tokens) put(r *http.Request, k class) {
 }
 
 // strangers is how many unknown tokens are used in turn.
-const strangers = 10_000
+const strangers = 5_000
 
 // addStrangers makes the tokens that no server knows, of one type: well-formed ones of keys in a store that is thrown away, and bad ones, one
 // character of which has been changed.
