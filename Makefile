@@ -3,7 +3,7 @@
 GO        ?= go
 FUZZTIME  ?= 10s
 BENCH     ?= .
-BENCHTIME ?= 1s
+KEYS      ?= 1000000
 SOAK      ?= 10m
 SEED      ?= 0
 
@@ -12,9 +12,9 @@ SEED      ?= 0
 help: ## print this list
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile | while IFS='	' read -r target text; do printf '  make %-8s %s\n' "$$target" "$$text"; done
 
-test: servers ## what green means: vet, then all tests with the race detector, on real Redis and PostgreSQL
+test: servers ## what green means: vet, then all tests with the race detector, on real Redis and PostgreSQL, and in Chromium (.screenshots)
 	$(GO) vet ./...
-	$(GO) test -race -shuffle=on -count=1 -timeout 10m ./...
+	LATCHKEY_SCREENSHOTS='$(CURDIR)/.screenshots' $(GO) test -race -shuffle=on -count=1 -timeout 10m ./...
 
 check: ## formatting, vet, staticcheck, and a go.mod that says what is imported
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt -w these:"; echo "$$unformatted"; exit 1; fi
@@ -22,12 +22,11 @@ check: ## formatting, vet, staticcheck, and a go.mod that says what is imported
 	$(GO) tool staticcheck ./...
 	$(GO) mod tidy -diff
 
-bench: servers ## benchmarks, each beside what it is compared with (BENCH=regexp, BENCHTIME=1s)
-	@packages=$$(grep -rl --include='*_test.go' '^func Benchmark' . | xargs -n 1 dirname | sort -u); \
-	if [ -z "$$packages" ]; then echo "no benchmarks"; exit 1; fi; \
-	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem -timeout 30m $$packages
+bench: servers ## every performance target as a table, some 5 minutes (BENCH=regexp, KEYS=1000000); fails when one is missed by more than half
+	$(GO) run ./example/benchtable -only '$(BENCH)' -keys $(KEYS)
 
-soak: servers ## five instances on real servers under every fault for SOAK (10m); SEED=n repeats an order
+soak: servers ## the simulation, then five instances on real servers under every fault, each for SOAK (10m); SEED=n repeats an order
+	$(GO) test -race -count=1 -timeout 0 -v -run '^TestSimulation$$' ./cache -sim.for $(SOAK)
 	$(GO) test -count=1 -timeout 0 -v -run '^TestSoak$$' ./example/soak -soak $(SOAK) -seed $(SEED)
 
 fuzz: ## run every fuzz target for FUZZTIME (10s)
@@ -45,5 +44,5 @@ cover: servers ## test coverage over all packages, in cover.out
 vuln: ## known vulnerabilities in what is called (needs vuln.go.dev)
 	$(GO) run golang.org/x/vuln/cmd/govulncheck@v1.9.0 ./...
 
-servers: # install redis-server, PostgreSQL and Node where they are missing and apt-get can
+servers: # install redis-server, PostgreSQL, Node and Chromium where they are missing and apt-get can
 	@sh .ci/install-servers

@@ -48,7 +48,7 @@ func TestBodiesAreReadAsInSection22(t *testing.T) {
 	}
 }
 
-func TestUnreadableBodiesAreToldInTheBodyParsersOrder(t *testing.T) {
+func TestRequirement26UnreadableBodiesAreToldInTheBodyParsersOrder(t *testing.T) {
 	title := func(n int) string { // a body of n bytes
 		frame := `{"title":"","type":"secret"}`
 		return strings.Replace(frame, `""`, `"`+strings.Repeat("x", n-len(frame))+`"`, 1)
@@ -97,7 +97,7 @@ func TestUnreadableBodiesAreToldInTheBodyParsersOrder(t *testing.T) {
 	})
 }
 
-func TestABodyThatSaysItIsTooLongIsNotRead(t *testing.T) {
+func TestRequirement26ABodyThatSaysItIsTooLongIsNotRead(t *testing.T) {
 	f := open(t, admin.Config{})
 	r := httptest.NewRequest("POST", "/api-keys", untouchable{t})
 	r.Header.Set("Content-Type", "application/json")

@@ -30,7 +30,8 @@ type Config struct {
 
 // Handler returns the API over keys: paths begin with /api-keys, so strip what stands before. Every request passes guard, which
 // authenticates and puts the key into the context (package middleware has guards; so has [store.NewContext]), except those for
-// documents that hold no secret: /openapi.json, a description of the API. Handler panics when keys or guard is nil.
+// documents that hold no secret: /openapi.json, a description of the API, and the page for people at /ui, who sign in there with a
+// secret key. Handler panics when keys or guard is nil.
 func Handler(keys *store.Keys, guard func(http.Handler) http.Handler) http.Handler {
 	h, err := Config{}.Handler(keys, guard)
 	if err != nil {

@@ -8,6 +8,9 @@
 // all keys that a filter matches, and show a key's audit trail and which keys deserve a look. All of them are described in OpenAPI 3.1 at
 // /openapi.json, which needs no key.
 //
+// People manage keys at /ui: a page that is part of the program and asks the same routes. They sign in to it with a secret key, which
+// stays in the page's memory.
+//
 //	e := echo.New()
 //	admin.Mount(e.Group("/admin"), keys, keyauth.Secret(keys))
 package admin

@@ -61,6 +61,9 @@ func (c Config) Mount(group *echo.Group, keys *store.Keys, guard echo.Middleware
 		}
 	}
 	for _, d := range a.documents {
+		if d.part {
+			continue
+		}
 		group.Match([]string{http.MethodGet, http.MethodHead}, d.path, serve(d.path), outside(d.path), guard)
 	}
 	group.Any("/*", serve("/*"), outside("/*"), guard)

@@ -10,7 +10,7 @@ import (
 // language is the filter language: Medusa's, with the moment that now means in it.
 type language struct {
 	now time.Time
-	// ours adds the filters that Medusa's list does not have: created_by, expires_at, last_used_at.
+	// ours adds the filters that the list does not have: created_by, last_used_at.
 	ours bool
 }
 
@@ -36,9 +36,9 @@ func (l language) filter(r *reader) (f store.Filter) {
 	f.UpdatedAt = readTimes(r, "updated_at", l.now)
 	f.DeletedAt = readTimes(r, "deleted_at", l.now)
 	f.RevokedAt = readTimes(r, "revoked_at", l.now)
+	f.ExpiresAt = readTimes(r, "expires_at", l.now) // Medusa's list does not have it, but what is active cannot be told without it
 	if l.ours {
 		f.CreatedBy, _ = r.textOrList("created_by")
-		f.ExpiresAt = readTimes(r, "expires_at", l.now)
 		f.LastUsedAt = readTimes(r, "last_used_at", l.now)
 	}
 	return f

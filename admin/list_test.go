@@ -248,6 +248,13 @@ func TestFilters(t *testing.T) {
 			f.listed(tt.query).is(t, 200, titles(len(tt.want), "0", "20", tt.want...))
 		})
 	}
+	t.Run("by when they expire, which Medusa has no filter for", func(t *testing.T) {
+		f.made(store.NewKey{Type: store.Secret, Title: "zeta", ExpiresAt: begin.Add(48 * time.Hour)})
+		f.listed("expires_at[$gt]="+at(0)+"&expires_at[$lte]="+at(48*60)).is(t, 200, titles(1, "0", "20", "zeta"))
+		f.listed("expires_at=null&type=secret").is(t, 200, titles(2, "0", "20", "delta", "epsilon"))
+		f.listed("$or[0][revoked_at]=null&$or[0][expires_at][$gt]="+at(0)+"&$or[1][revoked_at][$gt]="+at(9)+"&$or[1][expires_at]=null").is(t, 200, titles(2, "0", "20", "delta", "zeta"))
+		f.listed("expires_at=soon").is(t, 400, invalid(`Expected type: 'date' for field 'expires_at', got: 'soon'`))
+	})
 	for query, want := range map[string]string{
 		"created_at=bad":                         `Expected type: 'date' for field 'created_at', got: 'bad'`,
 		"created_at=":                            `Expected type: 'date' for field 'created_at', got: ''`,

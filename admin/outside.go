@@ -13,14 +13,12 @@ import (
 type document struct {
 	path   string // below the mount point; only this very path is outside
 	answer http.HandlerFunc
+	part   bool // of another document: not in Echo's list of routes by its own path
 }
 
-// documents returns all that stands outside the guard. There is no other place where such a path is named: what a page needs is added
-// here, a line for each of its files.
+// documents returns all that stands outside the guard. No other is.
 func documents() []document {
-	return []document{
-		{"/openapi.json", static("application/json; charset=utf-8", openAPI)},
-	}
+	return append(pageDocuments(), document{path: "/openapi.json", answer: static("application/json; charset=utf-8", openAPI)})
 }
 
 //go:embed openapi.json

@@ -49,7 +49,7 @@ func everyRoute(t *testing.T, fn func(t *testing.T, scope, method, target, body 
 	}
 }
 
-func TestEveryRouteRefusesWhatTheGuardLetThrough(t *testing.T) {
+func TestRequirement23EveryRouteRefusesWhatTheGuardLetThrough(t *testing.T) {
 	everyRoute(t, func(t *testing.T, _, method, target, body string) {
 		f := open(t, admin.Config{Actor: func(*http.Request) string { return "" }})
 		target = strings.Replace(target, "{id}", f.publishable("shop").ID, 1)
@@ -89,7 +89,7 @@ func TestEveryRouteIsInsideTheGuard(t *testing.T) {
 	})
 }
 
-func TestScopes(t *testing.T) {
+func TestRequirement25Scopes(t *testing.T) {
 	want := map[string]string{ // the truth, apart from the code
 		"GET /api-keys": "keys:read", "POST /api-keys": "keys:write", "GET /api-keys/self": "", "POST /api-keys/verify": "keys:verify",
 		"POST /api-keys/self/revoke": "", "GET /api-keys/report": "keys:read", "POST /api-keys/revoke": "keys:read keys:write",
@@ -120,7 +120,7 @@ func TestScopes(t *testing.T) {
 	})
 }
 
-func TestActors(t *testing.T) {
+func TestRequirement23Actors(t *testing.T) {
 	staff := admin.Config{Actor: func(r *http.Request) string { return r.Header.Get("X-Test-Session") }}
 	t.Run("have all rights and are named in created_by and revoked_by", func(t *testing.T) {
 		f := open(t, staff)
@@ -179,7 +179,7 @@ func TestActors(t *testing.T) {
 	})
 }
 
-func TestRestrictedKeysCannotGiveWhatTheyDoNotHave(t *testing.T) {
+func TestRequirement25RestrictedKeysCannotGiveWhatTheyDoNotHave(t *testing.T) {
 	f := open(t, admin.Config{})
 	f.admin = f.made(store.NewKey{Type: store.Secret, Scopes: []string{"keys:write", "orders:read"}, ExpiresAt: begin.Add(time.Hour)}).Key
 	within := f.made(store.NewKey{Type: store.Secret, Scopes: []string{"orders:read"}, ExpiresAt: begin.Add(time.Minute)}).Key
@@ -217,7 +217,7 @@ func TestRestrictedKeysCannotGiveWhatTheyDoNotHave(t *testing.T) {
 	}
 }
 
-func TestSecretsAreShownOnce(t *testing.T) {
+func TestRequirement02SecretsAreShownOnce(t *testing.T) {
 	var log bytes.Buffer
 	f := open(t, admin.Config{Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	var shown struct {
@@ -275,7 +275,7 @@ func (b broken) Lookup(context.Context, store.LookupID, string) (store.Found, er
 	return store.Found{}, b.err
 }
 
-func TestAStoreThatCannotAnswerIsNeverAnAnswer(t *testing.T) {
+func TestRequirement11AStoreThatCannotAnswerIsNeverAnAnswer(t *testing.T) {
 	everyRoute(t, func(t *testing.T, _, method, target, body string) {
 		body = strings.Replace(body, "sk_x", "sk_"+strings.Repeat("0", 64), 1) // one that is worth a lookup
 		target = strings.Replace(target, "{id}", "apk_a", 1)
@@ -348,7 +348,7 @@ func TestErrorsAndStatuses(t *testing.T) {
 	}
 }
 
-func TestWhatIsNotConfiguredRightIsRefused(t *testing.T) {
+func TestRequirement23WhatIsNotConfiguredRightIsRefused(t *testing.T) {
 	keys := store.New(store.NewMemory())
 	for name, build := range map[string]func() error{
 		"a nil guard": func() error { _, err := admin.Config{}.Handler(keys, nil); return err },

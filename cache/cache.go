@@ -9,8 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/maypok86/otter/v2/stats"
-
 	"github.com/latchkey-go/latchkey/store"
 )
 
@@ -59,7 +57,7 @@ type Cache struct {
 	closeOnce  sync.Once
 	closeErr   error
 
-	hits                                 *stats.Counter
+	hits                                 hitCounter
 	count                                counters
 	lastForged, lastBadMessage, lastSlow atomic.Int64
 }

@@ -70,9 +70,10 @@ func TestCost(t *testing.T) {
 		want(t, "commands", commands, 1)
 		want(t, "statements", statements, 1)
 		want(t, "hits", c.Stats().UnknownHits, uint64(99))
-		keys, err := rdb.Keys(context.Background(), "*"+stranger.Key.LookupID.Hex()+"*").Result()
-		if err != nil || len(keys) != 0 {
-			t.Errorf("Redis has %v, %v", keys, err)
+		for n, of := range []*store.Record{stranger, r} {
+			if keys, err := rdb.Keys(context.Background(), "*"+inName(of.Key.LookupID)+"*").Result(); err != nil || len(keys) != n {
+				t.Errorf("Redis has %v, %v", keys, err)
+			}
 		}
 	})
 	t.Run("10 000 requests for one cold key share one command and one statement", func(t *testing.T) {

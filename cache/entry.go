@@ -11,14 +11,11 @@ import (
 
 // An entry of the shared memory is
 //
-//	generation "|" as-of deadline length record mac
+//	generation "|" as-of deadline record mac
 //
-// as-of is the event up to which the record is known to be right (8 bytes), deadline when it stops counting whatever the TTL says (8
-// bytes, milliseconds since 1970). The MAC, there when peppers are set, binds all of this to its place: prefix, feed, lookup id.
-const (
-	entryHead    = 16
-	entryPurpose = "latchkey/cache-entry/1"
-)
+// as-of is the event up to which the record is known to be right, deadline when it stops counting whatever the TTL says (milliseconds since
+// 1970), both varints. The MAC, there when peppers are set, binds all of this to its place: prefix, feed, lookup id.
+const entryPurpose = "latchkey/cache-entry/2"
 
 // errForgedEntry: somebody who does not know a pepper wrote the entry or its record, or moved it here from another place.
 var errForgedEntry = errors.New("entry was not written by this system")
@@ -35,11 +32,11 @@ type entryCodec struct {
 // encode returns the entry for a record that reflects every event up to asOf.
 func (c entryCodec) encode(feed string, generation string, asOf int64, deadline time.Duration, r *store.Record) string {
 	record := appendRecord(make([]byte, 0, 512), r)
-	body := make([]byte, 0, len(generation)+1+entryHead+binary.MaxVarintLen64+len(record)+store.MACSize)
+	body := make([]byte, 0, len(generation)+1+2*binary.MaxVarintLen64+len(record)+store.MACSize)
 	body = append(append(body, generation...), '|')
-	body = binary.BigEndian.AppendUint64(body, uint64(asOf))
-	body = binary.BigEndian.AppendUint64(body, uint64(deadline.Milliseconds()))
-	body = append(binary.AppendUvarint(body, uint64(len(record))), record...)
+	body = binary.AppendVarint(body, asOf)
+	body = binary.AppendVarint(body, deadline.Milliseconds())
+	body = append(body, record...)
 	return string(c.sealer.AppendMAC(body, entryPurpose, c.message(feed, r.Key.LookupID, string(body))))
 }
 
@@ -58,29 +55,29 @@ func (c entryCodec) message(feed string, id store.LookupID, body string) []byte 
 // decode returns the record in an entry, checked and ready to be shared, and the event up to which it is right.
 func (c entryCodec) decode(entry string, feed string, id store.LookupID, generation string, now instant) (*store.Record, int64, error) {
 	found, rest, ok := strings.Cut(entry, "|")
-	if !ok || found != generation || len(rest) < entryHead {
+	if !ok || found != generation {
 		return nil, 0, errEntry
 	}
-	asOf := int64(binary.BigEndian.Uint64([]byte(rest[:8])))
-	deadline := time.Duration(int64(binary.BigEndian.Uint64([]byte(rest[8:entryHead])))) * time.Millisecond
-	d := decoder{rest: rest[entryHead:]}
-	record := d.text()
-	if d.bad {
+	d := decoder{rest: rest}
+	asOf := d.number()
+	deadline := time.Duration(d.number()) * time.Millisecond
+	end := len(d.rest)
+	if c.sealer != nil {
+		end -= store.MACSize
+	}
+	if d.bad || end < 0 {
 		return nil, 0, errEntry
 	}
-	mac := d.rest
+	record, mac := d.rest[:end], d.rest[end:]
 	if !c.sealer.CheckMAC([]byte(mac), entryPurpose, c.message(feed, id, entry[:len(entry)-len(mac)])) {
 		return nil, 0, errForgedEntry
 	}
 	if now.wall > deadline || asOf < 0 || asOf > maxEventID {
 		return nil, 0, errEntry
 	}
-	r, err := decodeRecord(record)
+	r, err := decodeRecord(record, id)
 	if err != nil {
 		return nil, 0, err
-	}
-	if r.Key.LookupID != id {
-		return nil, 0, errEntry
 	}
 	if err := c.sealer.Verify(r); err != nil {
 		return nil, 0, err

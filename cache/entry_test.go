@@ -110,7 +110,7 @@ func TestEntry(t *testing.T) {
 	})
 	t.Run("the record of another key does not count, peppers or not", func(t *testing.T) {
 		plain := entryCodec{prefix: "p"}
-		if err := second3(plain.decode(plain.encode("feed", "gen", 7, now.wall+time.Hour, r), "feed", store.LookupID{9}, "gen", now)); !errors.Is(err, errEntry) {
+		if err := second3(plain.decode(plain.encode("feed", "gen", 7, now.wall+time.Hour, r), "feed", store.LookupID{9}, "gen", now)); !errors.Is(err, errRecord) {
 			t.Errorf("got %v", err)
 		}
 	})

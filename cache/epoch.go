@@ -87,7 +87,7 @@ func (c *Cache) newEpoch(h *history, freshAt *instant) *epoch {
 			MaximumSize:      c.o.MaxKeys,
 			ExpiryCalculator: otter.ExpiryWriting[store.LookupID, *store.Found](c.o.L1TTL),
 			Clock:            &c.coarse,
-			StatsRecorder:    c.hits,
+			StatsRecorder:    &c.hits,
 			Executor:         atOnce,
 			Logger:           otterLog{c.o.Logger},
 		}),

@@ -303,7 +303,7 @@ func TestChangeThatCannotBeConfirmed(t *testing.T) {
 }
 
 // Who writes to Redis without knowing a pepper gains nothing: not by altering an entry, nor by making one.
-func TestForgedEntries(t *testing.T) {
+func TestRequirement05ForgedEntries(t *testing.T) {
 	ctx := context.Background()
 	sealer, err := store.NewSealer([]string{"0123456789abcdefghijklmnopqrstuvwxyz"})
 	if err != nil {
@@ -319,7 +319,7 @@ func TestForgedEntries(t *testing.T) {
 	eventually(t, "Redis has the key", func() bool { title(t, c, r); return c.Stats().Fills > 0 })
 	rows.feedDown.Store(true) // from here on every lookup reads Redis
 	eventually(t, "the feed is out of reach", func() bool { return !c.Stats().Fresh })
-	keys, err := rdb.Keys(ctx, "forged:*:e:"+r.Key.LookupID.Hex()).Result()
+	keys, err := rdb.Keys(ctx, "forged:*:e:"+inName(r.Key.LookupID)).Result()
 	if err != nil || len(keys) != 1 {
 		t.Fatal(keys, err)
 	}
@@ -370,7 +370,7 @@ func TestForgedEntries(t *testing.T) {
 }
 
 // A row that was altered in the database is handed on, for package store to refuse, and kept nowhere.
-func TestForgedRowIsNotKept(t *testing.T) {
+func TestRequirement05ForgedRowIsNotKept(t *testing.T) {
 	ctx := context.Background()
 	sealer, err := store.NewSealer([]string{"0123456789abcdefghijklmnopqrstuvwxyz"})
 	if err != nil {

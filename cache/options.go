@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/maypok86/otter/v2/stats"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/latchkey-go/latchkey/store"
@@ -195,7 +194,6 @@ func newCache(o Options, rows store.Store, memory shared, clk clock) *Cache {
 		up:          make(chan struct{}),
 		begun:       clk.now(),
 		relisten:    make(chan struct{}, 1),
-		hits:        stats.NewCounter(),
 		staleReads:  make(chan struct{}, readsWhenStale),
 		repairing:   make(chan struct{}, 1),
 		pollKicks:   make(chan struct{}, 1),

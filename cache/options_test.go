@@ -133,7 +133,7 @@ func TestEveryFieldSurvivesRedis(t *testing.T) {
 }
 
 // The memory for unknown tokens is bounded and apart: a flood of them pushes no key out.
-func TestFloodOfUnknownTokens(t *testing.T) {
+func TestRequirement13FloodOfUnknownTokens(t *testing.T) {
 	rows := &spy{Store: store.NewMemory()}
 	c := open(t, cache.Options{Lease: quiet, MaxKeys: 100, MaxUnknown: 100}, rows, nil)
 	var known []*store.Record

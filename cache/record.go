@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/latchkey-go/latchkey/store"
@@ -14,91 +15,160 @@ import (
 // recordVersion is the first byte of an encoded record. Raise it with every change of the encoding, a new field of store.Record
 // included: a version that a process does not know is a miss, so in a rolling deploy no process drops a rule that it has never
 // heard of.
-const recordVersion = 1
+const recordVersion = 2
 
-// errRecord: these bytes are no record of this version.
-var errRecord = errors.New("not a record of a known version")
+// recordTell is how much of the lookup id a record has in it: enough to tell an answer that belongs to another question. Who writes an
+// entry in another's place on purpose is found out by the MAC.
+const recordTell = 8
 
-// appendRecord appends the binary form of a record: all of it except LastUsedAt. Numbers are varints; texts have their length before
-// them; lists have their length plus one, and 0 for nil (nil scopes are all power, an empty list none).
+// errRecord: these bytes are no record of this key and version.
+var errRecord = errors.New("not a record of this key in a known version")
+
+// encoder gathers the texts apart from the rest.
+type encoder struct{ texts, rest []byte }
+
+// appendRecord appends the binary form of a record: all of it except LastUsedAt. All texts stand together in front, so that whoever reads
+// them can keep them, and nothing else of what was read, with one allocation. Numbers are varints; texts have their length among the
+// numbers; lists have their length plus one, and 0 for nil (nil scopes are all power, an empty list none).
 func appendRecord(b []byte, r *store.Record) []byte {
+	e := &encoder{texts: make([]byte, 0, 256), rest: make([]byte, 0, 256)}
 	k := &r.Key
-	b = append(b, recordVersion)
-	b = appendText(b, k.ID)
-	b = appendText(b, string(k.Type))
-	b = appendText(b, k.Title)
-	b = appendText(b, k.Redacted)
-	b = appendText(b, k.Token)
-	b = append(b, k.LookupID[:]...)
-	b = appendList(b, k.Scopes)
-	b = appendList(b, k.SalesChannelIDs)
+	e.rest = append(e.rest, k.LookupID[:recordTell]...)
+	e.kind(k.Type)
+	e.text(k.ID)
+	e.text(k.Title)
+	e.text(k.Redacted)
+	e.text(k.Token)
+	e.list(k.Scopes)
+	e.list(k.SalesChannelIDs)
 	if k.Metadata == nil {
-		b = append(b, 0)
+		e.length(-1)
 	} else {
-		b = binary.AppendUvarint(b, uint64(len(k.Metadata))+1)
+		e.length(len(k.Metadata))
 		for _, name := range slices.Sorted(maps.Keys(k.Metadata)) {
-			b = appendText(b, name)
-			b = appendText(b, k.Metadata[name])
+			e.text(name)
+			e.text(k.Metadata[name])
 		}
 	}
 	if k.AllowedCIDRs == nil {
-		b = append(b, 0)
+		e.length(-1)
 	} else {
-		b = binary.AppendUvarint(b, uint64(len(k.AllowedCIDRs))+1)
+		e.length(len(k.AllowedCIDRs))
 		for _, cidr := range k.AllowedCIDRs {
-			b = appendText(b, cidr.String())
+			e.text(cidr.String())
 		}
 	}
-	b = binary.AppendVarint(b, int64(k.RateLimit.Requests))
-	b = binary.AppendVarint(b, int64(k.RateLimit.Window))
-	b = appendText(b, k.CreatedBy)
-	b = appendTime(b, k.CreatedAt)
-	b = appendTime(b, k.UpdatedAt)
-	b = appendTime(b, k.ExpiresAt)
-	if k.Revoked {
-		b = append(b, 1)
-	} else {
-		b = append(b, 0)
-	}
-	b = appendTime(b, k.RevokedAt)
-	b = appendText(b, k.RevokedBy)
-	b = appendText(b, k.RolledFrom)
-	b = binary.AppendVarint(b, k.Version)
-	b = appendText(b, string(r.Proof))
-	b = appendText(b, r.PepperID)
-	b = appendText(b, r.LegacySalt)
-	b = appendText(b, string(r.LegacyHash))
-	return b
+	e.number(int64(k.RateLimit.Requests))
+	e.number(int64(k.RateLimit.Window))
+	e.text(k.CreatedBy)
+	e.time(k.CreatedAt)
+	e.time(k.UpdatedAt)
+	e.time(k.ExpiresAt)
+	e.bool(k.Revoked)
+	e.time(k.RevokedAt)
+	e.text(k.RevokedBy)
+	e.text(k.RolledFrom)
+	e.number(k.Version)
+	e.bytes(r.Proof)
+	e.text(r.PepperID)
+	e.text(r.LegacySalt)
+	e.bytes(r.LegacyHash)
+	b = binary.AppendUvarint(append(b, recordVersion), uint64(len(e.texts)))
+	return append(append(b, e.texts...), e.rest...)
 }
 
-// decodeRecord reads what appendRecord wrote. Anything else is an error; whatever the bytes are, it does not panic and
-// allocates no more than a small multiple of their length. The record's texts are parts of s.
-func decodeRecord(s string) (*store.Record, error) {
+func (e *encoder) text(s string) {
+	e.rest = binary.AppendUvarint(e.rest, uint64(len(s)))
+	e.texts = append(e.texts, s...)
+}
+
+func (e *encoder) bytes(b []byte) {
+	e.rest = append(binary.AppendUvarint(e.rest, uint64(len(b))), b...)
+}
+
+// length writes the length of a list, -1 for nil.
+func (e *encoder) length(n int) { e.rest = binary.AppendUvarint(e.rest, uint64(n+1)) }
+
+func (e *encoder) list(list []string) {
+	if list == nil {
+		e.length(-1)
+		return
+	}
+	e.length(len(list))
+	for _, s := range list {
+		e.text(s)
+	}
+}
+
+func (e *encoder) number(n int64) { e.rest = binary.AppendVarint(e.rest, n) }
+
+func (e *encoder) bool(yes bool) {
+	if yes {
+		e.rest = append(e.rest, 1)
+		return
+	}
+	e.rest = append(e.rest, 0)
+}
+
+// time writes milliseconds since 1970, and nothing but a 0 for the zero time.
+func (e *encoder) time(t time.Time) {
+	e.bool(!t.IsZero())
+	if !t.IsZero() {
+		e.number(t.UnixMilli())
+	}
+}
+
+// The codes of the types; any other type is a text after a 0.
+const (
+	otherType = iota
+	publishableType
+	secretType
+)
+
+func (e *encoder) kind(t store.Type) {
+	switch t {
+	case store.Publishable:
+		e.rest = append(e.rest, publishableType)
+	case store.Secret:
+		e.rest = append(e.rest, secretType)
+	default:
+		e.rest = append(e.rest, otherType)
+		e.text(string(t))
+	}
+}
+
+// decodeRecord reads what appendRecord wrote about the key with that lookup id. Anything else is an error; whatever the bytes are, it does
+// not panic and allocates no more than a small multiple of their length. The record keeps nothing of s.
+func decodeRecord(s string, id store.LookupID) (*store.Record, error) {
 	d := decoder{rest: s}
 	if d.byte() != recordVersion {
 		return nil, errRecord
 	}
+	d.texts = strings.Clone(d.text())
+	if d.take(recordTell) != string(id[:recordTell]) {
+		return nil, errRecord
+	}
 	r := &store.Record{}
 	k := &r.Key
-	k.ID = d.text()
-	k.Type = store.Type(d.text())
-	k.Title = d.text()
-	k.Redacted = d.text()
-	k.Token = d.text()
-	copy(k.LookupID[:], d.take(len(k.LookupID)))
+	k.LookupID = id
+	k.Type = d.kind()
+	k.ID = d.kept()
+	k.Title = d.kept()
+	k.Redacted = d.kept()
+	k.Token = d.kept()
 	k.Scopes = d.list()
 	k.SalesChannelIDs = d.list()
 	if n, ok := d.length(); ok {
 		k.Metadata = make(map[string]string, n)
 		for range n {
-			name := d.text()
-			k.Metadata[name] = d.text()
+			name := d.kept()
+			k.Metadata[name] = d.kept()
 		}
 	}
 	if n, ok := d.length(); ok {
 		k.AllowedCIDRs = make([]netip.Prefix, 0, n)
 		for range n {
-			cidr, err := netip.ParsePrefix(d.text())
+			cidr, err := netip.ParsePrefix(d.kept())
 			if err != nil {
 				return nil, errRecord
 			}
@@ -107,55 +177,37 @@ func decodeRecord(s string) (*store.Record, error) {
 	}
 	k.RateLimit.Requests = int(d.number())
 	k.RateLimit.Window = time.Duration(d.number())
-	k.CreatedBy = d.text()
+	k.CreatedBy = d.kept()
 	k.CreatedAt = d.time()
 	k.UpdatedAt = d.time()
 	k.ExpiresAt = d.time()
 	k.Revoked = d.bool()
 	k.RevokedAt = d.time()
-	k.RevokedBy = d.text()
-	k.RolledFrom = d.text()
+	k.RevokedBy = d.kept()
+	k.RolledFrom = d.kept()
 	k.Version = d.number()
 	r.Proof = d.bytes()
-	r.PepperID = d.text()
-	r.LegacySalt = d.text()
+	r.PepperID = d.kept()
+	r.LegacySalt = d.kept()
 	r.LegacyHash = d.bytes()
-	if d.bad || d.rest != "" {
+	if d.bad || d.rest != "" || d.texts != "" {
 		return nil, errRecord
 	}
 	return r, nil
 }
 
+// appendText appends a text with its length before it.
 func appendText(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
-func appendList(b []byte, list []string) []byte {
-	if list == nil {
-		return append(b, 0)
-	}
-	b = binary.AppendUvarint(b, uint64(len(list))+1)
-	for _, s := range list {
-		b = appendText(b, s)
-	}
-	return b
-}
-
-// appendTime writes milliseconds since 1970, and nothing but a 0 for the zero time.
-func appendTime(b []byte, t time.Time) []byte {
-	if t.IsZero() {
-		return append(b, 0)
-	}
-	return binary.AppendVarint(append(b, 1), t.UnixMilli())
-}
-
-// decoder reads from the front of rest. After the first mistake bad is set and everything is zero.
+// decoder reads from the front of rest, and texts from the front of texts. After the first mistake bad is set and everything is zero.
 type decoder struct {
-	rest string
-	bad  bool
+	texts, rest string
+	bad         bool
 }
 
-func (d *decoder) fail() { d.bad, d.rest = true, "" }
+func (d *decoder) fail() { d.bad, d.texts, d.rest = true, "", "" }
 
 func (d *decoder) take(n int) string {
 	if n > len(d.rest) {
@@ -207,6 +259,7 @@ func (d *decoder) number() int64 {
 	return int64(n>>1) ^ -int64(n&1)
 }
 
+// text reads what appendText wrote.
 func (d *decoder) text() string {
 	n := d.uvarint()
 	if n > uint64(len(d.rest)) {
@@ -214,6 +267,34 @@ func (d *decoder) text() string {
 		return ""
 	}
 	return d.take(int(n))
+}
+
+// kept reads a text that stands among the texts.
+func (d *decoder) kept() string {
+	n := d.uvarint()
+	if n > uint64(len(d.texts)) {
+		d.fail()
+		return ""
+	}
+	s := d.texts[:n]
+	d.texts = d.texts[n:]
+	return s
+}
+
+func (d *decoder) kind() store.Type {
+	switch d.byte() {
+	case publishableType:
+		return store.Publishable
+	case secretType:
+		return store.Secret
+	case otherType:
+		t := store.Type(d.kept())
+		if t != store.Publishable && t != store.Secret { // each has one form
+			return t
+		}
+	}
+	d.fail()
+	return ""
 }
 
 func (d *decoder) bytes() []byte {
@@ -244,7 +325,7 @@ func (d *decoder) list() []string {
 	}
 	list := make([]string, 0, n)
 	for range n {
-		list = append(list, d.text())
+		list = append(list, d.kept())
 	}
 	return list
 }

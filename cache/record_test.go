@@ -23,7 +23,7 @@ func filledRecord(t *testing.T) *store.Record {
 func TestRecordEncoding(t *testing.T) {
 	t.Run("every field survives", func(t *testing.T) {
 		r := filledRecord(t)
-		got, err := decodeRecord(string(appendRecord(nil, r)))
+		got, err := decodeRecord(string(appendRecord(nil, r)), r.Key.LookupID)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -34,7 +34,7 @@ func TestRecordEncoding(t *testing.T) {
 	t.Run("LastUsedAt alone is left out", func(t *testing.T) {
 		r := filledRecord(t)
 		r.Key.LastUsedAt = r.Key.CreatedAt
-		got, err := decodeRecord(string(appendRecord(nil, r)))
+		got, err := decodeRecord(string(appendRecord(nil, r)), r.Key.LookupID)
 		if err != nil || !got.Key.LastUsedAt.IsZero() {
 			t.Errorf("got %v, %v", got, err)
 		}
@@ -44,29 +44,42 @@ func TestRecordEncoding(t *testing.T) {
 			{},
 			{Key: store.Key{Scopes: []string{}, SalesChannelIDs: []string{}, Metadata: map[string]string{}}},
 		} {
-			got, err := decodeRecord(string(appendRecord(nil, r)))
+			got, err := decodeRecord(string(appendRecord(nil, r)), r.Key.LookupID)
 			if err != nil || !reflect.DeepEqual(got, r) {
 				t.Errorf("got %+v, %v, want %+v", got, err, r)
 			}
 		}
 	})
 	t.Run("another version is no record", func(t *testing.T) {
-		b := appendRecord(nil, filledRecord(t))
+		b, id := appendRecord(nil, filledRecord(t)), filledRecord(t).Key.LookupID
 		for _, version := range []byte{0, recordVersion + 1, 255} {
 			b[0] = version
-			if _, err := decodeRecord(string(b)); !errors.Is(err, errRecord) {
+			if _, err := decodeRecord(string(b), id); !errors.Is(err, errRecord) {
 				t.Errorf("version %d: got %v", version, err)
 			}
 		}
 	})
+	t.Run("a type that no version of this program knows survives, to be refused by the key's check", func(t *testing.T) {
+		r := &store.Record{Key: store.Key{Type: "robot"}}
+		got, err := decodeRecord(string(appendRecord(nil, r)), store.LookupID{})
+		if err != nil || got.Key.Type != "robot" {
+			t.Errorf("got %+v, %v", got, err)
+		}
+	})
+	t.Run("the record of another key is no record", func(t *testing.T) {
+		r := filledRecord(t)
+		if _, err := decodeRecord(string(appendRecord(nil, r)), store.LookupID{9}); !errors.Is(err, errRecord) {
+			t.Errorf("got %v", err)
+		}
+	})
 	t.Run("every cut and every extra byte is refused", func(t *testing.T) {
-		whole := string(appendRecord(nil, filledRecord(t)))
+		whole, id := string(appendRecord(nil, filledRecord(t))), filledRecord(t).Key.LookupID
 		for n := range len(whole) {
-			if _, err := decodeRecord(whole[:n]); err == nil {
+			if _, err := decodeRecord(whole[:n], id); err == nil {
 				t.Fatalf("the first %d of %d bytes are taken for a record", n, len(whole))
 			}
 		}
-		if _, err := decodeRecord(whole + "\x00"); err == nil {
+		if _, err := decodeRecord(whole+"\x00", id); err == nil {
 			t.Error("a byte more is taken for a record")
 		}
 	})
@@ -77,7 +90,7 @@ func TestRecordEncoding(t *testing.T) {
 			t.Error("a list longer than the input is believed")
 		}
 		d = decoder{rest: huge}
-		if d.text() != "" || !d.bad {
+		if d.text() != "" || d.kept() != "" || !d.bad {
 			t.Error("a text longer than the input is believed")
 		}
 		d = decoder{rest: strings.Repeat("\xff", 20)}
@@ -95,14 +108,14 @@ func FuzzDecodeRecord(f *testing.F) {
 		ID: "apk_1", Type: store.Secret, Scopes: []string{}, Metadata: map[string]string{"a": "b"}, Version: 3,
 	}, Proof: []byte("proof")})))
 	f.Fuzz(func(t *testing.T, s string) {
-		r, err := decodeRecord(s)
+		r, err := decodeRecord(s, store.LookupID{})
 		if err != nil {
 			if r != nil {
 				t.Error("a record and an error")
 			}
 			return
 		}
-		again, err := decodeRecord(string(appendRecord(nil, r)))
+		again, err := decodeRecord(string(appendRecord(nil, r)), r.Key.LookupID)
 		if err != nil || !reflect.DeepEqual(again, r) {
 			t.Errorf("%q is read as %+v, and that written as %+v, %v", s, r, again, err)
 		}

@@ -3,6 +3,7 @@ package cache
 import (
 	"context"
 	_ "embed"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"reflect"
@@ -27,7 +28,7 @@ var (
 // redisMemory is the shared memory in Redis:
 //
 //	<prefix>:{<feed>}:wm      the watermark, "<generation>:<id>", without TTL
-//	<prefix>:{<feed>}:e:<id>  an entry, "<generation>|<record>", with TTL
+//	<prefix>:{<feed>}:e:<id>  an entry, "<generation>|<record>", with TTL; the lookup id in base64
 //	<prefix>:{<feed>}:changes      channel: changes that have been committed
 //	<prefix>:{<feed>}:ack:<member> channel: what is acknowledged to one process
 //
@@ -49,7 +50,7 @@ func newRedisMemory(rdb redis.UniversalClient, prefix string) *redisMemory {
 func (r *redisMemory) markKey(feed string) string { return r.prefix + ":{" + feed + "}:wm" }
 
 func (r *redisMemory) entryKey(feed string, id store.LookupID) string {
-	return r.prefix + ":{" + feed + "}:e:" + id.Hex()
+	return r.prefix + ":{" + feed + "}:e:" + base64.RawURLEncoding.EncodeToString(id[:])
 }
 
 func (r *redisMemory) entries(ctx context.Context, feed string, ids []store.LookupID) (string, []string, error) {

@@ -2,6 +2,7 @@ package cache_test
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -225,6 +226,9 @@ func someRecord(sealer *store.Sealer) *store.Record {
 	sealer.Seal(r)
 	return r
 }
+
+// inName is how the names of Redis hold a lookup id.
+func inName(id store.LookupID) string { return base64.RawURLEncoding.EncodeToString(id[:]) }
 
 // insert adds a key behind the back of every cache.
 func insert(t testing.TB, rows store.Store, r *store.Record) {

@@ -78,5 +78,5 @@ func parseMark(raw string) (mark, bool) {
 	return mark{generation: generation, id: id}, true
 }
 
-// newGeneration returns a name that no watermark has had.
-func newGeneration() string { return rand.Text() }
+// newGeneration returns a name that no watermark has had: 80 random bits, since every entry carries it.
+func newGeneration() string { return rand.Text()[:16] }

@@ -2,6 +2,7 @@ package cache
 
 import (
 	"math/bits"
+	"sync"
 	"time"
 )
 
@@ -57,23 +58,39 @@ type occasion struct {
 	what  string
 	who   int
 	about uint64
+	times uint64
+}
+
+// occasions are those of the moment.
+type occasions struct {
+	mu  sync.Mutex
+	at  time.Duration
+	all []occasion
+}
+
+// nth returns how often the same has been asked for at this moment.
+func (o *occasions) nth(now time.Duration, what string, who int, about uint64) uint64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.at != now {
+		o.at, o.all = now, o.all[:0]
+	}
+	for i := range o.all {
+		if same := &o.all[i]; same.what == what && same.who == who && same.about == about {
+			same.times++
+			return same.times
+		}
+	}
+	o.all = append(o.all, occasion{what: what, who: who, about: about})
+	return 0
 }
 
 // chance returns the stream for one occasion. The second time that the same is asked for at one moment, it is another.
 func (w *world) chance(what string, who int, about uint64) chance {
 	now := w.now()
-	o := occasion{what, who, about}
-	w.occasionsMu.Lock()
-	if w.occasionsAt != now {
-		w.occasionsAt = now
-		clear(w.occasions)
-	}
-	nth := w.occasions[o]
-	w.occasions[o] = nth + 1
-	w.occasionsMu.Unlock()
 	h := mix(w.seed + 0x9e3779b97f4a7c15)
 	h = mix(h ^ uint64(now))
 	h = mixText(h^uint64(who+1), what)
 	h = mix(h ^ about)
-	return chance{mix(h + nth)}
+	return chance{mix(h + w.occasions.nth(now, what, who, about))}
 }

@@ -2,6 +2,7 @@ package cache
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/latchkey-go/latchkey/store"
@@ -192,12 +193,16 @@ var (
 		w.cloud(&w.store.weather, storm(c), lasts, w.hosts...)
 	}, 50 * time.Millisecond, 4 * time.Second}
 
+	storeSlow = fault{"store slow", func(w *world, h *host, c *chance, lasts time.Duration) {
+		w.cloud(&h.toStore, &condition{slow: c.between(100*time.Millisecond, 1200*time.Millisecond), mute: c.below(90)}, lasts, h)
+	}, 200 * time.Millisecond, 5 * time.Second}
+
 	standstill = fault{"standstill", func(w *world, h *host, c *chance, lasts time.Duration) {
 		p := h.current.Load()
 		if p == nil || p.frozen.Load() != nil {
 			return
 		}
-		suspend := c.percent(50) // the machine is, its monotonic clock too
+		suspend := h.suspends && c.percent(60) // the machine, with its monotonic clock
 		w.until(lasts, func() {
 			p.freeze()
 			h.trouble.begin()
@@ -239,7 +244,7 @@ var (
 		if c.percent(10) {
 			by = c.between(0, 3*time.Hour)
 		}
-		if c.percent(50) {
+		if !h.suspends && c.percent(60) {
 			by = -by
 		}
 		h.mu.Lock()
@@ -259,12 +264,13 @@ var (
 	}, time.Millisecond, 2 * time.Millisecond}
 
 	prune = fault{"prune", func(w *world, h *host, c *chance, lasts time.Duration) {
-		_, _ = w.store.rows.PruneEvents(context.Background(), time.Now())
+		_, _ = w.store.current().PruneEvents(context.Background(), time.Now())
 	}, time.Millisecond, 2 * time.Millisecond}
 
 	forgery = fault{"forged message", func(w *world, h *host, c *chance, lasts time.Duration) {
+		last := int64(1 + c.below(1<<40))
 		text := (messageCodec{prefix: DefaultKeyPrefix}).announce(simFeed, announcement{
-			from: "nobody", serial: 1, last: int64(c.below(1 << 40)), ids: []store.LookupID{w.truth.keys[0].id},
+			from: "nobody", serial: 1, first: last, last: last, ids: []store.LookupID{w.truth.keys[0].id},
 		})
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -284,7 +290,20 @@ func (h *host) reopen() {
 
 // everything is any mix of faults.
 var everything = []fault{
-	crash, restart, redisDown, redisCut, redisLate, redisLoss, failover, busFault, storeCut, storeDown, standstill, hiccups, clockJump, dbClock, prune, forgery,
+	crash, restart, redisDown, redisCut, redisLate, redisLoss, failover, busFault, storeCut, storeDown, storeSlow, standstill, hiccups, clockJump, dbClock, prune, forgery,
+}
+
+// named returns the faults with these names.
+func named(names string) []fault {
+	var faults []fault
+	for name := range strings.SplitSeq(names, ",") {
+		for _, f := range everything {
+			if f.name == name {
+				faults = append(faults, f)
+			}
+		}
+	}
+	return faults
 }
 
 // single are the faults of which one alone does no harm, whatever MaxStale is.
@@ -300,6 +319,7 @@ var single = [][]fault{
 	{busFault},
 	{storeCut},
 	{storeDown},
+	{storeSlow},
 	{standstill},
 	{hiccups},
 	{clockJump},

@@ -2,13 +2,15 @@ package cache
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/latchkey-go/latchkey/store"
 )
 
 // host is a machine: its clocks, its connections, and the process that runs on it, one after the other.
@@ -23,11 +25,16 @@ type host struct {
 	suspended time.Duration // for how long the monotonic clock has stood still
 	since     time.Duration // since when it stands still; -1: it does not
 
+	// suspends says whether it is this machine's monotonic clock that may stand still, or its wall clock that may be set back. Both within
+	// one lease are what the last line of the table in COHERENCE 9 is about: no clock shows that time has passed.
+	suspends bool
+
 	toStore, toRedis weather
 	branch           int // of Redis, while there are two
 	trouble          trouble
 	current          atomic.Pointer[process] // nil: none runs
 	starts           int
+	rounds           chan func() // of reads, for goroutines that have nothing to do
 }
 
 // sample reads both clocks.
@@ -57,9 +64,11 @@ type process struct {
 	frozen    atomic.Pointer[chan struct{}]
 	pausing   atomic.Bool // its goroutines are held up for a moment, now and then
 	reading   atomic.Int64
+
+	stopReaders func()
 }
 
-var errDead = errors.New("simulation: this process has been killed")
+var errDead = fmt.Errorf("simulation: this process has been killed: %w", store.ErrUnavailable)
 
 // standStill returns when the process is not frozen. What stood still goes on one after the other.
 func (p *process) standStill() {
@@ -124,9 +133,11 @@ func (c steadyClock) now() instant { return c.host.sample() }
 
 // condition is what is wrong with a connection or a server. The zero value: nothing.
 type condition struct {
+	only   string        // this command or statement alone; "": all
 	refuse bool          // errors at once
 	hang   bool          // no answer
 	slow   time.Duration // each way takes up to this
+	wait   time.Duration // answers take so much longer
 	late   int           // percent of the requests that have their effect long after
 	twice  int           // percent of the requests that have their effect twice
 	mute   int           // percent of the answers that get lost
@@ -141,13 +152,18 @@ func (w *weather) end(c *condition) {
 	w.now = slices.DeleteFunc(w.now, func(other *condition) bool { return other == c })
 }
 
-func merge(all ...*weather) condition {
+// merge returns what is wrong for one command or statement.
+func merge(what string, all ...*weather) condition {
 	var m condition
 	for _, w := range all {
 		for _, c := range w.now {
+			if c.only != "" && c.only != what {
+				continue
+			}
 			m.refuse = m.refuse || c.refuse
 			m.hang = m.hang || c.hang
 			m.slow = max(m.slow, c.slow)
+			m.wait = max(m.wait, c.wait)
 			m.late = max(m.late, c.late)
 			m.twice = max(m.twice, c.twice)
 			m.mute = max(m.mute, c.mute)

@@ -15,8 +15,33 @@ func (w *world) stopped() bool {
 // load makes every host read all keys again and again, and change them now and then, until the world is over.
 func (w *world) load() {
 	for _, h := range w.hosts {
-		w.running.Go(func() { w.readOn(h) })
-		w.running.Go(func() { w.changeOn(h) })
+		w.loads.Go(func() { w.readOn(h) })
+		w.loads.Go(func() { w.changeOn(h) })
+	}
+}
+
+// unload ends that.
+func (w *world) unload() {
+	w.mu.Lock()
+	w.over = true
+	w.mu.Unlock()
+	w.loads.Wait()
+	for _, h := range w.hosts {
+		close(h.rounds)
+	}
+}
+
+// round has a round of reads done by a goroutine that is idle; its stack has grown already.
+func (h *host) round(do func()) {
+	select {
+	case h.rounds <- do:
+	default:
+		h.w.running.Go(func() {
+			do()
+			for do := range h.rounds {
+				do()
+			}
+		})
 	}
 }
 
@@ -26,7 +51,7 @@ func (w *world) readOn(h *host) {
 		c := w.chance("reader", h.index, 0)
 		time.Sleep(c.between(w.setup.reads/2, w.setup.reads*3/2))
 		if p := h.current.Load(); p != nil && p.reading.Load() < 40 {
-			w.running.Go(func() { w.readAll(p, round, &c) })
+			h.round(func() { w.readAll(p, round, &c) })
 		}
 	}
 }
@@ -94,25 +119,27 @@ func (w *world) choose(c *chance) (verb, []int) {
 	switch roll := c.below(1000); {
 	case roll < 500:
 		v = update
-	case roll < 720:
+	case roll < 700:
 		v = remove
-	case roll < 770:
+	case roll < 750:
 		v = repeat
-	case roll < 800:
+	case roll < 790:
 		v = nothing
-	case roll < 870:
+	case roll < 860:
 		v = bulk
 		if n > 1 {
 			keys = append(keys, (keys[0]+1)%n)
 		}
-	case roll < 930:
+	case roll < 910:
 		v = importing
 		keys = keys[:0]
 		for k := range n {
 			keys = append(keys, k)
 		}
-	case roll < 998:
+	case roll < 960:
 		v = upgrade
+	case roll < 998:
+		v = unname
 	default:
 		v = thousand
 	}
@@ -129,7 +156,7 @@ func (w *world) readSoon(c *chance) {
 		after := *c
 		after.state += uint64(i)
 		wait := after.skewed(1, 3*time.Millisecond)
-		w.running.Go(func() {
+		h.round(func() {
 			time.Sleep(wait)
 			w.readAll(p, i, &after)
 		})

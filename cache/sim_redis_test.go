@@ -34,12 +34,14 @@ func (s *redisState) clone() *redisState {
 
 // The commands, as in the scripts, line for line. TestSimulatedRedis compares them with a real one.
 
-func (s *redisState) pair(feed string, id store.LookupID, now time.Duration) pair {
-	p := pair{mark: s.marks[feed]}
-	if e, ok := s.entries[place{feed, id}]; ok && now < e.until {
-		p.entry = e.value
+func (s *redisState) read(feed string, ids []store.LookupID, now time.Duration) (string, []string) {
+	entries := make([]string, len(ids))
+	for i, id := range ids {
+		if e, ok := s.entries[place{feed, id}]; ok && now < e.until {
+			entries[i] = e.value
+		}
 	}
-	return p
+	return s.marks[feed], entries
 }
 
 // scriptMark is the scripts' way to read a watermark: string.match '^([^:]+):(%d+)$'.
@@ -173,7 +175,7 @@ func ask[T any](l redisLink, what string, about uint64, effect func() T) (T, err
 		return none, errDead
 	}
 	c := w.chance(what, p.host.index, about)
-	sky := w.redisSky(p.host)
+	sky := w.redisSky(p.host, what)
 	there, back := c.between(redisThere, 3*redisThere), c.between(redisBack, 3*redisBack)
 	if sky.slow > 0 {
 		there += c.skewed(0, sky.slow)
@@ -194,7 +196,7 @@ func ask[T any](l redisLink, what string, about uint64, effect func() T) (T, err
 		back = c.skewed(0, hangs/6)
 	}
 	run := func() (T, bool) {
-		if p.dead.Load() && c.percent(50) || !sky.hang && w.redisSky(p.host).refuse {
+		if p.dead.Load() && c.percent(50) || !sky.hang && w.redisSky(p.host, what).refuse {
 			return none, false
 		}
 		w.mu.Lock()
@@ -246,19 +248,19 @@ func (l redisLink) writes(s *redisState) {
 func (l redisLink) state() *redisState { return l.p.host.w.redis.node(l.p.host).state() }
 
 func (l redisLink) entries(_ context.Context, feed string, ids []store.LookupID) (string, []string, error) {
-	type values struct {
+	type answer struct {
 		mark    string
 		entries []string
 	}
-	read, err := ask(l, "redis.entries", about(ids[0])^uint64(len(ids)), func() values {
-		var v values
-		for _, id := range ids {
-			p := l.reads().pair(feed, id, l.p.host.w.now())
-			v.mark, v.entries = p.mark, append(v.entries, p.entry)
-		}
-		return v
+	all := uint64(0)
+	for _, id := range ids {
+		all = mix(all) + about(id)
+	}
+	a, err := ask(l, "redis.mget", all, func() answer {
+		mark, entries := l.reads().read(feed, ids, l.p.host.w.now())
+		return answer{mark, entries}
 	})
-	return read.mark, read.entries, err
+	return a.mark, a.entries, err
 }
 
 func (l redisLink) mark(_ context.Context, feed string) (string, error) {

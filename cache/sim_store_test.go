@@ -33,6 +33,13 @@ type simMember struct {
 // now is the database's own clock.
 func (s *simStore) now() time.Duration { return s.w.now() + s.ahead }
 
+// current returns the store: restore replaces it.
+func (s *simStore) current() *store.Memory {
+	s.w.mu.Lock()
+	defer s.w.mu.Unlock()
+	return s.rows
+}
+
 // drop forgets the rows of processes that are no more, as time would.
 func (s *simStore) drop() {
 	s.w.mu.Lock()
@@ -69,13 +76,17 @@ func statement[T any](ctx context.Context, l storeLink, what string, about uint6
 	if p.dead.Load() {
 		return none, errDead
 	}
+	if sent := w.hook(&w.sent); sent != nil {
+		sent(p, what)
+	}
 	c := w.chance(what, p.host.index, about)
-	sky := w.storeSky(p.host)
+	sky := w.storeSky(p.host, what)
 	there, back := c.between(storeThere, 3*storeThere), c.between(storeBack, 3*storeBack)
 	if sky.slow > 0 {
 		there += c.skewed(0, sky.slow)
 		back += c.skewed(0, sky.slow)
 	}
+	back += sky.wait
 	arrives, answers := true, !c.percent(sky.mute)
 	switch {
 	case sky.refuse:
@@ -92,10 +103,13 @@ func statement[T any](ctx context.Context, l storeLink, what string, about uint6
 		return none, errStoreGone
 	}
 	run := func() (T, error) {
-		if p.dead.Load() && c.percent(50) || !sky.hang && w.storeSky(p.host).refuse {
+		if p.dead.Load() && c.percent(50) || !sky.hang && w.storeSky(p.host, what).refuse {
 			return none, errStoreGone
 		}
 		w.trace.note(w.now(), p.host.index, what, int64(about), 0)
+		if done := w.hook(&w.done); done != nil {
+			defer done(p, what)
+		}
 		return effect()
 	}
 	began := w.now()
@@ -125,7 +139,7 @@ func about(id store.LookupID) uint64 { return binary.BigEndian.Uint64(id[:8]) }
 
 func (l storeLink) Lookup(ctx context.Context, id store.LookupID, redacted string) (store.Found, error) {
 	return statement(ctx, l, "store.lookup", about(id), false, func() (store.Found, error) {
-		found, err := l.p.host.w.store.rows.Lookup(context.Background(), id, redacted)
+		found, err := l.p.host.w.store.current().Lookup(context.Background(), id, redacted)
 		found.FeedID = simFeed
 		return found, err
 	})
@@ -133,7 +147,7 @@ func (l storeLink) Lookup(ctx context.Context, id store.LookupID, redacted strin
 
 func (l storeLink) Feed(ctx context.Context, after int64, limit int) (store.Feed, error) {
 	return statement(ctx, l, "store.feed", uint64(after), false, func() (store.Feed, error) {
-		feed, err := l.p.host.w.store.rows.Feed(context.Background(), after, limit)
+		feed, err := l.p.host.w.store.current().Feed(context.Background(), after, limit)
 		feed.ID = simFeed
 		return feed, err
 	})
@@ -144,7 +158,7 @@ func (l storeLink) Change(ctx context.Context, actor store.Actor, fn func(store.
 	w := l.p.host.w
 	return statement(ctx, l, "store.change", mixText(0, actor.RequestID), true, func() (store.Change, error) {
 		var done loggedChange
-		change, err := w.store.rows.Change(context.Background(), actor, func(tx store.Tx) error { return fn(&loggingTx{tx, &done}) })
+		change, err := w.store.current().Change(context.Background(), actor, func(tx store.Tx) error { return fn(&loggingTx{tx, &done}) })
 		if err != nil {
 			return store.Change{}, err
 		}
@@ -244,6 +258,8 @@ func (tx *loggingTx) InsertQuietly(ctx context.Context, r *store.Record) error {
 
 // restore takes the database back to where it was after an event, as from a backup.
 func (s *simStore) restore(to int64) error {
+	s.w.mu.Lock()
+	defer s.w.mu.Unlock()
 	rows := store.NewMemory()
 	for _, c := range s.log {
 		if c.last > to {

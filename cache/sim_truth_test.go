@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 	"time"
 
@@ -19,9 +20,6 @@ type truth struct {
 
 	// bound is how long after a commit an answer from before it is tolerated; 0: not at all.
 	bound time.Duration
-	// restored is the newest event that a restored store has lost; answers are not held against their own number up to it.
-	restored int64
-
 	wrong []string // what was found, at most a few
 
 	reads, unavailable, changes, slow, failed uint64
@@ -31,6 +29,7 @@ type truth struct {
 type keyTruth struct {
 	id       store.LookupID
 	states   []keyState
+	highest  int64     // version there has ever been
 	promises []promise // in the order in which they were made
 }
 
@@ -69,11 +68,8 @@ func newTruth(keys int) *truth {
 func (t *truth) version(key int) (now, next int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	states := t.keys[key].states
-	for _, s := range states {
-		next = max(next, s.version)
-	}
-	return states[len(states)-1].version, next + 1
+	k := &t.keys[key]
+	return k.states[len(k.states)-1].version, k.highest + 1
 }
 
 // intend announces what a change, known by its request id, is going to write.
@@ -96,7 +92,9 @@ func (t *truth) committed(request string, change store.Change, at time.Duration)
 	t.head = change.Last
 	i.event = change.Last
 	for key, version := range i.writes {
-		t.keys[key].states = append(t.keys[key].states, keyState{from: change.Last, version: version})
+		k := &t.keys[key]
+		k.states = append(k.states, keyState{from: change.Last, version: version})
+		k.highest = max(k.highest, version)
 	}
 }
 
@@ -167,9 +165,6 @@ func (t *truth) judge(key, promised int, began time.Duration, found store.Found,
 		return fmt.Sprintf("version %d was replaced by event %d; a change with event %d, committed at %v, had returned success before the read began",
 			version, until, p.event, p.committed)
 	}
-	if found.Head <= t.restored {
-		return ""
-	}
 	if at := k.at(found.Head); at != version {
 		return fmt.Sprintf("version %d is said to be right up to event %d, where it was %d", version, found.Head, at)
 	}
@@ -184,6 +179,18 @@ func (k *keyTruth) at(event int64) int64 {
 		}
 	}
 	return -1
+}
+
+// restore forgets what has been after an event: the store has been taken back to it. Versions from then do not come again.
+func (t *truth) restore(to int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.head = to
+	for i := range t.keys {
+		k := &t.keys[i]
+		k.states = slices.DeleteFunc(k.states, func(s keyState) bool { return s.from > to })
+		k.promises = slices.DeleteFunc(k.promises, func(p promise) bool { return p.event > to })
+	}
 }
 
 // accuse notes a violation.

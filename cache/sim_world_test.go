@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,9 +24,7 @@ type world struct {
 	start time.Time
 	setup setup
 
-	occasionsMu sync.Mutex
-	occasionsAt time.Duration
-	occasions   map[occasion]uint64
+	occasions occasions
 
 	mu    sync.Mutex // guards the weather, Redis, the bus and the members; never held while something waits
 	store *simStore
@@ -36,9 +35,13 @@ type world struct {
 	trace trace
 
 	crashNext map[*host]bool // at its next commit
-	over      bool           // no new load
-	requests  int
-	running   sync.WaitGroup
+	// A scenario hears here of statements: when one is sent, and when it has had its effect.
+	sent, done func(p *process, what string)
+	over       bool // no new load
+	requests   int
+	calm       atomic.Bool    // time does not pass between steps any more
+	loads      sync.WaitGroup // what begins rounds of reads and changes
+	running    sync.WaitGroup // everything else
 }
 
 // setup is what a run is made with.
@@ -51,11 +54,11 @@ type setup struct {
 	bound    time.Duration // see truth
 	l1TTL    time.Duration
 	noRedis  bool
+	slowest  time.Duration // lease of the last host; 0: as the others
 	without  int           // the host that keeps records out of Redis; -1: none
 	redacted string        // what all reads ask for besides; one for all, or it would matter which of them begins a load that others join
 	reads    time.Duration // between two rounds of reads of a host, on average
 	changes  time.Duration // between two changes of a host, on average
-	calm     bool          // no load but the test's own
 }
 
 // outcome is what a run has found.
@@ -74,7 +77,7 @@ type outcome struct {
 func simulate(t *testing.T, seed uint64, keep bool, plan func(*world) setup, body func(*world)) outcome {
 	var out outcome
 	synctest.Test(t, func(*testing.T) {
-		w := &world{seed: seed, start: time.Now(), occasions: map[occasion]uint64{}, crashNext: map[*host]bool{}}
+		w := &world{seed: seed, start: time.Now(), crashNext: map[*host]bool{}}
 		w.trace.keep = keep
 		w.setup = plan(w)
 		w.build()
@@ -92,6 +95,13 @@ func simulate(t *testing.T, seed uint64, keep bool, plan func(*world) setup, bod
 // now is the time in the bubble since the run began.
 func (w *world) now() time.Duration { return time.Since(w.start) }
 
+// hook returns what a scenario has asked to hear of, or nil.
+func (w *world) hook(which *func(*process, string)) func(*process, string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return *which
+}
+
 func (w *world) build() {
 	s := w.setup
 	w.store = &simStore{w: w, rows: store.NewMemory(), members: map[string]simMember{}}
@@ -102,10 +112,11 @@ func (w *world) build() {
 	for i := range s.hosts {
 		c := w.chance("host", i, 0)
 		w.hosts = append(w.hosts, &host{
-			w: w, index: i, since: -1,
-			boot: c.between(0, 1000*time.Hour),
-			wall: 500_000*time.Hour + c.between(-5*time.Second, 5*time.Second),
-			rate: int64(c.below(40_000)) - 20_000, // 2 % at most, either way: together less than WAIT/LEASE
+			w: w, index: i, since: -1, rounds: make(chan func()),
+			boot:     c.between(0, 1000*time.Hour),
+			wall:     500_000*time.Hour + c.between(-5*time.Second, 5*time.Second),
+			suspends: c.percent(50),
+			rate:     int64(c.below(40_000)) - 20_000, // 2 % at most, either way: together less than WAIT/LEASE
 		})
 	}
 }
@@ -116,8 +127,11 @@ func (h *host) open() *process {
 	h.starts++
 	p := &process{host: h, name: h.starts*10 + h.index}
 	o := Options{
-		Lease: time.Second, MaxStale: w.setup.maxStale, L1TTL: w.setup.l1TTL, MaxKeys: 1000, MaxUnknown: 100,
+		Lease: time.Second, MaxStale: w.setup.maxStale, L1TTL: w.setup.l1TTL, MaxKeys: 100, MaxUnknown: 100,
 		DisableRedisRecords: w.setup.without == h.index, Logger: slog.New(slog.DiscardHandler),
+	}
+	if w.setup.slowest > 0 && h.index == len(w.hosts)-1 {
+		o.Lease = w.setup.slowest
 	}
 	if err := o.complete(); err != nil {
 		panic(err)
@@ -126,7 +140,7 @@ func (h *host) open() *process {
 	if !w.setup.noRedis {
 		memory = redisLink{p}
 	}
-	c := newCache(o, storeLink{w.store.rows, p}, memory, processClock{p})
+	c := newCache(o, storeLink{w.store.current(), p}, memory, processClock{p})
 	c.id = fmt.Sprintf("process-%02d-%02d", h.index, h.starts)
 	// A kick and a tick that wait for the end of a poll would be taken in any order, and the run would not be the same again. So a
 	// kick counts only while none is under way.
@@ -135,6 +149,15 @@ func (h *host) open() *process {
 		c.breaker.clock = steadyClock{h}
 	}
 	p.cache = c
+	ctx, stop := context.WithCancel(context.Background())
+	p.stopReaders = stop
+	if c.shared != nil {
+		// Whether lookups that come at one moment share a command is up to the scheduler, and the run would not be the same again. With
+		// enough readers none has to.
+		for range 48 {
+			go c.shared.reads.loop(ctx)
+		}
+	}
 	c.start()
 	h.current.Store(p)
 	w.trace.note(w.now(), h.index, "starts", int64(p.name), 0)
@@ -149,6 +172,7 @@ func (p *process) kill() {
 	w := p.host.w
 	p.host.current.CompareAndSwap(p, nil)
 	p.thaw()
+	p.stopReaders()
 	w.trace.note(w.now(), p.host.index, "is killed", int64(p.name), 0)
 	if !p.leaving.Load() { // else it is being cleared away
 		w.running.Go(func() { _ = p.cache.Close(context.Background()) })
@@ -162,6 +186,7 @@ func (p *process) close() {
 	if err := p.cache.Close(context.Background()); err != nil && !p.dead.Load() {
 		w.truth.accuse("%v: close: %v", w.now(), err)
 	}
+	p.stopReaders()
 	p.host.current.CompareAndSwap(p, nil)
 	if p.dead.Load() {
 		return
@@ -181,16 +206,16 @@ func (w *world) crashesAtCommit(p *process) bool {
 	return true
 }
 
-func (w *world) storeSky(h *host) condition {
+func (w *world) storeSky(h *host, what string) condition {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return merge(&w.store.weather, &h.toStore)
+	return merge(what, &w.store.weather, &h.toStore)
 }
 
-func (w *world) redisSky(h *host) condition {
+func (w *world) redisSky(h *host, what string) condition {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return merge(&w.redis.weather, &h.toRedis)
+	return merge(what, &w.redis.weather, &h.toRedis)
 }
 
 // end stops everything.
@@ -260,7 +285,8 @@ const (
 	nothing   // finds its work done, and appends none
 	bulk      // several keys
 	importing // keys that nobody has heard of, told by one event that names none
-	upgrade   // one key, told by an event that names none
+	upgrade   // one key, told by two events of which the second names none
+	unname    // a key loses its lookup id, told by an event that names none
 	thousand  // more events than are replayed
 	verbs
 )
@@ -315,7 +341,11 @@ func (w *world) write(tx store.Tx, v verb, keys []int, in *intent) error {
 		now, next := w.truth.version(key)
 		in.writes[key] = next
 		if now == 0 {
-			return tx.Insert(ctx, w.record(key, next), store.Event{Kind: store.Created})
+			err := tx.Insert(ctx, w.record(key, next), store.Event{Kind: store.Created})
+			if !errors.Is(err, store.ErrConflict) {
+				return err
+			}
+			kind = store.Upgraded // it is there, without a lookup id
 		}
 		return tx.Update(ctx, w.record(key, next), store.Event{Kind: kind})
 	}
@@ -329,6 +359,14 @@ func (w *world) write(tx store.Tx, v verb, keys []int, in *intent) error {
 		}
 		in.writes[keys[0]] = 0
 		return tx.Delete(ctx, w.record(keys[0], now), store.Event{Kind: store.Deleted})
+	case unname:
+		if now == 0 {
+			return nil
+		}
+		r := w.record(keys[0], next)
+		r.Key.LookupID = store.LookupID{}
+		in.writes[keys[0]] = 0
+		return tx.Update(ctx, r, store.Event{Kind: store.Upgraded})
 	case repeat:
 		return tx.Append(ctx, w.record(keys[0], now), store.Event{Kind: store.Revoked})
 	case nothing:
@@ -343,20 +381,17 @@ func (w *world) write(tx store.Tx, v verb, keys []int, in *intent) error {
 	case importing:
 		for _, key := range keys {
 			if now, next := w.truth.version(key); now == 0 {
-				in.writes[key] = next
-				if err := tx.InsertQuietly(ctx, w.record(key, next)); err != nil {
+				if err := tx.InsertQuietly(ctx, w.record(key, next)); errors.Is(err, store.ErrConflict) {
+					continue
+				} else if err != nil {
 					return err
 				}
+				in.writes[key] = next
 			}
 		}
 		return tx.Append(ctx, nil, store.Event{Kind: store.Imported})
 	case upgrade:
-		if now == 0 {
-			in.writes[keys[0]] = next
-			if err := tx.InsertQuietly(ctx, w.record(keys[0], next)); err != nil {
-				return err
-			}
-		} else if err := put(keys[0], store.Upgraded); err != nil {
+		if err := put(keys[0], store.Upgraded); err != nil {
 			return err
 		}
 		return tx.Append(ctx, nil, store.Event{Kind: store.Upgraded})

@@ -65,7 +65,7 @@ type counters struct {
 func (c *Cache) Stats() Stats {
 	n := &c.count
 	s := Stats{
-		Hits:         c.hits.Snapshot().Hits,
+		Hits:         c.hits.value(),
 		UnknownHits:  n.unknownHits.Load(),
 		RedisHits:    n.redisHits.Load(),
 		RedisMisses:  n.redisMisses.Load(),

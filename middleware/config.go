@@ -57,6 +57,11 @@ type Config struct {
 	// Optional. Default: 1 s.
 	RetryAfter time.Duration
 
+	// RefusalTime is what a refusal takes whose credential had to be looked up: an unknown, a revoked and an expired key are answered no
+	// sooner than this, so that the time does not tell which of them it was. A request that waits holds its goroutine and nothing else.
+	// Optional. Default: 5 ms. Negative: no waiting.
+	RefusalTime time.Duration
+
 	// Limiter counts the requests of keys that have a RateLimit; no others are counted, and they cost nothing. Answers to limited keys
 	// have the fields RateLimit-Policy and RateLimit (draft-ietf-httpapi-ratelimit-headers-11), refusals Retry-After too. Pages of other
 	// origins can read them only if CORS says so: Access-Control-Expose-Headers: RateLimit, RateLimit-Policy, Retry-After.
@@ -95,6 +100,8 @@ type Config struct {
 	// it wants Debug, of every key that was let in. Lines name keys by id and tokens by a fingerprint of their digest.
 	// Optional. Default: slog.Default().
 	Logger *slog.Logger
+
+	pause func(time.Duration) // of tests whose time is not the system's
 }
 
 // ErrorStyle is a set of words for refusals. The zero value is StandardErrors.
@@ -117,6 +124,9 @@ type guard struct {
 	realm      string   // as it stands in WWW-Authenticate
 	retryAfter string
 	failures   *failures // nil: not limited
+	made       time.Time
+	pause      func(time.Duration)
+	pausing    chan struct{} // semaphore
 	refused    sampler
 	undecided  sampler
 }
@@ -162,6 +172,9 @@ func (c Config) guard() (*guard, error) {
 			return nil, invalid("Config.Realm holds something other than printable ASCII")
 		}
 	}
+	if c.RefusalTime == 0 {
+		c.RefusalTime = defaultRefusalTime
+	}
 	if c.RetryAfter < 0 {
 		return nil, invalid("Config.RetryAfter is negative")
 	}
@@ -178,7 +191,10 @@ func (c Config) guard() (*guard, error) {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
-	g := &guard{Config: c, retryAfter: strconv.FormatInt(seconds(c.RetryAfter), 10), failures: newFailures(c.MaxFailures)}
+	g := &guard{Config: c, retryAfter: strconv.FormatInt(seconds(c.RetryAfter), 10), failures: newFailures(c.MaxFailures), made: time.Now(), pause: c.pause, pausing: make(chan struct{}, maxPauses)}
+	if g.pause == nil {
+		g.pause = pause
+	}
 	if c.Realm != "" {
 		g.realm = ` realm="` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(c.Realm) + `"`
 	}

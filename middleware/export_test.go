@@ -1,5 +1,7 @@
 package middleware
 
+import "time"
+
 // Told is a row of the status table as a client sees it.
 type Told struct {
 	Status int
@@ -12,4 +14,10 @@ func Tell(err error) Told {
 	a, h := answerTo(err), map[string][]string{}
 	a.setHeaders(h, "", "7")
 	return Told{Status: a.status, Body: string(a.body.json()), Header: h}
+}
+
+// InBubble returns the config for a guard whose time is that of a synctest bubble.
+func InBubble(c Config) Config {
+	c.pause = time.Sleep
+	return c
 }

@@ -2,6 +2,7 @@ package middleware_test
 
 import (
 	"encoding/base64"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -16,7 +17,7 @@ func rawB64(s string) string { return base64.RawStdEncoding.EncodeToString([]byt
 
 // TestAuthorization follows the table of medusa-behaviour.md 6, with Bearer beside it. Through a request, so that what counts is
 // what authenticates.
-func TestAuthorization(t *testing.T) {
+func TestRequirement16Authorization(t *testing.T) {
 	w := newWorld(t)
 	sk := w.secret
 	const none = "Bearer" // the challenge tells "no credential" from "bad credential"
@@ -77,11 +78,13 @@ func TestAuthorization(t *testing.T) {
 	}
 }
 
-func TestKeysAreTakenOnlyFromWhereTheyAreAskedFor(t *testing.T) {
+func TestRequirement18KeysAreTakenOnlyFromWhereTheyAreAskedFor(t *testing.T) {
 	w := newWorld(t)
 	everywhere := func() *http.Request {
 		r := request("Cookie", "key="+w.secret, "X-Publishable-Api-Key", w.secret, "X-Medusa-Access-Token", w.secret)
 		r.URL.RawQuery = "key=" + w.secret + "&token=" + w.secret
+		r.Method, r.Body = http.MethodPost, io.NopCloser(strings.NewReader("key="+w.secret+"&api_key="+w.secret))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		return r
 	}
 	config := w.config(store.Secret)

@@ -37,12 +37,15 @@ func (g *guard) authenticate(h http.Header, r *http.Request, clientIP func(*http
 	if token == "" {
 		return r, nil
 	}
+	began := g.elapsed()
 	key, err := g.identify(r, clientIP, token)
 	if err == nil {
 		err = g.permit(h, r, clientIP, key)
 	}
 	if err != nil {
-		return nil, g.refuse(h, r, clientIP, token, key, err)
+		refused := g.refuse(h, r, clientIP, token, key, err)
+		g.level(r.Context(), began, err)
+		return nil, refused
 	}
 	ctx := store.NewContext(r.Context(), key)
 	if isLimited(key) {
@@ -196,13 +199,14 @@ func checkRequired(scopes []string) []string {
 }
 
 // requestID returns the id that the response or, failing that, the request carries in X-Request-Id, if it is fit for an audit log: 1 to
-// 128 visible ASCII characters. Anything else is taken for absent.
+// 128 visible ASCII characters that do not begin like a key, which some client may have put there by mistake. Anything else is taken for
+// absent.
 func requestID(h http.Header, r *http.Request) string {
 	id := first(h["X-Request-Id"])
 	if id == "" {
 		id = first(r.Header["X-Request-Id"])
 	}
-	if len(id) > 128 {
+	if len(id) > 128 || looksLikeKey(id) {
 		return ""
 	}
 	for i := range len(id) {

@@ -221,7 +221,7 @@ func swapTail(token string) string {
 
 var date = regexp.MustCompile(`(?m)^Date: .*\r\n`)
 
-func TestRefusalsOfATokenAreByteIdentical(t *testing.T) {
+func TestRequirement07RefusalsOfATokenAreByteIdentical(t *testing.T) {
 	for _, d := range doors() {
 		for _, style := range []keyauth.ErrorStyle{keyauth.StandardErrors, keyauth.MedusaErrors} {
 			t.Run(fmt.Sprintf("%s, style %d", d.name, style), func(t *testing.T) {
@@ -443,7 +443,7 @@ func TestOptionalStillRefusesBadCredentials(t *testing.T) {
 	}
 }
 
-func TestBareOptionsIsNoPreflight(t *testing.T) {
+func TestRequirement21APreflightPassesAndABareOptionsDoesNot(t *testing.T) {
 	for _, d := range doors() {
 		t.Run(d.name, func(t *testing.T) {
 			h := d.open(t, newWorld(t).config(store.Secret))
@@ -470,7 +470,7 @@ func TestBareOptionsIsNoPreflight(t *testing.T) {
 	}
 }
 
-func TestVaryNamesEveryHeaderRead(t *testing.T) {
+func TestRequirement22VaryNamesEveryHeaderRead(t *testing.T) {
 	w := newWorld(t)
 	custom := func(r *http.Request, found []string) (string, []string) {
 		return "x-shop-token", append(found, r.Header.Get("X-Shop-Token"))
@@ -511,7 +511,7 @@ func TestVaryNamesEveryHeaderRead(t *testing.T) {
 	}
 }
 
-func TestForeignPages(t *testing.T) {
+func TestRequirement20ForeignPages(t *testing.T) {
 	w := newWorld(t)
 	config := w.config(store.Secret)
 	config.ForbidBrowserOrigins = true
@@ -529,8 +529,12 @@ func TestForeignPages(t *testing.T) {
 		{[]string{"Origin", "https://EXAMPLE.com"}, 404},
 		{[]string{"Origin", "::"}, 403},
 	} {
-		if got := serve(h, request(append(row.lines, "X-Api-Key", w.secret)...)); got.Code != row.status {
+		got := serve(h, request(append(row.lines, "X-Api-Key", w.secret)...))
+		if got.Code != row.status {
 			t.Errorf("%q: %d, want %d", row.lines, got.Code, row.status)
+		}
+		if got.Code == 403 && !strings.Contains(got.Body.String(), "a browser page of another origin: everybody who opens the page can read it") {
+			t.Errorf("%q: the answer does not say why: %s", row.lines, got.Body)
 		}
 	}
 	r := request("Origin", "null", "X-Api-Key", w.secret)
@@ -540,7 +544,7 @@ func TestForeignPages(t *testing.T) {
 	}
 }
 
-func TestAddressesThatAreNotKnownAreNotAllowed(t *testing.T) {
+func TestRequirement08AddressesThatAreNotKnownAreNotAllowed(t *testing.T) {
 	w := newWorld(t)
 	for _, remote := range []string{"", "@", "10.1.2.3", "nonsense:1", "192.0.2.1:1"} {
 		r := request("X-Api-Key", w.bound, "X-Forwarded-For", "10.1.2.3", "X-Real-Ip", "10.1.2.3", "Forwarded", "for=10.1.2.3")
@@ -610,7 +614,7 @@ func TestRequestIDsReachTheAuditLogOnlyWhenTheyAreSane(t *testing.T) {
 		return events[0].RequestID
 	}
 	for sent, want := range map[string]string{
-		"req-1": "req-1", "": "", "two words": "", "line\nbreak": "", "é": "",
+		"req-1": "req-1", "": "", "two words": "", "line\nbreak": "", "é": "", w.secret: "", "sk_": "",
 		strings.Repeat("x", 128): strings.Repeat("x", 128), strings.Repeat("x", 129): "",
 	} {
 		if got := logged(request("X-Api-Key", w.secret, "X-Request-Id", sent), httptest.NewRecorder()); got != want {

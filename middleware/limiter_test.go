@@ -108,8 +108,8 @@ func TestLimitedKeysAreRefusedWith429AndTold(t *testing.T) {
 	})
 }
 
-// TestRequirement15 of SECURITY-REQUIREMENTS: what a good key may not do is never told as a bad key.
-func TestRequirement15(t *testing.T) {
+// What a good key may not do is never told as a bad key.
+func TestRequirement15WhatAGoodKeyMayNotDoIsNo401(t *testing.T) {
 	w := newWorld(t)
 	spent := w.create(t, store.NewKey{Type: store.Secret, RateLimit: store.RateLimit{Requests: 1, Window: time.Hour}})
 	for _, d := range doors() {

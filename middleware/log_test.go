@@ -19,6 +19,7 @@ func logOf(t *testing.T, w *world, level slog.Level, use func(h http.Handler)) [
 	t.Helper()
 	var out bytes.Buffer
 	config := w.config(store.Secret)
+	config.RefusalTime = -1 // so that a flood falls into one second
 	config.Logger = slog.New(slog.NewJSONHandler(&out, &slog.HandlerOptions{Level: level}))
 	use(config.Handler(http.NotFoundHandler()))
 	var lines []map[string]any
@@ -33,7 +34,7 @@ func logOf(t *testing.T, w *world, level slog.Level, use func(h http.Handler)) [
 	return lines
 }
 
-func TestLogLinesNameKeysAndFingerprintsNeverTokens(t *testing.T) {
+func TestRequirement28LogLinesNameKeysAndFingerprintsNeverTokens(t *testing.T) {
 	w := newWorld(t)
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -79,9 +80,13 @@ func TestLogLinesNameKeysAndFingerprintsNeverTokens(t *testing.T) {
 	}
 }
 
-func TestAFloodIsSampledAndDoesNotHideAnOutage(t *testing.T) {
+func TestRequirement27AFloodIsSampledAndDoesNotHideAnOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // so that the flood falls into one second
 		w := newWorld(t)
+		before, err := w.keys.Events(t.Context(), store.EventQuery{})
+		if err != nil {
+			t.Fatal(err)
+		}
 		lines := logOf(t, w, slog.LevelInfo, func(h http.Handler) {
 			for range 1000 {
 				serve(h, request("X-Api-Key", w.unknown))
@@ -100,6 +105,9 @@ func TestAFloodIsSampledAndDoesNotHideAnOutage(t *testing.T) {
 		}
 		if n := lines[11]["not_logged"]; n != 990.0 {
 			t.Errorf("not_logged %v, want 990", n)
+		}
+		if after, err := w.keys.Events(t.Context(), store.EventQuery{}); err != nil || len(after) != len(before) {
+			t.Errorf("failed authentications wrote %d events, %v", len(after)-len(before), err)
 		}
 	})
 }

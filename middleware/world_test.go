@@ -47,8 +47,10 @@ func (s *spy) failWith(err error) { s.fail.Store(&err) }
 
 // world is a store with one key of every sort, by the names of the fields.
 type world struct {
-	keys *store.Keys
-	spy  *spy
+	keys   *store.Keys
+	spy    *spy
+	sealer *store.Sealer
+	now    func() time.Time
 
 	secret, other, medusa, publishable, publishable2, scoped, powerless, bound, revoked, expired, unknown string
 
@@ -65,7 +67,7 @@ func newWorld(t testing.TB) *world {
 		t.Fatal(err)
 	}
 	options := store.Options{Sealer: sealer, Now: func() time.Time { return time.UnixMilli(clock.Load()) }, Logger: quiet(), FlushInterval: -1}
-	w := &world{spy: &spy{Store: store.NewMemory()}, ids: map[string]string{}}
+	w := &world{spy: &spy{Store: store.NewMemory()}, sealer: sealer, now: options.Now, ids: map[string]string{}}
 	w.keys, err = options.New(w.spy)
 	if err != nil {
 		t.Fatal(err)

@@ -44,7 +44,7 @@ type sharing struct{ store.Store }
 
 func (sharing) Info() store.Info { return store.Info{Name: "shared", SharedCache: true} }
 
-func TestCreateFailsClosedWithoutRandomness(t *testing.T) {
+func TestRequirement01CreateFailsClosedWithoutRandomness(t *testing.T) {
 	for name, random := range map[string]io.Reader{
 		"a reader that fails":    failing{},
 		"a reader that runs dry": io.LimitReader(constant{}, 20),
@@ -107,7 +107,7 @@ func TestCreate(t *testing.T) {
 	}
 }
 
-func TestCreateRefusesBadInputAsAWhole(t *testing.T) {
+func TestRequirement26CreateRefusesBadInputAsAWhole(t *testing.T) {
 	b := newBench(t, store.Options{})
 	long := strings.Repeat("x", store.MaxTitleBytes+1)
 	for name, n := range map[string]store.NewKey{
@@ -156,7 +156,7 @@ func numbers(n int) func(func(string) bool) {
 	}
 }
 
-func TestAuthenticateAsksTheClockEveryTime(t *testing.T) {
+func TestRequirement08AuthenticateAsksTheClockEveryTime(t *testing.T) {
 	b := newBench(t, store.Options{})
 	expiring := b.create(store.NewKey{Type: store.Secret, ExpiresAt: start.Add(time.Hour)})
 	scheduled := b.create(store.NewKey{Type: store.Publishable})
@@ -187,7 +187,7 @@ func TestAuthenticateAsksTheClockEveryTime(t *testing.T) {
 	}
 }
 
-func TestAuthenticateRefusesWithoutAsking(t *testing.T) {
+func TestRequirement06AuthenticateRefusesWithoutAsking(t *testing.T) {
 	b := newBench(t, store.Options{RefuseMedusaTokens: true})
 	made := b.create(store.NewKey{Type: store.Secret})
 	before := b.rows.lookups.Load()
@@ -215,7 +215,7 @@ func TestAuthenticateRefusesWithoutAsking(t *testing.T) {
 	}
 }
 
-func TestAuthenticateSaysWhenItCannotDecide(t *testing.T) {
+func TestRequirement11AuthenticateSaysWhenItCannotDecide(t *testing.T) {
 	b := newBench(t, store.Options{})
 	made := b.create(store.NewKey{Type: store.Secret})
 	for _, err := range []error{store.ErrUnavailable, errors.New("disk on fire"), context.DeadlineExceeded, store.ErrNotFound} {
@@ -489,7 +489,7 @@ func TestLinkSalesChannels(t *testing.T) {
 	}
 }
 
-func TestNoKeyHandsOutMoreThanItHas(t *testing.T) {
+func TestRequirement25NoKeyHandsOutMoreThanItHas(t *testing.T) {
 	b := newBench(t, store.Options{})
 	inside, outside := netip.MustParsePrefix("10.1.0.0/16"), netip.MustParsePrefix("11.0.0.0/8")
 	end, tenAMinute := start.Add(time.Hour), store.RateLimit{Requests: 10, Window: time.Minute}

@@ -108,7 +108,7 @@ func TestImportedSecretsAuthenticateAndAreUpgraded(t *testing.T) {
 	}
 }
 
-func TestImportedSecretsAreRefusedWhenRevokedOrForged(t *testing.T) {
+func TestRequirement05ImportedSecretsAreRefusedWhenRevokedOrForged(t *testing.T) {
 	b := newBench(t, store.Options{Sealer: sealer(t, pepper1)})
 	in := medusaKey(t, "apk_1", similar(1))
 	in.Key.RevokedAt = start.Add(time.Hour)

@@ -26,7 +26,7 @@ func sealer(t *testing.T, peppers ...string) *store.Sealer {
 	return s
 }
 
-func TestSealerRefusesBadPeppers(t *testing.T) {
+func TestRequirement04SealerRefusesBadPeppers(t *testing.T) {
 	for name, peppers := range map[string][]string{
 		"too short":                   {"short"},
 		"31 bytes":                    {pepper1[:31]},
@@ -52,7 +52,7 @@ func TestSealerRefusesBadPeppers(t *testing.T) {
 	}
 }
 
-func TestProofCoversEverythingThatGivesPower(t *testing.T) {
+func TestRequirement05ProofCoversEverythingThatGivesPower(t *testing.T) {
 	s := sealer(t, pepper1)
 	powerless := map[string]bool{ // descriptions; see pepper.prove
 		"Title": true, "Redacted": true, "Token": true, "Metadata": true, "CreatedBy": true, "CreatedAt": true, "UpdatedAt": true,
@@ -102,7 +102,7 @@ func TestProofCoversEverythingThatGivesPower(t *testing.T) {
 	check("no pepper's id", func(r *store.Record) { r.PepperID = "" })
 }
 
-func TestForgedRowsNeverAuthenticate(t *testing.T) {
+func TestRequirement05ForgedRowsNeverAuthenticate(t *testing.T) {
 	b := newBench(t, store.Options{Sealer: sealer(t, pepper1)})
 	made := b.create(store.NewKey{Type: store.Secret, Scopes: []string{"orders:read"}})
 	if err := b.authenticated(made); err != nil {
@@ -153,7 +153,7 @@ func TestForgedRowsNeverAuthenticate(t *testing.T) {
 	})
 }
 
-func TestPeppersRotateWithoutTokens(t *testing.T) {
+func TestRequirement04PeppersRotateWithoutTokens(t *testing.T) {
 	b := newBench(t, store.Options{})
 	var all []store.Made
 	for range 250 {

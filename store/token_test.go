@@ -110,7 +110,7 @@ func TestTokens(t *testing.T) {
 	})
 }
 
-func TestTokensDoNotShowThemselves(t *testing.T) {
+func TestRequirement02TokensDoNotShowThemselves(t *testing.T) {
 	token, err := store.ParseToken(medusaSecret)
 	if err != nil {
 		t.Fatal(err)

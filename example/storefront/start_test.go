@@ -226,7 +226,7 @@ func TestAdminKeyIsImportedOnceAndDoesNotComeBack(t *testing.T) {
 	}
 }
 
-func TestPeppers(t *testing.T) {
+func TestRequirement04Peppers(t *testing.T) {
 	const first, second = "LATCHKEY_PEPPERS=kV0Yw3mQy8cT1pZr5sXa7bNd9fHj2lGe", "kV0Yw3mQy8cT1pZr5sXa7bNd9fHj2lGf"
 	dir := t.TempDir()
 	p := start(t, dir)

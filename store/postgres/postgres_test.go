@@ -292,8 +292,3 @@ func TestTouchWaitsForARowThatIsLocked(t *testing.T) {
 		t.Errorf("the row that had been locked was not written: %v", err)
 	}
 }
-
-func BenchmarkLookup(b *testing.B) {
-	s, db := fresh(b)
-	sqldbtest.BenchmarkLookup(b, s, db, "$1")
-}

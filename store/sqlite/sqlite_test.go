@@ -136,8 +136,3 @@ func TestAChangeGivesUpWithItsContext(t *testing.T) {
 		t.Error(err)
 	}
 }
-
-func BenchmarkLookup(b *testing.B) {
-	db := pool(b, dsn(b))
-	sqldbtest.BenchmarkLookup(b, open(b, db), db, "?")
-}

@@ -1,0 +1,199 @@
+package cache
+
+// stretched lets time pass between steps that follow one another at once.
+var stretched = []edit{
+	{"cache.go", "sync.Mutex // held to replace epoch", "patientMutex // held to replace epoch"},
+
+	{"lookup.go", "	now := c.clock.now()\n	if e == nil", "	c.stretch(\"Lookup: epoch\")\n	now := c.clock.now()\n	if e == nil"},
+	{"lookup.go", "	if found, ok := e.keys.GetIfPresent(id); ok {", "	c.stretch(\"Lookup: clock\")\n	if found, ok := e.keys.GetIfPresent(id); ok {"},
+	{"lookup.go", "	return c.lookupMissed(ctx, e, id, redacted)\n}", "	c.stretch(\"Lookup: missed\")\n	return c.lookupMissed(ctx, e, id, redacted)\n}"},
+	{"lookup.go", "	found, generation := c.fromShared(ctx, e, id, need)\n", "	c.stretch(\"load: need\")\n	found, generation := c.fromShared(ctx, e, id, need)\n"},
+	{"lookup.go", "		return &answer, nil\n", "		c.stretch(\"load: found\")\n		return &answer, nil\n"},
+	{"lookup.go", "		e.unknown.Set(id,", "		c.stretch(\"load: unknown\")\n		e.unknown.Set(id,"},
+
+	{"feed.go", "		e.hear(feed.Head, newestRevealing(feed.Events)) // (1)\n		for", "		c.stretch(\"poll: apply\")\n		e.hear(feed.Head, newestRevealing(feed.Events)) // (1)\n		c.stretch(\"poll: need\")\n		for"},
+	{"feed.go", "			e.keys.Invalidate(event.LookupID) // (2)\n", "			e.keys.Invalidate(event.LookupID) // (2)\n			c.stretch(\"poll: invalidate\")\n"},
+	{"feed.go", "		e.freshAt.Store(&began) // (4)", "		c.stretch(\"poll: last\")\n		e.freshAt.Store(&began) // (4)"},
+
+	{"listen.go", "	e.hear(a.last, a.revealing)\n", "	e.hear(a.last, a.revealing)\n	c.stretch(\"message: need\")\n"},
+	{"listen.go", "		e.keys.Invalidate(id)\n", "		e.keys.Invalidate(id)\n		c.stretch(\"message: invalidate\")\n"},
+
+	{"change.go", "	s := &settlement{change: change, committed:", "	c.stretch(\"change: committed\")\n	s := &settlement{change: change, committed:"},
+	{"change.go", "	s.answered = c.acks.await()\n", "	c.stretch(\"change: settle\")\n	s.answered = c.acks.await()\n"},
+}
+
+// mutations are the rules of the protocol, each broken once. The numbers are those of COHERENCE.
+var mutations = []mutation{
+	{rule: "1.1: the lease ends by the monotonic clock", faults: "clock jump,store cut,bus", edits: []edit{
+		{"clock.go", "return max(now.mono-since.mono, now.wall-since.wall)", "return now.wall - since.wall"},
+	}},
+	{rule: "1.1: the lease ends by the wall clock", faults: "standstill,bus", edits: []edit{
+		{"clock.go", "return max(now.mono-since.mono, now.wall-since.wall)", "return now.mono - since.mono"},
+	}},
+	{rule: "1.2: memory is used within a lease of the last poll only", faults: "store cut,bus", edits: []edit{
+		{"lookup.go", " || e.age(now) > c.o.Lease {", " {"},
+	}},
+	{rule: "2.2a: the loader reads need", faults: "fail-over", edits: []edit{
+		{"lookup.go", "	found, err := c.single(ctx, e, id, load)\n", "	c.stretch(\"need\")\n	found, err := c.single(ctx, e, id, load)\n"},
+		{"lookup.go", "	load := otter.LoaderFunc", "	need := e.need.Load()\n	load := otter.LoaderFunc"},
+		{"lookup.go", "		return c.load(ctx, e, id, redacted)\n", "		return c.load(ctx, e, id, redacted, need)\n"},
+		{"lookup.go", "func (c *Cache) load(ctx context.Context, e *epoch, id store.LookupID, redacted string) (", "func (c *Cache) load(ctx context.Context, e *epoch, id store.LookupID, redacted string, need int64) ("},
+		{"lookup.go", "	need := e.need.Load() // a: in here, not before the Get\n", ""},
+	}},
+	{rule: "2.2b: a watermark behind need does not count", faults: "fail-over", edits: []edit{
+		{"lookup.go", "	if !ok || wm.id < need {", "	if !ok {"},
+	}},
+	{rule: "2.2b: an entry of another generation does not count", faults: "redis loss", edits: []edit{
+		{"entry.go", "	if !ok || found != generation {", "	_ = found\n	if !ok {"},
+	}},
+	{rule: "2.2d: the fill says as of when its record is", faults: "redis late", edits: []edit{
+		{"lookup.go", "answer.Record, answer.Head) // d", "answer.Record, maxEventID) // d"},
+	}},
+	{rule: "2.4: a stale process does not use its memory", faults: "store cut,bus", edits: []edit{
+		{"lookup.go", "	c.count.staleLookups.Add(1)\n", "	c.count.staleLookups.Add(1)\n	if e != nil {\n		if found, ok := e.keys.GetIfPresent(id); ok {\n			return *found, nil\n		}\n	}\n"},
+	}},
+	{rule: "2.4: a stale process joins nobody's load", faults: "standstill,bus", edits: []edit{
+		{"lookup.go", "	c.count.staleLookups.Add(1)\n", "	c.count.staleLookups.Add(1)\n	if e != nil {\n		return c.lookupMissed(ctx, e, id, redacted)\n	}\n"},
+	}},
+	{rule: "2.4a: what Redis has counts for MaxStale", faults: "store cut,bus,redis loss,fail-over", edits: []edit{
+		{"lookup.go", " && e.age(c.clock.now()) <= c.o.MaxStale {", " {"},
+	}},
+	{rule: "2.4a: a stale process asks for need too", by: "TestScenarios/2.4a", edits: []edit{
+		{"lookup.go", "c.fromShared(ctx, e, id, e.need.Load())", "c.fromShared(ctx, e, id, 0)"},
+	}},
+	{rule: "3.1: the membership is renewed", faults: "bus", edits: []edit{
+		{"member.go", "	if c.joined && now.elapsed(c.joinedAt) <= c.o.membership()/2 {", "	if c.joined {"},
+	}},
+	{rule: "3.1: the membership is counted from before it was written", by: "TestScenarios/T10:_a_process_stands", edits: []edit{
+		{"member.go", "	c.joined, c.joinedAt = true, now\n", "	c.joined, c.joinedAt = true, c.clock.now()\n"},
+	}},
+	{rule: "3.1: a process joins before it polls", faults: "restart,bus", edits: []edit{
+		{"feed.go", "	if err := c.joinMembers(ctx); err != nil { // 3.1\n		return err\n	}\n	began", "	defer func() {\n		time.Sleep(50 * time.Millisecond)\n		_ = c.joinMembers(ctx)\n	}()\n	began"},
+	}},
+	{rule: "3.2: a poll counts from its start", faults: "store slow,bus", edits: []edit{
+		{"feed.go", "	began := c.clock.now() // 3.2\n", ""},
+		{"feed.go", "c.apply(feed, began, known)", "c.apply(feed, c.clock.now(), known)"},
+	}},
+	{rule: "3.4 (1): a poll raises need", faults: "bus", edits: []edit{
+		{"feed.go", "		e.hear(feed.Head, newestRevealing(feed.Events)) // (1)\n", "		raise(&e.revealing, newestRevealing(feed.Events))\n"},
+	}},
+	{rule: "3.4: need before invalidation", faults: "fail-over,bus", edits: []edit{
+		{"feed.go", "		e.hear(feed.Head, newestRevealing(feed.Events)) // (1)\n", ""},
+		{"feed.go", "		c.last = feed.Head      // (3)\n", "		c.stretch(\"need\")\n		e.hear(feed.Head, newestRevealing(feed.Events))\n		c.last = feed.Head\n"},
+	}},
+	{rule: "3.4 (2): a poll invalidates", faults: "bus", edits: []edit{
+		{"feed.go", "			e.keys.Invalidate(event.LookupID) // (2)\n", "			_ = event\n"},
+	}},
+	{rule: "3.4: invalidation before freshAt", faults: "store cut,bus", edits: []edit{
+		{"feed.go", "		e.hear(feed.Head, newestRevealing(feed.Events)) // (1)\n", "		e.freshAt.Store(&began)\n		time.Sleep(20 * time.Millisecond)\n		e.hear(feed.Head, newestRevealing(feed.Events)) // (1)\n"},
+	}},
+	{rule: "3.5: after a gap memory is dropped", faults: "prune,bus", edits: []edit{
+		{"feed.go", "		c.replace(c.newEpoch(e.history, &began)) // (2) and (4) at once\n", "		e.freshAt.Store(&began)\n"},
+	}},
+	{rule: "3.5: after a gap a new memory, not InvalidateAll", by: "TestScenarios/T5", edits: []edit{
+		{"feed.go", "		c.replace(c.newEpoch(e.history, &began)) // (2) and (4) at once\n", "		e.keys.InvalidateAll()\n		e.freshAt.Store(&began)\n"},
+	}},
+	{rule: "14: an event that names no key drops all", faults: "bus", edits: []edit{
+		{"feed.go", "	case namesAll(feed.Events):\n		e.hear", "	case false:\n		e.hear"},
+	}},
+	{rule: "4.1: a change that finds nothing to do waits", faults: "store down,bus", edits: []edit{
+		{"change.go", "	if change.Last == 0 {\n", "	if change.Last == 0 {\n		return change, nil\n"},
+	}},
+	{rule: "4.2: WAIT is counted by the monotonic clock", by: "TestScenarios/T11:_the_wall", edits: []edit{
+		{"change.go", "		waited := c.clock.now().mono - s.committed.mono\n", "		waited := c.clock.now().elapsed(s.committed)\n"},
+	}},
+	{rule: "4.3b: the members are read after the commit", faults: "restart,bus,store slow", edits: []edit{
+		{"change.go", "	change, err := c.rows.Change(ctx, actor, fn)\n", "	early, _ := c.rows.Members(ctx)\n	change, err := c.rows.Change(ctx, actor, fn)\n"},
+		{"change.go", "	s := &settlement{change: change,", "	s := &settlement{members: early, known: true, change: change,"},
+		{"change.go", "	parts.Go(func() { c.readMembers(own, members) }) // b: after the commit\n", ""},
+	}},
+	{rule: "4.4: every member acknowledges", faults: "bus", edits: []edit{
+		{"change.go", "		case s.known && len(missing) == 0 && (", "		case s.known && ("},
+	}},
+	{rule: "4.4: a success before WAIT needs Redis to have the change", by: "TestScenarios/4.4:_a_process", edits: []edit{
+		{"change.go", "len(missing) == 0 && (c.shared == nil || s.applied):", "len(missing) == 0:"},
+	}},
+	{rule: "4.4: no success after WAIT when Redis works and does not have it", by: "TestScenarios/4.4:_no_success", edits: []edit{
+		{"change.go", "waited >= s.wait && (c.shared == nil || s.applied || s.failing.Load()):", "waited >= s.wait:"},
+	}},
+	{rule: "4.4: WAIT is longer than the lease", faults: "store cut,bus", edits: []edit{
+		{"options.go", "return lease * 21 / 20 }", "return lease * 3 / 4 }"},
+	}},
+	{rule: "14: WAIT is that of the longest lease among the members", faults: "store cut,bus", edits: []edit{
+		{"change.go", "				s.wait = max(s.wait, waitFor(m.Lease))\n", "				_ = m\n"},
+	}},
+	{rule: "4.4: a client that leaves gets no success", faults: "bus", edits: []edit{
+		{"change.go", "		case <-ctx.Done():\n			return fmt.Errorf(\"cache: change %d is committed, but the caller left before every process had heard of it: %w: %w\", s.change.Last, store.ErrUnavailable, ctx.Err())\n", "		case <-ctx.Done():\n			return nil\n"},
+	}},
+	{rule: "4.5: a changer handles its own change", faults: "", edits: []edit{
+		{"change.go", "	s.self = c.hear(s.change.FeedID, told) && !s.untold // 4.5\n", "	s.self = !s.untold\n"},
+	}},
+	{rule: "5.1: a message raises need", faults: "fail-over", edits: []edit{
+		{"listen.go", "	e.hear(a.last, a.revealing)\n", "	raise(&e.revealing, a.revealing)\n"},
+	}},
+	{rule: "5.1: a message invalidates", faults: "", edits: []edit{
+		{"listen.go", "		e.keys.Invalidate(id)\n", "		_ = id\n"},
+	}},
+	{rule: "5.1: need before invalidation", faults: "fail-over", edits: []edit{
+		{"listen.go", "	e.hear(a.last, a.revealing)\n", "	for _, id := range a.ids {\n		e.keys.Invalidate(id)\n	}\n	c.stretch(\"need\")\n	e.hear(a.last, a.revealing)\n"},
+		{"listen.go", "	for _, id := range a.ids {\n		e.keys.Invalidate(id)\n	}\n	return true\n", "	return true\n"},
+	}},
+	{rule: "5.1: invalidation before the acknowledgement", faults: "", edits: []edit{
+		{"listen.go", "	c.count.messages.Add(1)\n", "	c.count.messages.Add(1)\n	_ = c.shared.publish(ctx, feed, a.from, c.messages.acknowledge(feed, a.from, acknowledgement{member: c.id, serial: a.serial}))\n"},
+	}},
+	{rule: "5.1: need before the acknowledgement", faults: "fail-over", edits: []edit{
+		{"listen.go", "	e.hear(a.last, a.revealing)\n", "	defer time.AfterFunc(20*time.Millisecond, func() { e.hear(a.last, a.revealing) })\n"},
+	}},
+	{rule: "5.1: a message that names not all drops memory", faults: "", edits: []edit{
+		{"listen.go", "		c.replace(c.newEpoch(e.history, e.freshAt.Load()))\n", ""},
+	}},
+	{rule: "5.1: a message that names not all begins a new memory, not InvalidateAll", faults: "store down", edits: []edit{
+		{"listen.go", "		c.replace(c.newEpoch(e.history, e.freshAt.Load()))\n", "		e.keys.InvalidateAll()\n"},
+	}},
+	{rule: "6.2: a repair over a gap begins a new generation", faults: "prune,redis cut", edits: []edit{
+		{"repair.go", " || !follows(feed, wm.id) ||", " ||"},
+	}},
+	{rule: "6.2: a repair over an event that names no key begins a new generation", faults: "redis cut,redis down", edits: []edit{
+		{"repair.go", " || namesAll(feed.Events) { // 6.1, 6.2", " {"},
+	}},
+	{rule: "4.3a: a change that names not all begins a new generation", faults: "", edits: []edit{
+		{"change.go", "	if wholesale(change) {\n		at", "	if false {\n		at"},
+	}},
+	{rule: "7: advance moves from prev only", faults: "redis late", edits: []edit{
+		{"sim_redis_test.go", "	if id != prev {\n", "	if false {\n"},
+	}},
+	{rule: "7: advance drops the entries", faults: "", edits: []edit{
+		{"sim_redis_test.go", "		delete(s.entries, place{feed, id})\n	}\n	s.marks[feed]", "		_ = id\n	}\n	s.marks[feed]"},
+	}},
+	{rule: "7: fill does not write behind the watermark", faults: "redis late", edits: []edit{
+		{"sim_redis_test.go", "	if wm > asOf {\n", "	if wm < 0 {\n"},
+	}},
+	{rule: "14: memory is not used any more when the row is removed", faults: "restart,bus", edits: []edit{
+		{"cache.go", "	c.publishing.Lock()\n	c.closed.Store(true)\n", "	c.leaveMembers(ctx)\n	c.publishing.Lock()\n	c.closed.Store(true)\n"},
+	}},
+	{rule: "14: the last poll is over when the row is removed", by: "TestScenarios/T10:_a_process_that_closes", edits: []edit{
+		{"cache.go", "	changes := c.changes.close(ctx)\n	c.stop()\n", "	changes := c.changes.close(ctx)\n	c.leaveMembers(ctx)\n	c.stop()\n"},
+		{"cache.go", "		c.leaveMembers(ctx) // after the last poll: only now nothing is answered from memory for sure\n", ""},
+	}},
+	{rule: "14: an unknown token is forgotten when a key is created", faults: "bus", edits: []edit{
+		{"epoch.go", "	raise(&h.revealing, revealing)\n", ""},
+	}},
+	{rule: "14: a poll tells of keys that were created", faults: "bus", edits: []edit{
+		{"feed.go", "		e.hear(feed.Head, newestRevealing(feed.Events)) // (1)\n", "		e.hear(feed.Head, 0)\n"},
+	}},
+	{rule: "14: a message tells of keys that were created", faults: "", edits: []edit{
+		{"listen.go", "revealing: newestRevealing(change.Events), drop:", "revealing: 0, drop:"},
+	}},
+	{rule: "14: a message after events not heard of tells of keys that may have been created", faults: "store down", edits: []edit{
+		{"listen.go", "	if e.need.Load() < a.first-1 {\n", "	if false {\n"},
+	}},
+	{rule: "14: an unknown token counts as of when it was looked up", faults: "store down", edits: []edit{
+		{"lookup.go", "unknown{asOf: answer.Head,", "unknown{asOf: maxEventID,"},
+	}},
+	{rule: "14: a poll corrects a need that was forged", faults: "forged message", edits: []edit{
+		{"feed.go", "	e.correct(known.heard, feed.Head)\n", ""},
+	}},
+	{rule: "14: after a restore of the store a new generation, whatever the watermark says", by: "TestScenarios/3.6", edits: []edit{
+		{"feed.go", "		h.distrusted.Store(true)\n", ""},
+	}},
+}

@@ -1,0 +1,183 @@
+package cache
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// edit replaces a text in a file of this package. The text must be there exactly once.
+type edit struct{ file, old, new string }
+
+// mutation breaks one rule of the protocol.
+type mutation struct {
+	rule string
+	// faults are those that bring it to light soonest, if faults are needed.
+	faults string
+	// by is the test that must fail, when it is not TestSimulation.
+	by    string
+	edits []edit
+}
+
+// TestMutations breaks each rule of the protocol in a copy of this package, and expects the simulation to notice. The copies are never
+// written here: the Go command is told to read these files instead of those.
+//
+// What the simulation runs otherwise is the code as it is, in which nothing happens between two steps that do not wait for anything. In
+// the copies, time passes there as well (see stretched), so that the order of such steps matters.
+//
+// To build all copies takes minutes of processor time, so that they are only built with -sim.mutations, as make soak does; that every
+// text to be altered is still there, exactly once, is always checked.
+func TestMutations(t *testing.T) {
+	here, err := os.Getwd()
+	check(t, err)
+	lab := &lab{dir: t.TempDir(), here: here}
+	lab.read(t)
+
+	if *simMutations == "" {
+		return
+	}
+	t.Run("without a mutation nothing fails", func(t *testing.T) {
+		if out, err := lab.run(mutation{faults: "any", by: "TestSimulation|TestScenarios"}, 150); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+	})
+	if t.Failed() {
+		return
+	}
+	next := make(chan mutation)
+	var labs sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		labs.Go(func() {
+			for m := range next {
+				began := time.Now()
+				out, err := lab.run(m, 600)
+				var exit *exec.ExitError
+				switch {
+				case err == nil:
+					t.Errorf("%s: nothing fails:\n%s", m.rule, out)
+				case !errors.As(err, &exit), strings.Contains(out, "panic:"), !strings.Contains(out, "--- FAIL"):
+					t.Errorf("%s: %v\n%s", m.rule, err, out)
+				default:
+					t.Logf("%s: found after %v: %s", m.rule, time.Since(began).Round(100*time.Millisecond), firstLine(out))
+				}
+			}
+		})
+	}
+	for _, m := range mutations {
+		if only := regexp.MustCompile(*simMutations); !only.MatchString(m.rule) {
+			continue
+		}
+		next <- m
+	}
+	close(next)
+	labs.Wait()
+}
+
+func firstLine(out string) string {
+	for line := range strings.Lines(out) {
+		if i := strings.Index(line, "_test.go:"); i >= 0 {
+			_, line, _ = strings.Cut(line[i:], ": ")
+			return strings.TrimSpace(line)
+		}
+	}
+	return "?"
+}
+
+// lab builds and runs altered copies of this package.
+type lab struct {
+	dir, here string
+	files     map[string]string // those of this package, by name
+}
+
+// read also checks that all texts are there, and once.
+func (l *lab) read(t *testing.T) {
+	l.files = map[string]string{}
+	names, err := filepath.Glob(filepath.Join(l.here, "*.go"))
+	check(t, err)
+	for _, name := range names {
+		text, err := os.ReadFile(name)
+		check(t, err)
+		l.files[filepath.Base(name)] = string(text)
+	}
+	rules := map[string]bool{}
+	for _, m := range append([]mutation{{rule: "(stretched)", edits: stretched}}, mutations...) {
+		if rules[m.rule] {
+			t.Errorf("%s: is there twice", m.rule)
+		}
+		rules[m.rule] = true
+		for _, e := range m.edits {
+			if n := strings.Count(l.files[e.file], e.old); n != 1 {
+				t.Errorf("%s: %s has this text %d times, not once; where has it gone?\n%s", m.rule, e.file, n, e.old)
+			}
+		}
+	}
+}
+
+// run builds the package with the mutation and runs the simulation for up to so many seeds. It returns what was printed; the error is the Go
+// command's or the test's.
+func (l *lab) run(m mutation, seeds int) (string, error) {
+	dir, err := os.MkdirTemp(l.dir, "")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(dir)
+	files := map[string]string{}
+	for _, e := range m.edits {
+		if files[e.file] == "" {
+			files[e.file] = l.files[e.file]
+		}
+		files[e.file] = strings.Replace(files[e.file], e.old, e.new, 1)
+	}
+	for _, e := range stretched {
+		if files[e.file] == "" {
+			files[e.file] = l.files[e.file]
+		}
+		files[e.file] = strings.Replace(files[e.file], e.old, e.new, 1) // unless the mutation has taken that away
+	}
+	overlay := struct{ Replace map[string]string }{map[string]string{}}
+	for _, name := range []string{"stretch.go", "sim_stretch_test.go"} {
+		overlay.Replace[filepath.Join(l.here, name)] = filepath.Join(l.here, "testdata", "stretch", name)
+	}
+	for name, text := range files {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			return "", err
+		}
+		overlay.Replace[filepath.Join(l.here, name)] = path
+	}
+	for name := range l.files { // other tests would only have to be compiled
+		simulation := strings.HasPrefix(name, "sim_") && !strings.HasPrefix(name, "sim_mut") && name != "sim_real_test.go"
+		if strings.HasSuffix(name, "_test.go") && !simulation {
+			overlay.Replace[filepath.Join(l.here, name)] = ""
+		}
+	}
+	text, err := json.Marshal(overlay)
+	if err != nil {
+		return "", err
+	}
+	list, binary := filepath.Join(dir, "overlay.json"), filepath.Join(dir, "mutant.test")
+	if err := os.WriteFile(list, text, 0o600); err != nil {
+		return "", err
+	}
+	build := exec.Command("go", "test", "-c", "-vet=off", "-ldflags=-s -w", "-overlay", list, "-o", binary, ".")
+	build.Dir = l.here
+	if out, err := build.CombinedOutput(); err != nil {
+		return string(out), fmt.Errorf("build: %v", err)
+	}
+	if m.by == "" {
+		m.by = "TestSimulation"
+	}
+	run := exec.Command(binary, "-test.run", m.by, "-test.timeout", "120s", "-sim.seeds", fmt.Sprint(seeds), "-sim.faults", m.faults)
+	run.Dir = l.here
+	out, err := run.CombinedOutput()
+	return string(out), err
+}

@@ -1,0 +1,356 @@
+package cache
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// scenario is a run whose faults come at chosen moments. Judged is every read, as always; there are 3 hosts and no tolerance.
+type scenario struct {
+	name     string
+	maxStale time.Duration
+	play     func(w *world)
+}
+
+var background = context.Background()
+
+// must makes a change that has to succeed, and returns how long it took.
+func (w *world) must(on int, v verb, key int) time.Duration {
+	began := w.now()
+	if err := w.change(background, w.hosts[on].current.Load(), v, []int{key}); err != nil {
+		w.truth.accuse("%v: change at host %d: %v", w.now(), on, err)
+	}
+	return w.now() - began
+}
+
+// ask reads a key at a host; what is wrong with the answer the oracle notes.
+func (w *world) ask(on, key int) (int64, error) {
+	return w.read(background, w.hosts[on].current.Load(), key, "")
+}
+
+// watch reads a key at a host all the time.
+func (w *world) watch(on, key int, lasts time.Duration) {
+	w.running.Go(func() {
+		for end := w.now() + lasts; w.now() < end; {
+			c := w.chance("watch", on, 0)
+			time.Sleep(c.between(2*time.Millisecond, 8*time.Millisecond))
+			if p := w.hosts[on].current.Load(); p != nil {
+				_, _ = w.read(background, p, key, "")
+			}
+		}
+	})
+}
+
+// set changes the weather for good.
+func (w *world) set(change func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	change()
+}
+
+// deafen loses every message.
+func (w *world) deafen() { w.set(func() { w.bus.weather.drop = 100 }) }
+
+// cut keeps a host from the store, after a poll, until lifted.
+func (w *world) cut(on int) (lift func()) {
+	h, c := w.hosts[on], &condition{refuse: true}
+	w.set(func() { h.toStore.begin(c); h.trouble.begin() })
+	return func() { w.set(func() { h.toStore.end(c); h.trouble.end(w.now()) }) }
+}
+
+// inRedis puts a key into Redis and into the memory of every host.
+func (w *world) inRedis(key int) {
+	for on := range w.hosts {
+		_, _ = w.ask(on, key)
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// want accuses when something is not as it should be.
+func (w *world) want(ok bool, what string, got any) {
+	if !ok {
+		w.truth.accuse("%v: %s: got %v", w.now(), what, got)
+	}
+}
+
+var scenarios = []scenario{
+	{"T5: a load is under way while a gap in the feed makes memory be dropped", Strict, func(w *world) {
+		h := w.hosts[1]
+		w.deafen()
+		w.set(func() {
+			h.toRedis.begin(&condition{refuse: true})
+			h.toStore.begin(&condition{only: "store.lookup", wait: 850 * time.Millisecond})
+			h.trouble.begin()
+		})
+		for range 3 {
+			w.must(1, update, 0) // it is in the memory of host 1 no more
+			w.running.Go(func() { _, _ = w.ask(1, 0) })
+			time.Sleep(5 * time.Millisecond)
+			w.must(0, thousand, 0) // too many events to be told one by one
+			for range 3 {
+				w.running.Go(func() { _, _ = w.ask(1, 0) })
+				time.Sleep(20 * time.Millisecond)
+			}
+			time.Sleep(2 * time.Second)
+		}
+	}},
+	{"T9: nobody hears of the change, and it takes WAIT", Strict, func(w *world) {
+		w.inRedis(0)
+		for _, lose := range []func(){
+			func() { w.bus.weather.drop = 100 },
+			func() { w.bus.weather.drop = 0; w.bus.hangUp(nil) },
+		} {
+			w.set(lose)
+			w.watch(1, 0, 2*time.Second)
+			took := w.must(0, update, 0)
+			w.want(took > 900*time.Millisecond, "a change that nobody has heard of takes WAIT", took)
+		}
+		time.Sleep(time.Second)
+		took := w.must(0, update, 0)
+		w.want(took < 100*time.Millisecond, "the connection is back", took)
+	}},
+	{"T10: a process stands still between the renewal of its membership and the answer to it", Strict, func(w *world) {
+		var renewed atomic.Int64
+		w.set(func() {
+			w.done = func(p *process, what string) {
+				if what == "store.join" && p.host.index == 1 && renewed.CompareAndSwap(0, int64(w.now())) {
+					p.freeze()
+					w.set(w.hosts[1].trouble.begin)
+					time.AfterFunc(20*time.Second, func() { p.thaw() })
+				}
+			}
+		})
+		time.Sleep(40 * time.Second)
+		// It was renewed at 15 s and stood still until 35 s. The row lapses at 45 s.
+		w.set(func() {
+			w.bus.hangUp(w.hosts[1])
+			w.hosts[1].toRedis.begin(&condition{only: "redis.subscribe", refuse: true})
+		})
+		w.watch(1, 0, 12*time.Second)
+		for w.now() < time.Duration(renewed.Load())+36*time.Second {
+			w.must(0, update, 0)
+			time.Sleep(100 * time.Millisecond)
+		}
+	}},
+	{"T10: a process that closes while it renews its membership leaves no row behind", Strict, func(w *world) {
+		p := w.hosts[1].current.Load()
+		var closed atomic.Bool
+		w.set(func() {
+			w.hosts[1].toStore.begin(&condition{slow: 30 * time.Millisecond})
+			w.sent = func(by *process, what string) {
+				if what == "store.join" && by == p && !closed.Swap(true) {
+					w.running.Go(p.close)
+				}
+			}
+		})
+		time.Sleep(20 * time.Second)
+		w.mu.Lock()
+		_, there := w.store.members[p.cache.id]
+		w.mu.Unlock()
+		w.want(closed.Load() && !there, "no row of a closed process", there)
+	}},
+	{"T11: stopped for 10 s: the first read afterwards does not come from memory", DefaultMaxStale, func(w *world) {
+		w.inRedis(0)
+		h := w.hosts[1]
+		p := h.current.Load()
+		w.set(func() { h.trouble.begin(); p.freeze() })
+		time.Sleep(5 * time.Second)
+		w.must(0, update, 0)
+		time.Sleep(5 * time.Second)
+		before := p.cache.count.staleLookups.Load()
+		w.set(func() { p.thaw(); h.trouble.end(w.now()) })
+		_, _ = w.ask(1, 0)
+		w.want(p.cache.count.staleLookups.Load() == before+1, "the first read is a stale one", p.cache.Stats())
+	}},
+	{"T11: the wall clock of the changer jumps ahead while it waits", Strict, func(w *world) {
+		w.inRedis(0)
+		w.deafen()
+		for range 8 {
+			c := w.chance("moment", 0, 0)
+			time.Sleep(time.Second + c.between(0, 250*time.Millisecond))
+			lift := w.cut(1) // it has memory for up to a lease
+			w.watch(1, 0, 1200*time.Millisecond)
+			time.AfterFunc(10*time.Millisecond, func() {
+				w.hosts[0].mu.Lock()
+				defer w.hosts[0].mu.Unlock()
+				w.hosts[0].wall += time.Hour
+			})
+			took := w.must(0, update, 0)
+			w.want(took > 900*time.Millisecond, "it takes WAIT", took)
+			time.Sleep(300 * time.Millisecond)
+			lift()
+		}
+	}},
+	{"T12: a changer dies after its commit, and the repetition elsewhere waits", Strict, func(w *world) {
+		for _, v := range []verb{repeat, nothing} {
+			w.inRedis(0)
+			w.deafen()
+			w.set(func() { w.crashNext[w.hosts[0]] = true })
+			err := w.change(background, w.hosts[0].current.Load(), update, []int{0})
+			w.want(err != nil, "no success of a dead process", err)
+			w.watch(2, 0, 2*time.Second)
+			took := w.must(1, v, 0)
+			w.want(took > 900*time.Millisecond, "the repetition waits", took)
+			w.hosts[0].open()
+			w.set(func() { w.bus.weather.drop = 0 })
+			w.store.drop()
+			time.Sleep(time.Second)
+		}
+	}},
+	{"T13: a token that was unknown everywhere is known everywhere when its key has been created", Strict, func(w *world) {
+		for _, v := range []verb{update, importing} {
+			w.must(0, remove, 1)
+			for on := range w.hosts {
+				for range 2 {
+					version, _ := w.ask(on, 1)
+					w.want(version == 0, "unknown", version)
+				}
+			}
+			w.must(0, v, 1)
+			for on := range w.hosts {
+				version, _ := w.ask(on, 1)
+				w.want(version > 0, "known", version)
+			}
+		}
+	}},
+	{"T14: without the store, Redis answers until MaxStale", 10 * time.Second, func(w *world) {
+		w.inRedis(0)
+		w.set(func() {
+			w.store.weather.begin(&condition{refuse: true})
+			for _, h := range w.hosts {
+				h.trouble.begin()
+			}
+		})
+		gone := w.now()
+		for w.now() < gone+12*time.Second {
+			time.Sleep(97 * time.Millisecond)
+			_, err := w.ask(1, 0)
+			if since := w.now() - gone; since < 9*time.Second {
+				w.want(err == nil, "a key that Redis knows is answered", err)
+			} else if since > 11*time.Second {
+				w.want(err != nil, "after MaxStale it is not", err)
+			}
+			_, err = w.ask(1, 2)
+			w.want(err != nil || w.now()-gone < time.Second, "what nobody knows is not answered", err)
+		}
+		p := w.hosts[0].current.Load()
+		p.kill()
+		w.hosts[0].open()
+		time.Sleep(time.Second)
+		_, err := w.ask(0, 0)
+		w.want(err != nil, "a process that starts without the store answers nothing", err)
+	}},
+	{"2.4a: a process without the store does not take from Redis what it knows to be old", DefaultMaxStale, func(w *world) {
+		w.inRedis(0)
+		w.cut(1)
+		time.Sleep(1500 * time.Millisecond)
+		var before *redisState
+		w.set(func() { before = w.redis.nodes[0].state() })
+		w.must(0, update, 0)
+		w.set(func() { w.redis.nodes[0].set(w.now(), before) }) // a fail-over loses it
+		for range 20 {
+			time.Sleep(time.Millisecond)
+			_, _ = w.ask(1, 0)
+		}
+	}},
+	{"4.4: a process that nobody waits for any more is served by Redis, so no success before Redis has the change", DefaultMaxStale, func(w *world) {
+		w.inRedis(0)
+		w.cut(2)
+		time.Sleep(35 * time.Second) // its row has lapsed
+		w.inRedis(0)
+		w.set(func() {
+			w.bus.hangUp(w.hosts[2])
+			w.hosts[2].toRedis.begin(&condition{only: "redis.subscribe", refuse: true})
+		})
+		c := &condition{only: "redis.advance", refuse: true}
+		w.set(func() { w.hosts[0].toRedis.begin(c) })
+		time.AfterFunc(300*time.Millisecond, func() { w.set(func() { w.hosts[0].toRedis.end(c) }) })
+		w.set(func() { w.hosts[1].toRedis.begin(&condition{only: "redis.advance", refuse: true}) })
+		took := w.must(0, update, 0)
+		w.want(took > 250*time.Millisecond && took < 900*time.Millisecond, "it returns when Redis has it", took)
+		_, _ = w.ask(2, 0)
+	}},
+	{"4.4: no success while Redis works and cannot be brought up to date", DefaultMaxStale, func(w *world) {
+		w.inRedis(0)
+		w.cut(2)
+		time.Sleep(35 * time.Second)
+		w.inRedis(0)
+		var before *redisState
+		w.set(func() { before = w.redis.nodes[0].state() })
+		w.must(0, update, 1)
+		w.set(func() {
+			w.redis.nodes[0].set(w.now(), before)
+			w.bus.hangUp(w.hosts[2])
+			w.hosts[2].toRedis.begin(&condition{only: "redis.subscribe", refuse: true})
+			for _, h := range w.hosts[:2] {
+				h.toStore.begin(&condition{only: "store.feed", refuse: true})
+				h.trouble.begin()
+			}
+		})
+		err := w.change(background, w.hosts[0].current.Load(), update, []int{0})
+		w.want(err != nil, "no success", err)
+		_, _ = w.ask(2, 0)
+	}},
+	{"3.6: a restored store has overtaken its old self before Redis is back", DefaultMaxStale, func(w *world) {
+		for range 10 {
+			w.must(0, update, 0)
+			w.must(0, update, 1)
+		}
+		w.inRedis(0)
+		w.inRedis(1)
+		time.Sleep(300 * time.Millisecond) // what is known from messages alone may have been forged, and proves no restore
+		feed, err := w.store.current().Feed(background, maxEventID, 1)
+		w.want(err == nil, "head", err)
+		at := feed.Head
+		c := &condition{hang: true}
+		w.set(func() { w.redis.weather.begin(c) })
+		w.truth.restore(at - 10)
+		w.want(w.store.restore(at-10) == nil, "restore", nil)
+		time.Sleep(2 * time.Second) // nobody reads now: until the next poll, answers are from another history
+		w.must(0, update, 1)
+		for range 12 {
+			w.must(0, update, 0)
+		}
+		w.set(func() { w.redis.weather.end(c) })
+		time.Sleep(1500 * time.Millisecond) // until it is in use again, with everything that was in it when nobody could reach it
+		for range 10 {
+			time.Sleep(20 * time.Millisecond)
+			for on := range w.hosts {
+				_, _ = w.ask(on, 0)
+				_, _ = w.ask(on, 1)
+			}
+		}
+	}},
+}
+
+// TestScenarios are those of COHERENCE 12 that a random run seldom meets.
+func TestScenarios(t *testing.T) {
+	for _, s := range scenarios {
+		t.Run(s.name, func(t *testing.T) {
+			for seed := range uint64(4) {
+				out := simulate(t, seed, *simSeed == int64(seed), func(*world) setup {
+					return setup{name: s.name, hosts: 3, keys: 2, maxStale: s.maxStale, l1TTL: time.Minute, without: -1}
+				}, func(w *world) {
+					for _, h := range w.hosts {
+						c := w.chance("start", h.index, 0)
+						time.Sleep(c.between(1, 100*time.Millisecond))
+						h.open()
+					}
+					time.Sleep(300 * time.Millisecond)
+					for key := range w.setup.keys {
+						w.must(0, update, key)
+					}
+					s.play(w)
+				})
+				for _, line := range out.lines {
+					t.Log(line)
+				}
+				for _, wrong := range out.wrong {
+					t.Errorf("seed %d: %s", seed, wrong)
+				}
+			}
+		})
+	}
+}

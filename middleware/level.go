@@ -1,0 +1,61 @@
+package middleware
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/latchkey-go/latchkey/store"
+)
+
+const (
+	// defaultRefusalTime is more than a lookup takes in a database that is near. With one that is far, the way there varies by more than
+	// what is to be hidden.
+	defaultRefusalTime = 5 * time.Millisecond
+	// pauseTime is how much of it is left to pause: more than a timer can be late.
+	pauseTime = 2 * time.Millisecond
+	// maxPauses bounds how many pause at once, since each takes a thread. Where more wait, goroutines change so often that timers are exact.
+	maxPauses = 16
+)
+
+// level waits until as much time has passed since began as every refusal takes whose credential was looked up: a row that is there is
+// read, checked and kept, one that is not is not, and the difference, some microseconds, could be measured. Malformed credentials are not
+// looked up, and everybody can see that they are malformed; they cost no waiting.
+//
+// A timer alone would not do. On Linux, an idle Go program sleeps in whole milliseconds from when it became idle, so it would wake that
+// much later as the lookup took longer (measured: by 14 µs of 14). The last part of the wait is therefore a pause of the system's.
+func (g *guard) level(ctx context.Context, began time.Duration, err error) {
+	if g.RefusalTime <= 0 || !isFailure(err) || errors.Is(err, store.ErrMalformed) {
+		return
+	}
+	left := func() time.Duration { return began + g.RefusalTime - g.elapsed() }
+	if d := left() - pauseTime; d > 0 && !sleep(ctx, d) {
+		return
+	}
+	select {
+	case g.pausing <- struct{}{}:
+		defer func() { <-g.pausing }()
+		if d := left(); d > 0 {
+			g.pause(d)
+		}
+	default:
+		if d := left(); d > 0 {
+			sleep(ctx, d)
+		}
+	}
+}
+
+// sleep reports whether the time has passed; otherwise nobody waits for the answer any more.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// elapsed is a clock for differences; it costs half of what time.Now does.
+func (g *guard) elapsed() time.Duration { return time.Since(g.made) }
