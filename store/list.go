@@ -19,8 +19,12 @@ func (k *Keys) Get(ctx context.Context, id string) (*Key, error) {
 	return &r.Key, nil
 }
 
-// List returns the keys that the query selects, never from a cache. An unknown operator or column is ErrInvalid.
+// List returns the keys that the query selects, never from a cache. An unknown operator or column is ErrInvalid, and so is a filter of more
+// than MaxConditions.
 func (k *Keys) List(ctx context.Context, q Query) ([]*Key, error) {
+	if err := q.Filter.check(); err != nil {
+		return nil, err
+	}
 	records, err := k.store.List(ctx, q)
 	if err != nil {
 		return nil, fmt.Errorf("store: list: %w", err)

@@ -297,3 +297,7 @@ func BenchmarkLookup(b *testing.B) {
 	s, db := fresh(b)
 	sqldbtest.BenchmarkLookup(b, s, db, "$1")
 }
+
+func TestRequirement26TheLongestFilters(t *testing.T) {
+	sqldbtest.LongestFilters(t, open(t, pool(t, servers.Postgres(t).Database(t)), quiet))
+}

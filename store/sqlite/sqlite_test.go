@@ -141,3 +141,7 @@ func BenchmarkLookup(b *testing.B) {
 	db := pool(b, dsn(b))
 	sqldbtest.BenchmarkLookup(b, open(b, db), db, "?")
 }
+
+func TestRequirement26TheLongestFilters(t *testing.T) {
+	sqldbtest.LongestFilters(t, open(t, pool(t, dsn(t))))
+}
