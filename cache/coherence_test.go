@@ -460,7 +460,7 @@ func TestRedisLosesData(t *testing.T) {
 		}
 		server.Restart()
 		keys, err := rdb.Keys(ctx, "*").Result()
-		if err != nil || len(keys) != 2 {
+		if err != nil || len(keys) == 0 { // the entry may have been dropped again already, by a repair
 			t.Fatalf("restored: %v, %v", keys, err)
 		}
 		reread(t, &l, memory, r, rdb, a, b)

@@ -24,7 +24,7 @@ const (
 	pepperB = "0123456789abcdefghijklmnopqrstuvwxyz-B"
 )
 
-func TestEntry(t *testing.T) {
+func TestRequirement05Entry(t *testing.T) {
 	sealer := testSealer(t, pepperA)
 	codec := entryCodec{prefix: "p", sealer: sealer}
 	r := filledRecord(t)

@@ -258,6 +258,7 @@ func TestChangeThatCannotBeConfirmed(t *testing.T) {
 		memory := store.NewMemory()
 		c := open(t, cache.Options{Lease: quiet}, memory, nil)
 		ready(t, c)
+		want(t, "join", memory.Join(ctx, store.Member{ID: "silent", Lease: quiet, TTL: time.Hour}), error(nil))
 		r := someRecord(nil)
 		ctx, cancel := context.WithCancel(ctx)
 		committed := make(chan struct{})

@@ -22,7 +22,41 @@ const (
 	MaxCreate = 1000
 	// MaxRevoke is the greatest number of keys that RevokeAll ends in one call.
 	MaxRevoke = 1000
+	// MaxConditions is the greatest number of conditions that a filter may hold: words of Search, lists, times, and filters within it. SQLite
+	// takes no more than 1000 in a row, and answers that it is out of order.
+	MaxConditions = 300
 )
+
+// check returns nil, or an *Error that matches ErrInvalid when the filter is longer than a database takes.
+func (f Filter) check() error {
+	if n := f.conditions(0); n > MaxConditions {
+		return Errorf(ErrInvalid, "Invalid request: The filter holds more than %d conditions", MaxConditions)
+	}
+	return nil
+}
+
+// conditions adds to n how many conditions the filter holds. It stops soon after MaxConditions.
+func (f Filter) conditions(n int) int {
+	n += len(strings.Fields(f.Search))
+	for _, list := range [][]string{f.IDs, f.Titles, f.Tokens, f.CreatedBy} {
+		if list != nil {
+			n++
+		}
+	}
+	if f.Types != nil {
+		n++
+	}
+	n += len(f.CreatedAt) + len(f.UpdatedAt) + len(f.RevokedAt) + len(f.DeletedAt) + len(f.ExpiresAt) + len(f.LastUsedAt)
+	for _, within := range [][]Filter{f.And, f.Or} {
+		for _, sub := range within {
+			if n++; n > MaxConditions {
+				return n
+			}
+			n = sub.conditions(n)
+		}
+	}
+	return n
+}
 
 // latest is the greatest time that can be told in the wire format (and in both databases).
 var latest = time.Date(9999, 12, 31, 23, 59, 59, 999e6, time.UTC)

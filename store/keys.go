@@ -179,6 +179,10 @@ func (k *Keys) find(ctx context.Context, tx Tx, f Filter) ([]*Record, error) {
 }
 
 func (k *Keys) findSome(ctx context.Context, tx Tx, q Query) ([]*Record, error) {
+	if err := q.Filter.check(); err != nil {
+		return nil, err
+	}
+	q.Filter = q.Filter.withoutSecrets()
 	found, err := tx.Find(ctx, q)
 	for _, r := range found {
 		if err := k.o.Sealer.Verify(r); err != nil {

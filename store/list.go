@@ -9,6 +9,9 @@ import (
 
 // Get returns one key as the store has it now, never from a cache. No such key: ErrNotFound.
 func (k *Keys) Get(ctx context.Context, id string) (*Key, error) {
+	if isSecretToken(id) {
+		return nil, notFound(id)
+	}
 	r, err := k.store.Get(ctx, id)
 	if errors.Is(err, ErrNotFound) {
 		return nil, notFound(id)
@@ -19,8 +22,13 @@ func (k *Keys) Get(ctx context.Context, id string) (*Key, error) {
 	return &r.Key, nil
 }
 
-// List returns the keys that the query selects, never from a cache. An unknown operator or column is ErrInvalid.
+// List returns the keys that the query selects, never from a cache. An unknown operator or column is ErrInvalid, and so is a filter of more
+// than MaxConditions.
 func (k *Keys) List(ctx context.Context, q Query) ([]*Key, error) {
+	if err := q.Filter.check(); err != nil {
+		return nil, err
+	}
+	q.Filter = q.Filter.withoutSecrets()
 	records, err := k.store.List(ctx, q)
 	if err != nil {
 		return nil, fmt.Errorf("store: list: %w", err)
@@ -38,7 +46,7 @@ func (k *Keys) ListAndCount(ctx context.Context, q Query) ([]*Key, int, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	count, err := k.store.Count(ctx, q.Filter)
+	count, err := k.store.Count(ctx, q.Filter.withoutSecrets())
 	if err != nil {
 		return nil, 0, fmt.Errorf("store: count: %w", err)
 	}
@@ -47,6 +55,9 @@ func (k *Keys) ListAndCount(ctx context.Context, q Query) ([]*Key, int, error) {
 
 // Events returns the audit log, oldest first.
 func (k *Keys) Events(ctx context.Context, q EventQuery) ([]Event, error) {
+	if isSecretToken(q.KeyID) {
+		return nil, nil
+	}
 	events, err := k.store.Events(ctx, q)
 	if err != nil {
 		return nil, fmt.Errorf("store: events: %w", err)

@@ -292,3 +292,7 @@ func TestTouchWaitsForARowThatIsLocked(t *testing.T) {
 		t.Errorf("the row that had been locked was not written: %v", err)
 	}
 }
+
+func TestRequirement26TheLongestFilters(t *testing.T) {
+	sqldbtest.LongestFilters(t, open(t, pool(t, servers.Postgres(t).Database(t)), quiet))
+}

@@ -136,3 +136,7 @@ func TestAChangeGivesUpWithItsContext(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestRequirement26TheLongestFilters(t *testing.T) {
+	sqldbtest.LongestFilters(t, open(t, pool(t, dsn(t))))
+}
