@@ -99,5 +99,9 @@ func (a *api) log(r *http.Request, what string, err error) {
 	if r.Context().Err() != nil {
 		return
 	}
-	a.logger.ErrorContext(r.Context(), what, "route", r.Pattern, "error", err)
+	attrs := []any{"route", r.Pattern, "error", err}
+	if key, ok := store.FromContext(r.Context()); ok {
+		attrs = append(attrs, "key_id", key.ID)
+	}
+	a.logger.ErrorContext(r.Context(), what, attrs...)
 }

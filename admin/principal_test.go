@@ -298,8 +298,9 @@ func TestRequirement11AStoreThatCannotAnswerIsNeverAnAnswer(t *testing.T) {
 			if (got.header.Get("Retry-After") != "") != (tt.status == 503) {
 				t.Errorf("Retry-After is %q with %d", got.header.Get("Retry-After"), tt.status)
 			}
-			if !strings.Contains(log.String(), tt.err.Error()) || !strings.Contains(log.String(), strings.Split(t.Name(), "/")[2]) {
-				t.Errorf("the log does not tell the cause and the route: %s", log.String())
+			if !strings.Contains(log.String(), tt.err.Error()) || !strings.Contains(log.String(), strings.Split(t.Name(), "/")[2]) ||
+				!strings.Contains(log.String(), "key_id="+f.admin.ID) {
+				t.Errorf("the log does not tell the cause, the route and who asked: %s", log.String())
 			}
 		}
 	})

@@ -156,7 +156,7 @@ func (c *Cache) tellBreaker(open bool) {
 // tellForged logs an entry of Redis that cannot be ours, at most once a second.
 func (c *Cache) tellForged(id store.LookupID, err error) {
 	if c.onceASecond(&c.lastForged) {
-		c.o.Logger.Error("latchkey: cache: an entry in Redis was forged or altered, or its pepper is gone; ignored", "lookup_id", id.String(), "error", err)
+		c.o.Logger.Error("latchkey: cache: an entry in Redis was forged or altered, or its pepper is gone; ignored", "fingerprint", id.String(), "error", err)
 	}
 }
 
