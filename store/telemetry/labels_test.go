@@ -86,13 +86,35 @@ func TestWhatIsToldComesFromClosedListsAndHoldsNoSecret(t *testing.T) {
 			t.Errorf("only %d series: the run does not show what there is", series)
 		}
 	})
-	t.Run("each metric with labels was seen with several", func(t *testing.T) {
-		for name := range vocabulary {
+	t.Run("what is counted is there with every label, what is measured with several", func(t *testing.T) {
+		for name, labels := range vocabulary {
 			n := slices.IndexFunc(metrics, func(m metricdata.Metrics) bool { return m.Name == name })
-			if n < 0 {
+			want := 2
+			switch {
+			case n < 0:
 				t.Errorf("%s was not seen", name)
-			} else if len(points(t, metrics[n])) < 2 && name != "latchkey.scrypt.duration" {
-				t.Errorf("%s was seen with one label only", name)
+				continue
+			case name == "latchkey.scrypt.duration": // goes well or not at all
+				want = 1
+			case labels["result"] != outcomes:
+				for _, words := range labels {
+					want = len(strings.Fields(words))
+				}
+			}
+			if got := len(points(t, metrics[n])); got < want {
+				t.Errorf("%s was seen with %d labels, want %d", name, got, want)
+			}
+		}
+	})
+	t.Run("each kind of authentication that the run made was counted", func(t *testing.T) {
+		n := slices.IndexFunc(metrics, func(m metricdata.Metrics) bool { return m.Name == "latchkey.authentications" })
+		for _, p := range metrics[n].Data.(metricdata.Sum[float64]).DataPoints {
+			result, _ := p.Attributes.Value("result")
+			switch made := slices.Contains([]string{"ok", "malformed", "unknown", "wrong_type", "unavailable"}, result.AsString()); {
+			case made && p.Value == 0:
+				t.Errorf("%s was not counted", result.AsString())
+			case !made && p.Value != 0:
+				t.Errorf("%s was counted", result.AsString())
 			}
 		}
 	})

@@ -114,8 +114,7 @@ func (t *Telemetry) Begin(ctx context.Context, name store.Work) (context.Context
 	began := time.Now()
 	return ctx, func(err error) {
 		r := resultOf(err)
-		// The context may be over, which is nothing to the histogram; the span in it makes an exemplar.
-		w.durations.Record(context.WithoutCancel(ctx), time.Since(began).Seconds(), w.results[r])
+		w.durations.Record(ctx, time.Since(began).Seconds(), w.results[r])
 		if span == nil {
 			return
 		}
