@@ -25,8 +25,9 @@ check: ## formatting, vet, staticcheck, and a go.mod that says what is imported
 bench: servers ## every performance target as a table, some 5 minutes (BENCH=regexp, KEYS=1000000); fails when one is missed by more than half
 	$(GO) run ./example/benchtable -only '$(BENCH)' -keys $(KEYS)
 
-soak: servers ## the simulation, then five instances on real servers under every fault, each for SOAK (10m); SEED=n repeats an order
-	$(GO) test -race -count=1 -timeout 0 -v -run '^TestSimulation$$' ./cache -sim.for $(SOAK)
+soak: servers ## the simulation and its mutations, then five instances on real servers under every fault, for SOAK (10m) each; SEED=n repeats an order
+	$(GO) test -race -count=1 -timeout 0 -v -run '^TestSimulation$$' ./cache -sim.for $(SOAK) -sim.first $(SEED)
+	$(GO) test -count=1 -timeout 0 -v -run '^TestMutations$$' ./cache -sim.mutations .
 	$(GO) test -count=1 -timeout 0 -v -run '^TestSoak$$' ./example/soak -soak $(SOAK) -seed $(SEED)
 
 fuzz: ## run every fuzz target for FUZZTIME (10s)

@@ -185,14 +185,20 @@ func FuzzQuery(f *testing.F) {
 func FuzzBody(f *testing.F) {
 	for _, seed := range []string{
 		`{"title":"a","type":"secret"}`, `{"title":1e999,"a":[{"b":null}],"a":2}`, `[]`, `[[[`, "\ufeff{}", `{"metadata":{"a":"b"},"rate_limit":{"requests":1,"window":1e300}}`,
-		`{"expires_at":"2020-01-01T00:00:00Z","allowed_cidrs":["::/0","x"],"scopes":null}`, `{"\u0000":"\ud800"}`, `{"revoke_in":-1e308}`, `{"add":["a","a"],"remove":[1]}`,
+		`{"q":"a b","$or":[{"id":["a"]},{"created_at":{"$in":["now",null],"$gt":"2020-01-01"}}],"dry_run":true}`, `{"$and":[{"$or":[]}],"revoked_at":{},"revoke_in":1}`,
+		`{"token":"sk_0000000000000000000000000000000000000000000000000000000000000000"}`, `{"expires_at":"2020-01-01T00:00:00Z","allowed_cidrs":["::/0","x"],"scopes":null}`, `{"\u0000":"\ud800"}`, `{"revoke_in":-1e308}`, `{"add":["a","a"],"remove":[1]}`,
 	} {
 		f.Add(seed)
 	}
-	keys := store.New(store.NewMemory())
-	api := admin.Handler(keys, letAllThrough)
+	var routes []string
+	for _, route := range admin.Routes(store.New(store.NewMemory())) {
+		if path, ok := strings.CutPrefix(route.Pattern, "POST "); ok {
+			routes = append(routes, strings.Replace(path, "{id}", "a", 1))
+		}
+	}
 	f.Fuzz(func(t *testing.T, body string) {
-		for _, route := range []string{"/api-keys", "/api-keys/a", "/api-keys/a/revoke", "/api-keys/a/roll", "/api-keys/a/sales-channels", "/api-keys/verify"} {
+		api := admin.Handler(store.New(store.NewMemory()), letAllThrough) // a new one, or what is found could not be found again
+		for _, route := range routes {
 			for _, kind := range []string{"application/json", "application/x-www-form-urlencoded"} {
 				r := httptest.NewRequest("POST", route, strings.NewReader(body))
 				r.Header.Set("Content-Type", kind)

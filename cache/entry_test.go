@@ -132,3 +132,49 @@ func TestParseMark(t *testing.T) {
 		}
 	}
 }
+
+// FuzzEntry: whatever Redis holds under a key's name is refused or read, and with peppers nothing is read but what was written.
+func FuzzEntry(f *testing.F) {
+	sealer := testSealer(f, pepperA)
+	sealed, plain := entryCodec{prefix: "p", sealer: sealer}, entryCodec{prefix: "p"}
+	now := instant{wall: time.Hour}
+	r := &store.Record{Key: store.Key{ID: "apk_1", Type: store.Secret, LookupID: store.LookupID{1}, Scopes: []string{"a"}, Version: 3}}
+	sealer.Seal(r)
+	genuine := sealed.encode("feed", "gen", 7, 2*time.Hour, r)
+	f.Add(genuine)
+	f.Add(genuine[:len(genuine)-store.MACSize])
+	f.Add(plain.encode("feed", "gen", 7, 2*time.Hour, r))
+	f.Add(plain.encode("feed", "gen", maxEventID+1, 0, r))
+	f.Add("gen|")
+	f.Add("gen|0123456789abcdef\xff\xff\xff\xff\xff\xff\xff\xff\x7f")
+	f.Fuzz(func(t *testing.T, entry string) {
+		if got, asOf, err := sealed.decode(entry, "feed", r.Key.LookupID, "gen", now); err == nil && (entry != genuine || asOf != 7 || got.Key.ID != "apk_1") {
+			t.Errorf("%q is taken for ours: %+v", entry, got)
+		}
+		got, asOf, err := plain.decode(entry, "feed", r.Key.LookupID, "gen", now)
+		if err != nil {
+			return
+		}
+		if asOf < 0 || asOf > maxEventID || got.Key.LookupID != r.Key.LookupID {
+			t.Errorf("%q is read as %+v, as of %d", entry, got, asOf)
+		}
+		again, _, err := plain.decode(plain.encode("feed", "gen", asOf, 2*time.Hour, got), "feed", r.Key.LookupID, "gen", now)
+		if err != nil || !reflect.DeepEqual(again, got) {
+			t.Errorf("%+v became %+v, %v", got, again, err)
+		}
+	})
+}
+
+// FuzzMark: a watermark is read as it was written, or not at all.
+func FuzzMark(f *testing.F) {
+	for _, raw := range []string{"a:0", "GEN:9007199254740991", "a:9007199254740992", "a:-1", ":", "a:b:1", "a:01"} {
+		f.Add(raw)
+	}
+	f.Fuzz(func(t *testing.T, raw string) {
+		if got, ok := parseMark(raw); ok && (got.id < 0 || got.id > maxEventID || got.generation == "") {
+			t.Errorf("%q is taken for %+v", raw, got)
+		} else if again, _ := parseMark(got.String()); ok && again != got {
+			t.Errorf("%+v became %+v", got, again)
+		}
+	})
+}

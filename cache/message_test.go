@@ -10,7 +10,7 @@ import (
 
 func TestMessage(t *testing.T) {
 	codec := messageCodec{prefix: "p", sealer: testSealer(t, pepperA)}
-	told := announcement{from: "me", serial: 1 << 60, last: maxEventID, revealing: 3, drop: true, ids: []store.LookupID{{1}, {2}}}
+	told := announcement{from: "me", serial: 1 << 60, first: 7, last: maxEventID, revealing: 3, drop: true, ids: []store.LookupID{{1}, {2}}}
 	answer := acknowledgement{member: "you", serial: 7}
 	announced, acknowledged := codec.announce("feed", told), codec.acknowledge("feed", "me", answer)
 

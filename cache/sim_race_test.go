@@ -3,4 +3,4 @@
 package cache
 
 // simulatedSeeds is how many seeds a test run has; the race detector makes each several times as slow.
-const simulatedSeeds = 300
+const simulatedSeeds = 200

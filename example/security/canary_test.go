@@ -130,7 +130,7 @@ func TestRequirement02ASecretIsShownOnceAndIsNowhereElse(t *testing.T) {
 			}
 			w.must(w.rdb.FlushAll(t.Context()).Err())
 			for _, token := range []string{scoped, medusa, w.admin} { // what an alarm says
-				fresh, err := store.Options{Sealer: w.sealer, Logger: testLogger(w), FlushInterval: -1}.New(w.rows)
+				fresh, err := store.Options{Sealer: w.sealer, Logger: newLogger(&w.log), FlushInterval: -1}.New(w.rows)
 				w.must(err)
 				if _, err := fresh.Authenticate(t.Context(), token); err == nil {
 					t.Error("a forged row was let in")

@@ -132,6 +132,23 @@ func newWorld(t *testing.T, url string) *world {
 	return w
 }
 
+// newReader returns verbs over a cache of their own, which knows nothing yet and reads Redis.
+func newReader(t *testing.T, w *world) *store.Keys {
+	t.Helper()
+	c, err := cache.Options{Sealer: w.sealer, Logger: slog.New(slog.DiscardHandler), Lease: 200 * time.Millisecond}.New(shielded{w.rows}, w.rdb)
+	w.must(err)
+	t.Cleanup(func() { _ = c.Close(context.Background()) })
+	w.eventually("the reader's cache is in use", func() bool { s := c.Stats(); return s.Fresh && s.RedisReady })
+	keys, err := store.Options{Sealer: w.sealer, FlushInterval: -1, Logger: slog.New(slog.DiscardHandler)}.New(c)
+	w.must(err)
+	return keys
+}
+
+// shielded keeps the store below open when one of its caches closes.
+type shielded struct{ store.Store }
+
+func (shielded) Close(context.Context) error { return nil }
+
 func (w *world) must(err error) {
 	w.t.Helper()
 	if err != nil {

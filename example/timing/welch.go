@@ -62,7 +62,7 @@ type verdict struct {
 // 0.5^(10·i/n) as in dudect.
 func compare(a, b []float64) verdict {
 	ma, mb := momentsOf(a), momentsOf(b)
-	v := verdict{difference: mb.mean - ma.mean, all: welch(ma, mb)}
+	v := verdict{difference: mb.mean - ma.mean, all: welch(mb, ma)}
 	v.max = math.Abs(v.all)
 	together := slices.Concat(a, b)
 	slices.Sort(together)

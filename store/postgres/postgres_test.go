@@ -296,3 +296,39 @@ func TestTouchWaitsForARowThatIsLocked(t *testing.T) {
 func TestRequirement26TheLongestFilters(t *testing.T) {
 	sqldbtest.LongestFilters(t, open(t, pool(t, servers.Postgres(t).Database(t)), quiet))
 }
+
+func TestRequirement29InputIsNeverPartOfAStatement(t *testing.T) {
+	for name, dsn := range map[string]string{
+		"cached":  servers.Postgres(t).Database(t),
+		"unnamed": simpleProtocol(t, servers.Postgres(t).Database(t)), // pgx itself puts arguments into statements here: what database/sql hands over is seen
+	} {
+		t.Run(name, func(t *testing.T) {
+			db, log := sqldbtest.Open(t, "pgx", dsn)
+			sqldbtest.Injection(t, open(t, db, quiet), log)
+		})
+	}
+}
+
+func TestRequirement29APageCostsTheSameWhereverItIs(t *testing.T) {
+	db, log := sqldbtest.Open(t, "pgx", servers.Postgres(t).Database(t))
+	explain := func(statement string, args ...any) string {
+		if _, err := db.ExecContext(t.Context(), "ANALYZE latchkey_key"); err != nil {
+			t.Fatal(err)
+		}
+		rows, err := db.QueryContext(t.Context(), "EXPLAIN "+statement, args...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rows.Close()
+		plan := ""
+		for rows.Next() {
+			var line string
+			if err := rows.Scan(&line); err != nil {
+				t.Fatal(err)
+			}
+			plan += line + "\n"
+		}
+		return plan
+	}
+	sqldbtest.Pages(t, open(t, db, quiet), log, explain, []string{"Seq Scan"}, []string{"Sort"})
+}

@@ -140,3 +140,30 @@ func TestAChangeGivesUpWithItsContext(t *testing.T) {
 func TestRequirement26TheLongestFilters(t *testing.T) {
 	sqldbtest.LongestFilters(t, open(t, pool(t, dsn(t))))
 }
+
+func TestRequirement29InputIsNeverPartOfAStatement(t *testing.T) {
+	db, log := sqldbtest.Open(t, "sqlite", dsn(t))
+	sqldbtest.Injection(t, open(t, db), log)
+}
+
+func TestRequirement29APageCostsTheSameWhereverItIs(t *testing.T) {
+	db, log := sqldbtest.Open(t, "sqlite", dsn(t))
+	explain := func(statement string, args ...any) string {
+		rows, err := db.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+statement, args...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rows.Close()
+		plan := ""
+		for rows.Next() {
+			var id, parent, unused int
+			var line string
+			if err := rows.Scan(&id, &parent, &unused, &line); err != nil {
+				t.Fatal(err)
+			}
+			plan += line + "\n"
+		}
+		return plan
+	}
+	sqldbtest.Pages(t, open(t, db), log, explain, []string{"SCAN"}, []string{"TEMP B-TREE"})
+}
