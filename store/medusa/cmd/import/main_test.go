@@ -10,12 +10,14 @@ import (
 	"strings"
 	"testing"
 
+	"go.uber.org/goleak"
+
 	"github.com/latchkey-go/latchkey/store"
 	"github.com/latchkey-go/latchkey/store/dburl"
 	"github.com/latchkey-go/latchkey/store/storetest/servers"
 )
 
-func TestMain(m *testing.M) { os.Exit(servers.Main(m).Run()) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(servers.Main(m)) }
 
 const token = "pk_6c1f0a9be8d7c6b5a4f3e2d1c0b9a8f7e6d5c4b3a2f1e0d9c8b7a6f5e4d3cbf7"
 
