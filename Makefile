@@ -6,8 +6,9 @@ BENCH     ?= .
 KEYS      ?= 1000000
 SOAK      ?= 10m
 SEED      ?= 0
+SAMPLES   ?= 100000
 
-.PHONY: help test check bench soak fuzz cover vuln servers
+.PHONY: help test check bench soak fuzz timing cover vuln servers
 
 help: ## print this list
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile | while IFS='	' read -r target text; do printf '  make %-8s %s\n' "$$target" "$$text"; done
@@ -37,6 +38,9 @@ fuzz: ## run every fuzz target for FUZZTIME (10s)
 			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")"; \
 		done; \
 	done
+
+timing: ## can the time of a refusal tell an unknown key from a revoked or expired one? (SAMPLES=100000 of each, about a quarter of an hour)
+	$(GO) run ./example/timing -samples $(SAMPLES)
 
 cover: servers ## test coverage over all packages, in cover.out
 	$(GO) test -count=1 -timeout 10m -coverpkg=./... -coverprofile=cover.out ./...

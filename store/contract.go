@@ -107,7 +107,7 @@ type Record struct {
 	Proof    []byte
 	PepperID string
 	// LegacySalt and LegacyHash are those of an imported Medusa secret key: the salt's hexadecimal text, and the 64 bytes of
-	// scrypt (or, with peppers, a MAC in their place). Empty in all other keys, and once the key has been upgraded.
+	// scrypt; the proof covers them. Empty in all other keys, and once the key has been upgraded.
 	LegacySalt string
 	LegacyHash []byte
 

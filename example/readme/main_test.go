@@ -13,10 +13,12 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/latchkey-go/latchkey/store/storetest/servers"
 )
 
-func TestMain(m *testing.M) { os.Exit(servers.Main(m).Run()) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(servers.Main(m)) }
 
 func TestEachGoBlockOfTheReadmeIsAFileThatCompiles(t *testing.T) {
 	readme, err := os.ReadFile("../../README.md")

@@ -47,6 +47,9 @@ func TestRequirement08EveryRuleIsAskedOnEveryHit(t *testing.T) {
 		t.Helper()
 		return status(e, path, made.Token.Reveal())
 	}
+	polls := func() uint64 { s := w.cache.Stats(); return s.Polls - s.PollErrors }
+	least := polls() + 2 // a poll that brings these changes drops what they are about once more
+	w.eventually("the feed has been read since", func() bool { return polls() >= least })
 	for _, made := range []store.Made{expiring, scheduled, bound, public, revoked} {
 		w.eventually("the record is remembered", func() bool {
 			before := w.cache.Stats()

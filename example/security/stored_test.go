@@ -99,7 +99,7 @@ func TestRequirement03OfASecretOnlyItsLookupIDAndProofAreStored(t *testing.T) {
 				for _, m := range made {
 					at, entry := "", ""
 					for key, value := range entriesOf(t, w) {
-						if strings.HasSuffix(key, m.Key.LookupID.Hex()) {
+						if strings.HasSuffix(key, entryName(m)) {
 							at, entry = key, value
 						}
 					}

@@ -187,6 +187,7 @@ func TestDatabaseOutOfReachAtTheStartHeals(t *testing.T) {
 	pk, sk := p.firstKeys()
 	p.get("/store/products", publishableKey(pk)).expect(t, 200, `"count":3`)
 	p.get("/api/orders", secretKey(sk)).expect(t, 200)
+	p.wait("ready: the feed has been read too", func() bool { return p.get("/readyz").status == 200 })
 	p.get("/readyz").expect(t, 200, `"database":"ok"`, `"prepared":true`)
 
 	pg.Stop()

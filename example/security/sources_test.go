@@ -1,0 +1,163 @@
+package security_test
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const root = "../.."
+
+// testFiles calls fn with each test file of the module, parsed, and its path from the root.
+func testFiles(t *testing.T, fn func(path string, file *ast.File)) {
+	t.Helper()
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if name := entry.Name(); entry.IsDir() && (name == "testdata" || name == "node_modules" || len(name) > 2 && name[0] == '.') {
+			return fs.SkipDir
+		}
+		if !strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(root, path)
+		fn(filepath.ToSlash(rel), file)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// tests returns the package folders in which each test, benchmark and fuzz target is.
+func tests(t *testing.T) map[string][]string {
+	t.Helper()
+	found := map[string][]string{}
+	testFiles(t, func(path string, file *ast.File) {
+		for _, decl := range file.Decls {
+			fn, ok := decl.(*ast.FuncDecl)
+			if !ok || fn.Recv != nil || !regexp.MustCompile(`^(Test|Fuzz|Benchmark)[A-Z0-9]`).MatchString(fn.Name.Name) || fn.Name.Name == "TestMain" {
+				continue
+			}
+			dir := filepath.ToSlash(filepath.Dir(path))
+			if !slices.Contains(found[fn.Name.Name], dir) {
+				found[fn.Name.Name] = append(found[fn.Name.Name], dir)
+			}
+		}
+	})
+	return found
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root, path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// The page that says which test proves what is held to the tests there are.
+func TestThePageNamesTheTestsThatThereAre(t *testing.T) {
+	const requirements = 30
+	page, exist := read(t, "docs/security.md"), tests(t)
+	rows := map[int]string{}
+	for _, m := range regexp.MustCompile(`(?m)^\| (\d+) \|(.*)\|$`).FindAllStringSubmatch(page, -1) {
+		var n int
+		if _, err := fmt.Sscan(m[1], &n); err != nil || rows[n] != "" {
+			t.Errorf("row %s is there twice, %v", m[1], err)
+		}
+		rows[n] = m[2]
+	}
+	if len(rows) != requirements {
+		t.Errorf("the table has %d rows, want %d", len(rows), requirements)
+	}
+	for n := 1; n <= requirements; n++ {
+		if !strings.Contains(rows[n], fmt.Sprintf("`TestRequirement%02d", n)) {
+			t.Errorf("row %d names no test of that number: %s", n, rows[n])
+		}
+	}
+	// `folder` TestA, TestB; `other` TestC: a folder goes for the names that follow it, up to the end of the row.
+	names := regexp.MustCompile("`([a-z/]+|(?:Test|Fuzz|Benchmark)[A-Za-z0-9_]+)`")
+	named := map[string]bool{}
+	for n, row := range rows {
+		dir := ""
+		for _, m := range names.FindAllStringSubmatch(row, -1) {
+			name := m[1]
+			if name[0] >= 'a' && name[0] <= 'z' {
+				if info, err := os.Stat(filepath.Join(root, name)); err == nil && info.IsDir() { // else a word of the text
+					dir = name
+				}
+				continue
+			}
+			named[dir+" "+name] = true
+			if !slices.Contains(exist[name], dir) {
+				t.Errorf("row %d: there is no %s in %q; it is in %q", n, name, dir, exist[name])
+			}
+		}
+	}
+	for name, dirs := range exist {
+		m := regexp.MustCompile(`^TestRequirement(\d\d)`).FindStringSubmatch(name)
+		if m == nil {
+			continue
+		}
+		for _, dir := range dirs {
+			if !named[dir+" "+name] {
+				t.Errorf("%s in %s is not in the table", name, dir)
+			}
+		}
+		var n int
+		if _, err := fmt.Sscan(strings.TrimLeft(m[1], "0"), &n); err != nil || n > requirements || !strings.Contains(rows[n], name) {
+			t.Errorf("%s is not in row %d", name, n)
+		}
+	}
+	for _, m := range names.FindAllStringSubmatch(page, -1) { // outside the table
+		if name := m[1]; name[0] >= 'A' && name[0] <= 'Z' && len(exist[name]) == 0 {
+			t.Errorf("the page names %s, which there is not", name)
+		}
+	}
+}
+
+// Every package with tests ends them with a look for goroutines that are left, and what CI runs has the race detector on.
+func TestRequirement30EveryPackageLooksForLeaks(t *testing.T) {
+	looks := map[string]bool{}
+	testFiles(t, func(path string, file *ast.File) {
+		dir := filepath.Dir(path)
+		looks[dir] = looks[dir]
+		ast.Inspect(file, func(n ast.Node) bool {
+			if call, ok := n.(*ast.SelectorExpr); ok {
+				if pkg, ok := call.X.(*ast.Ident); ok && pkg.Name == "goleak" && (call.Sel.Name == "VerifyTestMain" || call.Sel.Name == "Find") {
+					looks[dir] = true
+				}
+			}
+			return true
+		})
+	})
+	if len(looks) < 10 {
+		t.Fatalf("only %d packages were found", len(looks))
+	}
+	for dir, ok := range looks {
+		if !ok {
+			t.Errorf("package %s has tests and no TestMain with goleak.VerifyTestMain", dir)
+		}
+	}
+	if !regexp.MustCompile(`(?m)^test:.*\n(\t.*\n)*\t.*\$\(GO\) test -race .*\./\.\.\.$`).MatchString(read(t, "Makefile")) {
+		t.Error("make test does not run all tests with -race")
+	}
+	if !strings.Contains(read(t, ".ci/run"), "\nstep make test\n") {
+		t.Error("CI does not run make test")
+	}
+}
