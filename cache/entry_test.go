@@ -144,7 +144,8 @@ func FuzzEntry(f *testing.F) {
 	f.Add(genuine)
 	f.Add(genuine[:len(genuine)-store.MACSize])
 	f.Add(plain.encode("feed", "gen", 7, 2*time.Hour, r))
-	f.Add(plain.encode("feed", "gen", maxEventID+1, 0, r))
+	f.Add(plain.encode("feed", "gen", maxEventID+1, 2*time.Hour, r))
+	f.Add(plain.encode("feed", "gen", 7, 0, r))
 	f.Add("gen|")
 	f.Add("gen|0123456789abcdef\xff\xff\xff\xff\xff\xff\xff\xff\x7f")
 	f.Fuzz(func(t *testing.T, entry string) {

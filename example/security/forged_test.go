@@ -193,11 +193,15 @@ func TestRequirement05EntriesWrittenIntoRedisNeverAuthenticate(t *testing.T) {
 		w.must(w.rdb.Set(ctx, name, value, time.Hour).Err())
 	}
 	// A cache of its own reads Redis for every key that it has not seen.
-	asks := func() (*store.Key, error) {
+	asks := func() (key *store.Key, used bool, err error) {
 		t.Helper()
-		fresh := newReader(t, w)
-		return fresh.Authenticate(ctx, victim.Token.Reveal())
+		fresh, c := newReader(t, w)
+		key, err = fresh.Authenticate(ctx, victim.Token.Reveal())
+		used = c.Stats().RedisHits > 0
+		w.must(c.Close(ctx)) // waits for what it writes to Redis itself, which would take the place of the next forgery
+		return key, used, err
 	}
+	w.eventually("the genuine entry is used", func() bool { _, used, _ := asks(); return used })
 	for what, forged := range map[string]string{
 		"another's entry as it is":       others,
 		"another's entry under this id":  strings.ReplaceAll(others, string(own.Key.LookupID[:8]), string(victim.Key.LookupID[:8])),
@@ -213,9 +217,9 @@ func TestRequirement05EntriesWrittenIntoRedisNeverAuthenticate(t *testing.T) {
 			t.Fatalf("%s: nothing was changed", what)
 		}
 		put(forged)
-		key, err := asks()
-		if err != nil || len(key.Scopes) != 1 || key.Scopes[0] != "orders:read" || key.ID != victim.Key.ID {
-			t.Errorf("%s: %+v, %v; want the key as the database has it", what, key, err)
+		key, used, err := asks()
+		if used || err != nil || len(key.Scopes) != 1 || key.Scopes[0] != "orders:read" || key.ID != victim.Key.ID {
+			t.Errorf("%s: used %v, %+v, %v; want the key as the database has it", what, used, key, err)
 		}
 	}
 	t.Run("an entry for a token that never was one", func(t *testing.T) {
@@ -223,7 +227,8 @@ func TestRequirement05EntriesWrittenIntoRedisNeverAuthenticate(t *testing.T) {
 		w.must(err)
 		planted := strings.ReplaceAll(others, string(own.Key.LookupID[:8]), string(stranger.Key.LookupID[:8]))
 		w.must(w.rdb.Set(ctx, strings.Replace(name, entryName(victim), entryName(stranger), 1), planted, time.Hour).Err())
-		if _, err := newReader(t, w).Authenticate(ctx, stranger.Token.Reveal()); !errors.Is(err, store.ErrUnknownToken) {
+		fresh, _ := newReader(t, w)
+		if _, err := fresh.Authenticate(ctx, stranger.Token.Reveal()); !errors.Is(err, store.ErrUnknownToken) {
 			t.Errorf("got %v", err)
 		}
 	})

@@ -133,7 +133,7 @@ func newWorld(t *testing.T, url string) *world {
 }
 
 // newReader returns verbs over a cache of their own, which knows nothing yet and reads Redis.
-func newReader(t *testing.T, w *world) *store.Keys {
+func newReader(t *testing.T, w *world) (*store.Keys, *cache.Cache) {
 	t.Helper()
 	c, err := cache.Options{Sealer: w.sealer, Logger: slog.New(slog.DiscardHandler), Lease: 200 * time.Millisecond}.New(shielded{w.rows}, w.rdb)
 	w.must(err)
@@ -141,7 +141,7 @@ func newReader(t *testing.T, w *world) *store.Keys {
 	w.eventually("the reader's cache is in use", func() bool { s := c.Stats(); return s.Fresh && s.RedisReady })
 	keys, err := store.Options{Sealer: w.sealer, FlushInterval: -1, Logger: slog.New(slog.DiscardHandler)}.New(c)
 	w.must(err)
-	return keys
+	return keys, c
 }
 
 // shielded keeps the store below open when one of its caches closes.
