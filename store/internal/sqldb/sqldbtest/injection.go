@@ -17,7 +17,7 @@ func Injection(t *testing.T, s store.Store, log *Log) {
 	const canary = "cAnArY"
 	poisons := []string{
 		canary + "' OR '1'='1", canary + "'; DROP TABLE latchkey_key; --", canary + `" OR ""="`, canary + `\'; --`, canary + "$$; SELECT 1; $$", canary + "?1 ? $1 :a @b",
-		canary + "%", canary + "_", canary + `\%`, canary + "/* */", canary + "') UNION SELECT * FROM latchkey_key --", canary + "`x`", canary + `["a"]`, canary + "\r\n\t", canary + "é‮😀",
+		canary + "%", canary + "_", canary + `\%`, canary + "/* */", canary + "') UNION SELECT * FROM latchkey_key --", canary + "`x`", canary + `["a"]`, canary + "\r\n\t", canary + "é\u202e😀",
 	}
 	log.Take()
 	change := func(fn func(store.Tx) error) {
