@@ -234,11 +234,7 @@ func (c *Cache) readMembers(ctx context.Context, to chan<- []store.Member) {
 			to <- members
 			return
 		}
-		timer := time.NewTimer(c.o.RedisTimeout)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
+		if !idle(ctx, c.o.RedisTimeout) {
 			return
 		}
 	}
@@ -275,11 +271,7 @@ func (c *Cache) spreadUntil(ctx context.Context, s *settlement, told announcemen
 		if err == nil || errors.Is(err, errOvertaken) {
 			pause = time.Millisecond // repaired, or somebody else was faster
 		}
-		timer := time.NewTimer(pause)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
+		if !idle(ctx, pause) {
 			return false
 		}
 	}

@@ -2,7 +2,6 @@ package cache
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/latchkey-go/latchkey/store"
@@ -15,8 +14,8 @@ const (
 	repairLane  = 4   // for repairs in the background
 )
 
-// guard is a shared memory that never takes longer than its budget, but for what lookups read (see reader). go-redis does not give up a read in flight when its context
-// ends, so each call has a goroutine, and whoever asked waits for it only so long. The goroutines are bounded by lanes; calls that
+// guard is a shared memory that never takes longer than its budget, but for what lookups read (see reader). go-redis does not give up a
+// read in flight when its context ends, so each call has a goroutine, and whoever asked waits for it only so long. The goroutines are bounded by lanes; calls that
 // nobody waits for keep their place in the lane until they end.
 type guard struct {
 	reads   *reader
@@ -37,11 +36,6 @@ func newGuard(inner shared, budget time.Duration, b *breaker, running *work, o s
 	}
 }
 
-type answer[T any] struct {
-	value T
-	err   error
-}
-
 // call runs fn and waits for it at most the budget. Its error matches errShared when fn failed or took too long, and errNotAsked
 // when fn was not run.
 func call[T any](ctx context.Context, g *guard, lane chan struct{}, w store.Work, fn func(context.Context) (T, error)) (_ T, err error) {
@@ -50,17 +44,8 @@ func call[T any](ctx context.Context, g *guard, lane chan struct{}, w store.Work
 	defer func() { done(err) }()
 	timer := time.NewTimer(g.budget)
 	defer timer.Stop()
-	select {
-	case lane <- struct{}{}:
-	default:
-		select {
-		case lane <- struct{}{}:
-		case <-timer.C:
-			g.breaker.failed()
-			return none, fmt.Errorf("%w: %d calls are waiting for an answer", errNotAsked, cap(lane))
-		case <-ctx.Done():
-			return none, fmt.Errorf("%w: %w", errNotAsked, ctx.Err())
-		}
+	if err := enter(ctx, lane, struct{}{}, timer, g.breaker); err != nil {
+		return none, err
 	}
 	if !g.running.begin() {
 		<-lane
@@ -75,20 +60,7 @@ func call[T any](ctx context.Context, g *guard, lane chan struct{}, w store.Work
 		<-lane
 		answers <- answer[T]{value, err}
 	}()
-	select {
-	case a := <-answers:
-		if a.err != nil {
-			g.breaker.failed()
-			return none, fmt.Errorf("%w: %w", errShared, a.err)
-		}
-		g.breaker.succeeded()
-		return a.value, nil
-	case <-timer.C:
-		g.breaker.failed()
-		return none, fmt.Errorf("%w: no answer within %v", errShared, g.budget)
-	case <-ctx.Done():
-		return none, fmt.Errorf("%w: %w", errShared, ctx.Err())
-	}
+	return await(ctx, answers, timer, g.budget, g.breaker)
 }
 
 // write runs fill in the background, or not at all when the lane is full; it reports which.

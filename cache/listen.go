@@ -3,7 +3,6 @@ package cache
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/latchkey-go/latchkey/store"
 )
@@ -33,12 +32,7 @@ func (c *Cache) listenLoop(ctx context.Context) {
 			continue
 		}
 		state.note(c.o.Logger, "hearing of changes through Redis", err)
-		pause := time.NewTimer(c.o.pollEvery())
-		select {
-		case <-pause.C:
-		case <-ctx.Done():
-			pause.Stop()
-		}
+		idle(ctx, c.o.pollEvery())
 	}
 }
 

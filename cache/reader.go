@@ -2,7 +2,6 @@ package cache
 
 import (
 	"context"
-	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -48,34 +47,14 @@ func (r *reader) read(ctx context.Context, feed string, id store.LookupID) (_ pa
 	q := &question{feed: feed, id: id, answers: make(chan answer[pair], 1)}
 	timer := time.NewTimer(r.budget)
 	defer timer.Stop()
-	select {
-	case r.questions <- q:
-	default:
-		select {
-		case r.questions <- q:
-		case <-timer.C:
-			r.breaker.failed()
-			return pair{}, fmt.Errorf("%w: %d lookups are waiting for an answer", errNotAsked, cap(r.questions))
-		case <-ctx.Done():
-			return pair{}, fmt.Errorf("%w: %w", errNotAsked, ctx.Err())
-		}
+	if err := enter(ctx, r.questions, q, timer, r.breaker); err != nil {
+		return pair{}, err
 	}
-	select {
-	case a := <-q.answers:
-		if a.err != nil {
-			r.breaker.failed()
-			return pair{}, fmt.Errorf("%w: %w", errShared, a.err)
-		}
-		r.breaker.succeeded()
-		return a.value, nil
-	case <-timer.C:
-		q.abandoned.Store(true)
-		r.breaker.failed()
-		return pair{}, fmt.Errorf("%w: no answer within %v", errShared, r.budget)
-	case <-ctx.Done():
-		q.abandoned.Store(true)
-		return pair{}, fmt.Errorf("%w: %w", errShared, ctx.Err())
+	p, err := await(ctx, q.answers, timer, r.budget, r.breaker)
+	if err != nil {
+		q.abandoned.Store(true) // or answered with an error: then nobody looks
 	}
+	return p, err
 }
 
 // loop is one reader.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/latchkey-go/latchkey/store"
 )
@@ -34,11 +33,7 @@ func (c *Cache) repairLoop(ctx context.Context) {
 			wait, err = min(wait, c.o.RedisTimeout), nil
 		}
 		c.repaired.note(c.o.Logger, "bringing Redis up to date", err)
-		pause := time.NewTimer(wait)
-		select {
-		case <-pause.C:
-		case <-ctx.Done():
-			pause.Stop()
+		if !idle(ctx, wait) {
 			return
 		}
 	}

@@ -142,6 +142,7 @@ var mutations = []mutation{
 		{"listen.go", "	c.count.messages.Add(1)\n", "	c.count.messages.Add(1)\n	_ = c.shared.publish(ctx, feed, a.from, c.messages.acknowledge(feed, a.from, acknowledgement{member: c.id, serial: a.serial}))\n"},
 	}},
 	{rule: "5.1: need before the acknowledgement", faults: "fail-over", edits: []edit{
+		{"listen.go", "	\"errors\"\n", "	\"errors\"\n	\"time\"\n"},
 		{"listen.go", "	e.hear(a.last, a.revealing)\n", "	defer time.AfterFunc(20*time.Millisecond, func() { e.hear(a.last, a.revealing) })\n"},
 	}},
 	{rule: "5.1: a message that names not all drops memory", faults: "", edits: []edit{

@@ -1,0 +1,62 @@
+package cache
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// idle waits for d and reports whether it has passed; it returns at once when ctx ends.
+func idle(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// enter puts v into a queue of calls of the shared memory, if there is room before the timer fires. Its errors match errNotAsked.
+func enter[T any](ctx context.Context, queue chan<- T, v T, timer *time.Timer, b *breaker) error {
+	select {
+	case queue <- v:
+		return nil
+	default:
+	}
+	select {
+	case queue <- v:
+		return nil
+	case <-timer.C:
+		b.failed()
+		return fmt.Errorf("%w: %d calls are waiting for an answer", errNotAsked, cap(queue))
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %w", errNotAsked, ctx.Err())
+	}
+}
+
+type answer[T any] struct {
+	value T
+	err   error
+}
+
+// await waits for the answer to a call of the shared memory until the timer fires, which it does when the budget is over, and tells the
+// breaker what came of it. Its errors match errShared.
+func await[T any](ctx context.Context, answers <-chan answer[T], timer *time.Timer, budget time.Duration, b *breaker) (T, error) {
+	var none T
+	select {
+	case a := <-answers:
+		if a.err != nil {
+			b.failed()
+			return none, fmt.Errorf("%w: %w", errShared, a.err)
+		}
+		b.succeeded()
+		return a.value, nil
+	case <-timer.C:
+		b.failed()
+		return none, fmt.Errorf("%w: no answer within %v", errShared, budget)
+	case <-ctx.Done():
+		return none, fmt.Errorf("%w: %w", errShared, ctx.Err())
+	}
+}
