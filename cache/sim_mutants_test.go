@@ -194,6 +194,19 @@ var mutations = []mutation{
 	{rule: "14: a poll corrects a need that was forged", faults: "forged message", edits: []edit{
 		{"feed.go", "	e.correct(known.heard, feed.Head)\n", ""},
 	}},
+	{rule: "14: only a poll that began after a message can prove it wrong", faults: "bus,store slow", edits: []edit{
+		{"feed.go", "	var known bounds\n	if e := c.epoch.Load(); e != nil {\n		known = bounds{heard: e.need.Load(), sure: e.sure.Load()}\n	}\n", ""},
+		{"feed.go", "	if feed.ID == \"\" {\n", "	var known bounds\n	if e := c.epoch.Load(); e != nil {\n		known = bounds{heard: e.need.Load(), sure: e.sure.Load()}\n	}\n	if feed.ID == \"\" {\n"},
+	}},
+	{rule: "14: a store that ends before what a message with a MAC told of has been restored", by: "TestScenarios/3.6:_a_store", edits: []edit{
+		{"listen.go", "		e.told(a.last)\n", ""},
+	}},
+	{rule: "14: a message without a MAC proves no restore", faults: "forged message", edits: []edit{
+		{"listen.go", "	if c.o.Sealer != nil {\n", "	if true {\n"},
+	}},
+	{rule: "14: a message from before a restore proves no second one", by: "TestScenarios/14:_messages", edits: []edit{
+		{"epoch.go", "	if event > h.former {\n", "	if true {\n"},
+	}},
 	{rule: "14: after a restore of the store a new generation, whatever the watermark says", by: "TestScenarios/3.6", edits: []edit{
 		{"feed.go", "		h.distrusted.Store(true)\n", ""},
 	}},

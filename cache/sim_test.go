@@ -47,6 +47,7 @@ func draw(w *world) setup {
 		s.lasts, s.reads = 50*time.Second, 60*time.Millisecond
 	}
 	s.noRedis = c.percent(6)
+	s.peppers = c.percent(30)
 	if *simFaults != "any" {
 		s.name, s.noRedis = "strict", false
 		return s
