@@ -84,6 +84,17 @@ func (w *world) afterPoll(on int) {
 	}
 }
 
+// nobodyWaitsFor cuts a host from the store and from messages, until its row has lapsed.
+func (w *world) nobodyWaitsFor(on int) {
+	h := w.hosts[on]
+	w.cut(on)
+	w.set(func() {
+		w.bus.hangUp(h)
+		h.toRedis.begin(&condition{only: "redis.subscribe", refuse: true})
+	})
+	time.Sleep(35 * time.Second)
+}
+
 // restoreUnpolled restores the store to before a change that all but the changer know from its message alone. Host 1 has in its memory
 // what the change has made of key 1.
 func (w *world) restoreUnpolled() {
@@ -107,7 +118,7 @@ func (w *world) want(ok bool, what string, got any) {
 }
 
 var scenarios = []scenario{
-	{"T5: a load is under way while a gap in the feed makes memory be dropped", Strict, func(w *world) {
+	{"T5: a load is under way while a gap in the feed, or an event that names no key, makes memory be dropped", Strict, func(w *world) {
 		h := w.hosts[1]
 		w.deafen()
 		w.set(func() {
@@ -115,11 +126,11 @@ var scenarios = []scenario{
 			h.toStore.begin(&condition{only: "store.lookup", wait: 850 * time.Millisecond})
 			h.trouble.begin()
 		})
-		for range 3 {
+		for _, v := range []verb{thousand, upgrade, thousand, upgrade} { // too many events to be told one by one, or one that names nothing
 			w.must(1, update, 0) // it is in the memory of host 1 no more
 			w.running.Go(func() { _, _ = w.ask(1, 0) })
 			time.Sleep(5 * time.Millisecond)
-			w.must(0, thousand, 0) // too many events to be told one by one
+			w.must(0, v, 0)
 			for range 3 {
 				w.running.Go(func() { _, _ = w.ask(1, 0) })
 				time.Sleep(20 * time.Millisecond)
@@ -165,6 +176,23 @@ var scenarios = []scenario{
 			time.Sleep(100 * time.Millisecond)
 		}
 	}},
+	{"T10: a process that cannot join does not use its memory", Strict, func(w *world) {
+		h := w.hosts[1]
+		h.current.Load().close()
+		w.set(func() {
+			h.toStore.begin(&condition{only: "store.join", refuse: true})
+			h.trouble.begin()
+			h.toRedis.begin(&condition{only: "redis.subscribe", refuse: true})
+		})
+		h.open()
+		for range 3 {
+			time.Sleep(300 * time.Millisecond)
+			_, _ = w.ask(1, 0)
+			took := w.must(0, update, 0)
+			w.want(took < 100*time.Millisecond, "nobody waits for it", took)
+			_, _ = w.ask(1, 0)
+		}
+	}},
 	{"T10: a process that closes while it renews its membership leaves no row behind", Strict, func(w *world) {
 		p := w.hosts[1].current.Load()
 		var closed atomic.Bool
@@ -181,6 +209,29 @@ var scenarios = []scenario{
 		_, there := w.store.members[p.cache.id]
 		w.mu.Unlock()
 		w.want(closed.Load() && !there, "no row of a closed process", there)
+	}},
+	{"T8: a reset and a fill are delivered again, long after", DefaultMaxStale, func(w *world) {
+		w.set(func() {
+			w.redis.nodes[0].set(w.now(), &redisState{marks: map[string]string{}, entries: map[place]redisEntry{}})
+		})
+		_, _ = w.ask(0, 0)
+		time.Sleep(300 * time.Millisecond) // it has been reset
+		w.nobodyWaitsFor(2)
+		w.inRedis(0)
+		var before *redisState
+		w.set(func() { before = w.redis.nodes[0].state() })
+		w.must(0, update, 0)
+		w.set(func() {
+			at := place{simFeed, w.truth.keys[0].id}
+			to, ok := parseMark(before.marks[simFeed])
+			s, _ := w.redis.nodes[0].state().reset(simFeed, "", to)
+			s, _ = s.fill(simFeed, at.id, to.generation, to.id, before.entries[at].until, before.entries[at].value)
+			w.redis.nodes[0].set(w.now(), s)
+			if !ok || before.entries[at].value == "" {
+				w.truth.accuse("Redis has nothing: %v", before.marks)
+			}
+		})
+		_, _ = w.ask(2, 0)
 	}},
 	{"T11: stopped for 10 s: the first read afterwards does not come from memory", DefaultMaxStale, func(w *world) {
 		w.inRedis(0)
@@ -363,6 +414,71 @@ var scenarios = []scenario{
 		w.must(2, update, 1)
 		for on := range w.hosts {
 			_, _ = w.ask(on, 1)
+		}
+	}},
+	{"3.6: after a restore the members are those that have joined again", Strict, func(w *world) {
+		w.hosts[2].current.Load().close() // or changes would wait for it
+		for range 5 {
+			w.must(0, update, 0)
+		}
+		_, _ = w.ask(0, 0)
+		_, _ = w.ask(1, 0)
+		time.Sleep(300 * time.Millisecond) // both have polled it
+		drops := func(on int) uint64 { return w.hosts[on].current.Load().cache.count.drops.Load() }
+		before := []uint64{drops(0), drops(1)}
+		w.deafen()
+		w.restore(w.head() - 3)
+		last := 0 // to notice
+		for noticed, until := 0, w.now()+time.Second; noticed < len(before); time.Sleep(time.Millisecond) {
+			if w.now() > until {
+				w.truth.accuse("%v: %d hosts of %d have noticed", w.now(), noticed, len(before))
+				return
+			}
+			for on := range before {
+				if before[on] != drops(on) {
+					before[on] = drops(on)
+					noticed, last = noticed+1, on
+				}
+			}
+		}
+		for range 4 { // before it has joined, and after
+			_, _ = w.ask(last, 0)
+			w.must(1-last, update, 0)
+			_, _ = w.ask(last, 0)
+		}
+	}},
+	{"14: the watermark is beyond the store", DefaultMaxStale, func(w *world) {
+		w.inRedis(0)
+		w.set(func() { // left by changers of a history that is over, whom nobody has heard
+			node := &w.redis.nodes[0]
+			s := node.state().clone()
+			generation, id, _ := s.scriptMark(simFeed)
+			s.marks[simFeed] = mark{generation, id + 2}.String()
+			node.set(w.now(), s)
+		})
+		w.must(0, update, 0)
+		for on := range w.hosts {
+			_, _ = w.ask(on, 0)
+		}
+	}},
+	{"14: processes that start over a restored store do not believe what Redis has kept", DefaultMaxStale, func(w *world) {
+		at := w.head()
+		w.must(0, update, 0)
+		w.inRedis(0)
+		for _, h := range w.hosts {
+			h.current.Load().close()
+		}
+		w.restore(at)
+		c := &condition{only: "redis.mark", refuse: true} // it cannot be repaired for a while
+		w.set(func() { w.redis.weather.begin(c) })
+		for _, h := range w.hosts {
+			h.open()
+		}
+		for range 10 {
+			time.Sleep(50 * time.Millisecond)
+			for on := range w.hosts {
+				_, _ = w.ask(on, 0)
+			}
 		}
 	}},
 	{"14: messages from before a restore come again and again, and drop nothing any more", DefaultMaxStale, func(w *world) {
