@@ -25,8 +25,7 @@ var stretched = []edit{
 // mutations are the rules of the protocol, each broken once. The numbers are those of COHERENCE.
 //
 // A rule is not here when nothing becomes wrong without it, only slower (who asks for a repair and when, message after advance, limits and
-// TTLs), or when another rule catches what it would: head and events read apart (3.3), a last that is not raised (3.4) and a watermark beyond
-// the head (6.2) look like gaps, a repair that was overtaken (6.3) leaves a watermark behind need, and entries name the generation that fill
+// TTLs), or when another rule catches what it would: head and events read apart (3.3) and a watermark beyond the head (6.2) look like gaps, a repair that was overtaken (6.3) leaves a watermark behind need, and entries name the generation that fill
 // compares (7).
 var mutations = []mutation{
 	{rule: "1.1: the lease ends by the monotonic clock", faults: "clock jump,store cut,bus", edits: []edit{
@@ -106,6 +105,9 @@ var mutations = []mutation{
 	}},
 	{rule: "3.4 (2): a poll invalidates", faults: "bus", edits: []edit{
 		{"feed.go", "			e.keys.Invalidate(event.LookupID) // (2)\n", "			_ = event\n"},
+	}},
+	{rule: "3.4 (3): a poll remembers how far it has read", by: "TestScenarios/3.6:_a_store", edits: []edit{
+		{"feed.go", "		c.last = feed.Head      // (3)\n", ""},
 	}},
 	{rule: "3.4: invalidation before freshAt", faults: "store cut,bus", edits: []edit{
 		{"feed.go", "		e.hear(feed.Head, newestRevealing(feed.Events)) // (1)\n", "		e.freshAt.Store(&began)\n		time.Sleep(20 * time.Millisecond)\n		e.hear(feed.Head, newestRevealing(feed.Events)) // (1)\n"},

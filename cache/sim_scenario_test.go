@@ -416,6 +416,25 @@ var scenarios = []scenario{
 			_, _ = w.ask(on, 1)
 		}
 	}},
+	{"3.6: a store is restored to before what is known from polls alone", DefaultMaxStale, func(w *world) {
+		at := w.head()
+		w.hosts[1].current.Load().close()
+		c := w.hosts[1].open().cache // begins to read the feed here
+		time.Sleep(300 * time.Millisecond)
+		w.deafen()
+		for range 3 {
+			w.must(0, update, 0)
+		}
+		_, _ = w.ask(0, 0)
+		time.Sleep(300 * time.Millisecond)
+		w.afterPoll(1)
+		hits := c.count.redisHits.Load()
+		_, _ = w.ask(1, 0)
+		w.want(c.count.redisHits.Load() == hits+1, "it comes from Redis", c.Stats())
+		w.restore(at)
+		time.Sleep(1500 * time.Millisecond)
+		_, _ = w.ask(1, 0)
+	}},
 	{"3.6: after a restore the members are those that have joined again", Strict, func(w *world) {
 		w.hosts[2].current.Load().close() // or changes would wait for it
 		for range 5 {

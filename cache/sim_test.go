@@ -112,14 +112,14 @@ func (w *world) recover() {
 	}
 	w.calm.Store(true)
 	w.store.drop()
-	time.Sleep(3 * time.Second)
+	time.Sleep(2 * time.Second)
 	if len(w.truth.wrong) > 0 {
 		return
 	}
 	for _, h := range w.hosts {
 		s := h.current.Load().cache.Stats()
 		if !s.Fresh || s.Head != w.truth.head || s.Redis && (!s.RedisReady || !s.Listening) {
-			w.truth.accuse("host %d is not as good as new 3 s after all faults: %+v, head of the store is %d", h.index, s, w.truth.head)
+			w.truth.accuse("host %d is not as good as new 2 s after all faults: %+v, head of the store is %d", h.index, s, w.truth.head)
 		}
 	}
 	for i, h := range w.hosts {

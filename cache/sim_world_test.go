@@ -239,6 +239,7 @@ func (w *world) end() {
 		}
 	}
 	w.running.Wait()
+	time.Sleep(5 * time.Second) // commands that are late come to their end
 }
 
 // record is what the store holds for a key.
