@@ -153,6 +153,36 @@ var scenarios = []scenario{
 		took := w.must(0, update, 0)
 		w.want(took < 100*time.Millisecond, "the connection is back", took)
 	}},
+	{"T10: a process joins while a change is made, before its commit or after it, before its members are read or after that", Strict, func(w *world) {
+		h := w.hosts[1]
+		w.set(func() {
+			h.toRedis.begin(&condition{only: "redis.subscribe", refuse: true}) // it knows by its polls alone
+			w.hosts[0].toStore.begin(&condition{only: "store.change", slow: 15 * time.Millisecond})
+		})
+		var quick, slow atomic.Int64
+		for range 60 {
+			h.current.Load().close()
+			time.Sleep(20 * time.Millisecond)
+			c := w.chance("moment", 0, 0)
+			w.running.Go(func() {
+				time.Sleep(2 * time.Millisecond)
+				if w.must(0, update, 0) < 500*time.Millisecond {
+					quick.Add(1)
+				} else {
+					slow.Add(1)
+				}
+			})
+			time.Sleep(c.between(0, 15*time.Millisecond))
+			h.open()
+			for range 40 {
+				time.Sleep(c.between(50*time.Microsecond, 500*time.Microsecond))
+				_, _ = w.ask(1, 0)
+			}
+			w.watch(1, 0, 300*time.Millisecond)
+			time.Sleep(1500 * time.Millisecond)
+		}
+		w.want(quick.Load() > 0 && slow.Load() > 0, "some changes wait for it and some do not", []int64{quick.Load(), slow.Load()})
+	}},
 	{"T10: a process stands still between the renewal of its membership and the answer to it", Strict, func(w *world) {
 		var renewed atomic.Int64
 		w.set(func() {

@@ -156,7 +156,7 @@ func (w *world) recover() {
 	}
 }
 
-// TestSimulation runs many seeds. A seed that fails is printed; -sim.seed repeats it.
+// TestSimulation is T1 and T2: it runs many seeds. A seed that fails is printed; -sim.seed repeats it.
 func TestSimulation(t *testing.T) {
 	if *simSeed >= 0 {
 		out := simulate(t, uint64(*simSeed), true, draw, play)
