@@ -37,14 +37,13 @@ func (g *guard) authenticate(h http.Header, r *http.Request, clientIP func(*http
 	if token == "" {
 		return r, nil
 	}
-	began := g.elapsed()
 	key, err := g.identify(r, clientIP, token)
 	if err == nil {
 		err = g.permit(h, r, clientIP, key)
 	}
 	if err != nil {
 		refused := g.refuse(h, r, clientIP, token, key, err)
-		g.level(r.Context(), began, err)
+		g.level(r.Context(), err)
 		return nil, refused
 	}
 	ctx := store.NewContext(r.Context(), key)
@@ -77,13 +76,15 @@ func (g *guard) credential(r *http.Request) (string, error) {
 			continue
 		}
 		for _, value := range r.Header[p.header] {
-			found, ok := p.read(value)
-			if !ok {
-				continue
-			}
-			var err error
-			if token, err = g.oneOf(token, found, p); err != nil {
-				return "", err
+			for _, read := range p.notations {
+				found, ok := read(value)
+				if !ok {
+					continue
+				}
+				var err error
+				if token, err = g.oneOf(token, found, p); err != nil {
+					return "", err
+				}
 			}
 		}
 	}

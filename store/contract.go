@@ -95,6 +95,9 @@ type Info struct {
 	Name string // "memory", "sqlite", "postgres", "cache over sqlite" …
 	// SharedCache says that records pass through memory that others can write to (Redis).
 	SharedCache bool
+	// TellsTime says that lookups tell when they began, for those who would have to read the clock too. Reading it takes a twentieth of a
+	// lookup in memory.
+	TellsTime bool
 	// Sealer is what the store itself checks records with when it loads them; nil when it does not.
 	Sealer *Sealer
 }
@@ -132,7 +135,7 @@ type Found struct {
 	Legacy []*Record // see Store.Lookup; nil when Record is set
 	FeedID string
 	Head   int64 // the answer reflects exactly the events up to this one
-	// At is when the answer was given, by the clock of this machine, for those who need the time next; zero: the store did not look.
+	// At is when the lookup began, by the clock of this machine, if the store is one that tells (Info.TellsTime).
 	At time.Time
 }
 

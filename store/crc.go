@@ -3,7 +3,7 @@ package store
 import "hash/crc32"
 
 // crcTables are for crc: table n holds what a byte does to the sum n bytes later.
-var crcTables = func() (tables [4][256]uint32) {
+var crcTables = func() (tables [8][256]uint32) {
 	tables[0] = *crc32.IEEETable
 	for n := 1; n < len(tables); n++ {
 		for b, sum := range tables[n-1] {
@@ -13,16 +13,16 @@ var crcTables = func() (tables [4][256]uint32) {
 	return tables
 }()
 
-// crc is crc32.ChecksumIEEE for strings, four bytes at a time. Package crc32 takes bytes and lets them escape: a token would have to be
+// crc is crc32.ChecksumIEEE for strings, eight bytes at a time. Package crc32 takes bytes and lets them escape: a token would have to be
 // copied to the heap, or into a pool that must be wiped, for each request, which takes longer than the sum.
 func crc(s string) uint32 {
-	sum := ^uint32(0)
-	for ; len(s) >= 4; s = s[4:] {
+	sum, t := ^uint32(0), &crcTables
+	for ; len(s) >= 8; s = s[8:] {
 		sum ^= uint32(s[0]) | uint32(s[1])<<8 | uint32(s[2])<<16 | uint32(s[3])<<24
-		sum = crcTables[3][byte(sum)] ^ crcTables[2][byte(sum>>8)] ^ crcTables[1][byte(sum>>16)] ^ crcTables[0][sum>>24]
+		sum = t[7][byte(sum)] ^ t[6][byte(sum>>8)] ^ t[5][byte(sum>>16)] ^ t[4][sum>>24] ^ t[3][s[4]] ^ t[2][s[5]] ^ t[1][s[6]] ^ t[0][s[7]]
 	}
 	for i := range len(s) {
-		sum = crcTables[0][byte(sum)^s[i]] ^ sum>>8
+		sum = t[0][byte(sum)^s[i]] ^ sum>>8
 	}
 	return ^sum
 }

@@ -26,6 +26,7 @@ type Keys struct {
 	limits   Limiter
 	ids      ids
 	realTime bool         // Options.Now is not set: a store's clock is as good as that of Keys
+	toldTime bool         // the store tells it
 	alarms   atomic.Int64 // second of the last alarm about a forged record
 	count    counters
 }
@@ -110,7 +111,7 @@ func (o Options) New(s Store) (*Keys, error) {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	k := &Keys{store: s, o: o, realTime: realTime, ids: ids{entropy: ulid.Monotonic(o.Random, 0)}}
+	k := &Keys{store: s, o: o, realTime: realTime, toldTime: s.Info().TellsTime, ids: ids{entropy: ulid.Monotonic(o.Random, 0)}}
 	k.limits.Now = o.Now
 	k.uses.init(k)
 	k.legacy.init(k)

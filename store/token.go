@@ -53,14 +53,18 @@ func ParseToken(s string) (Token, error) {
 		}
 		rest = rest[ns+1:]
 	}
-	strange := byte(0)
+	digits := byte(0)
 	for i := range len(rest) {
-		strange |= notBase62[rest[i]] // no branches, which random characters would make mispredict
+		digits |= digitOf[rest[i]] // no branches, which random characters would make mispredict
 	}
-	if strange != 0 {
+	if digits >= noDigit {
 		return Token{}, ErrMalformed
 	}
-	if checksum(s[:len(s)-crcChars]) != [crcChars]byte([]byte(s[len(s)-crcChars:])) {
+	said := uint64(0) // six digits: a sum has one form, and more than 32 bits are none
+	for i := len(s) - crcChars; i < len(s); i++ {
+		said = said*62 + uint64(digitOf[s[i]])
+	}
+	if said != uint64(crc(s[:len(s)-crcChars])) {
 		return Token{}, ErrMalformed
 	}
 	return Token{raw: s}, nil
@@ -97,15 +101,18 @@ func prefixOf(typ Type) string {
 	return "sk_"
 }
 
-// notBase62 is 0 for the characters of base62 and 1 for all others.
-var notBase62 = func() (table [256]byte) {
+// digitOf is the value of each character of base62, and noDigit for all others.
+var digitOf = func() (table [256]byte) {
 	for c := range table {
-		if strings.IndexByte(base62, byte(c)) < 0 {
-			table[c] = 1
+		table[c] = noDigit
+		if digit := strings.IndexByte(base62, byte(c)); digit >= 0 {
+			table[c] = byte(digit)
 		}
 	}
 	return table
 }()
+
+const noDigit = 128 // a bit that no digit has
 
 // checksum returns the CRC-32/IEEE of s in base62, most significant digit first.
 func checksum(s string) (digits [crcChars]byte) {
