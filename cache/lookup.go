@@ -58,8 +58,7 @@ func (c *Cache) lookupMissed(ctx context.Context, e *epoch, id store.LookupID, r
 		return store.Found{}, undecided(err)
 	}
 	load := otter.LoaderFunc[slot, *kept](func(ctx context.Context, _ slot) (*kept, error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.loadLimit())
-		defer cancel()
+		ctx = context.WithoutCancel(ctx) // what it asks has limits of its own
 		return c.load(ctx, e, id, redacted)
 	})
 	k, err := c.single(ctx, e, slotOf(id), load)
