@@ -137,7 +137,7 @@ func (s *crowd) Lookup(ctx context.Context, id store.LookupID, redacted string) 
 	if err != nil || id != crowdID(n) {
 		return found, err
 	}
-	at := time.UnixMilli(1_700_000_000_000 + int64(n)).UTC()
+	at := store.TimeOf(time.UnixMilli(1_700_000_000_000 + int64(n)))
 	r := &store.Record{Key: store.Key{
 		ID: fmt.Sprintf("apk_%026d", n), Type: store.Type(strings.Clone("secret")), Title: fmt.Sprintf("Customer %06d", n),
 		Redacted: fmt.Sprintf("sk_%03d***%03d", n%1000, n%997), LookupID: id, Scopes: []string{strings.Clone("orders:write")},

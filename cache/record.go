@@ -110,8 +110,8 @@ func (e *encoder) bool(yes bool) {
 	e.rest = append(e.rest, 0)
 }
 
-// time writes milliseconds since 1970, and nothing but a 0 for the zero time.
-func (e *encoder) time(t time.Time) {
+// time writes milliseconds since 1970, and nothing but a 0 for one that is not set.
+func (e *encoder) time(t store.Time) {
 	e.bool(!t.IsZero())
 	if !t.IsZero() {
 		e.number(t.UnixMilli())
@@ -330,9 +330,9 @@ func (d *decoder) list() []string {
 	return list
 }
 
-func (d *decoder) time() time.Time {
+func (d *decoder) time() store.Time {
 	if !d.bool() {
-		return time.Time{}
+		return store.Time{}
 	}
-	return time.UnixMilli(d.number()).UTC()
+	return store.TimeOf(time.UnixMilli(d.number()))
 }

@@ -5,7 +5,6 @@ import (
 	"reflect"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/latchkey-go/latchkey/store"
 	"github.com/latchkey-go/latchkey/store/storetest"
@@ -16,7 +15,7 @@ func filledRecord(t *testing.T) *store.Record {
 	t.Helper()
 	r := &store.Record{}
 	storetest.Fill(t, r)
-	r.Key.LastUsedAt = time.Time{}
+	r.Key.LastUsedAt = store.Time{}
 	return r
 }
 

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"strconv"
-	"time"
 )
 
 // MaxImport is the greatest number of keys that one call of Import takes.
@@ -123,9 +122,8 @@ func (k *Keys) importRecord(in ImportKey) (*Record, error) {
 		return nil, err
 	}
 	key.Version, key.LookupID, key.Token = 1, LookupID{}, ""
-	key.CreatedAt, key.UpdatedAt, key.RevokedAt, key.LastUsedAt = toMillis(key.CreatedAt), toMillis(key.UpdatedAt), toMillis(key.RevokedAt), toMillis(key.LastUsedAt)
-	for _, t := range []time.Time{key.CreatedAt, key.UpdatedAt, key.RevokedAt, key.LastUsedAt} {
-		if t.After(latest) {
+	for _, t := range []Time{key.CreatedAt, key.UpdatedAt, key.RevokedAt, key.LastUsedAt} {
+		if t.Time().After(latest) {
 			return nil, Errorf(ErrInvalid, "one of its times is after the year %d", latest.Year())
 		}
 	}

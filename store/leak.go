@@ -105,7 +105,7 @@ func (k *Keys) leakedKey(ctx context.Context, t Token) (*Record, error) {
 		}
 		return r, err
 	}
-	if r == nil || r.Key.isDead(now) && now.Sub(r.Key.RevokedAt) > repeatWindow {
+	if r == nil || r.Key.isDead(now) && now.Sub(r.Key.RevokedAt.Time()) > repeatWindow {
 		return nil, nil
 	}
 	return r, nil
@@ -129,7 +129,7 @@ func (s sighting) of(r *Record) bool {
 // endLeaked revokes a key that is alive. A revocation that was scheduled is brought forward.
 func (k *Keys) endLeaked(ctx context.Context, tx Tx, r *Record, source string, now time.Time) error {
 	key := &r.Key
-	key.Revoked, key.RevokedAt, key.RevokedBy, key.UpdatedAt = true, now, principal(ctx).actor, now
+	key.Revoked, key.RevokedAt, key.RevokedBy, key.UpdatedAt = true, TimeOf(now), principal(ctx).actor, TimeOf(now)
 	details := map[string]string{"revoked_at": now.Format(wireTime), "reason": "leaked"}
 	if source != "" {
 		details["source"] = source

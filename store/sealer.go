@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 )
 
 // MinPepperBytes is the least length of a pepper.
@@ -222,7 +221,7 @@ func (t *transcript) list(list []string) {
 	}
 }
 
-func (t *transcript) time(at time.Time) {
+func (t *transcript) time(at Time) {
 	if at.IsZero() {
 		t.number(-1 << 63)
 		return

@@ -93,7 +93,7 @@ func TestRequirement05ProofCoversEverythingThatGivesPower(t *testing.T) {
 	})
 	check("a request more", func(r *store.Record) { r.Key.RateLimit.Requests++ })
 	check("another window", func(r *store.Record) { r.Key.RateLimit.Window++ })
-	check("a longer life", func(r *store.Record) { r.Key.ExpiresAt = r.Key.ExpiresAt.Add(time.Millisecond) })
+	check("a longer life", func(r *store.Record) { r.Key.ExpiresAt = store.TimeOf(r.Key.ExpiresAt.Time().Add(time.Millisecond)) })
 	check("the salt", func(r *store.Record) { r.LegacySalt += "0" })
 	check("the hash", func(r *store.Record) { r.LegacyHash[0]++ })
 	check("the proof", func(r *store.Record) { r.Proof[31]++ })

@@ -27,6 +27,9 @@ func fill(t *testing.T, v reflect.Value, path string, n *int) {
 	case time.Time:
 		v.Set(reflect.ValueOf(base.Add(time.Duration(*n) * time.Hour)))
 		return
+	case store.Time:
+		v.Set(reflect.ValueOf(store.TimeOf(base.Add(time.Duration(*n) * time.Hour))))
+		return
 	case time.Duration:
 		v.SetInt(int64(*n) * int64(time.Minute))
 		return
@@ -73,7 +76,7 @@ func everyField(t *testing.T, s store.Store) {
 	want := &store.Record{}
 	Fill(t, want)
 	used := want.Key.LastUsedAt
-	want.Key.LastUsedAt = time.Time{}
+	want.Key.LastUsedAt = store.Time{}
 	insert(t, s, want)
 
 	compare := func(from string, got *store.Record) {
@@ -88,7 +91,7 @@ func everyField(t *testing.T, s store.Store) {
 	for _, from := range []string{"Lookup, cold", "Lookup, warm"} {
 		compare(from, must[store.Found](t)(s.Lookup(ctx, want.Key.LookupID, "")).Record)
 	}
-	if err := s.Touch(ctx, []store.Use{{KeyID: want.Key.ID, At: used}}); err != nil {
+	if err := s.Touch(ctx, []store.Use{{KeyID: want.Key.ID, At: used.Time()}}); err != nil {
 		t.Fatal(err)
 	}
 	want.Key.LastUsedAt = used
@@ -107,7 +110,7 @@ func everyField(t *testing.T, s store.Store) {
 	want.Key.ID, want.Key.LastUsedAt, want.Key.Revoked = id, used, false
 	change(t, s, func(ctx context.Context, tx store.Tx) error { return tx.Update(ctx, want, event(store.Updated)) })
 	compare("Get after Update", must[*store.Record](t)(s.Get(ctx, id)))
-	want.Key.LastUsedAt = time.Time{}
+	want.Key.LastUsedAt = store.Time{}
 	compare("Lookup after Update", must[store.Found](t)(s.Lookup(ctx, want.Key.LookupID, "")).Record)
 }
 
@@ -124,6 +127,7 @@ func nilAndEmpty(t *testing.T, s store.Store) {
 	ctx := within(t)
 	none, empty := plain(1), plain(2)
 	empty.Key.Scopes, empty.Key.SalesChannelIDs = []string{}, []string{}
+	empty.Key.ExpiresAt = store.TimeOf(time.UnixMilli(0))
 	insert(t, s, none, empty)
 	for range 2 { // cold, warm
 		if got := must[store.Found](t)(s.Lookup(ctx, none.Key.LookupID, "")).Record.Key.Scopes; got != nil {
@@ -131,6 +135,14 @@ func nilAndEmpty(t *testing.T, s store.Store) {
 		}
 		if got := must[store.Found](t)(s.Lookup(ctx, empty.Key.LookupID, "")).Record.Key.Scopes; got == nil || len(got) != 0 {
 			t.Errorf("empty scopes, which grant nothing, came back as %#v", got)
+		}
+	}
+	for range 2 {
+		if got := must[store.Found](t)(s.Lookup(ctx, none.Key.LookupID, "")).Record.Key.ExpiresAt; !got.IsZero() {
+			t.Errorf("no expiry came back as %s", got)
+		}
+		if got := must[store.Found](t)(s.Lookup(ctx, empty.Key.LookupID, "")).Record.Key.ExpiresAt; got != empty.Key.ExpiresAt {
+			t.Errorf("an expiry at the beginning of 1970 came back as %s", got)
 		}
 	}
 	if got := must[*store.Record](t)(s.Get(ctx, empty.Key.ID)).Key.Scopes; got == nil || len(got) != 0 {
@@ -151,7 +163,7 @@ func readYourWrites(t *testing.T, s store.Store) {
 	if found.Record == nil || found.Head < first.Last {
 		t.Fatalf("after Insert: %+v", found)
 	}
-	r.Key.Revoked, r.Key.RevokedAt, r.Key.Version = true, base, 2
+	r.Key.Revoked, r.Key.RevokedAt, r.Key.Version = true, store.TimeOf(base), 2
 	second := change(t, s, func(ctx context.Context, tx store.Tx) error { return tx.Update(ctx, r, event(store.Revoked)) })
 	for range 2 {
 		found = must[store.Found](t)(s.Lookup(ctx, r.Key.LookupID, ""))
