@@ -144,7 +144,7 @@ func (s *crowd) Lookup(ctx context.Context, id store.LookupID, redacted string) 
 		CreatedBy: fmt.Sprintf("apk_%026d", n/1000), CreatedAt: at, UpdatedAt: at, Version: 1,
 	}}
 	s.sealer.Seal(r)
-	r.PepperID = strings.Clone(r.PepperID)
+	r.Evidence.PepperID = strings.Clone(r.Evidence.PepperID)
 	found.Record = r.Clone() // as it is read: not yet verified
 	return found, nil
 }

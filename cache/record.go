@@ -69,10 +69,11 @@ func appendRecord(b []byte, r *store.Record) []byte {
 	e.text(k.RevokedBy)
 	e.text(k.RolledFrom)
 	e.number(k.Version)
-	e.bytes(r.Proof)
-	e.text(r.PepperID)
-	e.text(r.LegacySalt)
-	e.bytes(r.LegacyHash)
+	evidence := r.Evidence.Value()
+	e.bytes(evidence.Proof)
+	e.text(evidence.PepperID)
+	e.text(evidence.LegacySalt)
+	e.bytes(evidence.LegacyHash)
 	b = binary.AppendUvarint(append(b, recordVersion), uint64(len(e.texts)))
 	return append(append(b, e.texts...), e.rest...)
 }
@@ -186,13 +187,15 @@ func decodeRecord(s string, id store.LookupID) (*store.Record, error) {
 	k.RevokedBy = d.kept()
 	k.RolledFrom = d.kept()
 	k.Version = d.number()
-	r.Proof = d.bytes()
-	r.PepperID = d.kept()
-	r.LegacySalt = d.kept()
-	r.LegacyHash = d.bytes()
+	var e store.Evidence
+	e.Proof = d.bytes()
+	e.PepperID = d.kept()
+	e.LegacySalt = d.kept()
+	e.LegacyHash = d.bytes()
 	if d.bad || d.rest != "" || d.texts != "" {
 		return nil, errRecord
 	}
+	r.SetEvidence(e)
 	return r, nil
 }
 

@@ -105,7 +105,7 @@ func FuzzDecodeRecord(f *testing.F) {
 	f.Add(string(appendRecord(nil, &store.Record{})))
 	f.Add(string(appendRecord(nil, &store.Record{Key: store.Key{
 		ID: "apk_1", Type: store.Secret, Scopes: []string{}, Metadata: map[string]string{"a": "b"}, Version: 3,
-	}, Proof: []byte("proof")})))
+	}, Evidence: &store.Evidence{Proof: []byte("proof")}})))
 	f.Fuzz(func(t *testing.T, s string) {
 		r, err := decodeRecord(s, store.LookupID{})
 		if err != nil {

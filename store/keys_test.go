@@ -38,7 +38,23 @@ func TestOptions(t *testing.T) {
 	if _, err := (store.Options{}).New(shared); err != nil {
 		t.Errorf("no peppers over a shared cache: %v", err)
 	}
+	own := checking{store.NewMemory(), sealer(t, pepper1)}
+	for name, other := range map[string]*store.Sealer{"no peppers": nil, "another sealer, with the same pepper": sealer(t, pepper1)} {
+		if _, err := (store.Options{Sealer: other}).New(own); !errors.Is(err, store.ErrInvalid) {
+			t.Errorf("%s over a store that checks: %v", name, err)
+		}
+	}
+	if _, err := (store.Options{Sealer: own.sealer}).New(own); err != nil {
+		t.Errorf("the same sealer: %v", err)
+	}
 }
+
+type checking struct {
+	store.Store
+	sealer *store.Sealer
+}
+
+func (s checking) Info() store.Info { return store.Info{Name: "checking", Sealer: s.sealer} }
 
 type sharing struct{ store.Store }
 

@@ -53,7 +53,8 @@ func (k *Keys) ReportLeaks(ctx context.Context, leaks []Leak) ([]*Key, error) {
 			continue
 		}
 		if _, again := seen[r.Key.ID]; !again {
-			seen[r.Key.ID] = sighting{lookup: t.LookupID(), salt: r.LegacySalt, hash: r.LegacyHash, source: cleanSource(leak.Source)}
+			e := r.Evidence.Value()
+			seen[r.Key.ID] = sighting{lookup: t.LookupID(), salt: e.LegacySalt, hash: e.LegacyHash, source: cleanSource(leak.Source)}
 			ids = append(ids, r.Key.ID)
 		}
 	}
@@ -123,7 +124,8 @@ func (s sighting) of(r *Record) bool {
 	if !r.Key.LookupID.IsZero() {
 		return r.Key.Type == Secret && r.Key.LookupID == s.lookup
 	}
-	return len(s.hash) > 0 && r.LegacySalt == s.salt && subtle.ConstantTimeCompare(r.LegacyHash, s.hash) == 1
+	e := r.Evidence.Value()
+	return len(s.hash) > 0 && e.LegacySalt == s.salt && subtle.ConstantTimeCompare(e.LegacyHash, s.hash) == 1
 }
 
 // endLeaked revokes a key that is alive. A revocation that was scheduled is brought forward.

@@ -90,7 +90,7 @@ func TestImportedSecretsAuthenticateAndAreUpgraded(t *testing.T) {
 				}
 				parsed, _ := store.ParseToken(token)
 				r := b.upgraded(key.ID)
-				if r.Key.LookupID != parsed.LookupID() || r.LegacySalt != "" || len(r.LegacyHash) != 0 {
+				if r.Key.LookupID != parsed.LookupID() || r.Evidence.Value().LegacySalt != "" || len(r.Evidence.Value().LegacyHash) != 0 {
 					t.Errorf("after the upgrade: %+v", r.Key)
 				}
 				if key, err := b.keys.Authenticate(b.ctx, token); err != nil || key.LookupID.IsZero() || key.Version != 2 {
@@ -124,7 +124,7 @@ func TestRequirement05ImportedSecretsAreRefusedWhenRevokedOrForged(t *testing.T)
 	}
 	planted := medusaKey(t, "apk_3", similar(3))
 	if _, err := b.rows.Store.Change(b.ctx, store.Actor{}, func(tx store.Tx) error {
-		r := &store.Record{Key: planted.Key, LegacySalt: planted.Salt, LegacyHash: planted.Hash}
+		r := &store.Record{Key: planted.Key, Evidence: &store.Evidence{LegacySalt: planted.Salt, LegacyHash: planted.Hash}}
 		return tx.Insert(b.ctx, r, store.Event{Kind: store.Created})
 	}); err != nil {
 		t.Fatal(err)

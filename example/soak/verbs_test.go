@@ -309,7 +309,7 @@ func TestEveryVerbIsSeenEverywhere(t *testing.T) {
 			pepper := func() string {
 				found, err := p.cacheB.Lookup(p.ctx, p.admin.Key.LookupID, "")
 				p.must(err)
-				return found.Record.PepperID
+				return found.Record.Evidence.Value().PepperID
 			}
 			old := pepper()
 			p.changed(func() {

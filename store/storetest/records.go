@@ -12,7 +12,7 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// Fill sets every exported field of the struct that v points to, nested structs included, to a value that is not zero, and fails when
+// Fill sets every exported field of the struct that v points to, nested structs and those that it points to included, to a value that is not zero, and fails when
 // it meets a kind of field that it cannot fill: so a field that is added to store.Key without a column, or without a place in a cache's encoding,
 // is found by the round trip.
 func Fill(t *testing.T, v any) {
@@ -47,6 +47,9 @@ func fill(t *testing.T, v reflect.Value, path string, n *int) {
 		return
 	}
 	switch v.Kind() {
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fill(t, v.Elem(), path, n)
 	case reflect.Struct:
 		for i := range v.NumField() {
 			if f := v.Type().Field(i); f.IsExported() {
@@ -117,10 +120,9 @@ func everyField(t *testing.T, s store.Store) {
 // flat is what a record promises to keep; without the unexported parts.
 func flat(r *store.Record) any {
 	return struct {
-		Key              store.Key
-		Proof, Hash      []byte
-		PepperID, Legacy string
-	}{*r.Key.Clone(), r.Proof, r.LegacyHash, r.PepperID, r.LegacySalt}
+		Key      store.Key
+		Evidence store.Evidence
+	}{*r.Key.Clone(), r.Evidence.Value()}
 }
 
 func nilAndEmpty(t *testing.T, s store.Store) {
@@ -197,7 +199,7 @@ func legacyCandidates(t *testing.T, s store.Store) {
 	a, b, other, upgraded := plain(1), plain(2), plain(3), plain(4)
 	for _, r := range []*store.Record{a, b, other} {
 		r.Key.LookupID, r.Key.Redacted = store.LookupID{}, "sk_aaa***111"
-		r.LegacySalt, r.LegacyHash = "00ff", []byte{1, 2, 3}
+		r.SetEvidence(store.Evidence{LegacySalt: "00ff", LegacyHash: []byte{1, 2, 3}})
 	}
 	other.Key.Redacted = "sk_bbb***222"
 	upgraded.Key.Redacted = "sk_aaa***111"
@@ -217,7 +219,7 @@ func legacyCandidates(t *testing.T, s store.Store) {
 	if found := must[store.Found](t)(s.Lookup(ctx, upgraded.Key.LookupID, "sk_aaa***111")); found.Record == nil || found.Legacy != nil {
 		t.Errorf("a key with its lookup id: %+v", found)
 	}
-	a.Key.LookupID, a.LegacySalt, a.LegacyHash = lookupID(9), "", nil
+	a.Key.LookupID, a.Evidence = lookupID(9), nil
 	change(t, s, func(ctx context.Context, tx store.Tx) error { return tx.Update(ctx, a, event(store.Upgraded)) })
 	if found := lookup("sk_aaa***111"); found.Record == nil || found.Record.Key.ID != a.Key.ID {
 		t.Errorf("after the upgrade: %+v", found)

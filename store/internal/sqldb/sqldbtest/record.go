@@ -23,7 +23,7 @@ func Record(n int) *store.Record {
 			RateLimit:    store.RateLimit{Requests: 100, Window: time.Minute},
 			CreatedBy:    "user_1", CreatedAt: store.TimeOf(At), UpdatedAt: store.TimeOf(At), ExpiresAt: store.TimeOf(At.AddDate(1, 0, 0)), Version: 1,
 		},
-		Proof: make([]byte, store.MACSize), PepperID: "0011aabbccdd",
+		Evidence: &store.Evidence{Proof: make([]byte, store.MACSize), PepperID: "0011aabbccdd"},
 	}
 }
 
