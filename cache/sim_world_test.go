@@ -235,7 +235,7 @@ func (w *world) end() {
 func (w *world) record(key int, version int64) *store.Record {
 	return &store.Record{Key: store.Key{
 		ID: fmt.Sprintf("apk_%d", key), Type: store.Secret, Title: "simulated", Version: version, LookupID: w.truth.keys[key].id,
-		CreatedAt: time.UnixMilli(1_700_000_000_000).UTC(), Revoked: version%3 == 0,
+		CreatedAt: store.TimeOf(time.UnixMilli(1_700_000_000_000)), Revoked: version%3 == 0,
 	}}
 }
 

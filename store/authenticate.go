@@ -120,6 +120,6 @@ func (k *Keys) alarm(r *Record, err error) {
 	k.count.alarms.Add(1)
 	second := k.o.Now().Unix()
 	if last := k.alarms.Load(); last != second && k.alarms.CompareAndSwap(last, second) {
-		k.o.Logger.Error("latchkey: a key's record was not written by this system, or its pepper is gone; refused", "key_id", r.Key.ID, "pepper", r.PepperID, "error", err)
+		k.o.Logger.Error("latchkey: a key's record was not written by this system, or its pepper is gone; refused", "key_id", r.Key.ID, "pepper", r.Evidence.Value().PepperID, "error", err)
 	}
 }

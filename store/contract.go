@@ -104,15 +104,8 @@ type Info struct {
 
 // Record is a key together with what proves it. The secret itself is never in it. It must not be copied once in use.
 type Record struct {
-	Key Key
-	// Proof is Sealer's MAC over everything that gives the key its power, PepperID the pepper it was made with.
-	// Empty without peppers.
-	Proof    []byte
-	PepperID string
-	// LegacySalt and LegacyHash are those of an imported Medusa secret key: the salt's hexadecimal text, and the 64 bytes of
-	// scrypt; the proof covers them. Empty in all other keys, and once the key has been upgraded.
-	LegacySalt string
-	LegacyHash []byte
+	Key      Key
+	Evidence *Evidence // nil: none. Shared by copies: replace it (SetEvidence), do not change it
 
 	verifiedBy atomic.Pointer[Sealer] // set once the proof has been checked, before the record is shared
 	noted      atomic.Int64           // second of the last use that was noted, to note it once
@@ -120,13 +113,9 @@ type Record struct {
 
 // Clone returns a deep copy that may be modified and that counts as not yet verified.
 func (r *Record) Clone() *Record {
-	return &Record{
-		Key:        *r.Key.Clone(),
-		Proof:      append([]byte(nil), r.Proof...),
-		PepperID:   r.PepperID,
-		LegacySalt: r.LegacySalt,
-		LegacyHash: append([]byte(nil), r.LegacyHash...),
-	}
+	c := &Record{Key: *r.Key.Clone()}
+	c.SetEvidence(r.Evidence.Value().clone())
+	return c
 }
 
 // Found is the answer of a lookup.

@@ -73,8 +73,9 @@ func New(s Store) *Keys {
 	return keys
 }
 
-// New returns Keys over s, or an error that matches ErrInvalid: no store, a bad namespace, or a Sealer here and none in a store
-// that shares its cache with others (records read from Redis would go unchecked).
+// New returns Keys over s, or an error that matches ErrInvalid: no store, a bad namespace, another Sealer than the store's own (which
+// keeps records without their proofs once it has checked them), or a Sealer here and none in a store that shares its cache with others
+// (records read from Redis would go unchecked).
 func (o Options) New(s Store) (*Keys, error) {
 	if s == nil {
 		return nil, Errorf(ErrInvalid, "store: New needs a Store, got nil")
@@ -86,8 +87,8 @@ func (o Options) New(s Store) (*Keys, error) {
 	case o.Namespace == "live", o.Namespace == "test", o.Namespace == "prod":
 		return nil, Errorf(ErrInvalid, "store: namespace %q would make tokens look like Stripe's", o.Namespace)
 	}
-	if info := s.Info(); info.SharedCache && info.Sealer != o.Sealer {
-		return nil, Errorf(ErrInvalid, "store: %s and Options must be given the same Sealer: with peppers, records in a shared cache are checked too", info.Name)
+	if info := s.Info(); info.Sealer != o.Sealer && (info.SharedCache || info.Sealer != nil) {
+		return nil, Errorf(ErrInvalid, "store: %s and Options must be given the same Sealer: with peppers, records in a cache are checked too", info.Name)
 	}
 	if o.MaxLifetime < 0 {
 		return nil, Errorf(ErrInvalid, "store: MaxLifetime is negative")

@@ -24,7 +24,7 @@ func medusaKey(t testing.TB, id, token string) store.ImportKey {
 	}
 	return store.ImportKey{
 		Key: store.Key{ID: id, Type: store.Secret, Title: "from Medusa", Redacted: token[:6] + "***" + token[len(token)-3:],
-			CreatedBy: "user_1", CreatedAt: start.Add(-time.Hour), UpdatedAt: start.Add(-time.Minute)},
+			CreatedBy: "user_1", CreatedAt: store.TimeOf(start.Add(-time.Hour)), UpdatedAt: store.TimeOf(start.Add(-time.Minute))},
 		Salt: salt, Hash: hash,
 	}
 }
@@ -90,7 +90,7 @@ func TestImportedSecretsAuthenticateAndAreUpgraded(t *testing.T) {
 				}
 				parsed, _ := store.ParseToken(token)
 				r := b.upgraded(key.ID)
-				if r.Key.LookupID != parsed.LookupID() || r.LegacySalt != "" || len(r.LegacyHash) != 0 {
+				if r.Key.LookupID != parsed.LookupID() || r.Evidence.Value().LegacySalt != "" || len(r.Evidence.Value().LegacyHash) != 0 {
 					t.Errorf("after the upgrade: %+v", r.Key)
 				}
 				if key, err := b.keys.Authenticate(b.ctx, token); err != nil || key.LookupID.IsZero() || key.Version != 2 {
@@ -111,9 +111,9 @@ func TestImportedSecretsAuthenticateAndAreUpgraded(t *testing.T) {
 func TestRequirement05ImportedSecretsAreRefusedWhenRevokedOrForged(t *testing.T) {
 	b := newBench(t, store.Options{Sealer: sealer(t, pepper1)})
 	in := medusaKey(t, "apk_1", similar(1))
-	in.Key.RevokedAt = start.Add(time.Hour)
+	in.Key.RevokedAt = store.TimeOf(start.Add(time.Hour))
 	past := medusaKey(t, "apk_2", similar(2))
-	past.Key.RevokedAt = start
+	past.Key.RevokedAt = store.TimeOf(start)
 	b.imports(in, past)
 	if _, err := b.keys.Authenticate(b.ctx, similar(2)); !errors.Is(err, store.ErrUnauthenticated) {
 		t.Errorf("revoked before the import: %v", err)
@@ -124,7 +124,7 @@ func TestRequirement05ImportedSecretsAreRefusedWhenRevokedOrForged(t *testing.T)
 	}
 	planted := medusaKey(t, "apk_3", similar(3))
 	if _, err := b.rows.Store.Change(b.ctx, store.Actor{}, func(tx store.Tx) error {
-		r := &store.Record{Key: planted.Key, LegacySalt: planted.Salt, LegacyHash: planted.Hash}
+		r := &store.Record{Key: planted.Key, Evidence: &store.Evidence{LegacySalt: planted.Salt, LegacyHash: planted.Hash}}
 		return tx.Insert(b.ctx, r, store.Event{Kind: store.Created})
 	}); err != nil {
 		t.Fatal(err)
@@ -194,7 +194,7 @@ func TestScryptRunsOncePerKeyAndNotForFloods(t *testing.T) {
 func TestImport(t *testing.T) {
 	b := newBench(t, store.Options{})
 	public := store.ImportKey{
-		Key:   store.Key{ID: "apk_pub", Type: store.Publishable, Title: "shop", SalesChannelIDs: []string{"sc_2", "sc_1"}, CreatedBy: "user_1", CreatedAt: start, UpdatedAt: start, RevokedAt: start.Add(time.Hour), RevokedBy: "user_2", LastUsedAt: start},
+		Key:   store.Key{ID: "apk_pub", Type: store.Publishable, Title: "shop", SalesChannelIDs: []string{"sc_2", "sc_1"}, CreatedBy: "user_1", CreatedAt: store.TimeOf(start), UpdatedAt: store.TimeOf(start), RevokedAt: store.TimeOf(start.Add(time.Hour)), RevokedBy: "user_2", LastUsedAt: store.TimeOf(start)},
 		Token: "pk" + medusaSecret[2:],
 	}
 	secret := medusaKey(t, "apk_sec", medusaSecret)
@@ -232,8 +232,8 @@ func TestImport(t *testing.T) {
 		}
 	}
 	got, err := b.keys.Get(b.ctx, "apk_pub")
-	if err != nil || got.Token != public.Token || fmt.Sprint(got.SalesChannelIDs) != "[sc_2 sc_1]" || !got.RevokedAt.Equal(start.Add(time.Hour)) || got.Revoked ||
-		got.RevokedBy != "user_2" || !got.LastUsedAt.Equal(start) || !got.CreatedAt.Equal(start) || got.Redacted != "pk_6c1***bf7" {
+	if err != nil || got.Token != public.Token || fmt.Sprint(got.SalesChannelIDs) != "[sc_2 sc_1]" || !got.RevokedAt.Time().Equal(start.Add(time.Hour)) || got.Revoked ||
+		got.RevokedBy != "user_2" || !got.LastUsedAt.Time().Equal(start) || !got.CreatedAt.Time().Equal(start) || got.Redacted != "pk_6c1***bf7" {
 		t.Errorf("%+v, %v", got, err)
 	}
 	if key, err := b.keys.Authenticate(b.ctx, public.Token); err != nil || key.ID != "apk_pub" {

@@ -64,7 +64,7 @@ func lifeByKeyboard(t *testing.T, b *chromium) {
 	if !s.works(token) || made.Type != store.Secret || !slices.Equal(made.Scopes, []string{"orders:read", "orders:write"}) {
 		t.Errorf("made %+v; its token works: %v", made, s.works(token))
 	}
-	between(t, "expires", made.ExpiresAt, 30*day)
+	between(t, "expires", made.ExpiresAt.Time(), 30*day)
 	if made.CreatedBy != s.admin.Key.ID {
 		t.Errorf("created by %q", made.CreatedBy)
 	}
@@ -111,7 +111,7 @@ func lifeByKeyboard(t *testing.T, b *chromium) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	between(t, "the rolled key ends", old.RevokedAt, time.Hour)
+	between(t, "the rolled key ends", old.RevokedAt.Time(), time.Hour)
 
 	// Revoke the new one.
 	p.misses("button", "Delete")

@@ -255,7 +255,7 @@ func TestRevoking(t *testing.T) {
 		if k.RevokedAt.IsZero() {
 			return 0
 		}
-		return time.Until(k.RevokedAt).Round(time.Hour)
+		return time.Until(k.RevokedAt.Time()).Round(time.Hour)
 	}
 	revoke := func(args ...string) revocationView {
 		sh.t.Helper()
