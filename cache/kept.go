@@ -18,14 +18,15 @@ func slotOf(id store.LookupID) slot { return slot(binary.LittleEndian.Uint64(id[
 // kept is what the process keeps of a key. It runs out by a time of its own: otter's, which is kept in a wheel of timers, costs 32 bytes a key
 // and a tenth of a warm request.
 type kept struct {
-	record *store.Record
+	record store.Record // without its proof, which has been checked
 	head   int64 // the event up to which the record was right when it was loaded
 	until  int64 // when it runs out, by the coarse clock; L1TTL, which has nothing to do with correctness
 }
 
-// keep returns what is kept of an answer.
-func (c *Cache) keep(found *store.Found) *kept {
-	return &kept{record: found.Record, head: found.Head, until: c.coarse.Load() + int64(c.o.L1TTL)}
+// keep returns what is kept of an answer that has a record, or an error that matches store.ErrForged.
+func (c *Cache) keep(found *store.Found) (*kept, error) {
+	k := &kept{head: found.Head, until: c.coarse.Load() + int64(c.o.L1TTL)}
+	return k, c.o.Sealer.VerifyInto(&k.record, found.Record)
 }
 
 // is reports whether the key is the one with that lookup id, and not another one of its slot.

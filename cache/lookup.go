@@ -25,7 +25,7 @@ func (c *Cache) Lookup(ctx context.Context, id store.LookupID, redacted string) 
 	if k, ok := e.keys.GetIfPresent(slotOf(id)); ok && k.is(id) {
 		if k.until > c.coarse.Load() {
 			c.hits.add(now)
-			return store.Found{Record: k.record, FeedID: e.feed, Head: k.head, At: now.time()}, nil
+			return store.Found{Record: &k.record, FeedID: e.feed, Head: k.head, At: now.time()}, nil
 		}
 		e.drop(slotOf(id), k)
 	}
@@ -65,7 +65,7 @@ func (c *Cache) lookupMissed(ctx context.Context, e *epoch, id store.LookupID, r
 	var n *notKept
 	switch {
 	case err == nil && k.is(id):
-		return store.Found{Record: k.record, FeedID: e.feed, Head: k.head}, nil
+		return store.Found{Record: &k.record, FeedID: e.feed, Head: k.head}, nil
 	case err == nil:
 		return c.ask(ctx, id, redacted) // another key stands in the same slot
 	case !errors.As(err, &n):
@@ -108,7 +108,7 @@ func (c *Cache) load(ctx context.Context, e *epoch, id store.LookupID, redacted 
 	need := e.need.Load() // a: in here, not before the Get
 	found, generation := c.fromShared(ctx, e, id, need)
 	if found != nil {
-		return c.keep(found), nil // b
+		return c.keep(found) // b
 	}
 	answer, err := c.ask(ctx, id, redacted) // c
 	if err != nil {
@@ -127,13 +127,15 @@ func (c *Cache) load(ctx context.Context, e *epoch, id store.LookupID, redacted 
 		// Legacy candidates: which of them it is, if any, only the token can tell.
 	case answer.Record.Key.LookupID != id:
 		// Not what was asked for; package store refuses it.
-	case c.o.Sealer.Verify(answer.Record) != nil:
-		// Package store refuses it too, and raises the alarm.
 	default:
+		k, err := c.keep(&answer)
+		if err != nil {
+			break // package store refuses it too, and raises the alarm
+		}
 		if generation != "" {
 			c.fill(ctx, e.feed, generation, answer.Record, answer.Head) // d
 		}
-		return c.keep(&answer), nil
+		return k, nil
 	}
 	return nil, &notKept{found: answer, id: id, redacted: redacted}
 }

@@ -8,7 +8,7 @@ var stretched = []edit{
 	{"lookup.go", "	if k, ok := e.keys.GetIfPresent(slotOf(id)); ok && k.is(id) {", "	c.stretch(\"Lookup: clock\")\n	if k, ok := e.keys.GetIfPresent(slotOf(id)); ok && k.is(id) {"},
 	{"lookup.go", "	found, err := c.lookupMissed(ctx, e, id, redacted)\n", "	c.stretch(\"Lookup: missed\")\n	found, err := c.lookupMissed(ctx, e, id, redacted)\n"},
 	{"lookup.go", "	found, generation := c.fromShared(ctx, e, id, need)\n", "	c.stretch(\"load: need\")\n	found, generation := c.fromShared(ctx, e, id, need)\n"},
-	{"lookup.go", "		return c.keep(&answer), nil\n", "		c.stretch(\"load: found\")\n		return c.keep(&answer), nil\n"},
+	{"lookup.go", "		return k, nil\n", "		c.stretch(\"load: found\")\n		return k, nil\n"},
 	{"lookup.go", "		e.unknown.Set(id,", "		c.stretch(\"load: unknown\")\n		e.unknown.Set(id,"},
 
 	{"feed.go", "		e.hear(feed.Head, newestRevealing(feed.Events)) // (1)\n		for", "		c.stretch(\"poll: apply\")\n		e.hear(feed.Head, newestRevealing(feed.Events)) // (1)\n		c.stretch(\"poll: need\")\n		for"},
@@ -50,7 +50,7 @@ var mutations = []mutation{
 		{"lookup.go", "answer.Record, answer.Head) // d", "answer.Record, maxEventID) // d"},
 	}},
 	{rule: "2.4: a stale process does not use its memory", faults: "store cut,bus", edits: []edit{
-		{"lookup.go", "	c.count.staleLookups.Add(1)\n", "	c.count.staleLookups.Add(1)\n	if e != nil {\n		if k, ok := e.keys.GetIfPresent(slotOf(id)); ok && k.is(id) {\n			return store.Found{Record: k.record, FeedID: e.feed, Head: k.head}, nil\n		}\n	}\n"},
+		{"lookup.go", "	c.count.staleLookups.Add(1)\n", "	c.count.staleLookups.Add(1)\n	if e != nil {\n		if k, ok := e.keys.GetIfPresent(slotOf(id)); ok && k.is(id) {\n			return store.Found{Record: &k.record, FeedID: e.feed, Head: k.head}, nil\n		}\n	}\n"},
 	}},
 	{rule: "2.4: a stale process joins nobody's load", faults: "standstill,bus", edits: []edit{
 		{"lookup.go", "	c.count.staleLookups.Add(1)\n", "	c.count.staleLookups.Add(1)\n	if e != nil {\n		return c.lookupMissed(ctx, e, id, redacted)\n	}\n"},
