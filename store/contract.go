@@ -28,7 +28,8 @@ type Store interface {
 
 	// Lookup finds the key with that lookup id, in one statement. When there is none, the answer is not an error but a Found
 	// without Record. When redacted is not "" and no key has the lookup id, Found.Legacy must hold every key that has no lookup id
-	// and that redacted form. FeedID and Head are always set; LastUsedAt never is.
+	// and that redacted form. FeedID and Head are always set; LastUsedAt never is. A cache leaves out the evidence that it has checked
+	// (Sealer.VerifyInto).
 	Lookup(ctx context.Context, id LookupID, redacted string) (Found, error)
 
 	// Change runs fn in one transaction that holds the feed's lock from its first statement to its commit, so that changes are
