@@ -22,7 +22,8 @@ func (g *guard) authenticate(h http.Header, r *http.Request, clientIP func(*http
 	if isPreflight(r) {
 		return r, nil
 	}
-	if g.vary != nil {
+	next, refused := g.decide(h, r, clientIP)
+	if g.vary != nil { // last: until then nothing may be in h, which is looked up in no time
 		switch said := h["Vary"]; {
 		case len(said) == 0:
 			h["Vary"] = g.vary
@@ -30,6 +31,11 @@ func (g *guard) authenticate(h http.Header, r *http.Request, clientIP func(*http
 			h["Vary"] = append(said, g.vary[0])
 		}
 	}
+	return next, refused
+}
+
+// decide is authenticate without what every answer says.
+func (g *guard) decide(h http.Header, r *http.Request, clientIP func(*http.Request) string) (*http.Request, *refusal) {
 	token, err := g.credential(r)
 	if err != nil {
 		return nil, g.refuse(h, r, clientIP, "", nil, err)

@@ -51,20 +51,16 @@ func ParseToken(s string) (Token, error) {
 		if rest[ns] != '_' || !isNamespace(rest[:ns]) {
 			return Token{}, ErrMalformed
 		}
-		rest = rest[ns+1:]
 	}
-	digits := byte(0)
-	for i := range len(rest) {
-		digits |= digitOf[rest[i]] // no branches, which random characters would make mispredict
-	}
-	if digits >= noDigit {
-		return Token{}, ErrMalformed
-	}
+	sum, _ := crc(noCRC, s[:len(s)-tailChars])
+	sum, all := crc(sum, s[len(s)-tailChars:len(s)-crcChars])
 	said := uint64(0) // six digits: a sum has one form, and more than 32 bits are none
 	for i := len(s) - crcChars; i < len(s); i++ {
-		said = said*62 + uint64(digitOf[s[i]])
+		digit := digitOf[s[i]]
+		all |= digit
+		said = said*62 + uint64(digit)
 	}
-	if said != uint64(crc(s[:len(s)-crcChars])) {
+	if all >= noDigit || said != uint64(^sum) {
 		return Token{}, ErrMalformed
 	}
 	return Token{raw: s}, nil
@@ -101,22 +97,10 @@ func prefixOf(typ Type) string {
 	return "sk_"
 }
 
-// digitOf is the value of each character of base62, and noDigit for all others.
-var digitOf = func() (table [256]byte) {
-	for c := range table {
-		table[c] = noDigit
-		if digit := strings.IndexByte(base62, byte(c)); digit >= 0 {
-			table[c] = byte(digit)
-		}
-	}
-	return table
-}()
-
-const noDigit = 128 // a bit that no digit has
-
 // checksum returns the CRC-32/IEEE of s in base62, most significant digit first.
 func checksum(s string) (digits [crcChars]byte) {
-	sum := crc(s)
+	sum, _ := crc(noCRC, s)
+	sum = ^sum
 	for i := crcChars - 1; i >= 0; i-- {
 		digits[i] = base62[sum%62]
 		sum /= 62
