@@ -71,7 +71,7 @@ func (g *guard) credential(r *http.Request) (string, error) {
 	token := ""
 	for i := range g.places {
 		p := &g.places[i]
-		if p.shared() && g.Errors == MedusaErrors && g.takes(store.Secret) && sendsSecretAsBearer(r) {
+		if g.Errors == MedusaErrors && p.shared() && g.takes(store.Secret) && sendsSecretAsBearer(r) {
 			return "", errSecretAsBearer
 		}
 		if p.extract != nil {
@@ -213,7 +213,7 @@ func requestID(h http.Header, r *http.Request) string {
 	if id == "" {
 		id = first(r.Header["X-Request-Id"])
 	}
-	if len(id) > 128 || looksLikeKey(id) {
+	if id == "" || len(id) > 128 || looksLikeKey(id) {
 		return ""
 	}
 	for i := range len(id) {
