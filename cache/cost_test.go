@@ -76,6 +76,19 @@ func TestCost(t *testing.T) {
 			}
 		}
 	})
+	t.Run("a change is one statement more, one script, one message, and one answer from each other member", func(t *testing.T) {
+		retitle(t, c, r, "new") // what was inserted past the cache is made up for
+		scripts, messages, answers := sent.of("evalsha"), sent.of("publish"), otherSent.of("publish")
+		changes, members := rows.changes.Load(), rows.members.Load()
+		_, statements := costs(func() { retitle(t, c, r, "newer") })
+		want(t, "scripts", sent.of("evalsha")-scripts, 1)
+		want(t, "messages", sent.of("publish")-messages, 1)
+		want(t, "answers", otherSent.of("publish")-answers, 1)
+		want(t, "changes", rows.changes.Load()-changes, int64(1))
+		want(t, "readings of the members", rows.members.Load()-members, int64(1))
+		want(t, "lookups", statements, 0)
+		want(t, "changes that had to wait", c.Stats().SlowChanges, uint64(0))
+	})
 	t.Run("10 000 requests for one cold key share one command and one statement", func(t *testing.T) {
 		cold := someRecord(nil)
 		insert(t, rows, cold)

@@ -16,8 +16,11 @@ type history struct {
 	feed string
 	// need is the newest event heard of: what comes from Redis must be at least as new (COHERENCE 0). Only ever raised.
 	need atomic.Int64
-	// sure is the newest event that the store itself has told of, in whatever answer. A store that later ends before it has been restored.
+	// sure is the newest event that there has been for certain: the store itself has told of it, in whatever answer, or a message that
+	// nobody can have forged. A store that later ends before it has been restored.
 	sure atomic.Int64
+	// former is the newest event heard of in the histories of this feed that are over.
+	former int64
 	// revealing is the newest event heard of that can have made an unknown token known. Raised together with need (COHERENCE 14).
 	revealing atomic.Int64
 	// wm is the watermark's id as last seen.
@@ -42,6 +45,15 @@ func newHistory(feed string, head int64) *history {
 func (h *history) hear(newest, revealing int64) {
 	raise(&h.revealing, revealing)
 	raise(&h.need, newest)
+}
+
+// told is called with what a message told of that carries a MAC: whoever sent it has seen the commit. But a message from a history that is
+// over may still come, late, or again and again because somebody copied it, and must not have everything dropped each time: up to former it
+// is not known which history a message is of, and it counts like one that may have been forged.
+func (h *history) told(event int64) {
+	if event > h.former {
+		raise(&h.sure, event)
+	}
 }
 
 // correct takes back what has been heard, up to heard, when a poll that began after that shows that the feed ends at head: the message

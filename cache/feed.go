@@ -87,10 +87,13 @@ func (c *Cache) apply(feed store.Feed, began instant, known bounds) *epoch {
 		c.replace(c.newEpoch(newHistory(feed.ID, feed.Head), &began))
 		kick(c.relisten)
 		c.noteUp()
-	case feed.ID != e.feed || feed.Head < max(last, known.sure): // 3.6
+	case feed.ID != e.feed || feed.Head < max(last, known.sure): // 3.6, and 14 for what messages with a MAC have told
 		c.o.Logger.Warn("latchkey: cache: the store has been restored from a backup or replaced; everything is dropped",
 			"head", feed.Head, "was", max(last, known.sure), "same_feed", feed.ID == e.feed)
 		h := newHistory(feed.ID, feed.Head)
+		if feed.ID == e.feed {
+			h.former = max(last, e.sure.Load(), e.need.Load(), e.former)
+		}
 		h.distrusted.Store(true)
 		c.last = feed.Head
 		// The membership may be lost with the rest, and without it nobody waits for this process: it is not fresh before it has

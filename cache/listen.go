@@ -110,6 +110,9 @@ func (c *Cache) hear(feed string, a announcement) bool {
 		a.revealing = a.last
 	}
 	e.hear(a.last, a.revealing)
+	if c.o.Sealer != nil {
+		e.told(a.last)
+	}
 	if a.drop {
 		c.replace(c.newEpoch(e.history, e.freshAt.Load()))
 		return true

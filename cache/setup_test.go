@@ -26,9 +26,9 @@ const quiet = 20 * time.Second
 // spy counts the statements of the store below and can fail, delay and hold them.
 type spy struct {
 	store.Store
-	lookups, feeds, changes atomic.Int64
-	down                    atomic.Bool
-	feedDown                atomic.Bool
+	lookups, feeds, changes, members atomic.Int64
+	down                             atomic.Bool
+	feedDown                         atomic.Bool
 
 	mu       sync.Mutex
 	onLookup func(context.Context) // runs before the store is asked
@@ -84,6 +84,11 @@ func (s *spy) Change(ctx context.Context, actor store.Actor, fn func(store.Tx) e
 		return store.Change{}, fmt.Errorf("spy: %w", store.ErrUnavailable)
 	}
 	return s.Store.Change(ctx, actor, fn)
+}
+
+func (s *spy) Members(ctx context.Context) ([]store.Member, error) {
+	s.members.Add(1)
+	return s.Store.Members(ctx)
 }
 
 // commands counts what a Redis client sends.

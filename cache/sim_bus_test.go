@@ -12,6 +12,7 @@ type bus struct {
 	w       *world
 	ears    []*simEar // in the order in which they began to listen
 	weather busWeather
+	said    []string // the newest messages to all
 }
 
 // busWeather is what is wrong with the bus. The zero value: nothing.
@@ -37,6 +38,9 @@ type busMessage struct {
 
 // send delivers a message to whoever listens. Called with the world's mutex held.
 func (b *bus) send(from *host, feed, to, text string) {
+	if to == "" {
+		b.said = append(b.said[max(0, len(b.said)-31):], text)
+	}
 	for _, ear := range b.ears {
 		if ear.feed != feed || to != "" && to != ear.p.cache.id || b.w.redis.split && from.branch != ear.p.host.branch {
 			continue

@@ -28,7 +28,7 @@ type mutation struct {
 	edits []edit
 }
 
-// TestMutations breaks each rule of the protocol in a copy of this package, and expects the simulation to notice. The copies are never
+// TestMutations is T6, for all rules: it breaks each rule of the protocol in a copy of this package, and expects the simulation to notice. The copies are never
 // written here: the Go command is told to read these files instead of those.
 //
 // What the simulation runs otherwise is the code as it is, in which nothing happens between two steps that do not wait for anything. In

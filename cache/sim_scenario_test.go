@@ -2,6 +2,7 @@ package cache
 
 import (
 	"context"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -68,6 +69,47 @@ func (w *world) inRedis(key int) {
 	}
 }
 
+// head is the store's newest event.
+func (w *world) head() int64 {
+	feed, err := w.store.current().Feed(background, maxEventID, 1)
+	w.want(err == nil, "head", err)
+	return feed.Head
+}
+
+// afterPoll returns when a host has just polled.
+func (w *world) afterPoll(on int) {
+	c := w.hosts[on].current.Load().cache
+	for before := c.count.polls.Load(); c.count.polls.Load() == before; {
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// nobodyWaitsFor cuts a host from the store and from messages, until its row has lapsed.
+func (w *world) nobodyWaitsFor(on int) {
+	h := w.hosts[on]
+	w.cut(on)
+	w.set(func() {
+		w.bus.hangUp(h)
+		h.toRedis.begin(&condition{only: "redis.subscribe", refuse: true})
+	})
+	time.Sleep(35 * time.Second)
+}
+
+// restoreUnpolled restores the store to before a change that all but the changer know from its message alone. Host 1 has in its memory
+// what the change has made of key 1.
+func (w *world) restoreUnpolled() {
+	w.inRedis(0)
+	w.inRedis(1)
+	at := w.head()
+	w.afterPoll(1)
+	w.must(0, update, 1)
+	_, _ = w.ask(0, 1)
+	time.Sleep(5 * time.Millisecond)
+	_, _ = w.ask(1, 1) // from Redis
+	w.restore(at)
+	time.Sleep(1500 * time.Millisecond) // nobody reads now: until the next poll, answers are from another history
+}
+
 // want accuses when something is not as it should be.
 func (w *world) want(ok bool, what string, got any) {
 	if !ok {
@@ -76,7 +118,7 @@ func (w *world) want(ok bool, what string, got any) {
 }
 
 var scenarios = []scenario{
-	{"T5: a load is under way while a gap in the feed makes memory be dropped", Strict, func(w *world) {
+	{"T5: a load is under way while a gap in the feed, or an event that names no key, makes memory be dropped", Strict, func(w *world) {
 		h := w.hosts[1]
 		w.deafen()
 		w.set(func() {
@@ -84,11 +126,11 @@ var scenarios = []scenario{
 			h.toStore.begin(&condition{only: "store.lookup", wait: 850 * time.Millisecond})
 			h.trouble.begin()
 		})
-		for range 3 {
+		for _, v := range []verb{thousand, upgrade, thousand, upgrade} { // too many events to be told one by one, or one that names nothing
 			w.must(1, update, 0) // it is in the memory of host 1 no more
 			w.running.Go(func() { _, _ = w.ask(1, 0) })
 			time.Sleep(5 * time.Millisecond)
-			w.must(0, thousand, 0) // too many events to be told one by one
+			w.must(0, v, 0)
 			for range 3 {
 				w.running.Go(func() { _, _ = w.ask(1, 0) })
 				time.Sleep(20 * time.Millisecond)
@@ -110,6 +152,36 @@ var scenarios = []scenario{
 		time.Sleep(time.Second)
 		took := w.must(0, update, 0)
 		w.want(took < 100*time.Millisecond, "the connection is back", took)
+	}},
+	{"T10: a process joins while a change is made, before its commit or after it, before its members are read or after that", Strict, func(w *world) {
+		h := w.hosts[1]
+		w.set(func() {
+			h.toRedis.begin(&condition{only: "redis.subscribe", refuse: true}) // it knows by its polls alone
+			w.hosts[0].toStore.begin(&condition{only: "store.change", slow: 15 * time.Millisecond})
+		})
+		var quick, slow atomic.Int64
+		for range 60 {
+			h.current.Load().close()
+			time.Sleep(20 * time.Millisecond)
+			c := w.chance("moment", 0, 0)
+			w.running.Go(func() {
+				time.Sleep(2 * time.Millisecond)
+				if w.must(0, update, 0) < 500*time.Millisecond {
+					quick.Add(1)
+				} else {
+					slow.Add(1)
+				}
+			})
+			time.Sleep(c.between(0, 15*time.Millisecond))
+			h.open()
+			for range 40 {
+				time.Sleep(c.between(50*time.Microsecond, 500*time.Microsecond))
+				_, _ = w.ask(1, 0)
+			}
+			w.watch(1, 0, 300*time.Millisecond)
+			time.Sleep(1500 * time.Millisecond)
+		}
+		w.want(quick.Load() > 0 && slow.Load() > 0, "some changes wait for it and some do not", []int64{quick.Load(), slow.Load()})
 	}},
 	{"T10: a process stands still between the renewal of its membership and the answer to it", Strict, func(w *world) {
 		var renewed atomic.Int64
@@ -134,6 +206,23 @@ var scenarios = []scenario{
 			time.Sleep(100 * time.Millisecond)
 		}
 	}},
+	{"T10: a process that cannot join does not use its memory", Strict, func(w *world) {
+		h := w.hosts[1]
+		h.current.Load().close()
+		w.set(func() {
+			h.toStore.begin(&condition{only: "store.join", refuse: true})
+			h.trouble.begin()
+			h.toRedis.begin(&condition{only: "redis.subscribe", refuse: true})
+		})
+		h.open()
+		for range 3 {
+			time.Sleep(300 * time.Millisecond)
+			_, _ = w.ask(1, 0)
+			took := w.must(0, update, 0)
+			w.want(took < 100*time.Millisecond, "nobody waits for it", took)
+			_, _ = w.ask(1, 0)
+		}
+	}},
 	{"T10: a process that closes while it renews its membership leaves no row behind", Strict, func(w *world) {
 		p := w.hosts[1].current.Load()
 		var closed atomic.Bool
@@ -150,6 +239,29 @@ var scenarios = []scenario{
 		_, there := w.store.members[p.cache.id]
 		w.mu.Unlock()
 		w.want(closed.Load() && !there, "no row of a closed process", there)
+	}},
+	{"T8: a reset and a fill are delivered again, long after", DefaultMaxStale, func(w *world) {
+		w.set(func() {
+			w.redis.nodes[0].set(w.now(), &redisState{marks: map[string]string{}, entries: map[place]redisEntry{}})
+		})
+		_, _ = w.ask(0, 0)
+		time.Sleep(300 * time.Millisecond) // it has been reset
+		w.nobodyWaitsFor(2)
+		w.inRedis(0)
+		var before *redisState
+		w.set(func() { before = w.redis.nodes[0].state() })
+		w.must(0, update, 0)
+		w.set(func() {
+			at := place{simFeed, w.truth.keys[0].id}
+			to, ok := parseMark(before.marks[simFeed])
+			s, _ := w.redis.nodes[0].state().reset(simFeed, "", to)
+			s, _ = s.fill(simFeed, at.id, to.generation, to.id, before.entries[at].until, before.entries[at].value)
+			w.redis.nodes[0].set(w.now(), s)
+			if !ok || before.entries[at].value == "" {
+				w.truth.accuse("Redis has nothing: %v", before.marks)
+			}
+		})
+		_, _ = w.ask(2, 0)
 	}},
 	{"T11: stopped for 10 s: the first read afterwards does not come from memory", DefaultMaxStale, func(w *world) {
 		w.inRedis(0)
@@ -301,13 +413,10 @@ var scenarios = []scenario{
 		w.inRedis(0)
 		w.inRedis(1)
 		time.Sleep(300 * time.Millisecond) // what is known from messages alone may have been forged, and proves no restore
-		feed, err := w.store.current().Feed(background, maxEventID, 1)
-		w.want(err == nil, "head", err)
-		at := feed.Head
+		at := w.head()
 		c := &condition{hang: true}
 		w.set(func() { w.redis.weather.begin(c) })
-		w.truth.restore(at - 10)
-		w.want(w.store.restore(at-10) == nil, "restore", nil)
+		w.restore(at - 10)
 		time.Sleep(2 * time.Second) // nobody reads now: until the next poll, answers are from another history
 		w.must(0, update, 1)
 		for range 12 {
@@ -323,6 +432,139 @@ var scenarios = []scenario{
 			}
 		}
 	}},
+	{"3.6: a store is restored to before what is known from messages alone that nobody can have forged", DefaultMaxStale, func(w *world) {
+		if w.sealer == nil {
+			return // they may have been forged
+		}
+		w.restoreUnpolled()
+		for on := range w.hosts {
+			_, _ = w.ask(on, 0)
+			_, _ = w.ask(on, 1)
+		}
+		w.must(2, update, 1)
+		for on := range w.hosts {
+			_, _ = w.ask(on, 1)
+		}
+	}},
+	{"3.6: a store is restored to before what is known from polls alone", DefaultMaxStale, func(w *world) {
+		at := w.head()
+		w.hosts[1].current.Load().close()
+		c := w.hosts[1].open().cache // begins to read the feed here
+		time.Sleep(300 * time.Millisecond)
+		w.deafen()
+		for range 3 {
+			w.must(0, update, 0)
+		}
+		_, _ = w.ask(0, 0)
+		time.Sleep(300 * time.Millisecond)
+		w.afterPoll(1)
+		hits := c.count.redisHits.Load()
+		_, _ = w.ask(1, 0)
+		w.want(c.count.redisHits.Load() == hits+1, "it comes from Redis", c.Stats())
+		w.restore(at)
+		time.Sleep(1500 * time.Millisecond)
+		_, _ = w.ask(1, 0)
+	}},
+	{"3.6: after a restore the members are those that have joined again", Strict, func(w *world) {
+		w.hosts[2].current.Load().close() // or changes would wait for it
+		for range 5 {
+			w.must(0, update, 0)
+		}
+		_, _ = w.ask(0, 0)
+		_, _ = w.ask(1, 0)
+		time.Sleep(300 * time.Millisecond) // both have polled it
+		drops := func(on int) uint64 { return w.hosts[on].current.Load().cache.count.drops.Load() }
+		before := []uint64{drops(0), drops(1)}
+		w.deafen()
+		w.restore(w.head() - 3)
+		last := 0 // to notice
+		for noticed, until := 0, w.now()+time.Second; noticed < len(before); time.Sleep(time.Millisecond) {
+			if w.now() > until {
+				w.truth.accuse("%v: %d hosts of %d have noticed", w.now(), noticed, len(before))
+				return
+			}
+			for on := range before {
+				if before[on] != drops(on) {
+					before[on] = drops(on)
+					noticed, last = noticed+1, on
+				}
+			}
+		}
+		for range 4 { // before it has joined, and after
+			_, _ = w.ask(last, 0)
+			w.must(1-last, update, 0)
+			_, _ = w.ask(last, 0)
+		}
+	}},
+	{"14: the watermark is beyond the store", DefaultMaxStale, func(w *world) {
+		w.inRedis(0)
+		w.set(func() { // left by changers of a history that is over, whom nobody has heard
+			node := &w.redis.nodes[0]
+			s := node.state().clone()
+			generation, id, _ := s.scriptMark(simFeed)
+			s.marks[simFeed] = mark{generation, id + 2}.String()
+			node.set(w.now(), s)
+		})
+		w.must(0, update, 0)
+		for on := range w.hosts {
+			_, _ = w.ask(on, 0)
+		}
+	}},
+	{"14: processes that start over a restored store do not believe what Redis has kept", DefaultMaxStale, func(w *world) {
+		at := w.head()
+		w.must(0, update, 0)
+		w.inRedis(0)
+		for _, h := range w.hosts {
+			h.current.Load().close()
+		}
+		w.restore(at)
+		c := &condition{only: "redis.mark", refuse: true} // it cannot be repaired for a while
+		w.set(func() { w.redis.weather.begin(c) })
+		for _, h := range w.hosts {
+			h.open()
+		}
+		for range 10 {
+			time.Sleep(50 * time.Millisecond)
+			for on := range w.hosts {
+				_, _ = w.ask(on, 0)
+			}
+		}
+	}},
+	{"14: messages from before a restore come again and again, and drop nothing any more", DefaultMaxStale, func(w *world) {
+		w.restoreUnpolled()
+		p := w.hosts[2].current.Load()
+		p.close()
+		w.hosts[2].open() // it has heard none of them
+		time.Sleep(300 * time.Millisecond)
+		var before []uint64
+		for _, h := range w.hosts {
+			before = append(before, h.current.Load().cache.count.drops.Load())
+		}
+		var said []string
+		w.set(func() { said = slices.Clone(w.bus.said) })
+		for range 20 {
+			for _, text := range said {
+				w.set(func() { w.bus.send(w.hosts[0], simFeed, "", text) })
+				time.Sleep(10 * time.Millisecond)
+			}
+			time.Sleep(300 * time.Millisecond) // a poll
+		}
+		for on, h := range w.hosts {
+			c := h.current.Load().cache
+			most := uint64(0)
+			if on == 2 && w.sealer != nil {
+				most = 1 // for all that it could know, the store might have been restored just now
+			}
+			drops := c.count.drops.Load() - before[on]
+			w.want(drops <= most, "times that memory was dropped", drops)
+			_, _ = w.ask(on, 1)
+		}
+		time.Sleep(300 * time.Millisecond)
+		for _, h := range w.hosts {
+			s := h.current.Load().cache.Stats()
+			w.want(s.Fresh && s.Head == w.head() && s.RedisReady, "as good as new", s)
+		}
+	}},
 }
 
 // TestScenarios are those of COHERENCE 12 that a random run seldom meets.
@@ -331,7 +573,7 @@ func TestScenarios(t *testing.T) {
 		t.Run(s.name, func(t *testing.T) {
 			for seed := range uint64(4) {
 				out := simulate(t, seed, *simSeed == int64(seed), func(*world) setup {
-					return setup{name: s.name, hosts: 3, keys: 2, maxStale: s.maxStale, l1TTL: time.Minute, without: -1}
+					return setup{name: s.name, hosts: 3, keys: 2, maxStale: s.maxStale, l1TTL: time.Minute, without: -1, peppers: seed%2 == 1}
 				}, func(w *world) {
 					for _, h := range w.hosts {
 						c := w.chance("start", h.index, 0)

@@ -281,5 +281,6 @@ func (s *simStore) restore(to int64) error {
 		s.log = s.log[:i]
 	}
 	s.rows = rows
+	clear(s.members) // those of then have lapsed
 	return nil
 }

@@ -47,6 +47,7 @@ func draw(w *world) setup {
 		s.lasts, s.reads = 50*time.Second, 60*time.Millisecond
 	}
 	s.noRedis = c.percent(6)
+	s.peppers = c.percent(30)
 	if *simFaults != "any" {
 		s.name, s.noRedis = "strict", false
 		return s
@@ -111,14 +112,14 @@ func (w *world) recover() {
 	}
 	w.calm.Store(true)
 	w.store.drop()
-	time.Sleep(3 * time.Second)
+	time.Sleep(2 * time.Second)
 	if len(w.truth.wrong) > 0 {
 		return
 	}
 	for _, h := range w.hosts {
 		s := h.current.Load().cache.Stats()
 		if !s.Fresh || s.Head != w.truth.head || s.Redis && (!s.RedisReady || !s.Listening) {
-			w.truth.accuse("host %d is not as good as new 3 s after all faults: %+v, head of the store is %d", h.index, s, w.truth.head)
+			w.truth.accuse("host %d is not as good as new 2 s after all faults: %+v, head of the store is %d", h.index, s, w.truth.head)
 		}
 	}
 	for i, h := range w.hosts {
@@ -155,7 +156,7 @@ func (w *world) recover() {
 	}
 }
 
-// TestSimulation runs many seeds. A seed that fails is printed; -sim.seed repeats it.
+// TestSimulation is T1 and T2: it runs many seeds. A seed that fails is printed; -sim.seed repeats it.
 func TestSimulation(t *testing.T) {
 	if *simSeed >= 0 {
 		out := simulate(t, uint64(*simSeed), true, draw, play)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -30,15 +31,18 @@ type world struct {
 	store *simStore
 	redis *simRedis
 	bus   *bus
-	hosts []*host
-	truth *truth
-	trace trace
+	// sealer is what every process has; nil: no peppers.
+	sealer *store.Sealer
+	hosts  []*host
+	truth  *truth
+	trace  trace
 
 	crashNext map[*host]bool // at its next commit
 	// A scenario hears here of statements: when one is sent, and when it has had its effect.
 	sent, done func(p *process, what string)
 	over       bool // no new load
 	requests   int
+	restored   atomic.Bool    // the store has been, ever
 	calm       atomic.Bool    // time does not pass between steps any more
 	loads      sync.WaitGroup // what begins rounds of reads and changes
 	running    sync.WaitGroup // everything else
@@ -54,6 +58,7 @@ type setup struct {
 	bound    time.Duration // see truth
 	l1TTL    time.Duration
 	noRedis  bool
+	peppers  bool
 	slowest  time.Duration // lease of the last host; 0: as the others
 	without  int           // the host that keeps records out of Redis; -1: none
 	redacted string        // what all reads ask for besides; one for all, or it would matter which of them begins a load that others join
@@ -107,6 +112,12 @@ func (w *world) build() {
 	w.store = &simStore{w: w, rows: store.NewMemory(), members: map[string]simMember{}}
 	w.redis = newSimRedis(w)
 	w.bus = &bus{w: w}
+	if s.peppers {
+		var err error
+		if w.sealer, err = store.NewSealer([]string{"the pepper of a simulated system, 0123456789"}); err != nil {
+			panic(err)
+		}
+	}
 	w.truth = newTruth(s.keys + 1)
 	w.truth.bound = s.bound
 	for i := range s.hosts {
@@ -128,7 +139,7 @@ func (h *host) open() *process {
 	p := &process{host: h, name: h.starts*10 + h.index}
 	o := Options{
 		Lease: time.Second, MaxStale: w.setup.maxStale, L1TTL: w.setup.l1TTL, MaxKeys: 100, MaxUnknown: 100,
-		DisableRedisRecords: w.setup.without == h.index, Logger: slog.New(slog.DiscardHandler),
+		DisableRedisRecords: w.setup.without == h.index, Logger: slog.New(logEar{p}), Sealer: w.sealer,
 	}
 	if w.setup.slowest > 0 && h.index == len(w.hosts)-1 {
 		o.Lease = w.setup.slowest
@@ -229,15 +240,44 @@ func (w *world) end() {
 		}
 	}
 	w.running.Wait()
+	time.Sleep(5 * time.Second) // commands that are late come to their end
 }
 
 // record is what the store holds for a key.
 func (w *world) record(key int, version int64) *store.Record {
-	return &store.Record{Key: store.Key{
+	r := &store.Record{Key: store.Key{
 		ID: fmt.Sprintf("apk_%d", key), Type: store.Secret, Title: "simulated", Version: version, LookupID: w.truth.keys[key].id,
 		CreatedAt: store.TimeOf(time.UnixMilli(1_700_000_000_000)), Revoked: version%3 == 0,
 	}}
+	w.sealer.Seal(r)
+	return r
 }
+
+// restore takes the store back to where it was after an event, as from a backup.
+func (w *world) restore(to int64) {
+	w.restored.Store(true)
+	w.truth.restore(to)
+	if err := w.store.restore(to); err != nil {
+		w.truth.accuse("%v: restore: %v", w.now(), err)
+	}
+}
+
+// logEar hears what a process logs. One that takes the store for restored when it is not drops everything for nothing.
+type logEar struct{ p *process }
+
+func (logEar) Enabled(context.Context, slog.Level) bool { return true }
+
+func (l logEar) Handle(_ context.Context, r slog.Record) error {
+	w := l.p.host.w
+	if strings.Contains(r.Message, "the store has been restored") && !w.restored.Load() {
+		w.truth.accuse("%v: host %d takes the store for restored, which it is not", w.now(), l.p.host.index)
+	}
+	return nil
+}
+
+func (l logEar) WithAttrs([]slog.Attr) slog.Handler { return l }
+
+func (l logEar) WithGroup(string) slog.Handler { return l }
 
 // read looks a key up and has the answer judged.
 func (w *world) read(ctx context.Context, p *process, key int, redacted string) (version int64, err error) {
@@ -366,6 +406,7 @@ func (w *world) write(tx store.Tx, v verb, keys []int, in *intent) error {
 		}
 		r := w.record(keys[0], next)
 		r.Key.LookupID = store.LookupID{}
+		w.sealer.Seal(r)
 		in.writes[keys[0]] = 0
 		return tx.Update(ctx, r, store.Event{Kind: store.Upgraded})
 	case repeat:

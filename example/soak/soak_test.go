@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// TestSoak runs all scripts, again and again, for as long as -soak says, in an order that follows from -seed. What fails, fails at the end of its
-// script, and ends the test.
+// TestSoak runs all scripts, again and again, for as long as -soak says, in an order that follows from -seed. In the first round each has its
+// share of the time, and one fault at least, so that none is left out when the time is short. What fails, fails at the end of its script, and
+// ends the test.
 func TestSoak(t *testing.T) {
 	if *soakFlag == 0 {
 		t.Skip("make soak SOAK=10m runs it")
@@ -32,19 +33,27 @@ func TestSoak(t *testing.T) {
 		{"Cluster", setup{redis: newCluster}, func(*world) []fault { return nil }},
 	}
 	var total report
+	played := 0
 	for round := 0; time.Now().Before(deadline) && !t.Failed(); round++ {
 		for _, n := range rng.Perm(len(acts)) {
-			if !time.Now().Before(deadline) || t.Failed() {
+			if t.Failed() || round > 0 && !time.Now().Before(deadline) {
 				break
 			}
-			act, actSeed := acts[n], rng.Uint64()
+			act, actSeed, until := acts[n], rng.Uint64(), deadline
+			if round == 0 {
+				until = time.Now().Add(time.Until(deadline) / time.Duration(len(acts)-played))
+			}
+			played++
 			t.Run(fmt.Sprintf("%d %s", round, act.name), func(t *testing.T) {
 				w := newWorld(t, act.setup, actSeed)
-				w.script(usual, slices.Concat(instanceFaults(), w.redis.faults(), act.more(w)), deadline)
+				w.script(usual, slices.Concat(instanceFaults(), w.redis.faults(), act.more(w)), until)
 				w.report.check(t)
 				total.merge(&w.report)
 			})
 		}
+	}
+	if played < len(acts) && !t.Failed() {
+		t.Errorf("%d of %d scripts were played", played, len(acts))
 	}
 	t.Logf("all scripts: %s", total.String())
 }

@@ -416,6 +416,18 @@ func TestEveryRouteIsSeenEverywhere(t *testing.T) {
 	if found != len(changes) {
 		t.Errorf("%d of %d routes were found", found, len(changes))
 	}
+	t.Run("admin.LeakReports, which is mounted by itself", func(t *testing.T) {
+		p := newPair(t)
+		made := p.key(store.NewKey{})
+		p.changed(func() {
+			w := httptest.NewRecorder()
+			admin.LeakReports(p.a).ServeHTTP(w, httptest.NewRequest("POST", "/", strings.NewReader(`{"token":"`+made.Token.Reveal()+`"}`)))
+			if w.Code != http.StatusAccepted {
+				t.Fatalf("%d %s", w.Code, w.Body)
+			}
+		})
+		p.refused(made.Token, store.ErrRevoked)
+	})
 }
 
 // ask sends a request to A's routes, expects success and returns the body.
