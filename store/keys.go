@@ -144,7 +144,7 @@ func toMillis(t time.Time) time.Time {
 
 // change runs fn as the principal of ctx, through every cache there is.
 func (k *Keys) change(ctx context.Context, verb string, fn func(Tx) error) error {
-	actor := Actor{ID: principal(ctx).actor, RequestID: requestID(ctx)}
+	actor := Actor{ID: principal(ctx).actor, RequestID: RedactTokens(requestID(ctx))} // the id is the client's own
 	ctx, done := Begin(ctx, k.o.Observer, changeWork(verb))
 	err := errPanic
 	defer func() { done(err) }()

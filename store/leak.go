@@ -146,16 +146,16 @@ func cleanSource(s string) string {
 			return '�'
 		}
 		return r
-	}, withoutTokens(s))
+	}, RedactTokens(s))
 	if len(s) > maxSourceBytes {
 		s = strings.ToValidUTF8(s[:maxSourceBytes], "") // not half a character
 	}
 	return s
 }
 
-// withoutTokens replaces whatever in s could be a secret token by its redacted form: where a token was found may be an address that holds it, or
-// others.
-func withoutTokens(s string) string {
+// RedactTokens replaces whatever in s could be a secret token by its redacted form, the first six characters and the last three. It is for what
+// clients send and programs write down: the paths in an access log, the place where a token was found.
+func RedactTokens(s string) string {
 	var b strings.Builder
 	for {
 		at := strings.Index(s, prefixOf(Secret))

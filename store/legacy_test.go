@@ -1,12 +1,15 @@
 package store_test
 
 import (
+	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/crypto/scrypt"
@@ -349,30 +352,47 @@ func TestADeletedTokenDoesNotComeBack(t *testing.T) {
 	})
 }
 
+// slowScrypt makes a computation take as long as it does on a slow machine, of the time of a synctest bubble: what waits for it then does not
+// depend on how fast this one is.
+type slowScrypt struct{ ended atomic.Int64 }
+
+const scryptTime = 100 * time.Millisecond
+
+func (s *slowScrypt) Begin(ctx context.Context, w store.Work) (context.Context, func(error)) {
+	if w != store.WorkScrypt {
+		return ctx, func(error) {}
+	}
+	time.Sleep(scryptTime)
+	return ctx, func(error) { s.ended.Add(1) }
+}
+
 func TestAFloodForOneKeyLeavesTheOthersTheirFirstUse(t *testing.T) {
-	b := newBench(t, store.Options{MaxScrypt: 1})
-	other := "sk_7d20" + medusaSecret[7:]
-	b.imports(medusaKey(t, "apk_flooded", similar(1)), medusaKey(t, "apk_other", other))
-	stop := make(chan struct{})
-	var flood sync.WaitGroup
-	for w := range 60 {
-		flood.Go(func() {
-			for n := 1000 * (w + 1); ; n++ {
-				select {
-				case <-stop:
-					return
-				default:
-					_, _ = b.keys.Authenticate(b.ctx, similar(n))
+	synctest.Test(t, func(t *testing.T) {
+		work := &slowScrypt{}
+		b := newBench(t, store.Options{MaxScrypt: 1, FlushInterval: -1, Observer: work})
+		other := "sk_7d20" + medusaSecret[7:]
+		b.imports(medusaKey(t, "apk_flooded", similar(1)), medusaKey(t, "apk_other", other))
+		flooding, stop := context.WithCancel(b.ctx)
+		var flood sync.WaitGroup
+		for w := range 60 {
+			flood.Go(func() {
+				for n := 1000 * (w + 1); flooding.Err() == nil; n++ {
+					_, _ = b.keys.Authenticate(flooding, similar(n))
 				}
-			}
-		})
-	}
-	time.Sleep(100 * time.Millisecond) // the flood is there; nothing depends on it but that the test can fail
-	if key, err := b.keys.Authenticate(b.ctx, other); err != nil || key.ID != "apk_other" {
-		t.Errorf("the first use of another key: %+v, %v", key, err)
-	}
-	close(stop)
-	flood.Wait()
+			})
+		}
+		synctest.Wait() // one of them is being computed, and all others wait
+		began := work.ended.Load()
+		if key, err := b.keys.Authenticate(b.ctx, other); err != nil || key.ID != "apk_other" {
+			t.Errorf("the first use of another key: %+v, %v", key, err)
+		}
+		// Its own, the one that it found there, and the one of the flood that had its turn.
+		if n := work.ended.Load() - began; n > 3 {
+			t.Errorf("it took %d computations, want 3 at most", n)
+		}
+		stop()
+		flood.Wait()
+	})
 }
 
 func TestMaxActiveSecrets(t *testing.T) {

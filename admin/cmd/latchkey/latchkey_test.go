@@ -279,6 +279,11 @@ func TestRevoking(t *testing.T) {
 			t.Errorf("alive: %s", got)
 		}
 	})
+	sh.step("an empty title is a title, and not every one", func(t *testing.T) {
+		if v := revoke("-title", "", "-type", "secret"); len(v.Revoked) != 0 {
+			t.Errorf("revoked %s", names(v.Revoked))
+		}
+	})
 	sh.step("later by id, flags behind the id", func(t *testing.T) {
 		v := revoke(ids["a"], "-in", "24h")
 		if names(v.Revoked) != "a" || v.Revoked[0].Status != active || v.RevokedAt == nil || ends("a") != 24*time.Hour {
