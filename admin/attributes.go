@@ -54,7 +54,7 @@ func readCIDRs(r *reader) *[]netip.Prefix {
 	cidrs := make([]netip.Prefix, 0, len(texts))
 	for i, text := range texts {
 		cidr, err := netip.ParsePrefix(text)
-		if addr, addrErr := netip.ParseAddr(text); addrErr == nil {
+		if addr, addrErr := netip.ParseAddr(text); addrErr == nil && addr.Zone() == "" { // "fe80::1%eth0/64" is an address in the zone "eth0/64"
 			cidr, err = netip.PrefixFrom(addr, addr.BitLen()), nil
 		}
 		if err != nil || !cidr.IsValid() {

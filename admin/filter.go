@@ -2,6 +2,7 @@ package admin
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/latchkey-go/latchkey/store"
@@ -10,13 +11,17 @@ import (
 // language is the filter language: Medusa's, with the moment that now means in it.
 type language struct {
 	now time.Time
-	// ours adds the filters that the list does not have: created_by, last_used_at.
+	// ours adds the filters that the list does not have: created_by, last_used_at. And it refuses a q without a word, which is no filter in
+	// Medusa: here it is a variable that somebody forgot to fill, and all keys of the rest of the filter would be revoked.
 	ours bool
 }
 
 // top reads a whole filter, with q, $and and $or.
 func (l language) top(r *reader) store.Filter {
-	search, _ := r.text("q")
+	search, there := r.text("q")
+	if l.ours && there && strings.TrimSpace(search) == "" {
+		r.fault("Field 'q' holds no word")
+	}
 	f := l.filter(r)
 	f.Search = search
 	f.And = l.filters(r, "$and")

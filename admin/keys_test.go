@@ -91,6 +91,8 @@ func TestCreate(t *testing.T) {
 		{"the body is checked before the query", "/api-keys?limit=1", `{}`, invalid(`Field 'title' is required; Field 'type' is required`)},
 		{"a time that is none", "/api-keys", `{"title":"a","type":"secret","expires_at":"soon"}`, invalid(`Expected type: 'date' for field 'expires_at', got: 'soon'`)},
 		{"metadata that is no text", "/api-keys", `{"title":"a","type":"secret","metadata":{"n":1}}`, invalid(`Expected type: 'string' for field 'metadata, n', got: '1'`)},
+		{"an address in a zone", "/api-keys", `{"title":"a","type":"secret","allowed_cidrs":["fe80::1%eth0","fe80::1%eth0/64"]}`,
+			invalid(`Expected type: 'cidr' for field 'allowed_cidrs, 0', got: 'fe80::1%eth0'; Expected type: 'cidr' for field 'allowed_cidrs, 1', got: 'fe80::1%eth0/64'`)},
 		{"a network that is none", "/api-keys", `{"title":"a","type":"secret","allowed_cidrs":["10.0.0.0/8","x"]}`, invalid(`Expected type: 'cidr' for field 'allowed_cidrs, 1', got: 'x'`)},
 		{"a rate limit without a window", "/api-keys", `{"title":"a","type":"secret","rate_limit":{"requests":1,"burst":2}}`, invalid(`Field 'rate_limit, window' is required; Unrecognized fields: 'burst'`)},
 		{"a rate limit of no requests", "/api-keys", `{"title":"a","type":"secret","rate_limit":{"requests":-1,"window":0.5}}`, invalid(`Value for field 'rate_limit, requests' too small, expected at least: '1'; Value for field 'rate_limit, window' too small, expected at least: '1'`)},

@@ -10,7 +10,8 @@ import (
 const maxLeakClients = 10_000
 
 // leakLimit bounds how many tokens each client reports: burst at once, then one per interval (the generic cell rate algorithm of ATM). It takes
-// about a megabyte at most.
+// about a megabyte at most. It is no store.Limiter, which takes one at a time, and forgets somebody when it is full: who was forgotten, and
+// whoever comes from a new address, would have all of burst again, and each token of it is a lookup in the database.
 type leakLimit struct {
 	interval, burst time.Duration // burst: as time at that rate
 

@@ -3,12 +3,12 @@ package admin_test
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -293,7 +293,7 @@ func TestLeakReportsRefuseBadConfiguration(t *testing.T) {
 	admin.LeakReports(nil)
 }
 
-// FuzzLeakReports: whatever is sent, the answer is one of four, JSON, and holds nothing of the body's tokens; the key that is not named lives.
+// FuzzLeakReports: whatever is sent, the answer is one of a few, and the key that is not named lives.
 func FuzzLeakReports(f *testing.F) {
 	keys := store.New(store.NewMemory())
 	f.Cleanup(func() { _ = keys.Close(context.Background()) })
@@ -308,11 +308,19 @@ func FuzzLeakReports(f *testing.F) {
 	for _, seed := range []string{`{"token":"x"}`, `[{"token":"x","type":"t","url":"https://x.example/?a=b","source":"content"}]`, `[]`, `null`, `[null]`, `{"token":"\ud800","url":"%zz"}`, `{"url":"sk_"}`} {
 		f.Add([]byte(seed))
 	}
+	answers := []string{ // all there are, so that nothing of a body can be in one
+		`202 {"message":"Accepted"}`,
+		`400 {"type":"invalid_data","message":"Expected {\"token\":\"…\"} or an array of such objects; \"source\" and \"url\" are texts"}`,
+		`400 {"type":"invalid_data","message":"At most 500 tokens can be reported at once"}`,
+		`400 {"type":"invalid_data","message":"Field 'token' is required in every report"}`,
+		`413 {"type":"unknown_error","message":"request entity too large"}`,
+		`429 {"type":"too_many_requests","message":"Too many tokens were reported from this address. Try again later."}`,
+	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		w := httptest.NewRecorder()
 		handler.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(body)))
-		if w.Code != 202 && w.Code != 400 && w.Code != 413 && w.Code != 429 || !json.Valid(w.Body.Bytes()) {
-			t.Errorf("%d %s", w.Code, w.Body)
+		if got := fmt.Sprint(w.Code, " ", w.Body); !slices.Contains(answers, got) {
+			t.Error(got)
 		}
 		if _, err := keys.Verify(t.Context(), made.Token.Reveal()); err != nil {
 			t.Error(err)

@@ -35,7 +35,7 @@ func TestReport(t *testing.T) {
 			return at.Format(`"2006-01-02T15:04:05.000Z"`)
 		}
 		return fmt.Sprintf(`{"id":"%s","title":"%s","redacted":"%s","type":"%s","created_at":"2026-03-04T05:06:07.089Z","last_used_at":%s,"expires_at":%s}`,
-			made.ID, title, made.Redacted, typ, stamp(made.LastUsedAt), stamp(made.ExpiresAt))
+			made.ID, title, made.Redacted, typ, stamp(made.LastUsedAt.Time()), stamp(made.ExpiresAt.Time()))
 	}
 	idOf := func(shown string) string { return strings.Split(shown, `"`)[3] }
 	list := func(name string, count int, next string, keys ...string) string {

@@ -24,18 +24,18 @@ func attribute(k *store.Key, name string) (value any, ok bool) {
 	case "created_by":
 		return k.CreatedBy, true
 	case "created_at":
-		return timeOrNull(k.CreatedAt), true
+		return timeOrNull(k.CreatedAt.Time()), true
 	case "updated_at":
-		return timeOrNull(k.UpdatedAt), true
+		return timeOrNull(k.UpdatedAt.Time()), true
 	case "revoked_at":
-		return timeOrNull(k.RevokedAt), true
+		return timeOrNull(k.RevokedAt.Time()), true
 	case "revoked_by":
 		if k.RevokedAt.IsZero() {
 			return nil, true
 		}
 		return k.RevokedBy, true
 	case "last_used_at":
-		return timeOrNull(k.LastUsedAt), true
+		return timeOrNull(k.LastUsedAt.Time()), true
 	case "deleted_at": // deletion removes the row
 		return nil, true
 	default:
@@ -49,7 +49,7 @@ func ownAttribute(k *store.Key, name string) (value any, ok bool) {
 	case "scopes":
 		return listOrNull(k.Scopes), true
 	case "expires_at":
-		return timeOrNull(k.ExpiresAt), true
+		return timeOrNull(k.ExpiresAt.Time()), true
 	case "metadata":
 		if k.Metadata == nil {
 			return nil, true

@@ -130,7 +130,7 @@ func TestRevokeAll(t *testing.T) {
 		f := stock(t, admin.Config{}) // delta ends a day after it was made
 		f.do("POST", target, `{"type":"secret","revoke_in":172800}`).is(t, 200, ids(f, false, "epsilon"))
 		f.do("POST", target, `{"type":"secret","revoke_in":60}`).is(t, 200, ids(f, false, "delta", "epsilon"))
-		if at := f.byTitle("delta").RevokedAt; !at.Equal(f.clock().Add(time.Minute)) {
+		if at := f.byTitle("delta").RevokedAt.Time(); !at.Equal(f.clock().Add(time.Minute)) {
 			t.Errorf("delta ends at %s", at)
 		}
 	})
@@ -161,7 +161,8 @@ func TestRevokeAll(t *testing.T) {
 		``:                                   everything,
 		`{}`:                                 everything,
 		`{"dry_run":true,"revoke_in":1}`:     everything,
-		`{"q":" \t"}`:                        everything,
+		`{"q":" \t"}`:                        `Field 'q' holds no word`,
+		`{"q":"","type":"secret"}`:           `Field 'q' holds no word`,
 		`{"created_at":{}}`:                  everything,
 		`{"deleted_at":null}`:                everything,
 		`{"$and":[]}`:                        everything,

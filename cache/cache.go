@@ -68,7 +68,7 @@ var _ store.Store = (*Cache)(nil)
 func (c *Cache) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	c.stop = cancel
-	loops := []func(context.Context){c.pollLoop, c.repairLoop, c.listenLoop}
+	loops := []func(context.Context){c.pollLoop, c.repairLoop, c.listenLoop, c.sweepLoop}
 	if c.shared != nil {
 		for range readers {
 			loops = append(loops, c.shared.reads.loop)
@@ -88,6 +88,7 @@ func (c *Cache) Info() store.Info {
 	return store.Info{
 		Name:        "cache over " + c.rows.Info().Name,
 		SharedCache: c.recordsAreShared(),
+		TellsTime:   true,
 		Sealer:      c.o.Sealer,
 	}
 }

@@ -7,6 +7,7 @@ import "time"
 type instant struct {
 	mono time.Duration // since some moment of this process
 	wall time.Duration // since 1970
+	read time.Time     // what time.Now said, for those who need that; zero with clocks that are not the system's
 }
 
 // elapsed returns how long ago since was, by the clock that says more.
@@ -15,7 +16,12 @@ func (now instant) elapsed(since instant) time.Duration {
 }
 
 // time returns the moment by the wall clock.
-func (now instant) time() time.Time { return time.Unix(0, int64(now.wall)) }
+func (now instant) time() time.Time {
+	if now.read.IsZero() {
+		return time.Unix(0, int64(now.wall))
+	}
+	return now.read
+}
 
 // clock is where the protocol learns what time it is. Simulations have their own.
 type clock interface {
@@ -29,5 +35,5 @@ func newSystemClock() systemClock { return systemClock{start: time.Now()} }
 
 func (c systemClock) now() instant {
 	t := time.Now()
-	return instant{mono: t.Sub(c.start), wall: time.Duration(t.UnixNano())}
+	return instant{mono: t.Sub(c.start), wall: time.Duration(t.UnixNano()), read: t}
 }

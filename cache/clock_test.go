@@ -16,10 +16,10 @@ func TestElapsed(t *testing.T) {
 		now  instant
 		want time.Duration
 	}{
-		"both clocks run":                {instant{12 * time.Second, 1002 * time.Second}, 2 * time.Second},
-		"the machine was suspended":      {instant{11 * time.Second, 4600 * time.Second}, time.Hour},
-		"the wall clock was set back":    {instant{15 * time.Second, 500 * time.Second}, 5 * time.Second},
-		"the wall clock was put forward": {instant{11 * time.Second, 1500 * time.Second}, 500 * time.Second},
+		"both clocks run":                {instant{mono: 12 * time.Second, wall: 1002 * time.Second}, 2 * time.Second},
+		"the machine was suspended":      {instant{mono: 11 * time.Second, wall: 4600 * time.Second}, time.Hour},
+		"the wall clock was set back":    {instant{mono: 15 * time.Second, wall: 500 * time.Second}, 5 * time.Second},
+		"the wall clock was put forward": {instant{mono: 11 * time.Second, wall: 1500 * time.Second}, 500 * time.Second},
 	} {
 		if got := c.now.elapsed(since); got != c.want {
 			t.Errorf("%s: got %v, want %v", name, got, c.want)

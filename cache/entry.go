@@ -37,15 +37,14 @@ func (c entryCodec) encode(feed string, generation string, asOf int64, deadline 
 	body = binary.AppendVarint(body, asOf)
 	body = binary.AppendVarint(body, deadline.Milliseconds())
 	body = append(body, record...)
-	return string(c.sealer.AppendMAC(body, entryPurpose, c.message(feed, r.Key.LookupID, string(body))))
+	return string(c.sealer.AppendMAC(body, entryPurpose, c.appendMessage(nil, feed, r.Key.LookupID, string(body))))
 }
 
-// message is what the MAC is over.
-func (c entryCodec) message(feed string, id store.LookupID, body string) []byte {
+// appendMessage appends what the MAC is over.
+func (c entryCodec) appendMessage(m []byte, feed string, id store.LookupID, body string) []byte {
 	if c.sealer == nil {
-		return nil
+		return m
 	}
-	m := make([]byte, 0, len(c.prefix)+len(feed)+len(id)+len(body)+3*binary.MaxVarintLen64)
 	m = appendText(m, c.prefix)
 	m = appendText(m, feed)
 	m = append(m, id[:]...)
@@ -69,7 +68,8 @@ func (c entryCodec) decode(entry string, feed string, id store.LookupID, generat
 		return nil, 0, errEntry
 	}
 	record, mac := d.rest[:end], d.rest[end:]
-	if !c.sealer.CheckMAC([]byte(mac), entryPurpose, c.message(feed, id, entry[:len(entry)-len(mac)])) {
+	var message [1024]byte // room for nearly all of them, without an allocation
+	if !c.sealer.CheckMAC([]byte(mac), entryPurpose, c.appendMessage(message[:0], feed, id, entry[:len(entry)-len(mac)])) {
 		return nil, 0, errForgedEntry
 	}
 	if now.wall > deadline || asOf < 0 || asOf > maxEventID {

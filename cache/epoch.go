@@ -80,7 +80,7 @@ func raise(a *atomic.Int64, to int64) {
 // answer into the old one, where nobody looks (COHERENCE 3.5). Everything but freshAt stays as it was made.
 type epoch struct {
 	*history
-	keys    *otter.Cache[store.LookupID, *store.Found]
+	keys    *otter.Cache[slot, *kept]
 	unknown *otter.Cache[store.LookupID, unknown]
 	// freshAt is the start of the last completed poll; nil: none that counts.
 	freshAt atomic.Pointer[instant]
@@ -95,13 +95,10 @@ type unknown struct {
 func (c *Cache) newEpoch(h *history, freshAt *instant) *epoch {
 	e := &epoch{
 		history: h,
-		keys: otter.Must(&otter.Options[store.LookupID, *store.Found]{
-			MaximumSize:      c.o.MaxKeys,
-			ExpiryCalculator: otter.ExpiryWriting[store.LookupID, *store.Found](c.o.L1TTL),
-			Clock:            &c.coarse,
-			StatsRecorder:    &c.hits,
-			Executor:         atOnce,
-			Logger:           otterLog{c.o.Logger},
+		keys: otter.Must(&otter.Options[slot, *kept]{
+			MaximumSize: c.o.MaxKeys,
+			Executor:    atOnce,
+			Logger:      otterLog{c.o.Logger},
 		}),
 		unknown: otter.Must(&otter.Options[store.LookupID, unknown]{
 			MaximumSize:      c.o.MaxUnknown,

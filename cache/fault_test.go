@@ -565,7 +565,7 @@ func TestLegacyCandidatesAreNotKept(t *testing.T) {
 	rdb, _ := client(t, servers.Redis(t).Addr())
 	c := open(t, cache.Options{Lease: quiet}, rows, rdb)
 	old := unnamed(someRecord(nil))
-	old.Key.Redacted, old.LegacySalt, old.LegacyHash = "sk_abc***xyz", "00", make([]byte, 64)
+	old.Key.Redacted, old.Evidence = "sk_abc***xyz", &store.Evidence{LegacySalt: "00", LegacyHash: make([]byte, 64)}
 	insert(t, rows, old)
 	ready(t, c)
 	id := someRecord(nil).Key.LookupID

@@ -118,7 +118,7 @@ func (c *Cache) hear(feed string, a announcement) bool {
 		return true
 	}
 	for _, id := range a.ids {
-		e.keys.Invalidate(id)
+		e.keys.Invalidate(slotOf(id))
 	}
 	return true
 }

@@ -18,23 +18,30 @@ func (c *Cache) Lookup(ctx context.Context, id store.LookupID, redacted string) 
 	e := c.epoch.Load()
 	now := c.clock.now()
 	if e == nil || c.o.ChangesOnly || e.age(now) > c.o.Lease {
-		return c.lookupStale(ctx, e, id, redacted) // 2.1
+		found, err := c.lookupStale(ctx, e, id, redacted) // 2.1
+		found.At = now.time()
+		return found, err
 	}
-	if found, ok := e.keys.GetIfPresent(id); ok {
-		hit := *found
-		hit.At = now.time()
-		return hit, nil
+	if k, ok := e.keys.GetIfPresent(slotOf(id)); ok && k.is(id) {
+		if k.until > c.coarse.Load() {
+			c.hits.add(now)
+			return store.Found{Record: &k.record, FeedID: e.feed, Head: k.head, At: now.time()}, nil
+		}
+		e.drop(slotOf(id), k)
 	}
 	if u, ok := e.unknown.GetIfPresent(id); ok && u.asOf >= e.revealing.Load() && (redacted == "" || redacted == u.redacted) {
 		c.count.unknownHits.Add(1)
-		return store.Found{FeedID: e.feed, Head: u.asOf}, nil
+		return store.Found{FeedID: e.feed, Head: u.asOf, At: now.time()}, nil
 	}
-	return c.lookupMissed(ctx, e, id, redacted)
+	found, err := c.lookupMissed(ctx, e, id, redacted)
+	found.At = now.time()
+	return found, err
 }
 
 // notKept is an answer that must not be kept. It is an error for otter's sake, which then keeps nothing.
 type notKept struct {
 	found    store.Found
+	id       store.LookupID // what was asked
 	redacted string
 }
 
@@ -50,21 +57,21 @@ func (c *Cache) lookupMissed(ctx context.Context, e *epoch, id store.LookupID, r
 	if err := ctx.Err(); err != nil {
 		return store.Found{}, undecided(err)
 	}
-	load := otter.LoaderFunc[store.LookupID, *store.Found](func(ctx context.Context, id store.LookupID) (*store.Found, error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.loadLimit())
-		defer cancel()
+	load := otter.LoaderFunc[slot, *kept](func(ctx context.Context, _ slot) (*kept, error) {
+		ctx = context.WithoutCancel(ctx) // what it asks has limits of its own
 		return c.load(ctx, e, id, redacted)
 	})
-	found, err := c.single(ctx, e, id, load)
-	if err == nil {
-		return *found, nil
-	}
+	k, err := c.single(ctx, e, slotOf(id), load)
 	var n *notKept
-	if !errors.As(err, &n) {
+	switch {
+	case err == nil && k.is(id):
+		return store.Found{Record: &k.record, FeedID: e.feed, Head: k.head}, nil
+	case err == nil:
+		return c.ask(ctx, id, redacted) // another key stands in the same slot
+	case !errors.As(err, &n):
 		return store.Found{}, undecided(err)
-	}
-	if n.found.Record == nil && redacted != "" && redacted != n.redacted {
-		return c.ask(ctx, id, redacted) // joined a load that did not ask for legacy candidates
+	case n.id != id, n.found.Record == nil && redacted != "" && redacted != n.redacted:
+		return c.ask(ctx, id, redacted) // joined a load for another token of the slot, or one that did not ask for legacy candidates
 	}
 	return n.found, nil
 }
@@ -74,19 +81,19 @@ func (c *Cache) loadLimit() time.Duration { return c.o.RedisTimeout + c.o.StoreT
 
 // single is otter's Get. Whoever comes first runs the load, which others join, so it goes on when he gives up; when he has to be
 // back before it must end, it runs on a goroutine of its own.
-func (c *Cache) single(ctx context.Context, e *epoch, id store.LookupID, load otter.LoaderFunc[store.LookupID, *store.Found]) (*store.Found, error) {
+func (c *Cache) single(ctx context.Context, e *epoch, s slot, load otter.LoaderFunc[slot, *kept]) (*kept, error) {
 	deadline, ok := ctx.Deadline()
 	if !ok || time.Until(deadline) > c.loadLimit() {
-		return e.keys.Get(ctx, id, load)
+		return e.keys.Get(ctx, s, load)
 	}
 	if !c.background.begin() {
 		return nil, store.ErrClosed
 	}
-	answers := make(chan answer[*store.Found], 1)
+	answers := make(chan answer[*kept], 1)
 	go func() {
 		defer c.background.end()
-		found, err := e.keys.Get(ctx, id, load)
-		answers <- answer[*store.Found]{found, err}
+		k, err := e.keys.Get(ctx, s, load)
+		answers <- answer[*kept]{k, err}
 	}()
 	select {
 	case a := <-answers:
@@ -97,11 +104,11 @@ func (c *Cache) single(ctx context.Context, e *epoch, id store.LookupID, load ot
 }
 
 // load is the loader of COHERENCE 2.2, a to d.
-func (c *Cache) load(ctx context.Context, e *epoch, id store.LookupID, redacted string) (*store.Found, error) {
+func (c *Cache) load(ctx context.Context, e *epoch, id store.LookupID, redacted string) (*kept, error) {
 	need := e.need.Load() // a: in here, not before the Get
 	found, generation := c.fromShared(ctx, e, id, need)
 	if found != nil {
-		return found, nil // b
+		return c.keep(found) // b
 	}
 	answer, err := c.ask(ctx, id, redacted) // c
 	if err != nil {
@@ -120,15 +127,17 @@ func (c *Cache) load(ctx context.Context, e *epoch, id store.LookupID, redacted 
 		// Legacy candidates: which of them it is, if any, only the token can tell.
 	case answer.Record.Key.LookupID != id:
 		// Not what was asked for; package store refuses it.
-	case c.o.Sealer.Verify(answer.Record) != nil:
-		// Package store refuses it too, and raises the alarm.
 	default:
+		k, err := c.keep(&answer)
+		if err != nil {
+			break // package store refuses it too, and raises the alarm
+		}
 		if generation != "" {
 			c.fill(ctx, e.feed, generation, answer.Record, answer.Head) // d
 		}
-		return &answer, nil
+		return k, nil
 	}
-	return nil, &notKept{found: answer, redacted: redacted}
+	return nil, &notKept{found: answer, id: id, redacted: redacted}
 }
 
 // lookupStale is 2.4, for when the feed has not been heard for a lease: no memory of the process, no joining of others.

@@ -137,14 +137,14 @@ func (s *crowd) Lookup(ctx context.Context, id store.LookupID, redacted string) 
 	if err != nil || id != crowdID(n) {
 		return found, err
 	}
-	at := time.UnixMilli(1_700_000_000_000 + int64(n)).UTC()
+	at := store.TimeOf(time.UnixMilli(1_700_000_000_000 + int64(n)))
 	r := &store.Record{Key: store.Key{
 		ID: fmt.Sprintf("apk_%026d", n), Type: store.Type(strings.Clone("secret")), Title: fmt.Sprintf("Customer %06d", n),
 		Redacted: fmt.Sprintf("sk_%03d***%03d", n%1000, n%997), LookupID: id, Scopes: []string{strings.Clone("orders:write")},
 		CreatedBy: fmt.Sprintf("apk_%026d", n/1000), CreatedAt: at, UpdatedAt: at, Version: 1,
 	}}
 	s.sealer.Seal(r)
-	r.PepperID = strings.Clone(r.PepperID)
+	r.Evidence.PepperID = strings.Clone(r.Evidence.PepperID)
 	found.Record = r.Clone() // as it is read: not yet verified
 	return found, nil
 }

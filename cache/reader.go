@@ -2,6 +2,8 @@ package cache
 
 import (
 	"context"
+	"runtime"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -9,20 +11,27 @@ import (
 )
 
 const (
-	readers   = 2   // commands on the way at once: with more of them, each would carry less
+	readers   = 3   // commands on the way at once, at most
 	readBatch = 128 // entries in one read
 )
 
-// reader reads entries for lookups. Whoever comes while all readers are busy is read together with everybody else who waits, in one
-// command: all entries of a feed are in one slot and under one watermark. go-redis does not give up a read in flight when its context
-// ends, so lookups wait for the readers, each only for its own budget, and a server that hangs holds up the readers and nobody else.
+// reader reads entries for lookups. Whoever comes while a read is on the way is read together with everybody else who waits, in one
+// command: all entries of a feed are in one slot and under one watermark. One reader at a time has the turn to read, so that commands carry
+// as much as they can; it loses it when its command takes long, because the connection may be lost and the next one good. go-redis does not
+// give up a read in flight when its context ends, so lookups wait for the readers, each only for its own budget, and a server that hangs
+// holds up the readers and nobody else.
 type reader struct {
 	inner     shared
 	budget    time.Duration
 	breaker   *breaker
 	questions chan *question
+	turn      chan struct{}  // semaphore: whose turn it is to read
+	timers    sync.Pool      // of stopped *time.Timer
 	observe   store.Observer // nil: nobody
 }
+
+// patience is how long a command may take before another reader has its turn.
+func (r *reader) patience() time.Duration { return r.budget / 10 }
 
 // question is one lookup that waits for the shared memory.
 type question struct {
@@ -33,7 +42,11 @@ type question struct {
 }
 
 func newReader(inner shared, budget time.Duration, b *breaker, o store.Observer) *reader {
-	return &reader{inner: inner, budget: budget, breaker: b, questions: make(chan *question, requestLane), observe: o}
+	return &reader{
+		inner: inner, budget: budget, breaker: b, observe: o,
+		questions: make(chan *question, requestLane), turn: make(chan struct{}, 1),
+		timers: sync.Pool{New: func() any { return time.NewTimer(budget) }},
+	}
 }
 
 // read returns the watermark and one entry, read after read was called. Its error matches errShared when that failed or took too long, and
@@ -45,8 +58,12 @@ func (r *reader) read(ctx context.Context, feed string, id store.LookupID) (_ pa
 	ctx, done := store.Begin(ctx, r.observe, store.WorkRedisRead)
 	defer func() { done(err) }()
 	q := &question{feed: feed, id: id, answers: make(chan answer[pair], 1)}
-	timer := time.NewTimer(r.budget)
-	defer timer.Stop()
+	timer := r.timers.Get().(*time.Timer)
+	timer.Reset(r.budget)
+	defer func() {
+		timer.Stop() // what has not been received by now never is
+		r.timers.Put(timer)
+	}()
 	if err := enter(ctx, r.questions, q, timer, r.breaker); err != nil {
 		return pair{}, err
 	}
@@ -57,18 +74,37 @@ func (r *reader) read(ctx context.Context, feed string, id store.LookupID) (_ pa
 	return p, err
 }
 
-// loop is one reader.
+// loop is one of the readers.
 func (r *reader) loop(ctx context.Context) {
-	batch := make([]*question, 0, readBatch)
 	for {
 		select {
-		case q := <-r.questions:
-			for batch = r.gather(append(batch[:0], q)); len(batch) > 0; {
-				batch = r.answer(ctx, batch)
-			}
+		case r.turn <- struct{}{}:
 		case <-ctx.Done():
 			return
 		}
+		if !r.serve(ctx) {
+			return
+		}
+	}
+}
+
+// serve waits for questions and answers them; it has the turn and gives it back. It returns false when ctx has ended.
+func (r *reader) serve(ctx context.Context) bool {
+	pass := func() { <-r.turn }
+	select {
+	case q := <-r.questions:
+		tooLong := time.AfterFunc(r.patience(), pass)
+		runtime.Gosched() // those whom the last command has answered may have another question
+		for batch := r.gather([]*question{q}); len(batch) > 0; {
+			batch = r.answer(ctx, batch)
+		}
+		if tooLong.Stop() {
+			pass()
+		}
+		return true
+	case <-ctx.Done():
+		pass()
+		return false
 	}
 }
 

@@ -69,10 +69,11 @@ func appendRecord(b []byte, r *store.Record) []byte {
 	e.text(k.RevokedBy)
 	e.text(k.RolledFrom)
 	e.number(k.Version)
-	e.bytes(r.Proof)
-	e.text(r.PepperID)
-	e.text(r.LegacySalt)
-	e.bytes(r.LegacyHash)
+	evidence := r.Evidence.Value()
+	e.bytes(evidence.Proof)
+	e.text(evidence.PepperID)
+	e.text(evidence.LegacySalt)
+	e.bytes(evidence.LegacyHash)
 	b = binary.AppendUvarint(append(b, recordVersion), uint64(len(e.texts)))
 	return append(append(b, e.texts...), e.rest...)
 }
@@ -110,8 +111,8 @@ func (e *encoder) bool(yes bool) {
 	e.rest = append(e.rest, 0)
 }
 
-// time writes milliseconds since 1970, and nothing but a 0 for the zero time.
-func (e *encoder) time(t time.Time) {
+// time writes milliseconds since 1970, and nothing but a 0 for one that is not set.
+func (e *encoder) time(t store.Time) {
 	e.bool(!t.IsZero())
 	if !t.IsZero() {
 		e.number(t.UnixMilli())
@@ -186,13 +187,15 @@ func decodeRecord(s string, id store.LookupID) (*store.Record, error) {
 	k.RevokedBy = d.kept()
 	k.RolledFrom = d.kept()
 	k.Version = d.number()
-	r.Proof = d.bytes()
-	r.PepperID = d.kept()
-	r.LegacySalt = d.kept()
-	r.LegacyHash = d.bytes()
+	var e store.Evidence
+	e.Proof = d.bytes()
+	e.PepperID = d.kept()
+	e.LegacySalt = d.kept()
+	e.LegacyHash = d.bytes()
 	if d.bad || d.rest != "" || d.texts != "" {
 		return nil, errRecord
 	}
+	r.SetEvidence(e)
 	return r, nil
 }
 
@@ -330,9 +333,9 @@ func (d *decoder) list() []string {
 	return list
 }
 
-func (d *decoder) time() time.Time {
+func (d *decoder) time() store.Time {
 	if !d.bool() {
-		return time.Time{}
+		return store.Time{}
 	}
-	return time.UnixMilli(d.number()).UTC()
+	return store.TimeOf(time.UnixMilli(d.number()))
 }

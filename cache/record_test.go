@@ -5,7 +5,6 @@ import (
 	"reflect"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/latchkey-go/latchkey/store"
 	"github.com/latchkey-go/latchkey/store/storetest"
@@ -16,7 +15,7 @@ func filledRecord(t *testing.T) *store.Record {
 	t.Helper()
 	r := &store.Record{}
 	storetest.Fill(t, r)
-	r.Key.LastUsedAt = time.Time{}
+	r.Key.LastUsedAt = store.Time{}
 	return r
 }
 
@@ -106,7 +105,7 @@ func FuzzDecodeRecord(f *testing.F) {
 	f.Add(string(appendRecord(nil, &store.Record{})))
 	f.Add(string(appendRecord(nil, &store.Record{Key: store.Key{
 		ID: "apk_1", Type: store.Secret, Scopes: []string{}, Metadata: map[string]string{"a": "b"}, Version: 3,
-	}, Proof: []byte("proof")})))
+	}, Evidence: &store.Evidence{Proof: []byte("proof")}})))
 	f.Fuzz(func(t *testing.T, s string) {
 		r, err := decodeRecord(s, store.LookupID{})
 		if err != nil {

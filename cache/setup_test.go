@@ -226,7 +226,7 @@ func someRecord(sealer *store.Sealer) *store.Record {
 	n := serial.Add(1)
 	r := &store.Record{Key: store.Key{
 		ID: fmt.Sprintf("apk_%026d", n), Type: store.Secret, Title: "test", Version: 1,
-		LookupID: store.LookupID{1, byte(n >> 16), byte(n >> 8), byte(n)}, CreatedAt: time.UnixMilli(1_700_000_000_000).UTC(),
+		LookupID: store.LookupID{1, byte(n >> 16), byte(n >> 8), byte(n)}, CreatedAt: store.TimeOf(time.UnixMilli(1_700_000_000_000)),
 	}}
 	sealer.Seal(r)
 	return r
@@ -308,7 +308,7 @@ func filled(t testing.TB) *store.Record {
 	t.Helper()
 	r := &store.Record{}
 	storetest.Fill(t.(*testing.T), r)
-	r.Key.LastUsedAt = time.Time{}
+	r.Key.LastUsedAt = store.Time{}
 	return r
 }
 

@@ -5,18 +5,18 @@ var stretched = []edit{
 	{"cache.go", "sync.Mutex // held to replace epoch", "patientMutex // held to replace epoch"},
 
 	{"lookup.go", "	now := c.clock.now()\n	if e == nil", "	c.stretch(\"Lookup: epoch\")\n	now := c.clock.now()\n	if e == nil"},
-	{"lookup.go", "	if found, ok := e.keys.GetIfPresent(id); ok {", "	c.stretch(\"Lookup: clock\")\n	if found, ok := e.keys.GetIfPresent(id); ok {"},
-	{"lookup.go", "	return c.lookupMissed(ctx, e, id, redacted)\n}", "	c.stretch(\"Lookup: missed\")\n	return c.lookupMissed(ctx, e, id, redacted)\n}"},
+	{"lookup.go", "	if k, ok := e.keys.GetIfPresent(slotOf(id)); ok && k.is(id) {", "	c.stretch(\"Lookup: clock\")\n	if k, ok := e.keys.GetIfPresent(slotOf(id)); ok && k.is(id) {"},
+	{"lookup.go", "	found, err := c.lookupMissed(ctx, e, id, redacted)\n", "	c.stretch(\"Lookup: missed\")\n	found, err := c.lookupMissed(ctx, e, id, redacted)\n"},
 	{"lookup.go", "	found, generation := c.fromShared(ctx, e, id, need)\n", "	c.stretch(\"load: need\")\n	found, generation := c.fromShared(ctx, e, id, need)\n"},
-	{"lookup.go", "		return &answer, nil\n", "		c.stretch(\"load: found\")\n		return &answer, nil\n"},
+	{"lookup.go", "		return k, nil\n", "		c.stretch(\"load: found\")\n		return k, nil\n"},
 	{"lookup.go", "		e.unknown.Set(id,", "		c.stretch(\"load: unknown\")\n		e.unknown.Set(id,"},
 
 	{"feed.go", "		e.hear(feed.Head, newestRevealing(feed.Events)) // (1)\n		for", "		c.stretch(\"poll: apply\")\n		e.hear(feed.Head, newestRevealing(feed.Events)) // (1)\n		c.stretch(\"poll: need\")\n		for"},
-	{"feed.go", "			e.keys.Invalidate(event.LookupID) // (2)\n", "			e.keys.Invalidate(event.LookupID) // (2)\n			c.stretch(\"poll: invalidate\")\n"},
+	{"feed.go", "			e.keys.Invalidate(slotOf(event.LookupID)) // (2)\n", "			e.keys.Invalidate(slotOf(event.LookupID)) // (2)\n			c.stretch(\"poll: invalidate\")\n"},
 	{"feed.go", "		e.freshAt.Store(&began) // (4)", "		c.stretch(\"poll: last\")\n		e.freshAt.Store(&began) // (4)"},
 
 	{"listen.go", "	e.hear(a.last, a.revealing)\n", "	e.hear(a.last, a.revealing)\n	c.stretch(\"message: need\")\n"},
-	{"listen.go", "		e.keys.Invalidate(id)\n", "		e.keys.Invalidate(id)\n		c.stretch(\"message: invalidate\")\n"},
+	{"listen.go", "		e.keys.Invalidate(slotOf(id))\n", "		e.keys.Invalidate(slotOf(id))\n		c.stretch(\"message: invalidate\")\n"},
 
 	{"change.go", "	s := &settlement{change: change, committed:", "	c.stretch(\"change: committed\")\n	s := &settlement{change: change, committed:"},
 	{"change.go", "	s.answered = c.acks.await()\n", "	c.stretch(\"change: settle\")\n	s.answered = c.acks.await()\n"},
@@ -38,7 +38,7 @@ var mutations = []mutation{
 		{"lookup.go", " || e.age(now) > c.o.Lease {", " {"},
 	}},
 	{rule: "2.2a: the loader reads need", faults: "fail-over", edits: []edit{
-		{"lookup.go", "	found, err := c.single(ctx, e, id, load)\n", "	c.stretch(\"need\")\n	found, err := c.single(ctx, e, id, load)\n"},
+		{"lookup.go", "	k, err := c.single(ctx, e, slotOf(id), load)\n", "	c.stretch(\"need\")\n	k, err := c.single(ctx, e, slotOf(id), load)\n"},
 		{"lookup.go", "	load := otter.LoaderFunc", "	need := e.need.Load()\n	load := otter.LoaderFunc"},
 		{"lookup.go", "		return c.load(ctx, e, id, redacted)\n", "		return c.load(ctx, e, id, redacted, need)\n"},
 		{"lookup.go", "func (c *Cache) load(ctx context.Context, e *epoch, id store.LookupID, redacted string) (", "func (c *Cache) load(ctx context.Context, e *epoch, id store.LookupID, redacted string, need int64) ("},
@@ -60,7 +60,7 @@ var mutations = []mutation{
 		{"lookup.go", "answer.Record, answer.Head) // d", "answer.Record, maxEventID) // d"},
 	}},
 	{rule: "2.4: a stale process does not use its memory", faults: "store cut,bus", edits: []edit{
-		{"lookup.go", "	c.count.staleLookups.Add(1)\n", "	c.count.staleLookups.Add(1)\n	if e != nil {\n		if found, ok := e.keys.GetIfPresent(id); ok {\n			return *found, nil\n		}\n	}\n"},
+		{"lookup.go", "	c.count.staleLookups.Add(1)\n", "	c.count.staleLookups.Add(1)\n	if e != nil {\n		if k, ok := e.keys.GetIfPresent(slotOf(id)); ok && k.is(id) {\n			return store.Found{Record: &k.record, FeedID: e.feed, Head: k.head}, nil\n		}\n	}\n"},
 	}},
 	{rule: "2.4: a stale process joins nobody's load", faults: "standstill,bus", edits: []edit{
 		{"lookup.go", "	c.count.staleLookups.Add(1)\n", "	c.count.staleLookups.Add(1)\n	if e != nil {\n		return c.lookupMissed(ctx, e, id, redacted)\n	}\n"},
@@ -104,7 +104,7 @@ var mutations = []mutation{
 		{"feed.go", "		c.last = feed.Head      // (3)\n", "		c.stretch(\"need\")\n		e.hear(feed.Head, newestRevealing(feed.Events))\n		c.last = feed.Head\n"},
 	}},
 	{rule: "3.4 (2): a poll invalidates", faults: "bus", edits: []edit{
-		{"feed.go", "			e.keys.Invalidate(event.LookupID) // (2)\n", "			_ = event\n"},
+		{"feed.go", "			e.keys.Invalidate(slotOf(event.LookupID)) // (2)\n", "			_ = event\n"},
 	}},
 	{rule: "3.4 (3): a poll remembers how far it has read", by: "TestScenarios/3.6:_a_store", edits: []edit{
 		{"feed.go", "		c.last = feed.Head      // (3)\n", ""},
@@ -194,11 +194,11 @@ var mutations = []mutation{
 		{"listen.go", "	e.hear(a.last, a.revealing)\n", "	raise(&e.revealing, a.revealing)\n"},
 	}},
 	{rule: "5.1: a message invalidates", faults: "", edits: []edit{
-		{"listen.go", "		e.keys.Invalidate(id)\n", "		_ = id\n"},
+		{"listen.go", "		e.keys.Invalidate(slotOf(id))\n", "		_ = id\n"},
 	}},
 	{rule: "5.1: need before invalidation", faults: "fail-over", edits: []edit{
-		{"listen.go", "	e.hear(a.last, a.revealing)\n", "	for _, id := range a.ids {\n		e.keys.Invalidate(id)\n	}\n	c.stretch(\"need\")\n	e.hear(a.last, a.revealing)\n"},
-		{"listen.go", "	for _, id := range a.ids {\n		e.keys.Invalidate(id)\n	}\n	return true\n", "	return true\n"},
+		{"listen.go", "	e.hear(a.last, a.revealing)\n", "	for _, id := range a.ids {\n		e.keys.Invalidate(slotOf(id))\n	}\n	c.stretch(\"need\")\n	e.hear(a.last, a.revealing)\n"},
+		{"listen.go", "	for _, id := range a.ids {\n		e.keys.Invalidate(slotOf(id))\n	}\n	return true\n", "	return true\n"},
 	}},
 	{rule: "5.1: invalidation before the acknowledgement", faults: "", edits: []edit{
 		{"listen.go", "	c.count.messages.Add(1)\n", "	c.count.messages.Add(1)\n	_ = c.shared.publish(ctx, feed, a.from, c.messages.acknowledge(feed, a.from, acknowledgement{member: c.id, serial: a.serial}))\n"},

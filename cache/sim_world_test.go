@@ -164,8 +164,9 @@ func (h *host) open() *process {
 	p.stopReaders = stop
 	if c.shared != nil {
 		// Whether lookups that come at one moment share a command is up to the scheduler, and the run would not be the same again. With
-		// enough readers none has to.
-		for range 48 {
+		// enough readers, whose turn it always is, none has to.
+		c.shared.reads.turn = make(chan struct{}, 48)
+		for range cap(c.shared.reads.turn) {
 			go c.shared.reads.loop(ctx)
 		}
 	}
@@ -246,7 +247,7 @@ func (w *world) end() {
 func (w *world) record(key int, version int64) *store.Record {
 	r := &store.Record{Key: store.Key{
 		ID: fmt.Sprintf("apk_%d", key), Type: store.Secret, Title: "simulated", Version: version, LookupID: w.truth.keys[key].id,
-		CreatedAt: time.UnixMilli(1_700_000_000_000).UTC(), Revoked: version%3 == 0,
+		CreatedAt: store.TimeOf(time.UnixMilli(1_700_000_000_000)), Revoked: version%3 == 0,
 	}}
 	w.sealer.Seal(r)
 	return r

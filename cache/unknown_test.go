@@ -78,7 +78,7 @@ func TestRequirement13ANewKeyWorksAtOnce(t *testing.T) {
 	}
 	public := fmt.Sprintf("pk_%064x", 7)
 	refused(public)
-	result, err := a.keys.Import(ctx, []store.ImportKey{{Key: store.Key{ID: "apk_m", Type: store.Publishable, Redacted: "pk_000***007", CreatedAt: time.Now()}, Token: public}}, false)
+	result, err := a.keys.Import(ctx, []store.ImportKey{{Key: store.Key{ID: "apk_m", Type: store.Publishable, Redacted: "pk_000***007", CreatedAt: store.TimeOf(time.Now())}, Token: public}}, false)
 	if err != nil {
 		t.Fatalf("%+v, %v", result, err)
 	}

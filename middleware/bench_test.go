@@ -73,7 +73,7 @@ func BenchmarkWarm(b *testing.B) {
 			d := &discard{h: http.Header{}}
 			b.ReportAllocs()
 			for b.Loop() {
-				delete(d.h, "Vary") // all that a guard has set; clear takes a twentieth of a request
+				d.h["Vary"] = nil // all that a guard has set; the same for all, while to delete it would take longer where it is there
 				bench.handler.ServeHTTP(d, r)
 			}
 		})

@@ -124,7 +124,6 @@ type guard struct {
 	realm      string   // as it stands in WWW-Authenticate
 	retryAfter string
 	failures   *failures // nil: not limited
-	made       time.Time
 	pause      func(time.Duration)
 	pausing    chan struct{} // semaphore
 	refused    sampler
@@ -133,9 +132,9 @@ type guard struct {
 
 // place is where credentials are looked for.
 type place struct {
-	header  string    // "": in none
-	read    notation  // of the guard's own places
-	extract Extractor // of those that the app has given
+	header    string     // "": in none
+	notations []notation // of the guard's own places
+	extract   Extractor  // of those that the app has given
 }
 
 // shared: other schemes stand in the same header.
@@ -191,7 +190,7 @@ func (c Config) guard() (*guard, error) {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
-	g := &guard{Config: c, retryAfter: strconv.FormatInt(seconds(c.RetryAfter), 10), failures: newFailures(c.MaxFailures), made: time.Now(), pause: c.pause, pausing: make(chan struct{}, maxPauses)}
+	g := &guard{Config: c, retryAfter: strconv.FormatInt(seconds(c.RetryAfter), 10), failures: newFailures(c.MaxFailures), pause: c.pause, pausing: make(chan struct{}, maxPauses)}
 	if g.pause == nil {
 		g.pause = pause
 	}
@@ -205,12 +204,12 @@ func (c Config) guard() (*guard, error) {
 func (c Config) defaultPlaces() []place {
 	var list []place
 	if slices.Contains(c.Types, store.Secret) {
-		list = append(list, place{header: authorization, read: bearer}, place{header: authorization, read: basic})
+		list = append(list, place{header: authorization, notations: []notation{bearer, basic}})
 	}
 	if slices.Contains(c.Types, store.Publishable) {
-		list = append(list, place{header: "X-Publishable-Api-Key", read: whole})
+		list = append(list, place{header: "X-Publishable-Api-Key", notations: []notation{whole}})
 	}
-	return append(list, place{header: "X-Api-Key", read: whole})
+	return append(list, place{header: "X-Api-Key", notations: []notation{whole}})
 }
 
 // findPlaces works out where to look, and with it Vary. An Extractor is asked which header it reads.

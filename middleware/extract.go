@@ -89,7 +89,7 @@ func Cookie(name string) Extractor {
 // afterScheme returns what follows the scheme and a space, if the value has that scheme (RFC 9110, section 11.1: in any case).
 func afterScheme(value, scheme string) (string, bool) {
 	n := len(scheme)
-	if len(value) <= n || value[n] != ' ' || !strings.EqualFold(value[:n], scheme) {
+	if len(value) <= n || value[n] != ' ' || value[:n] != scheme && !strings.EqualFold(value[:n], scheme) {
 		return "", false
 	}
 	return value[n+1:], true

@@ -22,7 +22,8 @@ func (g *guard) authenticate(h http.Header, r *http.Request, clientIP func(*http
 	if isPreflight(r) {
 		return r, nil
 	}
-	if g.vary != nil {
+	next, refused := g.decide(h, r, clientIP)
+	if g.vary != nil { // last: until then nothing may be in h, which is looked up in no time
 		switch said := h["Vary"]; {
 		case len(said) == 0:
 			h["Vary"] = g.vary
@@ -30,6 +31,11 @@ func (g *guard) authenticate(h http.Header, r *http.Request, clientIP func(*http
 			h["Vary"] = append(said, g.vary[0])
 		}
 	}
+	return next, refused
+}
+
+// decide is authenticate without what every answer says.
+func (g *guard) decide(h http.Header, r *http.Request, clientIP func(*http.Request) string) (*http.Request, *refusal) {
 	token, err := g.credential(r)
 	if err != nil {
 		return nil, g.refuse(h, r, clientIP, "", nil, err)
@@ -37,14 +43,13 @@ func (g *guard) authenticate(h http.Header, r *http.Request, clientIP func(*http
 	if token == "" {
 		return r, nil
 	}
-	began := g.elapsed()
 	key, err := g.identify(r, clientIP, token)
 	if err == nil {
 		err = g.permit(h, r, clientIP, key)
 	}
 	if err != nil {
 		refused := g.refuse(h, r, clientIP, token, key, err)
-		g.level(r.Context(), began, err)
+		g.level(r.Context(), err)
 		return nil, refused
 	}
 	ctx := store.NewContext(r.Context(), key)
@@ -66,7 +71,7 @@ func (g *guard) credential(r *http.Request) (string, error) {
 	token := ""
 	for i := range g.places {
 		p := &g.places[i]
-		if p.shared() && g.Errors == MedusaErrors && g.takes(store.Secret) && sendsSecretAsBearer(r) {
+		if g.Errors == MedusaErrors && p.shared() && g.takes(store.Secret) && sendsSecretAsBearer(r) {
 			return "", errSecretAsBearer
 		}
 		if p.extract != nil {
@@ -77,13 +82,15 @@ func (g *guard) credential(r *http.Request) (string, error) {
 			continue
 		}
 		for _, value := range r.Header[p.header] {
-			found, ok := p.read(value)
-			if !ok {
-				continue
-			}
-			var err error
-			if token, err = g.oneOf(token, found, p); err != nil {
-				return "", err
+			for _, read := range p.notations {
+				found, ok := read(value)
+				if !ok {
+					continue
+				}
+				var err error
+				if token, err = g.oneOf(token, found, p); err != nil {
+					return "", err
+				}
 			}
 		}
 	}
@@ -206,7 +213,7 @@ func requestID(h http.Header, r *http.Request) string {
 	if id == "" {
 		id = first(r.Header["X-Request-Id"])
 	}
-	if len(id) > 128 || looksLikeKey(id) {
+	if id == "" || len(id) > 128 || looksLikeKey(id) {
 		return ""
 	}
 	for i := range len(id) {

@@ -2,7 +2,6 @@ package middleware
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/latchkey-go/latchkey/store"
@@ -18,17 +17,21 @@ const (
 	maxPauses = 16
 )
 
-// level waits until as much time has passed since began as every refusal takes whose credential was looked up: a row that is there is
+// level waits until as much time has passed since the lookup began as every refusal takes whose credential was looked up: a row that is there is
 // read, checked and kept, one that is not is not, and the difference, some microseconds, could be measured. Malformed credentials are not
 // looked up, and everybody can see that they are malformed; they cost no waiting.
 //
 // A timer alone would not do. On Linux, an idle Go program sleeps in whole milliseconds from when it became idle, so it would wake that
 // much later as the lookup took longer (measured: by 14 µs of 14). The last part of the wait is therefore a pause of the system's.
-func (g *guard) level(ctx context.Context, began time.Duration, err error) {
-	if g.RefusalTime <= 0 || !isFailure(err) || errors.Is(err, store.ErrMalformed) {
+func (g *guard) level(ctx context.Context, err error) {
+	if g.RefusalTime <= 0 || !isFailure(err) {
 		return
 	}
-	left := func() time.Duration { return began + g.RefusalTime - g.elapsed() }
+	began, ok := store.Began(err)
+	if !ok {
+		return
+	}
+	left := func() time.Duration { return g.RefusalTime - time.Since(began) }
 	if d := left() - pauseTime; d > 0 && !sleep(ctx, d) {
 		return
 	}
@@ -56,6 +59,3 @@ func sleep(ctx context.Context, d time.Duration) bool {
 		return false
 	}
 }
-
-// elapsed is a clock for differences; it costs half of what time.Now does.
-func (g *guard) elapsed() time.Duration { return time.Since(g.made) }

@@ -50,7 +50,7 @@ func (g *guard) logRefusal(h http.Header, r *http.Request, clientIP func(*http.R
 		attrs = append(attrs, slog.String("client", addr.String()))
 	}
 	if id := requestID(h, r); id != "" {
-		attrs = append(attrs, slog.String("request_id", id))
+		attrs = append(attrs, slog.String("request_id", store.RedactTokens(id)))
 	}
 	if dropped > 0 {
 		attrs = append(attrs, slog.Int64("not_logged", dropped))

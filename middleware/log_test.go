@@ -14,6 +14,9 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
+// linesPerSecond is how many refusals a guard logs in a second.
+const linesPerSecond = 10
+
 // logOf returns what a guard logs at the given level while use runs, one line a member.
 func logOf(t *testing.T, w *world, level slog.Level, use func(h http.Handler)) []map[string]any {
 	t.Helper()
@@ -110,4 +113,82 @@ func TestRequirement27AFloodIsSampledAndDoesNotHideAnOutage(t *testing.T) {
 			t.Errorf("failed authentications wrote %d events, %v", len(after)-len(before), err)
 		}
 	})
+}
+
+// TestRequirement27FailedAuthenticationsGoToLogAndMetrics sends more of each kind than the log has lines for: metrics have all of them,
+// each in the one place where it belongs, and the event table has none.
+func TestRequirement27FailedAuthenticationsGoToLogAndMetrics(t *testing.T) {
+	const flood = linesPerSecond + 20
+	const results, reasons = "latchkey.authentications/", "latchkey.denials/"
+	w := newWorld(t)
+	numbers := func() map[string]float64 {
+		all := map[string]float64{}
+		for m := range w.keys.Metrics() {
+			if name := m.Name + "/"; name == results || name == reasons {
+				all[name+m.Is] = m.Value
+			}
+		}
+		return all
+	}
+	events := func() []store.Event {
+		all, err := w.keys.Events(t.Context(), store.EventQuery{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return all
+	}
+	for _, row := range []struct {
+		name, counted string
+		header        []string
+		forge         bool
+		fail          error
+		reason        string // in the log
+	}{
+		{"malformed", results + "malformed", []string{"X-Api-Key", "sk_nonsense"}, false, nil, "malformed token"},
+		{"unknown", results + "unknown", []string{"X-Api-Key", w.unknown}, false, nil, "unknown token"},
+		{"revoked", results + "revoked", []string{"X-Api-Key", w.revoked}, false, nil, "revoked"},
+		{"expired", results + "expired", []string{"X-Api-Key", w.expired}, false, nil, "expired"},
+		{"forged", results + "forged", []string{"X-Api-Key", w.scoped}, true, nil, "proof"},
+		{"of another type", results + "wrong_type", []string{"X-Api-Key", w.publishable}, false, nil, "type"},
+		{"undecided", results + "unavailable", []string{"X-Api-Key", w.secret}, false, store.ErrUnavailable, "unavailable"},
+		{"two at once", reasons + "conflict", []string{"X-Api-Key", w.secret, "Authorization", "Bearer " + w.other}, false, nil, "two different credentials"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { // so that the flood falls into one second
+				w.spy.forge.Store(row.forge)
+				w.spy.fail.Store(nil)
+				if row.fail != nil {
+					w.spy.failWith(row.fail)
+				}
+				before, old := numbers(), events()
+				lines := logOf(t, w, slog.LevelInfo, func(h http.Handler) {
+					for range flood {
+						if got := serve(h, request(row.header...)); got.Code < 400 {
+							t.Fatalf("status %d", got.Code)
+						}
+					}
+				})
+				if len(lines) != linesPerSecond {
+					t.Errorf("%d lines, want %d", len(lines), linesPerSecond)
+				}
+				for _, line := range lines {
+					if reason, _ := line["reason"].(string); !strings.Contains(reason, row.reason) {
+						t.Errorf("the log says %v, want %q", line, row.reason)
+					}
+				}
+				for name, n := range numbers() {
+					want := 0.0
+					if name == row.counted {
+						want = flood
+					}
+					if n-before[name] != want {
+						t.Errorf("%s rose by %v, want %v", name, n-before[name], want)
+					}
+				}
+				if now := events(); len(now) != len(old) {
+					t.Errorf("the event table has %v more", now[len(old):])
+				}
+			})
+		})
+	}
 }

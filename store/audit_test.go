@@ -185,7 +185,7 @@ func dumped(t *testing.T, rows store.Store) string {
 	}
 	text := ""
 	for _, r := range list {
-		text += fmt.Sprintf("%+v %x %s\n", r.Key, r.Proof, r.PepperID)
+		text += fmt.Sprintf("%+v %x %s\n", r.Key, r.Evidence.Value().Proof, r.Evidence.Value().PepperID)
 	}
 	return text
 }

@@ -50,29 +50,61 @@ func (k *Keys) check(ctx context.Context, token string, types []Type) (r *Record
 		redacted = t.Redacted()
 	}
 	id := t.LookupID()
+	var began time.Time
+	if !k.toldTime {
+		began = time.Now()
+	}
 	found, err := k.store.Lookup(ctx, id, redacted)
 	if err != nil {
 		return nil, now, undecided(err)
 	}
-	if now = found.At; now.IsZero() || !k.realTime {
+	if k.toldTime {
+		began = found.At
+	}
+	if now = began; !k.toldTime || !k.realTime {
 		now = k.o.Now()
 	}
-	if found.Record == nil && len(found.Legacy) > 0 {
-		r, err := k.legacy.check(ctx, t, found.Legacy, now)
-		return r, now, err
+	if r, err = k.judge(ctx, t, id, found, now); err != nil {
+		return nil, now, &lookedUp{error: err, began: began}
 	}
-	r = found.Record
+	return r, now, nil
+}
+
+// judge returns the record of the token among what was found, if it may be used now.
+func (k *Keys) judge(ctx context.Context, t Token, id LookupID, found Found, now time.Time) (*Record, error) {
+	r := found.Record
+	if r == nil && len(found.Legacy) > 0 {
+		return k.legacy.check(ctx, t, found.Legacy, now)
+	}
 	if r == nil || r.Key.LookupID != id || r.Key.Type != t.Type() {
-		return nil, now, ErrUnknownToken
+		return nil, ErrUnknownToken
 	}
 	if err := k.o.Sealer.Verify(r); err != nil {
 		k.alarm(r, err)
-		return nil, now, err
+		return nil, err
 	}
 	if err := r.Key.Check(now); err != nil {
-		return nil, now, err
+		return nil, err
 	}
-	return r, now, nil
+	return r, nil
+}
+
+// lookedUp is an error that came of a lookup.
+type lookedUp struct {
+	error
+	began time.Time
+}
+
+func (l *lookedUp) Unwrap() error { return l.error }
+
+// Began returns when the lookup began that an error of Authenticate came of, by the system's clock, and false for the error of a token that
+// was refused without one or whose lookup failed. Guards need it to answer all refusals after the same time.
+func Began(err error) (time.Time, bool) {
+	var l *lookedUp
+	if !errors.As(err, &l) {
+		return time.Time{}, false
+	}
+	return l.began, true
 }
 
 // undecided makes sure that an error of a lookup, whatever it is, is not taken for a word about the key.
@@ -88,6 +120,6 @@ func (k *Keys) alarm(r *Record, err error) {
 	k.count.alarms.Add(1)
 	second := k.o.Now().Unix()
 	if last := k.alarms.Load(); last != second && k.alarms.CompareAndSwap(last, second) {
-		k.o.Logger.Error("latchkey: a key's record was not written by this system, or its pepper is gone; refused", "key_id", r.Key.ID, "pepper", r.PepperID, "error", err)
+		k.o.Logger.Error("latchkey: a key's record was not written by this system, or its pepper is gone; refused", "key_id", r.Key.ID, "pepper", r.Evidence.Value().PepperID, "error", err)
 	}
 }

@@ -112,7 +112,7 @@ func checkAttributes(k *Key) error {
 	if r := k.RateLimit; r != (RateLimit{}) && (r.Requests <= 0 || r.Window < time.Second || r.Window%time.Millisecond != 0) {
 		return Errorf(ErrInvalid, "Field 'rate_limit' must allow at least one request in a window of at least one second")
 	}
-	if k.ExpiresAt.After(latest) || k.ExpiresAt.UnixMilli() < 0 && !k.ExpiresAt.IsZero() {
+	if k.ExpiresAt.Time().After(latest) || k.ExpiresAt.UnixMilli() < 0 && !k.ExpiresAt.IsZero() {
 		return Errorf(ErrInvalid, "Field 'expires_at' must be between 1970 and %d", latest.Year())
 	}
 	return nil
@@ -144,12 +144,10 @@ func isScope(s string) bool {
 	return true
 }
 
-// normalize brings what a caller gave into the one form that is stored: no duplicates, times in UTC and milliseconds, IPv4 networks
-// as such.
+// normalize brings what a caller gave into the one form that is stored: no duplicates, IPv4 networks as such.
 func normalize(k *Key) {
 	k.Scopes = unique(k.Scopes)
 	k.SalesChannelIDs = unique(k.SalesChannelIDs)
-	k.ExpiresAt = toMillis(k.ExpiresAt)
 	if k.AllowedCIDRs != nil {
 		cidrs := make([]netip.Prefix, 0, len(k.AllowedCIDRs))
 		for _, p := range k.AllowedCIDRs {

@@ -40,7 +40,7 @@ func WithActor(ctx context.Context, actor string) context.Context {
 	return context.WithValue(ctx, actorInContext, actor)
 }
 
-// WithRequestID returns a context whose changes carry that request id in the audit log.
+// WithRequestID returns a context whose changes carry that request id in the audit log, with secret tokens in it redacted.
 func WithRequestID(ctx context.Context, id string) context.Context {
 	return context.WithValue(ctx, requestIDInContext, id)
 }

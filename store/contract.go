@@ -28,7 +28,8 @@ type Store interface {
 
 	// Lookup finds the key with that lookup id, in one statement. When there is none, the answer is not an error but a Found
 	// without Record. When redacted is not "" and no key has the lookup id, Found.Legacy must hold every key that has no lookup id
-	// and that redacted form. FeedID and Head are always set; LastUsedAt never is.
+	// and that redacted form. FeedID and Head are always set; LastUsedAt never is. A cache leaves out the evidence that it has checked
+	// (Sealer.VerifyInto).
 	Lookup(ctx context.Context, id LookupID, redacted string) (Found, error)
 
 	// Change runs fn in one transaction that holds the feed's lock from its first statement to its commit, so that changes are
@@ -95,21 +96,17 @@ type Info struct {
 	Name string // "memory", "sqlite", "postgres", "cache over sqlite" …
 	// SharedCache says that records pass through memory that others can write to (Redis).
 	SharedCache bool
+	// TellsTime says that lookups tell when they began, for those who would have to read the clock too. Reading it takes a twentieth of a
+	// lookup in memory.
+	TellsTime bool
 	// Sealer is what the store itself checks records with when it loads them; nil when it does not.
 	Sealer *Sealer
 }
 
 // Record is a key together with what proves it. The secret itself is never in it. It must not be copied once in use.
 type Record struct {
-	Key Key
-	// Proof is Sealer's MAC over everything that gives the key its power, PepperID the pepper it was made with.
-	// Empty without peppers.
-	Proof    []byte
-	PepperID string
-	// LegacySalt and LegacyHash are those of an imported Medusa secret key: the salt's hexadecimal text, and the 64 bytes of
-	// scrypt; the proof covers them. Empty in all other keys, and once the key has been upgraded.
-	LegacySalt string
-	LegacyHash []byte
+	Key      Key
+	Evidence *Evidence // nil: none. Shared by copies: replace it (SetEvidence), do not change it
 
 	verifiedBy atomic.Pointer[Sealer] // set once the proof has been checked, before the record is shared
 	noted      atomic.Int64           // second of the last use that was noted, to note it once
@@ -117,13 +114,9 @@ type Record struct {
 
 // Clone returns a deep copy that may be modified and that counts as not yet verified.
 func (r *Record) Clone() *Record {
-	return &Record{
-		Key:        *r.Key.Clone(),
-		Proof:      append([]byte(nil), r.Proof...),
-		PepperID:   r.PepperID,
-		LegacySalt: r.LegacySalt,
-		LegacyHash: append([]byte(nil), r.LegacyHash...),
-	}
+	c := &Record{Key: *r.Key.Clone()}
+	c.SetEvidence(r.Evidence.Value().clone())
+	return c
 }
 
 // Found is the answer of a lookup.
@@ -132,7 +125,7 @@ type Found struct {
 	Legacy []*Record // see Store.Lookup; nil when Record is set
 	FeedID string
 	Head   int64 // the answer reflects exactly the events up to this one
-	// At is when the answer was given, by the clock of this machine, for those who need the time next; zero: the store did not look.
+	// At is when the lookup began, by the clock of this machine, if the store is one that tells (Info.TellsTime).
 	At time.Time
 }
 

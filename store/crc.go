@@ -1,9 +1,12 @@
 package store
 
-import "hash/crc32"
+import (
+	"hash/crc32"
+	"strings"
+)
 
 // crcTables are for crc: table n holds what a byte does to the sum n bytes later.
-var crcTables = func() (tables [4][256]uint32) {
+var crcTables = func() (tables [8][256]uint32) {
 	tables[0] = *crc32.IEEETable
 	for n := 1; n < len(tables); n++ {
 		for b, sum := range tables[n-1] {
@@ -13,16 +16,36 @@ var crcTables = func() (tables [4][256]uint32) {
 	return tables
 }()
 
-// crc is crc32.ChecksumIEEE for strings, four bytes at a time. Package crc32 takes bytes and lets them escape: a token would have to be
-// copied to the heap, or into a pool that must be wiped, for each request, which takes longer than the sum.
-func crc(s string) uint32 {
-	sum := ^uint32(0)
-	for ; len(s) >= 4; s = s[4:] {
-		sum ^= uint32(s[0]) | uint32(s[1])<<8 | uint32(s[2])<<16 | uint32(s[3])<<24
-		sum = crcTables[3][byte(sum)] ^ crcTables[2][byte(sum>>8)] ^ crcTables[1][byte(sum>>16)] ^ crcTables[0][sum>>24]
+// digitOf is the value of each character of base62, and noDigit for all others.
+var digitOf = func() (table [256]byte) {
+	for c := range table {
+		table[c] = noDigit
+		if digit := strings.IndexByte(base62, byte(c)); digit >= 0 {
+			table[c] = byte(digit)
+		}
+	}
+	return table
+}()
+
+const (
+	noDigit = 128        // a bit that no digit has
+	noCRC   = ^uint32(0) // the sum of nothing
+)
+
+// crc continues a CRC-32/IEEE, which is the complement of sum once all is in, with s, eight bytes at a time. It also returns the values of all
+// characters ORed: less than noDigit when each of them is one of base62. Both in one pass, and without branches, which random characters would
+// make mispredict: while one sum waits for the tables, there is time for the other. Package crc32 takes bytes and lets them escape: a token
+// would have to be copied to the heap, or into a pool that must be wiped, for each request, which takes longer than the sum.
+func crc(sum uint32, s string) (_ uint32, digits byte) {
+	t, d := &crcTables, &digitOf
+	for ; len(s) >= 8; s = s[8:] {
+		sum = t[7][byte(sum)^s[0]] ^ t[6][byte(sum>>8)^s[1]] ^ t[5][byte(sum>>16)^s[2]] ^ t[4][byte(sum>>24)^s[3]] ^
+			t[3][s[4]] ^ t[2][s[5]] ^ t[1][s[6]] ^ t[0][s[7]]
+		digits |= d[s[0]] | d[s[1]] | d[s[2]] | d[s[3]] | d[s[4]] | d[s[5]] | d[s[6]] | d[s[7]]
 	}
 	for i := range len(s) {
-		sum = crcTables[0][byte(sum)^s[i]] ^ sum>>8
+		sum = t[0][byte(sum)^s[i]] ^ sum>>8
+		digits |= d[s[i]]
 	}
-	return ^sum
+	return sum, digits
 }

@@ -88,8 +88,8 @@ func (k *Keys) newRecord(n NewKey, who who, now time.Time) (*Record, error) {
 	}
 	r := &Record{Key: Key{
 		ID: id, Type: n.Type, Title: n.Title, Scopes: n.Scopes, SalesChannelIDs: n.SalesChannelIDs, Metadata: n.Metadata,
-		AllowedCIDRs: n.AllowedCIDRs, RateLimit: n.RateLimit, ExpiresAt: n.ExpiresAt,
-		CreatedBy: who.actor, CreatedAt: now, UpdatedAt: now, Version: 1,
+		AllowedCIDRs: n.AllowedCIDRs, RateLimit: n.RateLimit, ExpiresAt: TimeOf(n.ExpiresAt),
+		CreatedBy: who.actor, CreatedAt: TimeOf(now), UpdatedAt: TimeOf(now), Version: 1,
 	}}
 	r.Key = *r.Key.Clone()
 	normalize(&r.Key)
@@ -99,8 +99,8 @@ func (k *Keys) newRecord(n NewKey, who who, now time.Time) (*Record, error) {
 	if err := checkAttributes(&r.Key); err != nil {
 		return nil, err
 	}
-	if !r.Key.ExpiresAt.IsZero() && !r.Key.ExpiresAt.After(now) {
-		return nil, Errorf(ErrInvalid, "Field 'expires_at' is in the past: %s", r.Key.ExpiresAt.Format(wireTime))
+	if !r.Key.ExpiresAt.IsZero() && !r.Key.ExpiresAt.After(TimeOf(now)) {
+		return nil, Errorf(ErrInvalid, "Field 'expires_at' is in the past: %s", r.Key.ExpiresAt)
 	}
 	if err := who.holder.mayGrant(&r.Key); err != nil {
 		return nil, err

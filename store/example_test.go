@@ -109,3 +109,9 @@ func ExampleKeys_Roll() {
 	fmt.Println(next.Key.Title, next.Key.RolledFrom == old.Key.ID, oldErr, newErr)
 	// Output: ERP true <nil> <nil>
 }
+
+// A path in an access log: somebody has put his key where its id belongs.
+func ExampleRedactTokens() {
+	fmt.Println(store.RedactTokens("GET /admin/api-keys/sk_6c1f0e5d4c3b2a1908f7e6d5c4b3a2910f0e1d2c3b4a5968778695a4b3c2dbf7/events"))
+	// Output: GET /admin/api-keys/sk_6c1***bf7/events
+}

@@ -73,7 +73,7 @@ func (h *Key) mayOutlive(key *Key) error {
 		return nil
 	}
 	if end := key.end(); end.IsZero() || end.After(h.end()) {
-		return Errorf(ErrForbidden, "The key in use ends at %s and cannot make a key last longer", h.end().Format(wireTime))
+		return Errorf(ErrForbidden, "The key in use ends at %s and cannot make a key last longer", h.end())
 	}
 	return nil
 }

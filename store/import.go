@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"strconv"
-	"time"
 )
 
 // MaxImport is the greatest number of keys that one call of Import takes.
@@ -109,7 +108,7 @@ func (k *Keys) Import(ctx context.Context, batch []ImportKey, dryRun bool) (Impo
 
 // importRecord returns the record of an imported key, or an error that says what is wrong with it.
 func (k *Keys) importRecord(in ImportKey) (*Record, error) {
-	r := &Record{Key: *in.Key.Clone(), LegacySalt: in.Salt, LegacyHash: in.Hash}
+	r := &Record{Key: *in.Key.Clone()}
 	key := &r.Key
 	if key.ID == "" {
 		return nil, Errorf(ErrInvalid, "it has no id")
@@ -123,9 +122,8 @@ func (k *Keys) importRecord(in ImportKey) (*Record, error) {
 		return nil, err
 	}
 	key.Version, key.LookupID, key.Token = 1, LookupID{}, ""
-	key.CreatedAt, key.UpdatedAt, key.RevokedAt, key.LastUsedAt = toMillis(key.CreatedAt), toMillis(key.UpdatedAt), toMillis(key.RevokedAt), toMillis(key.LastUsedAt)
-	for _, t := range []time.Time{key.CreatedAt, key.UpdatedAt, key.RevokedAt, key.LastUsedAt} {
-		if t.After(latest) {
+	for _, t := range []Time{key.CreatedAt, key.UpdatedAt, key.RevokedAt, key.LastUsedAt} {
+		if t.Time().After(latest) {
 			return nil, Errorf(ErrInvalid, "one of its times is after the year %d", latest.Year())
 		}
 	}
@@ -137,7 +135,6 @@ func (k *Keys) importRecord(in ImportKey) (*Record, error) {
 		if err != nil || token.Type() != Publishable {
 			return nil, Errorf(ErrInvalid, "its token does not have the form of a publishable key's")
 		}
-		r.LegacySalt, r.LegacyHash = "", nil
 		k.giveToken(r, token)
 	case Secret:
 		if len(in.Hash) != scryptBytes || in.Salt == "" {
@@ -149,6 +146,7 @@ func (k *Keys) importRecord(in ImportKey) (*Record, error) {
 		if key.Redacted == "" {
 			return nil, Errorf(ErrInvalid, "it has no redacted form to be found by")
 		}
+		r.SetEvidence(Evidence{LegacySalt: in.Salt, LegacyHash: in.Hash})
 		k.o.Sealer.Seal(r)
 	default:
 		return nil, Errorf(ErrInvalid, "its type %q is neither publishable nor secret", string(key.Type))

@@ -19,7 +19,7 @@ const (
 // Key is one API key as the rest of the program sees it. Values returned by [Keys] are shared with caches:
 // they must not be modified (use [Key.Clone]).
 //
-// All times are UTC and whole milliseconds (what Medusa's wire format can say); the zero time means "not set".
+// Times are whole milliseconds, which is what Medusa's wire format can say.
 type Key struct {
 	ID    string // "apk_" + ULID, as in Medusa; sorts by creation
 	Type  Type
@@ -43,17 +43,17 @@ type Key struct {
 	RateLimit RateLimit
 
 	CreatedBy string // id of the principal: a key's id, or what the app calls its staff
-	CreatedAt time.Time
-	UpdatedAt time.Time
-	ExpiresAt time.Time // zero: never
+	CreatedAt Time
+	UpdatedAt Time
+	ExpiresAt Time // not set: never
 
 	// Revoked is set by a revocation that takes effect at once. It is asked before any clock is.
 	Revoked   bool
-	RevokedAt time.Time // when it was revoked, or will be (scheduled)
+	RevokedAt Time // when it was revoked, or will be (scheduled)
 	RevokedBy string
 
 	// LastUsedAt lags by the flush interval (seconds) and is not kept in caches: only Get and List know it.
-	LastUsedAt time.Time
+	LastUsedAt Time
 	// RolledFrom is the id of the key that this one replaced.
 	RolledFrom string
 	// Version counts the changes of this key, starting at 1.
@@ -74,9 +74,9 @@ func (k *Key) Check(now time.Time) error {
 	switch {
 	case k.Revoked:
 		return ErrRevoked
-	case !k.RevokedAt.IsZero() && !now.Before(k.RevokedAt):
+	case !k.RevokedAt.IsZero() && !TimeOf(now).Before(k.RevokedAt):
 		return ErrRevoked
-	case !k.ExpiresAt.IsZero() && !now.Before(k.ExpiresAt):
+	case !k.ExpiresAt.IsZero() && !TimeOf(now).Before(k.ExpiresAt):
 		return ErrExpired
 	case k.Type != Publishable && k.Type != Secret:
 		return ErrUnknownToken // fails closed: a record of no known type grants nothing
@@ -97,8 +97,8 @@ func (k *Key) Allows(scopes ...string) bool {
 	return true
 }
 
-// end returns when the key stops working by itself, or the zero time for never.
-func (k *Key) end() time.Time {
+// end returns when the key stops working by itself; not set: never.
+func (k *Key) end() Time {
 	if k.ExpiresAt.IsZero() || (!k.RevokedAt.IsZero() && k.RevokedAt.Before(k.ExpiresAt)) {
 		return k.RevokedAt
 	}

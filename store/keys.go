@@ -26,6 +26,7 @@ type Keys struct {
 	limits   Limiter
 	ids      ids
 	realTime bool         // Options.Now is not set: a store's clock is as good as that of Keys
+	toldTime bool         // the store tells it
 	alarms   atomic.Int64 // second of the last alarm about a forged record
 	count    counters
 }
@@ -72,8 +73,9 @@ func New(s Store) *Keys {
 	return keys
 }
 
-// New returns Keys over s, or an error that matches ErrInvalid: no store, a bad namespace, or a Sealer here and none in a store
-// that shares its cache with others (records read from Redis would go unchecked).
+// New returns Keys over s, or an error that matches ErrInvalid: no store, a bad namespace, another Sealer than the store's own (which
+// keeps records without their proofs once it has checked them), or a Sealer here and none in a store that shares its cache with others
+// (records read from Redis would go unchecked).
 func (o Options) New(s Store) (*Keys, error) {
 	if s == nil {
 		return nil, Errorf(ErrInvalid, "store: New needs a Store, got nil")
@@ -85,8 +87,8 @@ func (o Options) New(s Store) (*Keys, error) {
 	case o.Namespace == "live", o.Namespace == "test", o.Namespace == "prod":
 		return nil, Errorf(ErrInvalid, "store: namespace %q would make tokens look like Stripe's", o.Namespace)
 	}
-	if info := s.Info(); info.SharedCache && info.Sealer != o.Sealer {
-		return nil, Errorf(ErrInvalid, "store: %s and Options must be given the same Sealer: with peppers, records in a shared cache are checked too", info.Name)
+	if info := s.Info(); info.Sealer != o.Sealer && (info.SharedCache || info.Sealer != nil) {
+		return nil, Errorf(ErrInvalid, "store: %s and Options must be given the same Sealer: with peppers, records in a cache are checked too", info.Name)
 	}
 	if o.MaxLifetime < 0 {
 		return nil, Errorf(ErrInvalid, "store: MaxLifetime is negative")
@@ -110,7 +112,7 @@ func (o Options) New(s Store) (*Keys, error) {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	k := &Keys{store: s, o: o, realTime: realTime, ids: ids{entropy: ulid.Monotonic(o.Random, 0)}}
+	k := &Keys{store: s, o: o, realTime: realTime, toldTime: s.Info().TellsTime, ids: ids{entropy: ulid.Monotonic(o.Random, 0)}}
 	k.limits.Now = o.Now
 	k.uses.init(k)
 	k.legacy.init(k)
@@ -142,7 +144,7 @@ func toMillis(t time.Time) time.Time {
 
 // change runs fn as the principal of ctx, through every cache there is.
 func (k *Keys) change(ctx context.Context, verb string, fn func(Tx) error) error {
-	actor := Actor{ID: principal(ctx).actor, RequestID: requestID(ctx)}
+	actor := Actor{ID: principal(ctx).actor, RequestID: RedactTokens(requestID(ctx))} // the id is the client's own
 	ctx, done := Begin(ctx, k.o.Observer, changeWork(verb))
 	err := errPanic
 	defer func() { done(err) }()

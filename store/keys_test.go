@@ -38,7 +38,23 @@ func TestOptions(t *testing.T) {
 	if _, err := (store.Options{}).New(shared); err != nil {
 		t.Errorf("no peppers over a shared cache: %v", err)
 	}
+	own := checking{store.NewMemory(), sealer(t, pepper1)}
+	for name, other := range map[string]*store.Sealer{"no peppers": nil, "another sealer, with the same pepper": sealer(t, pepper1)} {
+		if _, err := (store.Options{Sealer: other}).New(own); !errors.Is(err, store.ErrInvalid) {
+			t.Errorf("%s over a store that checks: %v", name, err)
+		}
+	}
+	if _, err := (store.Options{Sealer: own.sealer}).New(own); err != nil {
+		t.Errorf("the same sealer: %v", err)
+	}
 }
+
+type checking struct {
+	store.Store
+	sealer *store.Sealer
+}
+
+func (s checking) Info() store.Info { return store.Info{Name: "checking", Sealer: s.sealer} }
 
 type sharing struct{ store.Store }
 
@@ -83,8 +99,8 @@ func TestCreate(t *testing.T) {
 		ID: made.Key.ID, Type: store.Publishable, Title: "  Shop <ü> ", Redacted: made.Token.Redacted(), Token: made.Token.Reveal(), LookupID: made.Token.LookupID(),
 		Scopes: []string{"a:b", "c"}, SalesChannelIDs: []string{"sc_2", "sc_1"}, Metadata: map[string]string{"a": "b"},
 		AllowedCIDRs: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.168.0.0/16")},
-		RateLimit:    store.RateLimit{Requests: 5, Window: time.Minute}, ExpiresAt: start.Add(time.Hour),
-		CreatedBy: "user_7", CreatedAt: start, UpdatedAt: start, Version: 1,
+		RateLimit:    store.RateLimit{Requests: 5, Window: time.Minute}, ExpiresAt: store.TimeOf(start.Add(time.Hour)),
+		CreatedBy: "user_7", CreatedAt: store.TimeOf(start), UpdatedAt: store.TimeOf(start), Version: 1,
 	}
 	if !reflect.DeepEqual(*made.Key, want) {
 		t.Errorf("made\n%+v, want\n%+v", *made.Key, want)
@@ -235,7 +251,7 @@ func TestRevoke(t *testing.T) {
 
 	t.Run("now ends the key and says who", func(t *testing.T) {
 		key, err := b.keys.Revoke(ctx, secret.Key.ID)
-		if err != nil || !key.Revoked || !key.RevokedAt.Equal(start.Add(time.Minute)) || key.RevokedBy != "user_2" || !key.UpdatedAt.Equal(key.RevokedAt) || key.Version != 2 {
+		if err != nil || !key.Revoked || !key.RevokedAt.Time().Equal(start.Add(time.Minute)) || key.RevokedBy != "user_2" || key.UpdatedAt != key.RevokedAt || key.Version != 2 {
 			t.Errorf("%+v, %v", key, err)
 		}
 	})
@@ -260,7 +276,7 @@ func TestRevoke(t *testing.T) {
 	t.Run("in the future can be moved sooner and later", func(t *testing.T) {
 		for _, in := range []time.Duration{time.Hour, time.Minute, 2 * time.Hour} {
 			key, err := b.keys.RevokeIn(ctx, public.Key.ID, in)
-			if err != nil || key.Revoked || !key.RevokedAt.Equal(b.clock.Now().Add(in)) {
+			if err != nil || key.Revoked || !key.RevokedAt.Time().Equal(b.clock.Now().Add(in)) {
 				t.Errorf("in %s: %+v, %v", in, key, err)
 			}
 			if err := b.authenticated(public); err != nil {
@@ -277,7 +293,7 @@ func TestRevoke(t *testing.T) {
 		b.clock.advance(time.Second)
 		for _, in := range []time.Duration{time.Hour, 0} {
 			key, err := b.keys.RevokeIn(ctx, public.Key.ID, in)
-			if err != nil || !key.RevokedAt.Equal(at) {
+			if err != nil || key.RevokedAt != at {
 				t.Errorf("again, in %s: %+v, %v", in, key, err)
 			}
 			if err := b.authenticated(public); !errors.Is(err, store.ErrRevoked) {
@@ -294,7 +310,7 @@ func TestRevoke(t *testing.T) {
 			t.Error(err)
 		}
 		at := time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)
-		if key, err := b.keys.RevokeAt(ctx, alive.Key.ID, at); err != nil || !key.RevokedAt.Equal(at) {
+		if key, err := b.keys.RevokeAt(ctx, alive.Key.ID, at); err != nil || !key.RevokedAt.Time().Equal(at) {
 			t.Errorf("%+v, %v", key, err)
 		}
 	})
@@ -337,7 +353,7 @@ func TestRoll(t *testing.T) {
 		}
 		want := *old.Key
 		want.ID, want.Redacted, want.Token, want.LookupID = next.Key.ID, next.Token.Redacted(), next.Token.Reveal(), next.Token.LookupID()
-		want.CreatedAt, want.UpdatedAt, want.RolledFrom = b.clock.Now(), b.clock.Now(), old.Key.ID
+		want.CreatedAt, want.UpdatedAt, want.RolledFrom = store.TimeOf(b.clock.Now()), store.TimeOf(b.clock.Now()), old.Key.ID
 		if !reflect.DeepEqual(*next.Key, want) {
 			t.Errorf("got\n%+v, want\n%+v", *next.Key, want)
 		}
@@ -362,7 +378,7 @@ func TestRoll(t *testing.T) {
 		if _, err := b.keys.Roll(b.ctx, old.Key.ID, 2*time.Hour); err != nil {
 			t.Fatal(err)
 		}
-		if key, _ := b.keys.Get(b.ctx, old.Key.ID); !key.RevokedAt.Equal(b.clock.Now().Add(time.Hour)) || key.Revoked {
+		if key, _ := b.keys.Get(b.ctx, old.Key.ID); !key.RevokedAt.Time().Equal(b.clock.Now().Add(time.Hour)) || key.Revoked {
 			t.Errorf("%+v", key)
 		}
 		graceful := b.create(full)
@@ -429,7 +445,7 @@ func TestUpdate(t *testing.T) {
 	made := b.create(store.NewKey{Type: store.Secret, Title: "a", ExpiresAt: start.Add(time.Hour), Scopes: []string{"x"}})
 	b.clock.advance(time.Minute)
 	same, err := b.keys.Update(b.ctx, made.Key.ID, store.Patch{Title: ptr("a"), Scopes: ptr([]string{"x"})})
-	if err != nil || !same.UpdatedAt.Equal(start) || same.Version != 1 {
+	if err != nil || !same.UpdatedAt.Time().Equal(start) || same.Version != 1 {
 		t.Errorf("nothing different: %+v, %v", same, err)
 	}
 	changed, err := b.keys.Update(b.ctx, made.Key.ID, store.Patch{
@@ -437,7 +453,7 @@ func TestUpdate(t *testing.T) {
 		RateLimit: &store.RateLimit{Requests: 1, Window: time.Hour}, ExpiresAt: &time.Time{},
 	})
 	if err != nil || changed.Title != "b" || changed.Scopes != nil || changed.Metadata["m"] != "1" || len(changed.AllowedCIDRs) != 1 || changed.RateLimit.Requests != 1 ||
-		!changed.ExpiresAt.IsZero() || changed.Version != 2 || !changed.UpdatedAt.Equal(start.Add(time.Minute)) {
+		!changed.ExpiresAt.IsZero() || changed.Version != 2 || !changed.UpdatedAt.Time().Equal(start.Add(time.Minute)) {
 		t.Errorf("everything different: %+v, %v", changed, err)
 	}
 	if _, err := b.keys.Update(b.ctx, made.Key.ID, store.Patch{Scopes: &[]string{"a b"}}); !errors.Is(err, store.ErrInvalid) {
@@ -476,7 +492,7 @@ func TestLinkSalesChannels(t *testing.T) {
 		{nil, nil, ""},
 	} {
 		key, err := b.keys.LinkSalesChannels(b.ctx, public.Key.ID, step.add, step.remove)
-		if err != nil || strings.Join(key.SalesChannelIDs, " ") != step.want || !key.UpdatedAt.Equal(start) {
+		if err != nil || strings.Join(key.SalesChannelIDs, " ") != step.want || !key.UpdatedAt.Time().Equal(start) {
 			t.Errorf("%+v: %+v, %v", step, key, err)
 		}
 	}
@@ -614,7 +630,7 @@ func TestImportToken(t *testing.T) {
 
 func TestMaxLifetime(t *testing.T) {
 	b := newBench(t, store.Options{MaxLifetime: time.Hour})
-	if made := b.create(store.NewKey{Type: store.Secret}); !made.Key.ExpiresAt.Equal(start.Add(time.Hour)) {
+	if made := b.create(store.NewKey{Type: store.Secret}); !made.Key.ExpiresAt.Time().Equal(start.Add(time.Hour)) {
 		t.Errorf("no expiry asked for: %s", made.Key.ExpiresAt)
 	}
 	made := b.create(store.NewKey{Type: store.Secret, ExpiresAt: start.Add(time.Minute)})
@@ -656,7 +672,7 @@ func TestLastUsed(t *testing.T) {
 	if err := keys.Close(b.ctx); err != nil { // what could not be written has waited
 		t.Fatal(err)
 	}
-	if key, _ := b.keys.Get(b.ctx, made.Key.ID); !key.LastUsedAt.Equal(used) || key.Version != 1 {
+	if key, _ := b.keys.Get(b.ctx, made.Key.ID); !key.LastUsedAt.Time().Equal(used) || key.Version != 1 {
 		t.Errorf("after Close: %+v, want use at %s", key, used)
 	}
 	if key, _ := b.keys.Get(b.ctx, other.Key.ID); !key.LastUsedAt.IsZero() {

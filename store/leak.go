@@ -53,7 +53,8 @@ func (k *Keys) ReportLeaks(ctx context.Context, leaks []Leak) ([]*Key, error) {
 			continue
 		}
 		if _, again := seen[r.Key.ID]; !again {
-			seen[r.Key.ID] = sighting{lookup: t.LookupID(), salt: r.LegacySalt, hash: r.LegacyHash, source: cleanSource(leak.Source)}
+			e := r.Evidence.Value()
+			seen[r.Key.ID] = sighting{lookup: t.LookupID(), salt: e.LegacySalt, hash: e.LegacyHash, source: cleanSource(leak.Source)}
 			ids = append(ids, r.Key.ID)
 		}
 	}
@@ -105,7 +106,7 @@ func (k *Keys) leakedKey(ctx context.Context, t Token) (*Record, error) {
 		}
 		return r, err
 	}
-	if r == nil || r.Key.isDead(now) && now.Sub(r.Key.RevokedAt) > repeatWindow {
+	if r == nil || r.Key.isDead(now) && now.Sub(r.Key.RevokedAt.Time()) > repeatWindow {
 		return nil, nil
 	}
 	return r, nil
@@ -123,13 +124,14 @@ func (s sighting) of(r *Record) bool {
 	if !r.Key.LookupID.IsZero() {
 		return r.Key.Type == Secret && r.Key.LookupID == s.lookup
 	}
-	return len(s.hash) > 0 && r.LegacySalt == s.salt && subtle.ConstantTimeCompare(r.LegacyHash, s.hash) == 1
+	e := r.Evidence.Value()
+	return len(s.hash) > 0 && e.LegacySalt == s.salt && subtle.ConstantTimeCompare(e.LegacyHash, s.hash) == 1
 }
 
 // endLeaked revokes a key that is alive. A revocation that was scheduled is brought forward.
 func (k *Keys) endLeaked(ctx context.Context, tx Tx, r *Record, source string, now time.Time) error {
 	key := &r.Key
-	key.Revoked, key.RevokedAt, key.RevokedBy, key.UpdatedAt = true, now, principal(ctx).actor, now
+	key.Revoked, key.RevokedAt, key.RevokedBy, key.UpdatedAt = true, TimeOf(now), principal(ctx).actor, TimeOf(now)
 	details := map[string]string{"revoked_at": now.Format(wireTime), "reason": "leaked"}
 	if source != "" {
 		details["source"] = source
@@ -144,16 +146,16 @@ func cleanSource(s string) string {
 			return '�'
 		}
 		return r
-	}, withoutTokens(s))
+	}, RedactTokens(s))
 	if len(s) > maxSourceBytes {
 		s = strings.ToValidUTF8(s[:maxSourceBytes], "") // not half a character
 	}
 	return s
 }
 
-// withoutTokens replaces whatever in s could be a secret token by its redacted form: where a token was found may be an address that holds it, or
-// others.
-func withoutTokens(s string) string {
+// RedactTokens replaces whatever in s could be a secret token by its redacted form, the first six characters and the last three. It is for what
+// clients send and programs write down: the paths in an access log, the place where a token was found.
+func RedactTokens(s string) string {
 	var b strings.Builder
 	for {
 		at := strings.Index(s, prefixOf(Secret))

@@ -64,7 +64,7 @@ func TestALeakedSecretIsRevokedAtOnce(t *testing.T) {
 					t.Errorf("after the report: %v, want ErrRevoked", err)
 				}
 				key, err := b.keys.Get(b.ctx, made.Key.ID)
-				if err != nil || !key.Revoked || !key.RevokedAt.Equal(start) || key.RevokedBy != "leak-report" {
+				if err != nil || !key.Revoked || !key.RevokedAt.Time().Equal(start) || key.RevokedBy != "leak-report" {
 					t.Errorf("%+v, %v", key, err)
 				}
 			}

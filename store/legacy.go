@@ -77,7 +77,7 @@ func defaultMaxScrypt() int { return max(1, runtime.GOMAXPROCS(0)/2) }
 func (l *legacy) check(ctx context.Context, t Token, candidates []*Record, now time.Time) (*Record, error) {
 	var usable []*Record
 	for _, r := range candidates {
-		if r.Key.Type != Secret || r.Key.Check(now) != nil || len(r.LegacyHash) == 0 {
+		if r.Key.Type != Secret || r.Key.Check(now) != nil || len(r.Evidence.Value().LegacyHash) == 0 {
 			continue
 		}
 		if err := l.keys.o.Sealer.Verify(r); err != nil { // a planted row
@@ -108,7 +108,7 @@ func (l *legacy) check(ctx context.Context, t Token, candidates []*Record, now t
 		if err != nil {
 			return nil, fmt.Errorf("store: scrypt: %w: %w", ErrUnavailable, err)
 		}
-		if subtle.ConstantTimeCompare(sum, r.LegacyHash) == 1 {
+		if subtle.ConstantTimeCompare(sum, r.Evidence.LegacyHash) == 1 {
 			// A key with this token may have been deleted here, one that was made by ImportToken: its twin must not take its place.
 			past, err := l.keys.store.Events(ctx, EventQuery{LookupID: id, Kind: Deleted, Limit: 1})
 			if err != nil {
@@ -128,7 +128,7 @@ func (l *legacy) check(ctx context.Context, t Token, candidates []*Record, now t
 // derive computes what Medusa would keep of the token as the key r.
 func (l *legacy) derive(ctx context.Context, t Token, r *Record) ([]byte, error) {
 	_, done := Begin(ctx, l.keys.o.Observer, WorkScrypt)
-	sum, err := scrypt.Key([]byte(t.Reveal()), []byte(r.LegacySalt), scryptN, scryptR, scryptP, scryptBytes)
+	sum, err := scrypt.Key([]byte(t.Reveal()), []byte(r.Evidence.LegacySalt), scryptN, scryptR, scryptP, scryptBytes)
 	done(err)
 	l.keys.count.scrypts.Add(1)
 	return sum, err
@@ -241,7 +241,7 @@ func (l *legacy) later(r *Record, id LookupID) {
 	if l.closed {
 		return
 	}
-	l.waiting[r.Key.ID] = upgrade{lookup: id, salt: r.LegacySalt, hash: r.LegacyHash}
+	l.waiting[r.Key.ID] = upgrade{lookup: id, salt: r.Evidence.LegacySalt, hash: r.Evidence.LegacyHash}
 	if !l.running {
 		l.running = true
 		l.done.Go(l.upgradeAll)
@@ -288,11 +288,12 @@ func (l *legacy) upgrade(batch map[string]upgrade) error {
 			return err
 		}
 		for _, r := range found {
-			u := batch[r.Key.ID]
-			if !r.Key.LookupID.IsZero() || r.LegacySalt != u.salt || subtle.ConstantTimeCompare(r.LegacyHash, u.hash) != 1 {
+			u, e := batch[r.Key.ID], r.Evidence.Value()
+			if !r.Key.LookupID.IsZero() || e.LegacySalt != u.salt || subtle.ConstantTimeCompare(e.LegacyHash, u.hash) != 1 {
 				continue
 			}
-			r.Key.LookupID, r.LegacySalt, r.LegacyHash = u.lookup, "", nil
+			r.Key.LookupID = u.lookup
+			r.SetEvidence(Evidence{Proof: e.Proof, PepperID: e.PepperID})
 			if err := k.save(ctx, tx, r, Upgraded, k.now(), nil); err != nil {
 				return err
 			}

@@ -1,12 +1,15 @@
 package store_test
 
 import (
+	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/crypto/scrypt"
@@ -24,7 +27,7 @@ func medusaKey(t testing.TB, id, token string) store.ImportKey {
 	}
 	return store.ImportKey{
 		Key: store.Key{ID: id, Type: store.Secret, Title: "from Medusa", Redacted: token[:6] + "***" + token[len(token)-3:],
-			CreatedBy: "user_1", CreatedAt: start.Add(-time.Hour), UpdatedAt: start.Add(-time.Minute)},
+			CreatedBy: "user_1", CreatedAt: store.TimeOf(start.Add(-time.Hour)), UpdatedAt: store.TimeOf(start.Add(-time.Minute))},
 		Salt: salt, Hash: hash,
 	}
 }
@@ -90,7 +93,7 @@ func TestImportedSecretsAuthenticateAndAreUpgraded(t *testing.T) {
 				}
 				parsed, _ := store.ParseToken(token)
 				r := b.upgraded(key.ID)
-				if r.Key.LookupID != parsed.LookupID() || r.LegacySalt != "" || len(r.LegacyHash) != 0 {
+				if r.Key.LookupID != parsed.LookupID() || r.Evidence.Value().LegacySalt != "" || len(r.Evidence.Value().LegacyHash) != 0 {
 					t.Errorf("after the upgrade: %+v", r.Key)
 				}
 				if key, err := b.keys.Authenticate(b.ctx, token); err != nil || key.LookupID.IsZero() || key.Version != 2 {
@@ -111,9 +114,9 @@ func TestImportedSecretsAuthenticateAndAreUpgraded(t *testing.T) {
 func TestRequirement05ImportedSecretsAreRefusedWhenRevokedOrForged(t *testing.T) {
 	b := newBench(t, store.Options{Sealer: sealer(t, pepper1)})
 	in := medusaKey(t, "apk_1", similar(1))
-	in.Key.RevokedAt = start.Add(time.Hour)
+	in.Key.RevokedAt = store.TimeOf(start.Add(time.Hour))
 	past := medusaKey(t, "apk_2", similar(2))
-	past.Key.RevokedAt = start
+	past.Key.RevokedAt = store.TimeOf(start)
 	b.imports(in, past)
 	if _, err := b.keys.Authenticate(b.ctx, similar(2)); !errors.Is(err, store.ErrUnauthenticated) {
 		t.Errorf("revoked before the import: %v", err)
@@ -124,7 +127,7 @@ func TestRequirement05ImportedSecretsAreRefusedWhenRevokedOrForged(t *testing.T)
 	}
 	planted := medusaKey(t, "apk_3", similar(3))
 	if _, err := b.rows.Store.Change(b.ctx, store.Actor{}, func(tx store.Tx) error {
-		r := &store.Record{Key: planted.Key, LegacySalt: planted.Salt, LegacyHash: planted.Hash}
+		r := &store.Record{Key: planted.Key, Evidence: &store.Evidence{LegacySalt: planted.Salt, LegacyHash: planted.Hash}}
 		return tx.Insert(b.ctx, r, store.Event{Kind: store.Created})
 	}); err != nil {
 		t.Fatal(err)
@@ -194,7 +197,7 @@ func TestScryptRunsOncePerKeyAndNotForFloods(t *testing.T) {
 func TestImport(t *testing.T) {
 	b := newBench(t, store.Options{})
 	public := store.ImportKey{
-		Key:   store.Key{ID: "apk_pub", Type: store.Publishable, Title: "shop", SalesChannelIDs: []string{"sc_2", "sc_1"}, CreatedBy: "user_1", CreatedAt: start, UpdatedAt: start, RevokedAt: start.Add(time.Hour), RevokedBy: "user_2", LastUsedAt: start},
+		Key:   store.Key{ID: "apk_pub", Type: store.Publishable, Title: "shop", SalesChannelIDs: []string{"sc_2", "sc_1"}, CreatedBy: "user_1", CreatedAt: store.TimeOf(start), UpdatedAt: store.TimeOf(start), RevokedAt: store.TimeOf(start.Add(time.Hour)), RevokedBy: "user_2", LastUsedAt: store.TimeOf(start)},
 		Token: "pk" + medusaSecret[2:],
 	}
 	secret := medusaKey(t, "apk_sec", medusaSecret)
@@ -232,8 +235,8 @@ func TestImport(t *testing.T) {
 		}
 	}
 	got, err := b.keys.Get(b.ctx, "apk_pub")
-	if err != nil || got.Token != public.Token || fmt.Sprint(got.SalesChannelIDs) != "[sc_2 sc_1]" || !got.RevokedAt.Equal(start.Add(time.Hour)) || got.Revoked ||
-		got.RevokedBy != "user_2" || !got.LastUsedAt.Equal(start) || !got.CreatedAt.Equal(start) || got.Redacted != "pk_6c1***bf7" {
+	if err != nil || got.Token != public.Token || fmt.Sprint(got.SalesChannelIDs) != "[sc_2 sc_1]" || !got.RevokedAt.Time().Equal(start.Add(time.Hour)) || got.Revoked ||
+		got.RevokedBy != "user_2" || !got.LastUsedAt.Time().Equal(start) || !got.CreatedAt.Time().Equal(start) || got.Redacted != "pk_6c1***bf7" {
 		t.Errorf("%+v, %v", got, err)
 	}
 	if key, err := b.keys.Authenticate(b.ctx, public.Token); err != nil || key.ID != "apk_pub" {
@@ -349,30 +352,47 @@ func TestADeletedTokenDoesNotComeBack(t *testing.T) {
 	})
 }
 
+// slowScrypt makes a computation take as long as it does on a slow machine, of the time of a synctest bubble: what waits for it then does not
+// depend on how fast this one is.
+type slowScrypt struct{ ended atomic.Int64 }
+
+const scryptTime = 100 * time.Millisecond
+
+func (s *slowScrypt) Begin(ctx context.Context, w store.Work) (context.Context, func(error)) {
+	if w != store.WorkScrypt {
+		return ctx, func(error) {}
+	}
+	time.Sleep(scryptTime)
+	return ctx, func(error) { s.ended.Add(1) }
+}
+
 func TestAFloodForOneKeyLeavesTheOthersTheirFirstUse(t *testing.T) {
-	b := newBench(t, store.Options{MaxScrypt: 1})
-	other := "sk_7d20" + medusaSecret[7:]
-	b.imports(medusaKey(t, "apk_flooded", similar(1)), medusaKey(t, "apk_other", other))
-	stop := make(chan struct{})
-	var flood sync.WaitGroup
-	for w := range 60 {
-		flood.Go(func() {
-			for n := 1000 * (w + 1); ; n++ {
-				select {
-				case <-stop:
-					return
-				default:
-					_, _ = b.keys.Authenticate(b.ctx, similar(n))
+	synctest.Test(t, func(t *testing.T) {
+		work := &slowScrypt{}
+		b := newBench(t, store.Options{MaxScrypt: 1, FlushInterval: -1, Observer: work})
+		other := "sk_7d20" + medusaSecret[7:]
+		b.imports(medusaKey(t, "apk_flooded", similar(1)), medusaKey(t, "apk_other", other))
+		flooding, stop := context.WithCancel(b.ctx)
+		var flood sync.WaitGroup
+		for w := range 60 {
+			flood.Go(func() {
+				for n := 1000 * (w + 1); flooding.Err() == nil; n++ {
+					_, _ = b.keys.Authenticate(flooding, similar(n))
 				}
-			}
-		})
-	}
-	time.Sleep(100 * time.Millisecond) // the flood is there; nothing depends on it but that the test can fail
-	if key, err := b.keys.Authenticate(b.ctx, other); err != nil || key.ID != "apk_other" {
-		t.Errorf("the first use of another key: %+v, %v", key, err)
-	}
-	close(stop)
-	flood.Wait()
+			})
+		}
+		synctest.Wait() // one of them is being computed, and all others wait
+		began := work.ended.Load()
+		if key, err := b.keys.Authenticate(b.ctx, other); err != nil || key.ID != "apk_other" {
+			t.Errorf("the first use of another key: %+v, %v", key, err)
+		}
+		// Its own, the one that it found there, and the one of the flood that had its turn.
+		if n := work.ended.Load() - began; n > 3 {
+			t.Errorf("it took %d computations, want 3 at most", n)
+		}
+		stop()
+		flood.Wait()
+	})
 }
 
 func TestMaxActiveSecrets(t *testing.T) {

@@ -7,12 +7,12 @@ func (k *Keys) checkLifetime(key *Key) error {
 	if k.o.MaxLifetime == 0 {
 		return nil
 	}
-	end := toMillis(key.CreatedAt.Add(k.o.MaxLifetime))
+	end := TimeOf(key.CreatedAt.Time().Add(k.o.MaxLifetime))
 	if key.ExpiresAt.IsZero() {
 		key.ExpiresAt = end
 	}
 	if key.ExpiresAt.After(end) {
-		return Errorf(ErrInvalid, "Field 'expires_at' is later than %s, the longest lifetime allowed here", end.Format(wireTime))
+		return Errorf(ErrInvalid, "Field 'expires_at' is later than %s, the longest lifetime allowed here", end)
 	}
 	return nil
 }
@@ -23,7 +23,7 @@ func (k *Keys) capLifetime(key *Key, now time.Time) {
 	if k.o.MaxLifetime == 0 {
 		return
 	}
-	if end := toMillis(now.Add(k.o.MaxLifetime)); key.ExpiresAt.IsZero() || key.ExpiresAt.After(end) {
+	if end := TimeOf(now.Add(k.o.MaxLifetime)); key.ExpiresAt.IsZero() || key.ExpiresAt.After(end) {
 		key.ExpiresAt = end
 	}
 }

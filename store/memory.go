@@ -19,7 +19,7 @@ type Memory struct {
 	head     int64
 	keys     map[string]*Record // shared, never modified in place
 	byLookup map[LookupID]string
-	used     map[string]time.Time
+	used     map[string]Time
 	events   []Event // the last one's ID is head; the front may have been pruned
 	members  map[string]membership
 	closed   bool
@@ -36,7 +36,7 @@ func NewMemory() *Memory {
 		feedID:   rand.Text(),
 		keys:     make(map[string]*Record),
 		byLookup: make(map[LookupID]string),
-		used:     make(map[string]time.Time),
+		used:     make(map[string]Time),
 		members:  make(map[string]membership),
 	}
 }
@@ -112,7 +112,7 @@ func (m *Memory) Change(ctx context.Context, actor Actor, fn func(Tx) error) (Ch
 		if _, known := m.keys[id]; !known && !r.Key.LastUsedAt.IsZero() {
 			m.used[id] = r.Key.LastUsedAt
 		}
-		r.Key.LastUsedAt = time.Time{}
+		r.Key.LastUsedAt = Time{}
 		m.keys[id] = r
 	}
 	for id, r := range tx.written { // after the deletions: a lookup id may have moved
@@ -303,7 +303,7 @@ func (m *Memory) Touch(ctx context.Context, uses []Use) error {
 		return err
 	}
 	for _, u := range uses {
-		if at := toMillis(u.At); m.keys[u.KeyID] != nil && at.After(m.used[u.KeyID]) {
+		if at := TimeOf(u.At); m.keys[u.KeyID] != nil && at.After(m.used[u.KeyID]) {
 			m.used[u.KeyID] = at
 		}
 	}

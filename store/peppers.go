@@ -42,11 +42,12 @@ func (k *Keys) PepperCounts(ctx context.Context) ([]PepperCount, error) {
 		}
 		for _, r := range page {
 			after = r.Key.ID
-			i, known := at[r.PepperID]
+			pepper := r.Evidence.Value().PepperID
+			i, known := at[pepper]
 			if !known {
 				i = len(counts)
-				at[r.PepperID] = i
-				counts = append(counts, PepperCount{PepperID: r.PepperID})
+				at[pepper] = i
+				counts = append(counts, PepperCount{PepperID: pepper})
 			}
 			counts[i].Keys++
 			if k.o.Sealer.Verify(r) != nil {

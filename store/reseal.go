@@ -30,7 +30,7 @@ func (k *Keys) Reseal(ctx context.Context, adopt bool, progress func(done int)) 
 		var stale []string
 		for _, r := range page {
 			after = r.Key.ID
-			if r.PepperID != k.o.Sealer.PepperID() {
+			if r.Evidence.Value().PepperID != k.o.Sealer.PepperID() {
 				stale = append(stale, r.Key.ID)
 			} else if k.o.Sealer.Verify(r) != nil {
 				refused++
@@ -57,7 +57,8 @@ func (k *Keys) resealSome(ctx context.Context, ids []string, adopt bool) (reseal
 			return err
 		}
 		for _, r := range found {
-			if unsealed := r.PepperID == "" && len(r.Proof) == 0; !(unsealed && adopt) && k.o.Sealer.Verify(r) != nil {
+			e := r.Evidence.Value()
+			if unsealed := e.PepperID == "" && len(e.Proof) == 0; !(unsealed && adopt) && k.o.Sealer.Verify(r) != nil {
 				refused++
 				continue
 			}

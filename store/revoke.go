@@ -66,7 +66,7 @@ func (k *Keys) revoke(ctx context.Context, f Filter, when time.Time) ([]*Key, er
 			revoked = append(revoked, key)
 			switch {
 			case key.isDead(now):
-				if now.Sub(key.RevokedAt) > repeatWindow {
+				if now.Sub(key.RevokedAt.Time()) > repeatWindow {
 					continue
 				}
 				err = tx.Append(ctx, r, eventFor(r, Revoked, now, map[string]string{"already": "revoked"}))
@@ -102,7 +102,7 @@ func checkRevokedAt(at time.Time) error {
 func (k *Keys) revokeOne(ctx context.Context, tx Tx, r *Record, who who, now, at time.Time) error {
 	key := &r.Key
 	before := key.end()
-	key.Revoked, key.RevokedAt, key.RevokedBy, key.UpdatedAt = !at.After(now), at, who.actor, now
+	key.Revoked, key.RevokedAt, key.RevokedBy, key.UpdatedAt = !at.After(now), TimeOf(at), who.actor, TimeOf(now)
 	if end := key.end(); !before.IsZero() && end.After(before) { // scheduled anew, and later: that gives life
 		if err := who.holder.mayOutlive(key); err != nil {
 			return err
@@ -113,7 +113,7 @@ func (k *Keys) revokeOne(ctx context.Context, tx Tx, r *Record, who who, now, at
 
 // isDead reports whether the key's revocation has taken effect.
 func (k *Key) isDead(now time.Time) bool {
-	return k.Revoked || (!k.RevokedAt.IsZero() && !now.Before(k.RevokedAt))
+	return k.Revoked || (!k.RevokedAt.IsZero() && !TimeOf(now).Before(k.RevokedAt))
 }
 
 // notBefore returns at in stored form, or now when that is later.

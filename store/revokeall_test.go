@@ -41,11 +41,11 @@ func TestRevokeAll(t *testing.T) {
 			t.Fatalf("revoked %q, %v; want %q", idsOf(revoked), err, want)
 		}
 		for _, key := range revoked {
-			if now, err := b.keys.Get(b.ctx, key.ID); err != nil || !now.RevokedAt.Equal(at) || now.RevokedBy != "user_1" {
+			if now, err := b.keys.Get(b.ctx, key.ID); err != nil || !now.RevokedAt.Time().Equal(at) || now.RevokedBy != "user_1" {
 				t.Errorf("%s: revoked at %s by %q, %v", key.ID, now.RevokedAt, now.RevokedBy, err)
 			}
 		}
-		if key, err := b.keys.Get(b.ctx, soon.Key.ID); err != nil || !key.RevokedAt.Equal(start.Add(time.Hour)) {
+		if key, err := b.keys.Get(b.ctx, soon.Key.ID); err != nil || !key.RevokedAt.Time().Equal(start.Add(time.Hour)) {
 			t.Errorf("what ended earlier now ends at %s, %v", key.RevokedAt, err)
 		}
 		if revoked, err := b.keys.RevokeAll(b.ctx, secrets, at); err != nil || len(revoked) != 0 {
@@ -57,7 +57,7 @@ func TestRevokeAll(t *testing.T) {
 			t.Errorf("would revoke now %q, %d, %v; want %q", idsOf(would), count, err, want)
 		}
 		revoked, err = b.keys.RevokeAll(b.ctx, secrets, time.Time{})
-		if err != nil || !slices.Equal(idsOf(revoked), want) || !revoked[0].RevokedAt.Equal(b.clock.Now()) || !revoked[0].Revoked {
+		if err != nil || !slices.Equal(idsOf(revoked), want) || !revoked[0].RevokedAt.Time().Equal(b.clock.Now()) || !revoked[0].Revoked {
 			t.Errorf("now: %q, %v; want %q, revoked now", idsOf(revoked), err, want)
 		}
 		for _, made := range []store.Made{alive, soon, late} {

@@ -34,7 +34,7 @@ func (k *Keys) Roll(ctx context.Context, id string, grace time.Duration) (Made, 
 			return err
 		}
 		at := notBefore(now, now.Add(grace))
-		if scheduled := old.Key.RevokedAt; !scheduled.IsZero() && scheduled.Before(at) {
+		if scheduled := old.Key.RevokedAt.Time(); !scheduled.IsZero() && scheduled.Before(at) {
 			at = scheduled
 		}
 		if err := k.revokeOne(ctx, tx, old, who, now, at); err != nil {
@@ -66,7 +66,7 @@ func (k *Keys) successor(old *Record, now time.Time) (*Record, Token, error) {
 	next := &Record{Key: Key{
 		ID: id, Type: from.Type, Title: from.Title, Scopes: from.Scopes, SalesChannelIDs: from.SalesChannelIDs, Metadata: from.Metadata,
 		AllowedCIDRs: from.AllowedCIDRs, RateLimit: from.RateLimit, ExpiresAt: from.ExpiresAt,
-		CreatedBy: from.CreatedBy, CreatedAt: now, UpdatedAt: now, RolledFrom: from.ID, Version: 1,
+		CreatedBy: from.CreatedBy, CreatedAt: TimeOf(now), UpdatedAt: TimeOf(now), RolledFrom: from.ID, Version: 1,
 	}}
 	k.capLifetime(&next.Key, now)
 	k.giveToken(next, token)

@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 )
 
 // MinPepperBytes is the least length of a pepper.
@@ -86,12 +85,15 @@ func (s *Sealer) PepperID() string {
 // Seal gives the record its proof under the current pepper. Whoever changes a record must seal it again. With a nil Sealer the
 // proof is removed: a proof that nobody checks would only go stale.
 func (s *Sealer) Seal(r *Record) {
+	e := r.Evidence.Value()
 	if s == nil {
-		r.Proof, r.PepperID = nil, ""
+		e.Proof, e.PepperID = nil, ""
+		r.SetEvidence(e)
 		return
 	}
 	p := s.peppers[0]
-	r.Proof, r.PepperID = p.prove(r), p.id
+	e.Proof, e.PepperID = p.prove(r), p.id
+	r.SetEvidence(e)
 	r.verifiedBy.Store(s)
 }
 
@@ -101,13 +103,32 @@ func (s *Sealer) Verify(r *Record) error {
 	if s == nil || r.verifiedBy.Load() == s {
 		return nil
 	}
+	e := r.Evidence.Value()
 	for _, p := range s.peppers {
-		if p.id == r.PepperID && hmac.Equal(p.prove(r), r.Proof) {
+		if p.id == e.PepperID && hmac.Equal(p.prove(r), e.Proof) {
 			r.verifiedBy.Store(s)
 			return nil
 		}
 	}
-	return fmt.Errorf("store: key %s (pepper %q): %w", r.Key.ID, r.PepperID, ErrForged)
+	return fmt.Errorf("store: key %s (pepper %q): %w", r.Key.ID, e.PepperID, ErrForged)
+}
+
+// VerifyInto is Verify for caches that keep records in the process. On success it makes *kept, a new record, one of the same key that this
+// Sealer need not check again, and that is without its proof. To every other Sealer, and once cloned, such a record is forged, so it must not
+// leave the process. It shares the key's lists with r. On error *kept stays as it is.
+//
+// What the record needs for more than the check stays: what proves an imported key that has not been upgraded, and everything when s is nil
+// and has checked nothing.
+func (s *Sealer) VerifyInto(kept, r *Record) error {
+	if err := s.Verify(r); err != nil {
+		return err
+	}
+	kept.Key, kept.Evidence = r.Key, nil
+	if s == nil || r.Evidence.Value().isLegacy() {
+		kept.Evidence = r.Evidence
+	}
+	kept.verifiedBy.Store(s)
+	return nil
 }
 
 // AppendMAC appends to dst a MAC over purpose and message under the current pepper, for other packages to protect what they
@@ -163,8 +184,9 @@ func (p *pepper) prove(r *Record) []byte {
 	} else {
 		t.number(0)
 	}
-	t.text(r.LegacySalt)
-	t.bytes(r.LegacyHash)
+	e := r.Evidence.Value()
+	t.text(e.LegacySalt)
+	t.bytes(e.LegacyHash)
 	return p.sum(t)
 }
 
@@ -222,7 +244,7 @@ func (t *transcript) list(list []string) {
 	}
 }
 
-func (t *transcript) time(at time.Time) {
+func (t *transcript) time(at Time) {
 	if at.IsZero() {
 		t.number(-1 << 63)
 		return

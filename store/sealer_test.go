@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/latchkey-go/latchkey/store"
 	"github.com/latchkey-go/latchkey/store/storetest"
@@ -93,13 +94,14 @@ func TestRequirement05ProofCoversEverythingThatGivesPower(t *testing.T) {
 	})
 	check("a request more", func(r *store.Record) { r.Key.RateLimit.Requests++ })
 	check("another window", func(r *store.Record) { r.Key.RateLimit.Window++ })
-	check("a longer life", func(r *store.Record) { r.Key.ExpiresAt = r.Key.ExpiresAt.Add(time.Millisecond) })
-	check("the salt", func(r *store.Record) { r.LegacySalt += "0" })
-	check("the hash", func(r *store.Record) { r.LegacyHash[0]++ })
-	check("the proof", func(r *store.Record) { r.Proof[31]++ })
-	check("no proof", func(r *store.Record) { r.Proof = nil })
-	check("another pepper's id", func(r *store.Record) { r.PepperID = sealer(t, pepper2).PepperID() })
-	check("no pepper's id", func(r *store.Record) { r.PepperID = "" })
+	check("a longer life", func(r *store.Record) { r.Key.ExpiresAt = store.TimeOf(r.Key.ExpiresAt.Time().Add(time.Millisecond)) })
+	check("the salt", func(r *store.Record) { r.Evidence.LegacySalt += "0" })
+	check("the hash", func(r *store.Record) { r.Evidence.LegacyHash[0]++ })
+	check("the proof", func(r *store.Record) { r.Evidence.Proof[31]++ })
+	check("no proof", func(r *store.Record) { r.Evidence.Proof = nil })
+	check("another pepper's id", func(r *store.Record) { r.Evidence.PepperID = sealer(t, pepper2).PepperID() })
+	check("no evidence", func(r *store.Record) { r.Evidence = nil })
+	check("no pepper's id", func(r *store.Record) { r.Evidence.PepperID = "" })
 }
 
 func TestRequirement05ForgedRowsNeverAuthenticate(t *testing.T) {
@@ -197,5 +199,104 @@ func TestRequirement04PeppersRotateWithoutTokens(t *testing.T) {
 	reseal(with(pepper2), false, 0, 0)
 	if _, _, err := b.keys.Reseal(b.ctx, true, nil); !errors.Is(err, store.ErrInvalid) {
 		t.Errorf("Reseal without peppers: %v", err)
+	}
+}
+
+func TestRequirement05KeptRecordsAreForgedToEveryOtherSealer(t *testing.T) {
+	s := sealer(t, pepper1)
+	fresh := func(legacy bool) *store.Record {
+		r := &store.Record{}
+		storetest.Fill(t, r)
+		if !legacy {
+			r.Evidence = nil
+		}
+		s.Seal(r)
+		return r.Clone()
+	}
+	keep := func(s *store.Sealer, r *store.Record) *store.Record {
+		t.Helper()
+		kept := &store.Record{}
+		if err := s.VerifyInto(kept, r); err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(kept.Key, r.Key) {
+			t.Errorf("kept %+v of %+v", kept.Key, r.Key)
+		}
+		return kept
+	}
+	t.Run("the same sealer does not ask again", func(t *testing.T) {
+		kept := keep(s, fresh(false))
+		if err := s.Verify(kept); err != nil || kept.Evidence != nil {
+			t.Errorf("%v, with %+v", err, kept.Evidence)
+		}
+		if again := keep(s, kept); s.Verify(again) != nil {
+			t.Error("a record that was kept cannot be kept again")
+		}
+	})
+	t.Run("another one does, with the same pepper too", func(t *testing.T) {
+		for _, other := range []*store.Sealer{sealer(t, pepper1), sealer(t, pepper2), sealer(t, pepper2, pepper1)} {
+			if err := other.Verify(keep(s, fresh(false))); !errors.Is(err, store.ErrForged) {
+				t.Errorf("got %v", err)
+			}
+		}
+		if err := s.Verify(keep(s, fresh(false)).Clone()); !errors.Is(err, store.ErrForged) {
+			t.Errorf("cloned: %v", err)
+		}
+	})
+	t.Run("what is forged is not kept", func(t *testing.T) {
+		r, kept := fresh(false), &store.Record{}
+		r.Key.Scopes = nil
+		if err := s.VerifyInto(kept, r); !errors.Is(err, store.ErrForged) || !reflect.DeepEqual(kept, &store.Record{}) {
+			t.Errorf("%v, kept %+v", err, kept.Key)
+		}
+		if err := s.Verify(kept); !errors.Is(err, store.ErrForged) {
+			t.Errorf("an empty record: %v", err)
+		}
+	})
+	t.Run("what proves an imported key stays", func(t *testing.T) {
+		r := fresh(true)
+		kept := keep(s, r)
+		if kept.Evidence != r.Evidence {
+			t.Errorf("kept %+v of %+v", kept.Evidence, r.Evidence)
+		}
+		if err := sealer(t, pepper1).Verify(kept); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("without a sealer everything stays, since nothing was checked", func(t *testing.T) {
+		var none *store.Sealer
+		r := fresh(false)
+		kept := keep(none, r)
+		if kept.Evidence != r.Evidence || s.Verify(kept) != nil || none.Verify(kept) != nil {
+			t.Errorf("kept %+v of %+v", kept.Evidence, r.Evidence)
+		}
+		r.Evidence, r.Key.Scopes = nil, nil
+		if err := s.Verify(keep(none, r)); !errors.Is(err, store.ErrForged) {
+			t.Errorf("a record without a proof: %v", err)
+		}
+	})
+}
+
+func TestEmptyEvidenceIsNone(t *testing.T) {
+	s := sealer(t, pepper1)
+	none, empty := &store.Record{}, &store.Record{Evidence: &store.Evidence{Proof: []byte{}, LegacyHash: []byte{}}}
+	if !reflect.DeepEqual(none.Clone(), empty.Clone()) {
+		t.Error("clones differ")
+	}
+	s.Seal(none)
+	s.Seal(empty)
+	if !reflect.DeepEqual(none.Clone(), empty.Clone()) {
+		t.Errorf("proofs differ: %+v, %+v", none.Evidence, empty.Evidence)
+	}
+	var without *store.Sealer
+	if without.Seal(none); none.Evidence != nil {
+		t.Errorf("a proof that nobody checks: %+v", none.Evidence)
+	}
+}
+
+// A cache keeps a hundred thousand of these.
+func TestRecordIsSmall(t *testing.T) {
+	if size := unsafe.Sizeof(store.Record{}); unsafe.Sizeof(uintptr(0)) == 8 && size > 336 {
+		t.Errorf("a record takes %d bytes, want 336 at most", size)
 	}
 }

@@ -47,13 +47,13 @@ func (f Filter) matches(k *Key) (bool, error) {
 	}
 	for _, column := range []struct {
 		conditions []TimeCondition
-		value      time.Time
+		value      Time
 	}{
-		{f.CreatedAt, k.CreatedAt}, {f.UpdatedAt, k.UpdatedAt}, {f.RevokedAt, k.RevokedAt}, {f.DeletedAt, time.Time{}},
+		{f.CreatedAt, k.CreatedAt}, {f.UpdatedAt, k.UpdatedAt}, {f.RevokedAt, k.RevokedAt}, {f.DeletedAt, Time{}},
 		{f.ExpiresAt, k.ExpiresAt}, {f.LastUsedAt, k.LastUsedAt},
 	} {
 		for _, c := range column.conditions {
-			if ok, err := c.matches(column.value); !ok || err != nil {
+			if ok, err := c.matches(column.value.Time()); !ok || err != nil {
 				return false, err
 			}
 		}
@@ -163,7 +163,7 @@ func (o Order) compare() (func(a, b *Record) int, error) {
 	}, nil
 }
 
-func nullsLast(a, b time.Time) int {
+func nullsLast(a, b Time) int {
 	switch {
 	case a.IsZero() && b.IsZero():
 		return 0

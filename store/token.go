@@ -51,16 +51,16 @@ func ParseToken(s string) (Token, error) {
 		if rest[ns] != '_' || !isNamespace(rest[:ns]) {
 			return Token{}, ErrMalformed
 		}
-		rest = rest[ns+1:]
 	}
-	strange := byte(0)
-	for i := range len(rest) {
-		strange |= notBase62[rest[i]] // no branches, which random characters would make mispredict
+	sum, _ := crc(noCRC, s[:len(s)-tailChars])
+	sum, all := crc(sum, s[len(s)-tailChars:len(s)-crcChars])
+	said := uint64(0) // six digits: a sum has one form, and more than 32 bits are none
+	for i := len(s) - crcChars; i < len(s); i++ {
+		digit := digitOf[s[i]]
+		all |= digit
+		said = said*62 + uint64(digit)
 	}
-	if strange != 0 {
-		return Token{}, ErrMalformed
-	}
-	if checksum(s[:len(s)-crcChars]) != [crcChars]byte([]byte(s[len(s)-crcChars:])) {
+	if all >= noDigit || said != uint64(^sum) {
 		return Token{}, ErrMalformed
 	}
 	return Token{raw: s}, nil
@@ -97,19 +97,10 @@ func prefixOf(typ Type) string {
 	return "sk_"
 }
 
-// notBase62 is 0 for the characters of base62 and 1 for all others.
-var notBase62 = func() (table [256]byte) {
-	for c := range table {
-		if strings.IndexByte(base62, byte(c)) < 0 {
-			table[c] = 1
-		}
-	}
-	return table
-}()
-
 // checksum returns the CRC-32/IEEE of s in base62, most significant digit first.
 func checksum(s string) (digits [crcChars]byte) {
-	sum := crc(s)
+	sum, _ := crc(noCRC, s)
+	sum = ^sum
 	for i := crcChars - 1; i >= 0; i-- {
 		digits[i] = base62[sum%62]
 		sum /= 62

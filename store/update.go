@@ -86,7 +86,7 @@ func (k *Keys) patch(ctx context.Context, tx Tx, r *Record, p Patch) error {
 		key.RateLimit = *p.RateLimit
 	}
 	if p.ExpiresAt != nil {
-		key.ExpiresAt = *p.ExpiresAt
+		key.ExpiresAt = TimeOf(*p.ExpiresAt)
 	}
 	if powers {
 		normalize(key)
@@ -114,12 +114,12 @@ func (k *Keys) patch(ctx context.Context, tx Tx, r *Record, p Patch) error {
 	set("metadata", !maps.Equal(key.Metadata, before.Metadata))
 	set("allowed_cidrs", !slices.Equal(key.AllowedCIDRs, before.AllowedCIDRs))
 	set("rate_limit", key.RateLimit != before.RateLimit)
-	set("expires_at", !key.ExpiresAt.Equal(before.ExpiresAt))
+	set("expires_at", key.ExpiresAt != before.ExpiresAt)
 
 	if len(fields) == 0 { // the wanted state is there already; told all the same (COHERENCE 4.1)
 		return tx.Append(ctx, r, eventFor(r, Updated, now, nil))
 	}
-	key.UpdatedAt = now
+	key.UpdatedAt = TimeOf(now)
 	return k.save(ctx, tx, r, Updated, now, map[string]string{"fields": strings.Join(fields, ",")})
 }
 

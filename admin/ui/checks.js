@@ -2,9 +2,13 @@
 
 import { Faults } from './dialog.js';
 
+const longestTitle = 100_000; // bytes of JSON: with the rest of the form, the server takes no more
+
 export function readTitle(input) {
 	const title = input.value.trim();
-	if (title === '') throw new Faults({ field: 'title', text: 'Give the key a title, so that it is known again.' });
+	const fault = (text) => { throw new Faults({ field: 'title', text }); };
+	if (title === '') fault('Give the key a title, so that it is known again.');
+	if (new TextEncoder().encode(JSON.stringify(title)).length > longestTitle) fault('This title is too long.');
 	return title;
 }
 

@@ -6,7 +6,7 @@ import { readScopes, readTitle } from './checks.js';
 import { all, open, wire } from './dialog.js';
 import { $ } from './dom.js';
 import { suggestChannels, suggestScopes } from './known.js';
-import { When } from './when.js';
+import { expiries, When } from './when.js';
 
 /**
  * Returns the function that opens the form. done is called with {key, token}, the sales channels that the key was to have, and the
@@ -15,7 +15,7 @@ import { When } from './when.js';
 export function createDialog(done) {
 	const dialog = $('#create'), form = $('form', dialog);
 	const scopes = new Chips($('#create-scopes')), channels = new Chips($('#create-channels'));
-	const expires = new When($('[data-field=expires_at]', form));
+	const expires = new When($('[data-field=expires_at]', form), 'Expires', expiries);
 	const isPublishable = () => form.elements.type.value === 'publishable';
 	const isRestricted = () => form.elements.access.value === 'scopes';
 

@@ -104,14 +104,24 @@ func faults(t *testing.T, b *chromium) {
 		p.sees("The key is made")
 		p.press(kb.Enter)
 		p.click("button", "Done")
-		between(t, "expires", s.byTitle("ERP").ExpiresAt, 90*day)
+		between(t, "expires", s.byTitle("ERP").ExpiresAt.Time(), 90*day)
 	})
 	s.part(p, "what the server finds is told below the fields where it is about none", func(*testing.T) {
 		p.click("button", "ERP")
 		p.click("button", "Rename")
-		p.types(strings.Repeat("x", 101<<10))
+		p.retypes("ERP 2")
+		s.breaks(413, `{"message":"request entity too large","type":"unknown_error"}`)
 		p.press(kb.Enter)
 		p.sees("request entity too large")
+		s.mend()
+		p.press(kb.Enter)
+		p.sees("Renamed.")
+	})
+	s.part(p, "a title that no server takes", func(*testing.T) {
+		p.click("button", "Rename")
+		p.retypes(strings.Repeat("é", 51<<10))
+		p.press(kb.Enter)
+		p.faulty("title", "This title is too long.")
 		p.retypes("ERP 2")
 		p.press(kb.Enter)
 		p.sees("Renamed.")
@@ -133,7 +143,7 @@ func faults(t *testing.T, b *chromium) {
 		p.sets("9999-12-31T23:59")
 		p.click("button", "Revoke key")
 		p.sees("The revocation is set.", "Ends")
-		if at := s.byTitle("ERP 2").RevokedAt; at.Year() != 9999 {
+		if at := s.byTitle("ERP 2").RevokedAt.Time(); at.Year() != 9999 {
 			t.Errorf("it ends at %v", at)
 		}
 	})

@@ -1,11 +1,13 @@
 package ui_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
 	"github.com/latchkey-go/latchkey/store"
@@ -64,7 +66,7 @@ func lifeByKeyboard(t *testing.T, b *chromium) {
 	if !s.works(token) || made.Type != store.Secret || !slices.Equal(made.Scopes, []string{"orders:read", "orders:write"}) {
 		t.Errorf("made %+v; its token works: %v", made, s.works(token))
 	}
-	between(t, "expires", made.ExpiresAt, 30*day)
+	between(t, "expires", made.ExpiresAt.Time(), 30*day)
 	if made.CreatedBy != s.admin.Key.ID {
 		t.Errorf("created by %q", made.CreatedBy)
 	}
@@ -111,7 +113,7 @@ func lifeByKeyboard(t *testing.T, b *chromium) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	between(t, "the rolled key ends", old.RevokedAt, time.Hour)
+	between(t, "the rolled key ends", old.RevokedAt.Time(), time.Hour)
 
 	// Revoke the new one.
 	p.misses("button", "Delete")
@@ -174,4 +176,118 @@ func (p *tab) isNowhere(text string) {
 	if at := strings.Index(whole, text); at >= 0 {
 		p.t.Errorf("it is in the page: %s", whole[max(0, at-200):min(len(whole), at+200)])
 	}
+}
+
+// restByKeyboard does by keyboard what the life of a secret key has no need of, on a phone's screen in the dark: search and filters, sales channels,
+// moments of one's own, pages, and the rest of a long trail.
+func restByKeyboard(t *testing.T, b *chromium) {
+	s := newSite(t)
+	for n := range 60 {
+		title := fmt.Sprint("Old ", n)
+		erp := s.made(store.NewKey{Type: store.Secret, Title: title})
+		if n > 0 {
+			continue
+		}
+		for range 50 {
+			title += "."
+			if _, err := s.keys.Update(s.staff("req"), erp.Key.ID, store.Patch{Title: &title}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	p := b.open(t, s.page)
+	p.size(375, 740)
+	p.scheme("dark")
+	fits := func() { t.Helper(); p.is(tooWide + ".length === 0") }
+	p.focused("textbox", "Secret key")
+	p.types(s.admin.Token.Reveal())
+	p.press(kb.Enter)
+	p.sees("1–20 of 61 keys")
+
+	// A publishable key with channels, until a moment.
+	p.tabTo("button", "Create key")
+	p.press(kb.Enter)
+	p.tabTo("radio", "Secret…") // in front of the title
+	p.press(kb.ArrowDown)
+	p.tabTo("textbox", "Title")
+	p.press("Kiosk")
+	p.tabTo("combobox", "Sales channels")
+	p.press("sc_web,sc_app")
+	p.tabTo("combobox", "Expires")
+	p.chooses("Expires", "At a time …")
+	p.press(kb.Tab)
+	p.press("01022040")
+	p.press(kb.Tab, "0304AM")
+	fits()
+	p.tabTo("button", "Create key")
+	p.press(kb.Enter)
+	p.sees("The key is made")
+	p.tabTo("button", "Done")
+	p.press(kb.Enter)
+	p.focused("button", "Kiosk")
+	made := s.byTitle("Kiosk")
+	if !slices.Equal(made.SalesChannelIDs, []string{"sc_web", "sc_app"}) {
+		t.Errorf("made with the channels %q", made.SalesChannelIDs)
+	}
+	if at := made.ExpiresAt.In(time.FixedZone("", int((5*time.Hour + 30*time.Minute).Seconds()))); at.Year() != 2040 || at.Hour() != 3 || at.Minute() != 4 {
+		t.Errorf("it expires at %v", at)
+	}
+
+	// Other channels, and an end at a moment.
+	p.press(kb.Enter)
+	p.tabTo("button", "Sales channels")
+	p.press(kb.Enter)
+	p.focused("combobox", "Sales channels of the key")
+	p.press(kb.Backspace) // takes the last one away
+	p.misses("button", "Remove sc_app")
+	fits()
+	p.press(kb.Enter)
+	p.sees("The sales channels are saved.")
+	p.tabTo("button", "Revoke")
+	p.press(kb.Enter)
+	p.chooses("It stops working", "At a time …")
+	p.press(kb.Tab)
+	p.press("01022039")
+	p.press(kb.Tab, "0304AM")
+	fits()
+	p.press(kb.Enter)
+	p.sees("The revocation is set.")
+	made = s.byTitle("Kiosk")
+	if !slices.Equal(made.SalesChannelIDs, []string{"sc_web"}) || made.RevokedAt.Year() != 2039 {
+		t.Errorf("it has the channels %q and ends at %v", made.SalesChannelIDs, made.RevokedAt)
+	}
+	p.press(kb.Escape)
+
+	// The list: what there is, page by page.
+	p.tabTo("searchbox", "Search in titles and tokens")
+	p.press("old", kb.Enter)
+	p.sees("1–20 of 60 keys")
+	p.tabTo("combobox", "Type")
+	p.press(kb.ArrowDown)
+	p.tabTo("combobox", "Order")
+	p.press(kb.ArrowDown)
+	p.tabTo("button", "Next page")
+	p.press(kb.Enter)
+	p.sees("21–40 of 60 keys")
+	fits()
+	p.press(kb.Enter)
+	p.sees("41–60 of 60 keys")
+	back := "Previous page"
+	p.find("button", back)
+	p.must("shift+tab", chromedp.Do(p.ctx, chromedp.KeyEvent(kb.Tab, chromedp.KeyModifiers(chromedp.ModifierShift))))
+	p.tabTo("button", back)
+	p.press(kb.Enter)
+	p.sees("21–40 of 60 keys")
+	p.press(kb.Enter)
+	p.sees("1–20 of 60 keys")
+
+	// A long trail.
+	p.tabTo("button", "Old 0"+strings.Repeat(".", 50))
+	p.press(kb.Enter)
+	p.is(`document.querySelectorAll('#trail li').length === 50`)
+	p.tabTo("button", "Show more")
+	p.press(kb.Enter)
+	p.is(`document.querySelectorAll('#trail li').length === 51`)
+	fits()
+	p.shot("keyboard-dark-phone")
 }

@@ -177,7 +177,7 @@ func times(t *testing.T, b *chromium) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	local, utc := made.Key.ExpiresAt.In(kolkata).Format("2 Jan 2006, 15:04"), made.Key.ExpiresAt.Format("2006-01-02 15:04:05 UTC")
+	local, utc := made.Key.ExpiresAt.Time().In(kolkata).Format("2 Jan 2006, 15:04"), made.Key.ExpiresAt.Time().Format("2006-01-02 15:04:05 UTC")
 	p.sees(local)
 	if !js[bool](p, fmt.Sprintf(`[...document.querySelectorAll('#details time')].some((e) => e.textContent === %q && e.title === %q)`, local, utc)) {
 		t.Errorf("no time reads %q with %q in its title: %s", local, utc, js[string](p, `[...document.querySelectorAll('#details time')].map((e) => e.outerHTML).join('\n')`))

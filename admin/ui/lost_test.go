@@ -34,7 +34,7 @@ func lostServer(t *testing.T, b *chromium) {
 		p.click("button", "Copy")
 		p.click("button", "Done")
 		made := s.byTitle("Warehouse")
-		between(t, "expires", made.ExpiresAt, 30*day)
+		between(t, "expires", made.ExpiresAt.Time(), 30*day)
 		if len(made.Scopes) != 1 || made.Scopes[0] != "stock:write" {
 			t.Errorf("made %+v", made)
 		}

@@ -23,6 +23,7 @@ func TestPage(t *testing.T) {
 		name string
 		run  func(*testing.T, *chromium)
 	}{
+		{"the keyboard alone is enough for all the rest, on a phone in the dark", restByKeyboard},
 		{"the list is searched, filtered, ordered and turned over", listing},
 		{"the status of a key is found in every combination of revocation and expiry", statuses},
 		{"times are local, with UTC in the title, and go by the server's clock", times},

@@ -5,11 +5,11 @@ import { now } from './clock.js';
 import { open, wire } from './dialog.js';
 import { $, h, title } from './dom.js';
 import { isSelf } from './session.js';
-import { When } from './when.js';
+import { endings, When } from './when.js';
 
 /** Returns the function that opens the form for a key. done is called with the key as it is then. */
 export function revokeDialog(done) {
-	const dialog = $('#revoke'), when = new When($('.field', dialog));
+	const dialog = $('#revoke'), when = new When($('.field', dialog), 'It stops working', endings);
 	let key = null;
 	const form = wire(dialog, {
 		read: () => when.readSeconds(),

@@ -4,11 +4,11 @@ import * as api from './api.js';
 import { open, wire } from './dialog.js';
 import { $, h, title } from './dom.js';
 import { isSelf } from './session.js';
-import { When } from './when.js';
+import { endings, When } from './when.js';
 
 /** Returns the function that opens the form for a key. done is called with {key, token} of the new one and the id of the old. */
 export function rollDialog(done) {
-	const dialog = $('#roll'), when = new When($('.field', dialog));
+	const dialog = $('#roll'), when = new When($('.field', dialog), 'The old token ends', endings, 86400);
 	let key = null;
 	const form = wire(dialog, {
 		read: () => when.readSeconds(),

@@ -340,10 +340,11 @@ func (p *tab) tabTo(role, name string) {
 	p.t.Fatalf("the tab key does not lead there: %v", err)
 }
 
-// focusOutline is "" when the focus is shown by an outline around the element, or around the field that it is a part of.
+// focusOutline is "" when the focus is shown by an outline around the element, or around the field that it is a part of. The button with
+// which Chromium opens its calendar is within the field, which is then active and has not the focus; it has Chromium's own outline.
 const focusOutline = `(() => {
 	const e = document.activeElement;
-	if (e === document.body || e === document.documentElement) return '';
+	if (e === document.body || e === document.documentElement || e.type === 'datetime-local' && !e.matches(':focus')) return '';
 	const shown = [e, e.closest('.chips'), e.closest('.choices label')].some((x) => x && getComputedStyle(x).outlineStyle !== 'none' && parseFloat(getComputedStyle(x).outlineWidth) >= 2);
 	return shown ? '' : e.outerHTML.slice(0, 120);
 })()`

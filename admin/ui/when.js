@@ -2,21 +2,30 @@
 
 import { now } from './clock.js';
 import { Faults } from './dialog.js';
-import { $ } from './dom.js';
+import { h } from './dom.js';
 import { localInput } from './time.js';
 
 const day = 24 * 3600 * 1000;
+
+/** Choices of when a key ends: seconds from now, and how they are called. */
+export const endings = [[0, 'Now'], [3600, 'In an hour'], [86400, 'In a day'], [604800, 'In 7 days'], [2592000, 'In 30 days']];
+
+/** Choices of when a key expires; '' is never. */
+export const expiries = [['', 'Never'], [604800, 'In 7 days'], [2592000, 'In 30 days'], [7776000, 'In 90 days'], [31536000, 'In a year']];
 
 export class When {
 	#field;
 	#select;
 	#input;
 
-	/** field is the element with data-field. */
-	constructor(field) {
+	/** Fills the element with data-field. The choices are [value, text], chosen is the value that stands there at first. */
+	constructor(field, label, choices, chosen = choices[0][0]) {
 		this.#field = field.dataset.field;
-		this.#select = $('select', field);
-		this.#input = $('input', field);
+		const id = `${field.closest('dialog').id}-when`, told = `${id}-error`;
+		this.#select = h('select', { id, 'aria-describedby': told },
+			[...choices, ['at', 'At a time …']].map(([value, text]) => h('option', { value: String(value), selected: value === chosen, text })));
+		this.#input = h('input', { type: 'datetime-local', 'aria-label': `${label} at (your local time)`, 'aria-describedby': told, hidden: true });
+		field.append(h('label', { for: id, text: label }), h('div', { class: 'when' }, this.#select, this.#input), h('p', { class: 'error', id: told }));
 		this.#select.addEventListener('change', () => this.#show());
 		this.#select.form.addEventListener('reset', () => queueMicrotask(() => { this.#input.hidden = true; })); // the event comes before the reset
 	}

@@ -88,6 +88,7 @@ func TestRequirement02ASecretIsShownOnceAndIsNowhereElse(t *testing.T) {
 						{"Authorization", "Bearer " + token}, {"Authorization", "Basic " + token}, {"Authorization", "Basic " + basic}, {"X-Api-Key", token},
 						{"X-Publishable-Api-Key", token}, {"X-Api-Key", token, "Authorization", "Bearer " + w.admin}, {"X-Api-Key", token[:len(token)-1]},
 						{"X-Api-Key", "pk" + token[2:]}, {"X-Api-Key", token + "x"}, {"X-Api-Key", token, "X-Request-Id", token}, {"Cookie", "key=" + token},
+						{"X-Api-Key", token[:len(token)-1], "X-Request-Id", "id-" + token},
 						{"Authorization", token}, {"Authorization", "Digest " + token},
 					} {
 						note(w.ask("GET", path, "", lines...))
@@ -109,6 +110,7 @@ func TestRequirement02ASecretIsShownOnceAndIsNowhereElse(t *testing.T) {
 			}
 			use(first)
 			use(scoped)
+			w.ask("POST", "/admin/api-keys/"+firstID, `{"title":"canary 2"}`, "X-Api-Key", w.admin, "X-Request-Id", "id-"+first) // goes into the audit log
 			rolledID, rolled := w.made(w.manage("POST", "/admin/api-keys/"+firstID+"/roll", `{"revoke_in":3600}`))
 			use(rolled)
 			medusa := "sk_" + strings.Repeat("5ca1ab1e", 8)

@@ -22,7 +22,7 @@ func importLegacy(t *testing.T, w *world, id, token string) {
 	t.Helper()
 	salt, hash := legacy(t, token)
 	_, err := w.keys.Import(t.Context(), []store.ImportKey{{
-		Key:  store.Key{ID: id, Type: store.Secret, Redacted: token[:6] + "***" + token[len(token)-3:], CreatedAt: time.Now()},
+		Key:  store.Key{ID: id, Type: store.Secret, Redacted: token[:6] + "***" + token[len(token)-3:], CreatedAt: store.TimeOf(time.Now())},
 		Salt: salt, Hash: hash,
 	}}, false)
 	w.must(err)

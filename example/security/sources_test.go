@@ -109,6 +109,11 @@ func TestThePageNamesTheTestsThatThereAre(t *testing.T) {
 			}
 		}
 	}
+	for name := range exist {
+		if strings.HasPrefix(name, "Fuzz") && !strings.Contains(page, "`"+name+"`") {
+			t.Errorf("the page does not name %s, which make fuzz runs", name)
+		}
+	}
 	for name, dirs := range exist {
 		m := regexp.MustCompile(`^TestRequirement(\d\d)`).FindStringSubmatch(name)
 		if m == nil {

@@ -31,7 +31,7 @@ func BenchmarkRevoke(b *testing.B) {
 		b.Fatal(err)
 	}
 	w.stock(200)
-	stop, busy := w.halfBusy()
+	stop, busy, rest := w.halfBusy()
 	var commits, revokes []time.Duration
 	for b.Loop() {
 		if w.ledger.alive() < 100 {
@@ -61,6 +61,7 @@ func BenchmarkRevoke(b *testing.B) {
 		revokes = append(revokes, took)
 		w.probe(k)
 		w.ledger.bury(k)
+		rest() // revocations one after the other keep the machine busier than half
 	}
 	b.ReportMetric(100*busy(), "%busy")
 	stop()
@@ -79,12 +80,13 @@ func BenchmarkRevoke(b *testing.B) {
 }
 
 // halfBusy has clients use keys, so many that the machine's cores are busy half of the time. busy returns how busy they were; 0 where the system
-// does not tell, and then the load is not adapted.
-func (w *world) halfBusy() (stop func(), busy func() float64) {
+// does not tell, and then the load is not adapted. rest waits between two requests as those clients do.
+func (w *world) halfBusy() (stop func(), busy func() float64, rest func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var clients sync.WaitGroup
 	var pause atomic.Int64
 	pause.Store(int64(5 * time.Millisecond))
+	rest = func() { time.Sleep(time.Duration(float64(pause.Load()) * (0.5 + rand.Float64()))) }
 	for _, i := range w.all {
 		for range 3 {
 			clients.Go(func() {
@@ -92,7 +94,7 @@ func (w *world) halfBusy() (stop func(), busy func() float64) {
 					if k := w.ledger.some(); k != nil {
 						w.use(i, k, k.token)
 					}
-					time.Sleep(time.Duration(float64(pause.Load()) * (0.5 + rand.Float64())))
+					rest()
 				}
 			})
 		}
@@ -117,13 +119,15 @@ func (w *world) halfBusy() (stop func(), busy func() float64) {
 			used, all = usedNow, allNow
 		}
 	})
-	return func() { cancel(); clients.Wait(); w.aside.Wait() }, func() float64 {
+	stop = func() { cancel(); clients.Wait(); w.aside.Wait() }
+	busy = func() float64 {
 		used, all := processorTime()
 		if all <= firstAll {
 			return 0
 		}
 		return float64(used-first) / float64(all-firstAll)
 	}
+	return stop, busy, rest
 }
 
 // processorTime returns how long the cores have been busy, and how long they could have been, in the system's own unit. Linux only; else 0.

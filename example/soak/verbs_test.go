@@ -226,7 +226,7 @@ func TestEveryVerbIsSeenEverywhere(t *testing.T) {
 			token := p.unknown(store.Publishable)
 			p.changed(func() {
 				result, err := p.a.Import(p.ctx, []store.ImportKey{{
-					Key: store.Key{ID: "apk_01HZZZZZZZZZZZZZZZZZZZZZZZ", Type: store.Publishable, Redacted: token.Redacted(), CreatedAt: time.Now()}, Token: token.Reveal(),
+					Key: store.Key{ID: "apk_01HZZZZZZZZZZZZZZZZZZZZZZZ", Type: store.Publishable, Redacted: token.Redacted(), CreatedAt: store.TimeOf(time.Now())}, Token: token.Reveal(),
 				}}, false)
 				p.must(err)
 				if result.Imported != 1 {
@@ -273,7 +273,7 @@ func TestEveryVerbIsSeenEverywhere(t *testing.T) {
 		}),
 		"RevokeIn": func(p *pair) {
 			made := p.key(store.NewKey{})
-			var at time.Time
+			var at store.Time
 			p.changed(func() {
 				key, err := p.a.RevokeIn(p.ctx, made.Key.ID, time.Hour)
 				p.must(err)
@@ -309,7 +309,7 @@ func TestEveryVerbIsSeenEverywhere(t *testing.T) {
 			pepper := func() string {
 				found, err := p.cacheB.Lookup(p.ctx, p.admin.Key.LookupID, "")
 				p.must(err)
-				return found.Record.PepperID
+				return found.Record.Evidence.Value().PepperID
 			}
 			old := pepper()
 			p.changed(func() {

@@ -15,8 +15,11 @@ func (a *app) healthz(c echo.Context) error {
 	return answer(c, http.StatusOK, map[string]string{"status": "ok"})
 }
 
-// probeTime bounds what readyz waits for. Kubernetes gives a probe one second.
-const probeTime = 400 * time.Millisecond
+// What readyz waits for at most: the database, and then, if that is out, Redis. Kubernetes gives a probe one second.
+const (
+	probeTime = 400 * time.Millisecond
+	pingTime  = 100 * time.Millisecond
+)
 
 // state is what readyz tells.
 type state struct {
@@ -61,12 +64,30 @@ func (a *app) readyz(c echo.Context) error {
 		s.Status, status = "starting", http.StatusServiceUnavailable
 	case s.Database == "ok":
 		s.Status = "ready"
-	case stats.Stale:
+	case stats.Stale && a.redisAnswers(c.Request().Context()):
 		s.Status = "degraded"
 	default:
 		s.Status, status = "unavailable", http.StatusServiceUnavailable
+		if stats.Redis {
+			s.Redis = "not in use"
+		}
 	}
 	return answer(c, status, s)
+}
+
+// redisAnswers asks Redis itself. The cache learns that Redis is gone from lookups alone, and after some of them: an instance that gets few would
+// be called ready, and could answer none. It waits in a select, because go-redis does not end a read with its context.
+func (a *app) redisAnswers(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, pingTime)
+	defer cancel()
+	answered := make(chan bool, 1)
+	go func() { answered <- a.redis.Ping(ctx).Err() == nil }() // ends with the client's own timeouts
+	select {
+	case yes := <-answered:
+		return yes
+	case <-ctx.Done():
+		return false
+	}
 }
 
 func redisState(stats cache.Stats) string {

@@ -53,6 +53,7 @@ type app struct {
 	limits  *ratelimit.Limiter
 	metrics *metrics
 	shop    *shop
+	redis   redis.UniversalClient // nil: none
 
 	prepared atomic.Bool // set once setUp is done
 	draining atomic.Bool // set when the program has been told to stop
@@ -82,20 +83,19 @@ func run(ctx context.Context, getenv func(string) string, stdout, stderr io.Writ
 		return err
 	}
 
-	var rdb redis.UniversalClient
 	if config.redis != nil {
 		redis.SetLogger(redisLog{a.log})
-		rdb = redis.NewUniversalClient(config.redis)
-		defer rdb.Close()
+		a.redis = redis.NewUniversalClient(config.redis)
+		defer a.redis.Close()
 	}
 	observer := a.metrics.all
-	if a.cached, err = (cache.Options{Sealer: config.sealer, Observer: observer, Logger: a.log}).New(store.Observed(a.rows, observer), rdb); err != nil {
+	if a.cached, err = (cache.Options{Sealer: config.sealer, Observer: observer, Logger: a.log}).New(store.Observed(a.rows, observer), a.redis); err != nil {
 		return err
 	}
 	if a.keys, err = a.policies().New(a.cached); err != nil {
 		return err
 	}
-	if a.limits, err = (ratelimit.Options{Logger: a.log}).New(rdb); err != nil {
+	if a.limits, err = (ratelimit.Options{Logger: a.log}).New(a.redis); err != nil {
 		return err
 	}
 	if err = observer.Watch(a.keys, a.cached, a.limits); err != nil {

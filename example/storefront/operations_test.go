@@ -85,7 +85,7 @@ func exported(t *testing.T) set {
 		t.Fatal(err)
 	}
 	keys := store.New(rows)
-	key := store.Key{ID: "apk_old", Type: store.Secret, Title: "ERP", Redacted: token[:6] + "***" + token[len(token)-3:], CreatedAt: time.Now(), UpdatedAt: time.Now()}
+	key := store.Key{ID: "apk_old", Type: store.Secret, Title: "ERP", Redacted: token[:6] + "***" + token[len(token)-3:], CreatedAt: store.TimeOf(time.Now()), UpdatedAt: store.TimeOf(time.Now())}
 	if _, err := keys.Import(t.Context(), []store.ImportKey{{Key: key, Salt: salt, Hash: hash}}, false); err != nil {
 		t.Fatal(err)
 	}

@@ -91,15 +91,16 @@ func (a *app) allowPages(g *echo.Group, exists routeTest, origins []string) {
 	}
 }
 
-// logRequests writes a line for each request: never its headers or its query, which may hold what should not be in a log.
+// logRequests writes a line for each request: never its headers or its query, which may hold what should not be in a log. What people put
+// where an id belongs is in the path, and the request's id is the client's if it sends one.
 func (a *app) logRequests() echo.MiddlewareFunc {
 	return middleware.RequestLoggerWithConfig(middleware.RequestLoggerConfig{
 		HandleError: true, // so that the status is known
 		LogMethod:   true, LogURIPath: true, LogStatus: true, LogLatency: true, LogRequestID: true, LogError: true,
 		LogValuesFunc: func(c echo.Context, v middleware.RequestLoggerValues) error {
 			attrs := []slog.Attr{
-				slog.String("method", v.Method), slog.String("path", v.URIPath), slog.Int("status", v.Status),
-				slog.Duration("took", v.Latency), slog.String("request_id", v.RequestID),
+				slog.String("method", v.Method), slog.String("path", store.RedactTokens(v.URIPath)), slog.Int("status", v.Status),
+				slog.Duration("took", v.Latency), slog.String("request_id", store.RedactTokens(v.RequestID)),
 			}
 			if key, ok := keyauth.KeyFrom(c.Request().Context()); ok {
 				attrs = append(attrs, slog.String("key_id", key.ID))

@@ -118,7 +118,7 @@ func (a *app) checkProofs(ctx context.Context) error {
 		return err
 	}
 	for _, r := range oldest {
-		if r.PepperID == "" {
+		if r.Evidence.Value().PepperID == "" {
 			a.log.Error("keys made without peppers are refused: if you know that all of them are yours, start once with LATCHKEY_RESEAL=adopt", "for_example", r.Key.ID)
 			break
 		}

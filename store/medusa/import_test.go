@@ -123,8 +123,8 @@ func TestImportKeepsEverything(t *testing.T) {
 	parsed, _ := store.ParseToken(publishableToken(1))
 	want := store.Key{
 		ID: "apk_a", Type: store.Publishable, Title: "Shop ü", Redacted: redacted(publishableToken(1)), Token: publishableToken(1), LookupID: parsed.LookupID(),
-		SalesChannelIDs: []string{"sc_z", "sc_a"}, CreatedBy: "user_9", CreatedAt: at(1), UpdatedAt: at(2), LastUsedAt: at(3),
-		RevokedAt: future, RevokedBy: "user_8", Version: 1,
+		SalesChannelIDs: []string{"sc_z", "sc_a"}, CreatedBy: "user_9", CreatedAt: store.TimeOf(at(1)), UpdatedAt: store.TimeOf(at(2)), LastUsedAt: store.TimeOf(at(3)),
+		RevokedAt: store.TimeOf(future), RevokedBy: "user_8", Version: 1,
 	}
 	if !reflect.DeepEqual(*a, want) {
 		t.Errorf("got\n%+v, want\n%+v", *a, want)
@@ -138,7 +138,7 @@ func TestImportKeepsEverything(t *testing.T) {
 	if _, err := keys.Authenticate(ctx, secretToken(2)); !errors.Is(err, store.ErrUnauthenticated) {
 		t.Errorf("the revoked token: %v", err)
 	}
-	if c, err := keys.Get(ctx, "apk_c"); err != nil || !c.Revoked || !c.RevokedAt.Equal(at(6)) || c.RevokedBy != "apk_b" {
+	if c, err := keys.Get(ctx, "apk_c"); err != nil || !c.Revoked || !c.RevokedAt.Time().Equal(at(6)) || c.RevokedBy != "apk_b" {
 		t.Errorf("the revoked key: %+v, %v", c, err)
 	}
 }

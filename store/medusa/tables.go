@@ -108,8 +108,8 @@ func (r row) key() (store.ImportKey, error) {
 	}
 	in := store.ImportKey{Key: store.Key{
 		ID: r.id, Type: store.Type(r.typ), Title: r.title, Redacted: r.redacted,
-		CreatedBy: r.createdBy, CreatedAt: r.createdAt.Time, UpdatedAt: r.updatedAt.Time,
-		RevokedAt: r.revokedAt.Time, RevokedBy: r.revokedBy.String, LastUsedAt: r.lastUsedAt.Time,
+		CreatedBy: r.createdBy, CreatedAt: store.TimeOf(r.createdAt.Time), UpdatedAt: store.TimeOf(r.updatedAt.Time),
+		RevokedAt: store.TimeOf(r.revokedAt.Time), RevokedBy: r.revokedBy.String, LastUsedAt: store.TimeOf(r.lastUsedAt.Time),
 	}}
 	switch in.Key.Type {
 	case store.Publishable:

@@ -249,7 +249,7 @@ func TestTouchesAndChangesDoNotDeadlock(t *testing.T) {
 	last := sqldbtest.At.Add(rounds * time.Second)
 	for i, r := range records {
 		if i == 0 { // every goroutine touches key 0; the third does not touch all the others
-			if !r.Key.LastUsedAt.Equal(last) {
+			if !r.Key.LastUsedAt.Time().Equal(last) {
 				t.Errorf("key %s was last used at %v, want %v", r.Key.ID, r.Key.LastUsedAt, last)
 			}
 		}
@@ -279,7 +279,7 @@ func TestTouchWaitsForARowThatIsLocked(t *testing.T) {
 	}()
 	used := func(n int) bool {
 		r, err := s.Get(ctx, sqldbtest.Record(n).Key.ID)
-		return err == nil && r.Key.LastUsedAt.Equal(sqldbtest.At)
+		return err == nil && r.Key.LastUsedAt.Time().Equal(sqldbtest.At)
 	}
 	sqldbtest.Eventually(t, "the free row is written", func() bool { return used(2) })
 	if used(1) {

@@ -107,13 +107,13 @@ func FuzzFilter(f *testing.F) {
 	for n := range 12 {
 		r := sqldbtest.Record(n)
 		r.Key.Title = []string{"alpha", "50% off", "50 x off", "snake_case", `back\slash`, "Ärger Über"}[n%6]
-		r.Key.CreatedAt, r.Key.UpdatedAt = sqldbtest.At.Add(time.Duration(n%5)*time.Hour), sqldbtest.At.Add(time.Duration(n)*time.Minute)
+		r.Key.CreatedAt, r.Key.UpdatedAt = store.TimeOf(sqldbtest.At.Add(time.Duration(n%5)*time.Hour)), store.TimeOf(sqldbtest.At.Add(time.Duration(n)*time.Minute))
 		r.Key.CreatedBy = fmt.Sprint("user_", n%3)
 		if n%2 == 0 {
 			r.Key.Type, r.Key.Token = store.Publishable, fmt.Sprint("pk_token", n)
 		}
 		if n%3 == 0 {
-			r.Key.RevokedAt, r.Key.ExpiresAt = sqldbtest.At.Add(time.Duration(n)*time.Hour), time.Time{}
+			r.Key.RevokedAt, r.Key.ExpiresAt = store.TimeOf(sqldbtest.At.Add(time.Duration(n)*time.Hour)), store.Time{}
 		}
 		records = append(records, r)
 	}

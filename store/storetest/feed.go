@@ -231,7 +231,7 @@ func touch(t *testing.T, s store.Store) {
 		if err := s.Touch(ctx, []store.Use{{KeyID: "apk_none", At: base}, {KeyID: plain(1).Key.ID, At: step.at}}); err != nil {
 			t.Fatal(err)
 		}
-		if got := must[*store.Record](t)(s.Get(ctx, plain(1).Key.ID)).Key.LastUsedAt; !got.Equal(step.want) {
+		if got := must[*store.Record](t)(s.Get(ctx, plain(1).Key.ID)).Key.LastUsedAt.Time(); !got.Equal(step.want) {
 			t.Errorf("after use at %s: %s, want %s", step.at, got, step.want)
 		}
 	}
@@ -247,7 +247,7 @@ func touch(t *testing.T, s store.Store) {
 	change(t, s, func(ctx context.Context, tx store.Tx) error {
 		return tx.Update(ctx, plain(1), event(store.Updated))
 	})
-	if got := must[*store.Record](t)(s.Get(ctx, plain(1).Key.ID)).Key.LastUsedAt; !got.Equal(base.Add(time.Minute)) {
+	if got := must[*store.Record](t)(s.Get(ctx, plain(1).Key.ID)).Key.LastUsedAt.Time(); !got.Equal(base.Add(time.Minute)) {
 		t.Errorf("an update set the last use to %s", got)
 	}
 }

@@ -18,18 +18,18 @@ func queries(t *testing.T, s store.Store) {
 	for n := 1; n <= 12; n++ {
 		r := plain(n)
 		r.Key.Title = []string{"alpha", "50% off", "50 x off", "snake_case", `back\slash`, "Ärger Über"}[n%6] + fmt.Sprint(" ", n%4)
-		r.Key.CreatedAt = base.Add(time.Duration(n%5) * time.Hour)
-		r.Key.UpdatedAt = base.Add(time.Duration(n) * time.Minute)
+		r.Key.CreatedAt = store.TimeOf(base.Add(time.Duration(n%5) * time.Hour))
+		r.Key.UpdatedAt = store.TimeOf(base.Add(time.Duration(n) * time.Minute))
 		r.Key.CreatedBy = fmt.Sprint("user_", n%3)
 		if n%2 == 0 {
 			r.Key.Type, r.Key.Token = store.Publishable, fmt.Sprint("pk_token", n)
 			r.Key.Redacted = fmt.Sprintf("pk_%03d***end", n)
 		}
 		if n%3 == 0 {
-			r.Key.RevokedAt = base.Add(time.Duration(n) * time.Hour)
+			r.Key.RevokedAt = store.TimeOf(base.Add(time.Duration(n) * time.Hour))
 		}
 		if n%4 == 1 {
-			r.Key.ExpiresAt = base.Add(time.Duration(n) * time.Hour)
+			r.Key.ExpiresAt = store.TimeOf(base.Add(time.Duration(n) * time.Hour))
 		}
 		records = append(records, r)
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// Fill sets every exported field of the struct that v points to, nested structs included, to a value that is not zero, and fails when
+// Fill sets every exported field of the struct that v points to, nested structs and those that it points to included, to a value that is not zero, and fails when
 // it meets a kind of field that it cannot fill: so a field that is added to store.Key without a column, or without a place in a cache's encoding,
 // is found by the round trip.
 func Fill(t *testing.T, v any) {
@@ -26,6 +26,9 @@ func fill(t *testing.T, v reflect.Value, path string, n *int) {
 	switch v.Interface().(type) {
 	case time.Time:
 		v.Set(reflect.ValueOf(base.Add(time.Duration(*n) * time.Hour)))
+		return
+	case store.Time:
+		v.Set(reflect.ValueOf(store.TimeOf(base.Add(time.Duration(*n) * time.Hour))))
 		return
 	case time.Duration:
 		v.SetInt(int64(*n) * int64(time.Minute))
@@ -44,6 +47,9 @@ func fill(t *testing.T, v reflect.Value, path string, n *int) {
 		return
 	}
 	switch v.Kind() {
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fill(t, v.Elem(), path, n)
 	case reflect.Struct:
 		for i := range v.NumField() {
 			if f := v.Type().Field(i); f.IsExported() {
@@ -73,7 +79,7 @@ func everyField(t *testing.T, s store.Store) {
 	want := &store.Record{}
 	Fill(t, want)
 	used := want.Key.LastUsedAt
-	want.Key.LastUsedAt = time.Time{}
+	want.Key.LastUsedAt = store.Time{}
 	insert(t, s, want)
 
 	compare := func(from string, got *store.Record) {
@@ -88,7 +94,7 @@ func everyField(t *testing.T, s store.Store) {
 	for _, from := range []string{"Lookup, cold", "Lookup, warm"} {
 		compare(from, must[store.Found](t)(s.Lookup(ctx, want.Key.LookupID, "")).Record)
 	}
-	if err := s.Touch(ctx, []store.Use{{KeyID: want.Key.ID, At: used}}); err != nil {
+	if err := s.Touch(ctx, []store.Use{{KeyID: want.Key.ID, At: used.Time()}}); err != nil {
 		t.Fatal(err)
 	}
 	want.Key.LastUsedAt = used
@@ -107,23 +113,23 @@ func everyField(t *testing.T, s store.Store) {
 	want.Key.ID, want.Key.LastUsedAt, want.Key.Revoked = id, used, false
 	change(t, s, func(ctx context.Context, tx store.Tx) error { return tx.Update(ctx, want, event(store.Updated)) })
 	compare("Get after Update", must[*store.Record](t)(s.Get(ctx, id)))
-	want.Key.LastUsedAt = time.Time{}
+	want.Key.LastUsedAt = store.Time{}
 	compare("Lookup after Update", must[store.Found](t)(s.Lookup(ctx, want.Key.LookupID, "")).Record)
 }
 
 // flat is what a record promises to keep; without the unexported parts.
 func flat(r *store.Record) any {
 	return struct {
-		Key              store.Key
-		Proof, Hash      []byte
-		PepperID, Legacy string
-	}{*r.Key.Clone(), r.Proof, r.LegacyHash, r.PepperID, r.LegacySalt}
+		Key      store.Key
+		Evidence store.Evidence
+	}{*r.Key.Clone(), r.Evidence.Value()}
 }
 
 func nilAndEmpty(t *testing.T, s store.Store) {
 	ctx := within(t)
 	none, empty := plain(1), plain(2)
 	empty.Key.Scopes, empty.Key.SalesChannelIDs = []string{}, []string{}
+	empty.Key.ExpiresAt = store.TimeOf(time.UnixMilli(0))
 	insert(t, s, none, empty)
 	for range 2 { // cold, warm
 		if got := must[store.Found](t)(s.Lookup(ctx, none.Key.LookupID, "")).Record.Key.Scopes; got != nil {
@@ -131,6 +137,14 @@ func nilAndEmpty(t *testing.T, s store.Store) {
 		}
 		if got := must[store.Found](t)(s.Lookup(ctx, empty.Key.LookupID, "")).Record.Key.Scopes; got == nil || len(got) != 0 {
 			t.Errorf("empty scopes, which grant nothing, came back as %#v", got)
+		}
+	}
+	for range 2 {
+		if got := must[store.Found](t)(s.Lookup(ctx, none.Key.LookupID, "")).Record.Key.ExpiresAt; !got.IsZero() {
+			t.Errorf("no expiry came back as %s", got)
+		}
+		if got := must[store.Found](t)(s.Lookup(ctx, empty.Key.LookupID, "")).Record.Key.ExpiresAt; got != empty.Key.ExpiresAt {
+			t.Errorf("an expiry at the beginning of 1970 came back as %s", got)
 		}
 	}
 	if got := must[*store.Record](t)(s.Get(ctx, empty.Key.ID)).Key.Scopes; got == nil || len(got) != 0 {
@@ -151,7 +165,7 @@ func readYourWrites(t *testing.T, s store.Store) {
 	if found.Record == nil || found.Head < first.Last {
 		t.Fatalf("after Insert: %+v", found)
 	}
-	r.Key.Revoked, r.Key.RevokedAt, r.Key.Version = true, base, 2
+	r.Key.Revoked, r.Key.RevokedAt, r.Key.Version = true, store.TimeOf(base), 2
 	second := change(t, s, func(ctx context.Context, tx store.Tx) error { return tx.Update(ctx, r, event(store.Revoked)) })
 	for range 2 {
 		found = must[store.Found](t)(s.Lookup(ctx, r.Key.LookupID, ""))
@@ -185,7 +199,7 @@ func legacyCandidates(t *testing.T, s store.Store) {
 	a, b, other, upgraded := plain(1), plain(2), plain(3), plain(4)
 	for _, r := range []*store.Record{a, b, other} {
 		r.Key.LookupID, r.Key.Redacted = store.LookupID{}, "sk_aaa***111"
-		r.LegacySalt, r.LegacyHash = "00ff", []byte{1, 2, 3}
+		r.SetEvidence(store.Evidence{LegacySalt: "00ff", LegacyHash: []byte{1, 2, 3}})
 	}
 	other.Key.Redacted = "sk_bbb***222"
 	upgraded.Key.Redacted = "sk_aaa***111"
@@ -205,7 +219,7 @@ func legacyCandidates(t *testing.T, s store.Store) {
 	if found := must[store.Found](t)(s.Lookup(ctx, upgraded.Key.LookupID, "sk_aaa***111")); found.Record == nil || found.Legacy != nil {
 		t.Errorf("a key with its lookup id: %+v", found)
 	}
-	a.Key.LookupID, a.LegacySalt, a.LegacyHash = lookupID(9), "", nil
+	a.Key.LookupID, a.Evidence = lookupID(9), nil
 	change(t, s, func(ctx context.Context, tx store.Tx) error { return tx.Update(ctx, a, event(store.Upgraded)) })
 	if found := lookup("sk_aaa***111"); found.Record == nil || found.Record.Key.ID != a.Key.ID {
 		t.Errorf("after the upgrade: %+v", found)

@@ -75,7 +75,7 @@ func within(t *testing.T) context.Context {
 func plain(n int) *store.Record {
 	r := &store.Record{Key: store.Key{
 		ID: fmt.Sprintf("apk_%026d", n), Type: store.Secret, Title: fmt.Sprintf("key %d", n), Redacted: fmt.Sprintf("sk_%03d***end", n),
-		CreatedAt: base, UpdatedAt: base, Version: 1,
+		CreatedAt: store.TimeOf(base), UpdatedAt: store.TimeOf(base), Version: 1,
 	}}
 	r.Key.LookupID = lookupID(n)
 	return r

@@ -60,7 +60,7 @@ func points(t *testing.T, m metricdata.Metrics) (sets []attribute.Set) {
 	return sets
 }
 
-func TestWhatIsToldComesFromClosedListsAndHoldsNoSecret(t *testing.T) {
+func TestRequirement02WhatIsToldComesFromClosedListsAndHoldsNoSecret(t *testing.T) {
 	i := newInstance(t, store.NewMemory(), servers.Redis(t).Addr())
 	ctx, span := i.tracer.Start(t.Context(), "test")
 	secrets := i.everything(ctx)

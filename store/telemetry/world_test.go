@@ -232,7 +232,7 @@ func (i *instance) everything(ctx context.Context) (secrets []string) {
 				return err
 			}
 			key := store.Key{ID: "apk_medusa", Type: store.Secret, Title: "canary of Medusa", Redacted: token[:6] + "***" + token[len(token)-3:],
-				CreatedAt: time.Now(), UpdatedAt: time.Now()}
+				CreatedAt: store.TimeOf(time.Now()), UpdatedAt: store.TimeOf(time.Now())}
 			if _, err := i.keys.Import(ctx, []store.ImportKey{{Key: key, Salt: salt, Hash: hash}}, false); err != nil {
 				return err
 			}

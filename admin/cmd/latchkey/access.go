@@ -10,6 +10,7 @@ import (
 	"os/user"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/redis/go-redis/v9"
 
@@ -106,6 +107,9 @@ func (a *access) settings() (s settings, err error) {
 	if len(s.actor) > 255 {
 		return s, usagef("-actor is %d bytes long, at most 255 are allowed", len(s.actor))
 	}
+	if !utf8.ValidString(s.actor) {
+		return s, usagef("-actor is not valid UTF-8")
+	}
 	return s, nil
 }
 
@@ -127,7 +131,7 @@ func (p *program) sealer() (*store.Sealer, error) {
 func checkNamespace(name string) error {
 	keys, err := store.Options{Namespace: name, FlushInterval: -1}.New(store.NewMemory())
 	if err != nil {
-		return usagef("-namespace: %w", err)
+		return usagef("-namespace, or LATCHKEY_NAMESPACE: %w", err)
 	}
 	return keys.Close(context.Background())
 }

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/latchkey-go/latchkey/store"
 )
 
 // command is one of the program's commands.
@@ -106,6 +108,14 @@ type usageError struct{ error }
 func (e usageError) Unwrap() error { return e.error }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// invalid marks what the store has found wrong with flags, before it has done anything.
+func invalid(err error) error {
+	if errors.Is(err, store.ErrInvalid) {
+		return usageError{err}
+	}
+	return err
+}
 
 // none is for commands that take no arguments beside flags.
 func none(args []string) error {

@@ -151,7 +151,7 @@ func fits(ctx context.Context, rows store.Store, sealer *store.Sealer) error {
 			return fmt.Errorf("database: %w", err)
 		}
 		for _, r := range page {
-			if r.PepperID == "" {
+			if r.Evidence.Value().PepperID == "" {
 				continue
 			}
 			sealed++

@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"net/netip"
+	"time"
 
 	"github.com/latchkey-go/latchkey/store"
 )
@@ -61,6 +62,9 @@ func (c *creation) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	if (c.expiresIn.given || c.expiresAt.given) && !expires.After(time.Now()) {
+		return usagef("-expires-in or -expires-at: the key would have ended already")
+	}
 	in := store.NewKey{
 		Type: store.Type(c.typ.value), Title: c.title, Scopes: c.scopes.values, SalesChannelIDs: c.channels.values,
 		AllowedCIDRs: c.networks.values, RateLimit: c.limit.RateLimit, ExpiresAt: expires,
@@ -83,7 +87,7 @@ func (c *creation) run(ctx context.Context, args []string) error {
 	defer cancel()
 	made, err := s.keys.Create(ctx, in)
 	if err != nil {
-		return explain(err, "look for the key with list, and revoke it: its token is lost")
+		return invalid(explain(err, "look for the key with list, and revoke it: its token is lost"))
 	}
 	return c.output.showMade(made)
 }

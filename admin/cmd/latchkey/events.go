@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"flag"
-	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -21,12 +20,11 @@ func eventsCommand() command {
   latchkey events -key apk_01M82NJBTYECRRGD8R7R7012W4
   latchkey events -kind revoked -since 7d`,
 		flags: func(p *program, flags *flag.FlagSet) func(context.Context, []string) error {
-			l := &eventLog{access: p.reading(flags), output: p.output(flags)}
-			flags.StringVar(&l.key, "key", "", "only events of the key with this `ID`")
-			flags.StringVar(&l.kind, "kind", "", "only events of this `KIND`: created, updated, revoked, rolled, deleted, linked, imported, upgraded, resealed")
+			l := &eventLog{showing: p.showing(flags, 100), kind: oneOf{allowed: kinds()}}
+			flags.Var(&l.key, "key", "only events of the key with this `ID`")
+			flags.Var(&l.kind, "kind", "only events of this `KIND`: "+strings.Join(kinds(), ", "))
 			flags.Var(&l.since, "since", "only events of the last `TIME`: 24h, 7d")
 			flags.Int64Var(&l.after, "after", 0, "continue behind the event with this `NUMBER`")
-			flags.IntVar(&l.limit, "limit", 100, "at most `N`; 0 for all")
 			return l.run
 		},
 	}
@@ -34,12 +32,20 @@ func eventsCommand() command {
 
 // eventLog is one run of events.
 type eventLog struct {
-	*access
-	output    *output
-	key, kind string
-	since     span
-	after     int64
-	limit     int
+	*showing
+	key   word
+	kind  oneOf
+	since span
+	after int64
+}
+
+func kinds() (names []string) {
+	for _, k := range []store.Kind{
+		store.Created, store.Updated, store.Revoked, store.Rolled, store.Deleted, store.Linked, store.Imported, store.Upgraded, store.Resealed,
+	} {
+		names = append(names, string(k))
+	}
+	return names
 }
 
 // eventView is an event as it is shown.
@@ -55,13 +61,10 @@ type eventView struct {
 }
 
 func (l *eventLog) run(ctx context.Context, args []string) error {
-	if err := none(args); err != nil {
-		return err
+	if l.after < 0 {
+		return usagef("-after is negative")
 	}
-	if l.limit < 0 {
-		return usagef("-limit is negative")
-	}
-	s, ctx, err := l.open(ctx, false)
+	s, ctx, err := l.begin(ctx, args)
 	if err != nil {
 		return err
 	}
@@ -74,13 +77,11 @@ func (l *eventLog) run(ctx context.Context, args []string) error {
 	for i, e := range events {
 		shown[i] = eventView{e.ID, timeOrNull(e.At), string(e.Kind), e.KeyID, e.Version, e.Actor, e.RequestID, e.Details}
 	}
-	if err := l.output.write(shown, func() [][]string { return eventRows(events) }); err != nil {
-		return err
-	}
+	var next any
 	if more {
-		fmt.Fprintf(l.stderr, "There are more: -after %d\n", events[len(events)-1].ID)
+		next = events[len(events)-1].ID
 	}
-	return nil
+	return l.show(shown, func() [][]string { return eventRows(events) }, next)
 }
 
 // collect reads page by page until there are enough events, and says whether there are more.
@@ -89,7 +90,7 @@ func (l *eventLog) collect(ctx context.Context, keys *store.Keys) (found []store
 	if l.since.given {
 		from = time.Now().Add(-l.since.length)
 	}
-	q := store.EventQuery{KeyID: l.key, Kind: store.Kind(l.kind), After: l.after}
+	q := store.EventQuery{KeyID: l.key.value, Kind: store.Kind(l.kind.value), After: l.after}
 	err = eachEvent(ctx, keys, q, func(e store.Event) bool {
 		if e.At.Before(from) {
 			return true

@@ -9,15 +9,16 @@ import (
 
 // filter is the flags that select keys; all that are given must hold.
 type filter struct {
-	search, title               string
+	search                      word
+	title                       text
 	typ                         oneOf
 	createdBefore, createdAfter moment
 }
 
 func selecting(flags *flag.FlagSet) *filter {
 	f := &filter{typ: oneOf{allowed: []string{string(store.Secret), string(store.Publishable)}}}
-	flags.StringVar(&f.search, "q", "", "`WORDS` that all occur in the title or in the redacted token, in any case")
-	flags.StringVar(&f.title, "title", "", "exactly this title, a `TEXT`")
+	flags.Var(&f.search, "q", "`WORDS` that all occur in the title or in the redacted token, in any case")
+	flags.Var(&f.title, "title", "exactly this title, a `TEXT`; \"\" for keys without one")
 	flags.Var(&f.typ, "type", "only keys of this `TYPE`: secret or publishable")
 	flags.Var(&f.createdBefore, "created-before", "only keys made before this `MOMENT`: 2027-01-31, 2027-01-31T12:00:00Z")
 	flags.Var(&f.createdAfter, "created-after", "only keys made at this `MOMENT` or later")
@@ -26,13 +27,13 @@ func selecting(flags *flag.FlagSet) *filter {
 
 // any reports whether one of the flags was given.
 func (f *filter) any() bool {
-	return f.search != "" || f.title != "" || f.typ.value != "" || f.createdBefore.given || f.createdAfter.given
+	return f.search.value != "" || f.title.given || f.typ.value != "" || f.createdBefore.given || f.createdAfter.given
 }
 
 func (f *filter) filter() store.Filter {
-	out := store.Filter{Search: f.search}
-	if f.title != "" {
-		out.Titles = []string{f.title}
+	out := store.Filter{Search: f.search.value}
+	if f.title.given {
+		out.Titles = []string{f.title.value}
 	}
 	if f.typ.value != "" {
 		out.Types = []store.Type{store.Type(f.typ.value)}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"flag"
 	"fmt"
@@ -60,19 +59,26 @@ func (i *importing) run(ctx context.Context, args []string) error {
 	if err := none(args); err != nil {
 		return err
 	}
-	source, err := dburl.Parse(cmp.Or(i.from, i.getenv("MEDUSA_DATABASE_URL")))
+	address, name := i.from, "-from"
+	if address == "" {
+		address, name = i.getenv("MEDUSA_DATABASE_URL"), "MEDUSA_DATABASE_URL"
+	}
+	if address == "" {
+		return usagef("from where? Give -from or set MEDUSA_DATABASE_URL: postgres://user:password@host:port/database")
+	}
+	source, err := dburl.Parse(address)
 	if err != nil {
-		return usagef("-from: %w", err)
+		return usagef("%s: %w", name, err)
 	}
 	if !source.IsPostgres() {
-		return usagef("-from: Medusa's database is a PostgreSQL one: postgres://…")
+		return usagef("%s: Medusa's database is a PostgreSQL one: postgres://…", name)
 	}
 	if i.options.BatchSize < 1 || i.options.BatchSize > store.MaxImport {
 		return usagef("-batch must be between 1 and %d", store.MaxImport)
 	}
 	from, err := source.Connect()
 	if err != nil {
-		return fmt.Errorf("-from: %w", err)
+		return fmt.Errorf("%s: %w", name, err)
 	}
 	defer from.Close()
 	s, ctx, err := i.open(ctx, true)

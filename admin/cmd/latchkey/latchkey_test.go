@@ -255,7 +255,7 @@ func TestRevoking(t *testing.T) {
 		if k.RevokedAt.IsZero() {
 			return 0
 		}
-		return time.Until(k.RevokedAt).Round(time.Hour)
+		return time.Until(k.RevokedAt.Time()).Round(time.Hour)
 	}
 	revoke := func(args ...string) revocationView {
 		sh.t.Helper()
@@ -277,6 +277,11 @@ func TestRevoking(t *testing.T) {
 		}
 		if got := sh.titles("-status", "active"); got != "a b c d e f" || ends("a") != 0 {
 			t.Errorf("alive: %s", got)
+		}
+	})
+	sh.step("an empty title is a title, and not every one", func(t *testing.T) {
+		if v := revoke("-title", "", "-type", "secret"); len(v.Revoked) != 0 {
+			t.Errorf("revoked %s", names(v.Revoked))
 		}
 	})
 	sh.step("later by id, flags behind the id", func(t *testing.T) {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"flag"
-	"fmt"
 	"time"
 
 	"github.com/latchkey-go/latchkey/store"
@@ -18,10 +17,9 @@ expires or is revoked, or was. With -o json it prints an array.
   latchkey list -type secret -status active
   latchkey list -o json -limit 0 | jq -r '.[] | select(.last_used_at == null) | .id'`,
 		flags: func(p *program, flags *flag.FlagSet) func(context.Context, []string) error {
-			l := &listing{access: p.reading(flags), output: p.output(flags), filter: selecting(flags)}
+			l := &listing{showing: p.showing(flags, 50), filter: selecting(flags)}
 			l.status.allowed = []string{active, revoked, expired}
 			flags.Var(&l.status, "status", "only keys in this `STATUS`: active, revoked or expired")
-			flags.IntVar(&l.limit, "limit", 50, "at most `N`; 0 for all")
 			flags.StringVar(&l.after, "after", "", "continue behind the key with this `ID`")
 			return l.run
 		},
@@ -30,22 +28,14 @@ expires or is revoked, or was. With -o json it prints an array.
 
 // listing is one run of list.
 type listing struct {
-	*access
-	output *output
+	*showing
 	filter *filter
 	status oneOf
-	limit  int
 	after  string
 }
 
 func (l *listing) run(ctx context.Context, args []string) error {
-	if err := none(args); err != nil {
-		return err
-	}
-	if l.limit < 0 {
-		return usagef("-limit is negative")
-	}
-	s, ctx, err := l.open(ctx, false)
+	s, ctx, err := l.begin(ctx, args)
 	if err != nil {
 		return err
 	}
@@ -53,15 +43,13 @@ func (l *listing) run(ctx context.Context, args []string) error {
 	now := time.Now()
 	keys, more, err := l.collect(ctx, s.keys, now)
 	if err != nil {
-		return err
+		return invalid(err)
 	}
-	if err := l.output.write(views(keys, now), func() [][]string { return keyRows(keys, now) }); err != nil {
-		return err
-	}
+	var next any
 	if more {
-		fmt.Fprintf(l.stderr, "There are more: -after %s\n", keys[len(keys)-1].ID)
+		next = keys[len(keys)-1].ID
 	}
-	return nil
+	return l.show(views(keys, now), func() [][]string { return keyRows(keys, now) }, next)
 }
 
 // collect reads page by page until there are enough keys, and says whether there are more. The status is asked here: expiry is none of the store's

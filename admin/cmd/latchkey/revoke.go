@@ -102,6 +102,9 @@ func (r *revocation) run(ctx context.Context, ids []string) error {
 func (r *revocation) end(ctx context.Context, keys *store.Keys, chosen store.Filter, when time.Time) (ended []*store.Key, count int, err error) {
 	for {
 		next, count, err := keys.Revocable(ctx, chosen, when)
+		if err != nil && len(ended) == 0 {
+			err = invalid(err)
+		}
 		if err != nil || r.dryRun {
 			return next, count, err
 		}

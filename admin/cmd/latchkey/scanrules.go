@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -26,19 +27,30 @@ says how to use them.
 				if err := none(args); err != nil {
 					return err
 				}
-				if len(namespaces.values) == 0 {
-					namespaces.values = []string{p.getenv("LATCHKEY_NAMESPACE")}
+				names := unique(namespaces.values)
+				if len(names) == 0 {
+					names = []string{p.getenv("LATCHKEY_NAMESPACE")}
 				}
-				for _, name := range namespaces.values {
+				for _, name := range names {
 					if err := checkNamespace(name); err != nil {
 						return err
 					}
 				}
-				_, err := fmt.Fprint(p.stdout, scanRules(format.value, namespaces.values, !*noMedusa))
+				_, err := fmt.Fprint(p.stdout, scanRules(format.value, names, !*noMedusa))
 				return err
 			}
 		},
 	}
+}
+
+// unique leaves out what was there before: a rule's id stands for one rule.
+func unique(names []string) (once []string) {
+	for _, name := range names {
+		if !slices.Contains(once, name) {
+			once = append(once, name)
+		}
+	}
+	return once
 }
 
 // scanRule is what a scanner needs to know of one form of token. No regular expression can hold the checksum of Latchkey's own form, the last

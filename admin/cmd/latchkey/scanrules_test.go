@@ -177,6 +177,7 @@ func TestScanRulesForSeveralNamespaces(t *testing.T) {
 	}
 	for _, c := range []struct{ args, want string }{
 		{"", "latchkey-acme-secret-key medusa-secret-key"},
+		{"-namespace other -namespace other -no-medusa", "latchkey-other-secret-key"},
 		{"-namespace other -namespace= -no-medusa", "latchkey-other-secret-key latchkey-secret-key"},
 	} {
 		if got := names(strings.Fields(c.args)...); got != c.want {

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/latchkey-go/latchkey/store"
 )
@@ -37,7 +38,7 @@ func texts() *several[string] {
 
 func networks() *several[netip.Prefix] {
 	return &several[netip.Prefix]{read: func(s string) (netip.Prefix, error) {
-		if addr, err := netip.ParseAddr(s); err == nil {
+		if addr, err := netip.ParseAddr(s); err == nil && addr.Zone() == "" { // "fe80::1%eth0/64" is an address in the zone "eth0/64"
 			return netip.PrefixFrom(addr, addr.BitLen()), nil
 		}
 		p, err := netip.ParsePrefix(s)
@@ -55,11 +56,16 @@ func networks() *several[netip.Prefix] {
 type pair struct{ name, value string }
 
 func pairs() *several[pair] {
+	seen := make(map[string]bool)
 	return &several[pair]{read: func(s string) (pair, error) {
 		name, value, found := strings.Cut(s, "=")
-		if !found || name == "" {
+		switch {
+		case !found || name == "":
 			return pair{}, errors.New("want name=value")
+		case seen[name]:
+			return pair{}, errors.New("this name is given twice")
 		}
+		seen[name] = true
 		return pair{name, value}, nil
 	}}
 }
@@ -76,7 +82,35 @@ func (r *rate) Set(text string) error {
 	if err != nil || spanErr != nil || n <= 0 {
 		return errors.New("want a number of requests and a length of time: 100/1m")
 	}
+	if length < time.Second || length%time.Millisecond != 0 {
+		return errors.New("want a length of time of at least a second, in whole milliseconds")
+	}
 	r.Requests, r.Window = n, length
+	return nil
+}
+
+// text is a flag that knows whether it was given, for where "" says something, too.
+type text struct {
+	value string
+	given bool
+}
+
+func (t *text) String() string { return "" }
+
+func (t *text) Set(s string) error {
+	t.value, t.given = s, true
+	return nil
+}
+
+// word is a flag that must not be blank: what a script leaves empty by mistake would select everything.
+type word struct{ value string }
+
+func (w *word) String() string { return "" }
+
+func (w *word) Set(s string) error {
+	if w.value = strings.TrimSpace(s); w.value == "" {
+		return errors.New("want a value")
+	}
 	return nil
 }
 

@@ -69,7 +69,17 @@ func TestWrongUsageIsToldAndDoesNothing(t *testing.T) {
 		{[]string{"create", "-type", "secret", "-scope", ""}, "want a value"},
 		{[]string{"create", "-type", "secret", "-cidr", "10.0.0.1/8"}, "did you mean 10.0.0.0/8?"},
 		{[]string{"create", "-type", "secret", "-cidr", "here"}, "want a network or an address"},
+		{[]string{"create", "-type", "secret", "-cidr", "fe80::1%eth0"}, "want a network or an address"},
+		{[]string{"create", "-type", "secret", "-cidr", "fe80::1%eth0/64"}, "want a network or an address"},
 		{[]string{"create", "-type", "secret", "-metadata", "x"}, "want name=value"},
+		{[]string{"create", "-type", "secret", "-metadata", "a=1", "-metadata", "a=2"}, "this name is given twice"},
+		{[]string{"create", "-type", "secret", "-expires-at", "2000-01-01"}, "-expires-at: the key would have ended already"},
+		{[]string{"create", "-type", "secret", "-expires-in", "0"}, "the key would have ended already"},
+		{[]string{"create", "-type", "secret", "-scope", "a b"}, `"a b": a scope is 1 to 100 visible ASCII characters`},
+		{[]string{"create", "-type", "secret", "-channel", "sc_web"}, "Sales channels can only be associated with publishable API keys"},
+		{[]string{"create", "-type", "secret", "-title", "\xff"}, "Field 'title' is not valid UTF-8"},
+		{[]string{"create", "-type", "secret", "-rate", "5/0s"}, "want a length of time of at least a second"},
+		{[]string{"create", "-type", "secret", "-actor", "\xff"}, "-actor is not valid UTF-8"},
 		{[]string{"create", "-type", "secret", "-rate", "100"}, "want a number of requests and a length of time: 100/1m"},
 		{[]string{"create", "-type", "secret", "-rate", "0/1m"}, "want a number of requests and a length of time: 100/1m"},
 		{[]string{"create", "-type", "secret", "-namespace", "live"}, "would make tokens look like Stripe's"},
@@ -85,9 +95,15 @@ func TestWrongUsageIsToldAndDoesNothing(t *testing.T) {
 		{[]string{"list", "-limit", "-1"}, "-limit is negative"},
 		{[]string{"list", "-limit", "x"}, `invalid value "x" for flag -limit`},
 		{[]string{"list", "-status", "dead"}, "want active or revoked or expired"},
+		{[]string{"list", "-q", " "}, `invalid value " " for flag -q: want a value`},
+		{[]string{"list", "-q", strings.Repeat("x ", 301)}, "The filter holds more than 300 conditions"},
 		{[]string{"list", id}, "there are no arguments beside the flags"},
 		{[]string{"revoke"}, "which keys? Name their ids"},
 		{[]string{"revoke", ""}, "an id is empty"},
+		{[]string{"revoke", "-q", ""}, `invalid value "" for flag -q: want a value`},
+		{[]string{"revoke", "-q", " \t"}, "for flag -q: want a value"},
+		{[]string{"revoke", "-q", "", "-type", "secret"}, `invalid value "" for flag -q: want a value`},
+		{[]string{"revoke", "-q", strings.Repeat("x ", 301)}, "The filter holds more than 300 conditions"},
 		{[]string{"revoke", id, "-all"}, "ids or a filter: one of them, not both"},
 		{[]string{"revoke", id, "-q", "x"}, "ids or a filter: one of them, not both"},
 		{[]string{"revoke", id, "-in", "1h", "-at", "2190-01-01"}, "-in and -at: one of them, not both"},
@@ -101,6 +117,9 @@ func TestWrongUsageIsToldAndDoesNothing(t *testing.T) {
 		{[]string{"events", "-since", "yesterday"}, "want a length of time with its unit"},
 		{[]string{"events", "x"}, "there are no arguments beside the flags"},
 		{[]string{"events", "-limit", "-1"}, "-limit is negative"},
+		{[]string{"events", "-after", "-1"}, "-after is negative"},
+		{[]string{"events", "-key", ""}, `invalid value "" for flag -key: want a value`},
+		{[]string{"events", "-kind", "made"}, `invalid value "made" for flag -kind: want created or updated or revoked`},
 		{[]string{"peppers", "turn"}, "want rotate, or nothing"},
 		{[]string{"peppers", "-adopt"}, "-adopt goes with rotate"},
 		{[]string{"peppers", "rotate"}, "there is no pepper to rotate to: set LATCHKEY_PEPPERS"},
@@ -108,7 +127,7 @@ func TestWrongUsageIsToldAndDoesNothing(t *testing.T) {
 		{[]string{"prune", "-older-than", "59m"}, "events of the last hour stay"},
 		{[]string{"prune", "-older-than", "90"}, "want a length of time with its unit"},
 		{[]string{"prune", "90d"}, "there are no arguments beside the flags"},
-		{[]string{"import"}, "-from: must be"},
+		{[]string{"import"}, "from where? Give -from or set MEDUSA_DATABASE_URL: postgres://"},
 		{[]string{"import", "-from", "sqlite:x.db"}, "-from: Medusa's database is a PostgreSQL one"},
 		{[]string{"import", "-from", "postgres://u:hunter2@:bad:/x"}, "-from: cannot be parsed"},
 		{[]string{"import", "-from", "postgres://u:hunter2@h/x", "-batch", "5000"}, "-batch must be between 1 and 1000"},
@@ -141,12 +160,12 @@ func TestEnvironment(t *testing.T) {
 	t.Run("a bad one is named, and not shown", func(t *testing.T) {
 		for name, value := range map[string]string{"DATABASE_URL": "hunter2", "REDIS_URL": "hunter2", "LATCHKEY_PEPPERS": "hunter2", "LATCHKEY_NAMESPACE": "Hunter2"} {
 			sh := onSQLite(t, name, value)
-			r := sh.run("create", "-type", "secret").exits(exitUsage)
-			if name == "LATCHKEY_NAMESPACE" {
-				r.says("-namespace")
-			} else if r.says(name); strings.Contains(r.stderr, "hunter2") {
+			if r := sh.run("create", "-type", "secret").exits(exitUsage).says(name); strings.Contains(r.stderr, "hunter2") {
 				t.Errorf("%s: %s", name, r.stderr)
 			}
+		}
+		if r := onSQLite(t, "MEDUSA_DATABASE_URL", "hunter2").run("import").exits(exitUsage).says("MEDUSA_DATABASE_URL: must be"); strings.Contains(r.stderr, "hunter2") {
+			t.Errorf("MEDUSA_DATABASE_URL: %s", r.stderr)
 		}
 	})
 	t.Run("flags come first", func(t *testing.T) {

@@ -45,8 +45,8 @@ func view(k *store.Key, now time.Time) keyView {
 	v := keyView{
 		ID: k.ID, Type: string(k.Type), Title: k.Title, Status: status(k, now), Redacted: k.Redacted, Token: k.Token,
 		Scopes: k.Scopes, SalesChannelIDs: k.SalesChannelIDs, Metadata: k.Metadata, AllowedCIDRs: k.AllowedCIDRs,
-		CreatedBy: k.CreatedBy, CreatedAt: timeOrNull(k.CreatedAt), UpdatedAt: timeOrNull(k.UpdatedAt), ExpiresAt: timeOrNull(k.ExpiresAt),
-		RevokedAt: timeOrNull(k.RevokedAt), RevokedBy: k.RevokedBy, LastUsedAt: timeOrNull(k.LastUsedAt),
+		CreatedBy: k.CreatedBy, CreatedAt: timeOrNull(k.CreatedAt.Time()), UpdatedAt: timeOrNull(k.UpdatedAt.Time()), ExpiresAt: timeOrNull(k.ExpiresAt.Time()),
+		RevokedAt: timeOrNull(k.RevokedAt.Time()), RevokedBy: k.RevokedBy, LastUsedAt: timeOrNull(k.LastUsedAt.Time()),
 		RolledFrom: k.RolledFrom, Version: k.Version,
 	}
 	if k.RateLimit != (store.RateLimit{}) {
@@ -103,14 +103,14 @@ func keyRows(keys []*store.Key, now time.Time) [][]string {
 	rows := [][]string{{"ID", "TYPE", "STATUS", "ENDS", "LAST USED", "TOKEN", "TITLE"}}
 	for _, k := range keys {
 		rows = append(rows, []string{
-			k.ID, string(k.Type), status(k, now), timeOr(end(k), "-"), timeOr(k.LastUsedAt, "-"), cmp.Or(k.Redacted, "-"), shortened(k.Title),
+			k.ID, string(k.Type), status(k, now), timeOr(end(k).Time(), "-"), timeOr(k.LastUsedAt.Time(), "-"), cmp.Or(k.Redacted, "-"), shortened(k.Title),
 		})
 	}
 	return rows
 }
 
-// end returns when the key stops or stopped working, or the zero time for never.
-func end(k *store.Key) time.Time {
+// end returns when the key stops or stopped working; not set: never.
+func end(k *store.Key) store.Time {
 	if k.ExpiresAt.IsZero() || !k.RevokedAt.IsZero() && k.RevokedAt.Before(k.ExpiresAt) {
 		return k.RevokedAt
 	}
@@ -148,8 +148,8 @@ func fieldRows(k *store.Key, token string, now time.Time) [][]string {
 	if k.RateLimit != (store.RateLimit{}) {
 		optional("rate limit", strconv.Itoa(k.RateLimit.Requests)+" per "+k.RateLimit.Window.String())
 	}
-	rows = append(rows, []string{"expires", timeOr(k.ExpiresAt, "never")})
-	optional("revoked", timeOr(k.RevokedAt, ""))
+	rows = append(rows, []string{"expires", timeOr(k.ExpiresAt.Time(), "never")})
+	optional("revoked", timeOr(k.RevokedAt.Time(), ""))
 	optional("rolled from", k.RolledFrom)
 	optional("created by", k.CreatedBy)
 	optional("token", token)

@@ -364,7 +364,7 @@ func insertEvents(d *Dialect, events []store.Event) (string, []any) {
 	for i := range events {
 		e := &events[i]
 		args = append(args, e.ID, e.KeyID, lookupArg(e.LookupID), string(e.Kind), e.Version, e.Actor, e.RequestID,
-			d.time(e.At), jsonMap(e.Details))
+			d.time(store.TimeOf(e.At)), jsonMap(e.Details))
 	}
 	return `INSERT INTO latchkey_event (` + eventColumns + `) VALUES ` + row + strings.Repeat(", "+row, len(events)-1), args
 }

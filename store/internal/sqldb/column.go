@@ -72,16 +72,16 @@ func (f *flag) Scan(src any) error {
 }
 
 // moment is a time: a timestamp in PostgreSQL, Unix milliseconds in SQLite.
-type moment time.Time
+type moment store.Time
 
 func (m *moment) Scan(src any) error {
 	switch v := src.(type) {
 	case nil:
 		*m = moment{}
 	case time.Time:
-		*m = moment(v.UTC())
+		*m = moment(store.TimeOf(v))
 	case int64:
-		*m = moment(time.UnixMilli(v).UTC())
+		*m = moment(store.TimeOf(time.UnixMilli(v)))
 	default:
 		return unexpected("a time", src)
 	}

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/latchkey-go/latchkey/store"
 )
 
 // Dialect is what a kind of database needs to be told in its own words. Statements are written with ? for an argument and with bare
@@ -77,12 +79,12 @@ func (d *Dialect) bind(statement string) string {
 	}
 }
 
-// time gives a time its form as an argument: whole milliseconds, and NULL for one that is not set.
-func (d *Dialect) time(t time.Time) any {
+// time gives a time its form as an argument, NULL for one that is not set.
+func (d *Dialect) time(t store.Time) any {
 	if t.IsZero() {
 		return nil
 	}
-	return d.Time(t.UTC().Truncate(time.Millisecond))
+	return d.Time(t.Time())
 }
 
 // statements are those whose text does not depend on their arguments, in their final form.

@@ -87,10 +87,12 @@ func readEvents(rows *sql.Rows) ([]store.Event, error) {
 	var events []store.Event
 	for rows.Next() {
 		var e store.Event
+		var at store.Time
 		if err := rows.Scan(&e.ID, &e.KeyID, (*lookupID)(&e.LookupID), (*text)(&e.Kind), &e.Version, &e.Actor, &e.RequestID,
-			(*moment)(&e.At), (*textMap)(&e.Details)); err != nil {
+			(*moment)(&at), (*textMap)(&e.Details)); err != nil {
 			return nil, err
 		}
+		e.At = at.Time()
 		events = append(events, e)
 	}
 	return events, rows.Err()

@@ -48,13 +48,15 @@ func (s *Store) Lookup(ctx context.Context, id store.LookupID, redacted string) 
 
 func readFound(rows *sql.Rows) (found store.Found, err error) {
 	defer rows.Close()
+	var e store.Evidence // of the row at hand
 	targets := make([]any, 0, 2+len(keyColumns))
 	for rows.Next() {
 		r := new(store.Record)
-		targets = appendTargets(append(targets[:0], &found.FeedID, &found.Head), r)
+		targets = appendTargets(append(targets[:0], &found.FeedID, &found.Head), r, &e)
 		if err := rows.Scan(targets[:len(targets)-1]...); err != nil {
 			return store.Found{}, err
 		}
+		r.SetEvidence(e)
 		switch {
 		case r.Key.ID == "": // no key at all
 		case !r.Key.LookupID.IsZero():

@@ -25,7 +25,7 @@ func columns(alias string) string {
 }
 
 // appendTargets appends where rows.Scan is to put each of keyColumns.
-func appendTargets(dst []any, r *store.Record) []any {
+func appendTargets(dst []any, r *store.Record, e *store.Evidence) []any {
 	k := &r.Key
 	return append(dst,
 		(*text)(&k.ID), (*text)(&k.Type), (*text)(&k.Title), (*text)(&k.Redacted), (*text)(&k.Token), (*lookupID)(&k.LookupID),
@@ -33,19 +33,19 @@ func appendTargets(dst []any, r *store.Record) []any {
 		(*count)(&k.RateLimit.Requests), (*number)(&k.RateLimit.Window),
 		(*text)(&k.CreatedBy), (*moment)(&k.CreatedAt), (*moment)(&k.UpdatedAt), (*moment)(&k.ExpiresAt),
 		(*flag)(&k.Revoked), (*moment)(&k.RevokedAt), (*text)(&k.RevokedBy), (*text)(&k.RolledFrom), (*number)(&k.Version),
-		(*blob)(&r.Proof), (*text)(&r.PepperID), (*text)(&r.LegacySalt), (*blob)(&r.LegacyHash), (*moment)(&k.LastUsedAt))
+		(*blob)(&e.Proof), (*text)(&e.PepperID), (*text)(&e.LegacySalt), (*blob)(&e.LegacyHash), (*moment)(&k.LastUsedAt))
 }
 
 // values returns the arguments for keyColumns.
 func (d *Dialect) values(r *store.Record) []any {
-	k := &r.Key
+	k, e := &r.Key, r.Evidence.Value()
 	return []any{
 		k.ID, string(k.Type), k.Title, k.Redacted, orNull(k.Token), lookupArg(k.LookupID),
 		jsonList(k.Scopes), jsonList(k.SalesChannelIDs), jsonMap(k.Metadata), jsonList(k.AllowedCIDRs),
 		int64(k.RateLimit.Requests), int64(k.RateLimit.Window),
 		k.CreatedBy, d.time(k.CreatedAt), d.time(k.UpdatedAt), d.time(k.ExpiresAt),
 		k.Revoked, d.time(k.RevokedAt), k.RevokedBy, k.RolledFrom, k.Version,
-		bytesOrNull(r.Proof), r.PepperID, r.LegacySalt, bytesOrNull(r.LegacyHash), d.time(k.LastUsedAt),
+		bytesOrNull(e.Proof), e.PepperID, e.LegacySalt, bytesOrNull(e.LegacyHash), d.time(k.LastUsedAt),
 	}
 }
 
@@ -55,11 +55,11 @@ func searchText(k *store.Key) string { return strings.ToLower(k.Title + "\n" + k
 
 // checkStorable returns an error that matches store.ErrInvalid for a record that no row can hold.
 func checkStorable(r *store.Record) error {
-	k := &r.Key
+	k, e := &r.Key, r.Evidence.Value()
 	if k.ID == "" {
 		return store.Errorf(store.ErrInvalid, "a key needs an id")
 	}
-	texts := []string{k.ID, string(k.Type), k.Title, k.Redacted, k.Token, k.CreatedBy, k.RevokedBy, k.RolledFrom, r.PepperID, r.LegacySalt}
+	texts := []string{k.ID, string(k.Type), k.Title, k.Redacted, k.Token, k.CreatedBy, k.RevokedBy, k.RolledFrom, e.PepperID, e.LegacySalt}
 	texts = append(append(texts, k.Scopes...), k.SalesChannelIDs...)
 	for name, value := range k.Metadata {
 		texts = append(texts, name, value)
@@ -74,12 +74,14 @@ func checkStorable(r *store.Record) error {
 func readRecords(rows *sql.Rows) ([]*store.Record, error) {
 	defer rows.Close()
 	var records []*store.Record
+	var e store.Evidence // of the row at hand
 	targets := make([]any, 0, len(keyColumns))
 	for rows.Next() {
 		r := new(store.Record)
-		if err := rows.Scan(appendTargets(targets, r)...); err != nil {
+		if err := rows.Scan(appendTargets(targets, r, &e)...); err != nil {
 			return nil, fmt.Errorf("row %d: %w", len(records)+1, err)
 		}
+		r.SetEvidence(e)
 		records = append(records, r)
 	}
 	return records, rows.Err()

@@ -2,7 +2,7 @@ package sqldbtest
 
 import (
 	"context"
-	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -32,14 +32,14 @@ func Injection(t *testing.T, s store.Store, log *Log) {
 		k.ID, k.Title, k.Redacted, k.CreatedBy, k.RevokedBy, k.RolledFrom = poison+"id", poison, poison, poison, poison, poison
 		k.Type, k.Token = store.Publishable, poison+"token"
 		k.Scopes, k.SalesChannelIDs, k.Metadata = []string{poison}, []string{poison}, map[string]string{poison: poison}
-		r.PepperID, r.LegacySalt = poison, poison
+		r.Evidence.PepperID, r.Evidence.LegacySalt = poison, poison
 		change(func(tx store.Tx) error {
 			return tx.Insert(ctx, r, store.Event{Kind: store.Kind(poison), At: At, Version: 1, Details: map[string]string{poison: poison}})
 		})
 		change(func(tx store.Tx) error { return tx.Update(ctx, r, store.Event{Kind: store.Updated, At: At}) })
 		got, err := s.Get(ctx, k.ID)
-		if err != nil || fmt.Sprintf("%+v", got.Clone()) != fmt.Sprintf("%+v", r.Clone()) {
-			t.Errorf("%q came back as\n%+v, want\n%+v (%v)", poison, got, r, err)
+		if err != nil || !reflect.DeepEqual(got.Clone(), r.Clone()) {
+			t.Errorf("%q came back as\n%+v %+v, want\n%+v %+v (%v)", poison, got.Key, got.Evidence, r.Key, r.Evidence, err)
 		}
 	}
 	for i, poison := range poisons {

@@ -21,9 +21,9 @@ func Record(n int) *store.Record {
 			Scopes: []string{"orders:read", "orders:write"}, Metadata: map[string]string{"team": "logistics"},
 			AllowedCIDRs: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")},
 			RateLimit:    store.RateLimit{Requests: 100, Window: time.Minute},
-			CreatedBy:    "user_1", CreatedAt: At, UpdatedAt: At, ExpiresAt: At.AddDate(1, 0, 0), Version: 1,
+			CreatedBy:    "user_1", CreatedAt: store.TimeOf(At), UpdatedAt: store.TimeOf(At), ExpiresAt: store.TimeOf(At.AddDate(1, 0, 0)), Version: 1,
 		},
-		Proof: make([]byte, store.MACSize), PepperID: "0011aabbccdd",
+		Evidence: &store.Evidence{Proof: make([]byte, store.MACSize), PepperID: "0011aabbccdd"},
 	}
 }
 
