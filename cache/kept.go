@@ -19,8 +19,8 @@ func slotOf(id store.LookupID) slot { return slot(binary.LittleEndian.Uint64(id[
 // and a tenth of a warm request.
 type kept struct {
 	record store.Record // without its proof, which has been checked
-	head   int64 // the event up to which the record was right when it was loaded
-	until  int64 // when it runs out, by the coarse clock; L1TTL, which has nothing to do with correctness
+	head   int64        // the event up to which the record was right when it was loaded
+	until  int64        // when it runs out, by the coarse clock; L1TTL, which has nothing to do with correctness
 }
 
 // keep returns what is kept of an answer that has a record, or an error that matches store.ErrForged.
