@@ -229,7 +229,7 @@ func restByKeyboard(t *testing.T, b *chromium) {
 	if !slices.Equal(made.SalesChannelIDs, []string{"sc_web", "sc_app"}) {
 		t.Errorf("made with the channels %q", made.SalesChannelIDs)
 	}
-	if at := made.ExpiresAt.In(time.FixedZone("", int((5*time.Hour + 30*time.Minute).Seconds()))); at.Year() != 2040 || at.Hour() != 3 || at.Minute() != 4 {
+	if at := made.ExpiresAt.Time().In(time.FixedZone("", int((5*time.Hour + 30*time.Minute).Seconds()))); at.Year() != 2040 || at.Hour() != 3 || at.Minute() != 4 {
 		t.Errorf("it expires at %v", at)
 	}
 
