@@ -70,9 +70,7 @@ func (c *Cache) start() {
 	c.stop = cancel
 	loops := []func(context.Context){c.pollLoop, c.repairLoop, c.listenLoop, c.sweepLoop}
 	if c.shared != nil {
-		for range readers {
-			loops = append(loops, c.shared.reads.loop)
-		}
+		loops = append(loops, c.shared.reads.loops()...)
 	}
 	for _, loop := range loops {
 		c.background.begin()

@@ -11,26 +11,27 @@ import (
 )
 
 const (
-	readers   = 3   // commands on the way at once, at most
+	leaders   = 2   // commands on the way at once: with more of them each would carry less, with one nothing is done meanwhile
+	reserves  = 2   // more of them when those take long
 	readBatch = 128 // entries in one read
 )
 
-// reader reads entries for lookups. Whoever comes while a read is on the way is read together with everybody else who waits, in one
-// command: all entries of a feed are in one slot and under one watermark. One reader at a time has the turn to read, so that commands carry
-// as much as they can; it loses it when its command takes long, because the connection may be lost and the next one good. go-redis does not
-// give up a read in flight when its context ends, so lookups wait for the readers, each only for its own budget, and a server that hangs
-// holds up the readers and nobody else.
+// reader reads entries for lookups. Whoever comes while commands are on the way is read together with everybody else who waits, in one
+// command: all entries of a feed are in one slot and under one watermark. go-redis does not give up a read in flight when its context
+// ends, so lookups wait for the loops that read, each only for its own budget, and a server that hangs holds up these loops and nobody else.
+// When a lookup has waited for a part of its budget, the reserve reads for those who are still in the queue: a connection may be lost, and the
+// next one good.
 type reader struct {
 	inner     shared
 	budget    time.Duration
 	breaker   *breaker
 	questions chan *question
-	turn      chan struct{}  // semaphore: whose turn it is to read
+	relief    chan struct{}  // wakes the reserve
 	timers    sync.Pool      // of stopped *time.Timer
 	observe   store.Observer // nil: nobody
 }
 
-// patience is how long a command may take before another reader has its turn.
+// patience is how long a lookup waits before it calls the reserve.
 func (r *reader) patience() time.Duration { return r.budget / 10 }
 
 // question is one lookup that waits for the shared memory.
@@ -44,9 +45,20 @@ type question struct {
 func newReader(inner shared, budget time.Duration, b *breaker, o store.Observer) *reader {
 	return &reader{
 		inner: inner, budget: budget, breaker: b, observe: o,
-		questions: make(chan *question, requestLane), turn: make(chan struct{}, 1),
+		questions: make(chan *question, requestLane), relief: make(chan struct{}, reserves),
 		timers: sync.Pool{New: func() any { return time.NewTimer(budget) }},
 	}
+}
+
+// loops returns what has to run for questions to be answered, until its context ends.
+func (r *reader) loops() (all []func(context.Context)) {
+	for range leaders {
+		all = append(all, r.lead)
+	}
+	for range reserves {
+		all = append(all, r.relieve)
+	}
+	return all
 }
 
 // read returns the watermark and one entry, read after read was called. Its error matches errShared when that failed or took too long, and
@@ -67,6 +79,15 @@ func (r *reader) read(ctx context.Context, feed string, id store.LookupID) (_ pa
 	if err := enter(ctx, r.questions, q, timer, r.breaker); err != nil {
 		return pair{}, err
 	}
+	timer.Reset(r.patience())
+	select {
+	case a := <-q.answers:
+		return taken(a, r.breaker)
+	case <-timer.C:
+		kick(r.relief)
+		timer.Reset(r.budget - r.patience())
+	case <-ctx.Done(): // await says so
+	}
 	p, err := await(ctx, q.answers, timer, r.budget, r.breaker)
 	if err != nil {
 		q.abandoned.Store(true) // or answered with an error: then nobody looks
@@ -74,37 +95,39 @@ func (r *reader) read(ctx context.Context, feed string, id store.LookupID) (_ pa
 	return p, err
 }
 
-// loop is one of the readers.
-func (r *reader) loop(ctx context.Context) {
+// lead reads for whoever asks.
+func (r *reader) lead(ctx context.Context) {
+	crowded := false
 	for {
 		select {
-		case r.turn <- struct{}{}:
+		case q := <-r.questions:
+			if crowded {
+				runtime.Gosched() // those whom the last command has answered may have another question
+			}
+			batch := r.gather([]*question{q})
+			crowded = len(batch) > 1
+			r.answerAll(ctx, batch)
 		case <-ctx.Done():
-			return
-		}
-		if !r.serve(ctx) {
 			return
 		}
 	}
 }
 
-// serve waits for questions and answers them; it has the turn and gives it back. It returns false when ctx has ended.
-func (r *reader) serve(ctx context.Context) bool {
-	pass := func() { <-r.turn }
-	select {
-	case q := <-r.questions:
-		tooLong := time.AfterFunc(r.patience(), pass)
-		runtime.Gosched() // those whom the last command has answered may have another question
-		for batch := r.gather([]*question{q}); len(batch) > 0; {
-			batch = r.answer(ctx, batch)
+// relieve is the reserve: it reads for those who wait when it is called.
+func (r *reader) relieve(ctx context.Context) {
+	for {
+		select {
+		case <-r.relief:
+			r.answerAll(ctx, r.gather(nil))
+		case <-ctx.Done():
+			return
 		}
-		if tooLong.Stop() {
-			pass()
-		}
-		return true
-	case <-ctx.Done():
-		pass()
-		return false
+	}
+}
+
+func (r *reader) answerAll(ctx context.Context, batch []*question) {
+	for len(batch) > 0 {
+		batch = r.answer(ctx, batch)
 	}
 }
 

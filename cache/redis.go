@@ -50,7 +50,10 @@ func newRedisMemory(rdb redis.UniversalClient, prefix string) *redisMemory {
 func (r *redisMemory) markKey(feed string) string { return r.prefix + ":{" + feed + "}:wm" }
 
 func (r *redisMemory) entryKey(feed string, id store.LookupID) string {
-	return r.prefix + ":{" + feed + "}:e:" + base64.RawURLEncoding.EncodeToString(id[:])
+	const digits = 43 // 32 bytes in base64
+	name := make([]byte, 0, len(r.prefix)+len(feed)+len(":{}:e:")+digits)
+	name = append(append(append(append(name, r.prefix...), ":{"...), feed...), "}:e:"...)
+	return string(base64.RawURLEncoding.AppendEncode(name, id[:]))
 }
 
 func (r *redisMemory) entries(ctx context.Context, feed string, ids []store.LookupID) (string, []string, error) {

@@ -164,10 +164,9 @@ func (h *host) open() *process {
 	p.stopReaders = stop
 	if c.shared != nil {
 		// Whether lookups that come at one moment share a command is up to the scheduler, and the run would not be the same again. With
-		// enough readers, whose turn it always is, none has to.
-		c.shared.reads.turn = make(chan struct{}, 48)
-		for range cap(c.shared.reads.turn) {
-			go c.shared.reads.loop(ctx)
+		// enough leaders none has to.
+		for range 48 {
+			go c.shared.reads.lead(ctx)
 		}
 	}
 	c.start()

@@ -47,16 +47,22 @@ func await[T any](ctx context.Context, answers <-chan answer[T], timer *time.Tim
 	var none T
 	select {
 	case a := <-answers:
-		if a.err != nil {
-			b.failed()
-			return none, fmt.Errorf("%w: %w", errShared, a.err)
-		}
-		b.succeeded()
-		return a.value, nil
+		return taken(a, b)
 	case <-timer.C:
 		b.failed()
 		return none, fmt.Errorf("%w: no answer within %v", errShared, budget)
 	case <-ctx.Done():
 		return none, fmt.Errorf("%w: %w", errShared, ctx.Err())
 	}
+}
+
+// taken is await for an answer that has come.
+func taken[T any](a answer[T], b *breaker) (T, error) {
+	if a.err != nil {
+		var none T
+		b.failed()
+		return none, fmt.Errorf("%w: %w", errShared, a.err)
+	}
+	b.succeeded()
+	return a.value, nil
 }

@@ -28,7 +28,7 @@ type Sealer struct {
 
 type pepper struct {
 	id     string
-	hashes sync.Pool // of HMAC-SHA-256 with the pepper as its key
+	hashes sync.Pool // of *keyedHash
 }
 
 // NewSealer returns a Sealer for peppers, the current one first: new proofs are made with it, old ones are checked with any of them.
@@ -45,7 +45,7 @@ func NewSealer(peppers []string) (*Sealer, error) {
 		}
 		sum := sha256.Sum256([]byte("latchkey/pepper-id/1\x00" + p))
 		next := &pepper{id: hex.EncodeToString(sum[:6])}
-		next.hashes.New = func() any { return hmac.New(sha256.New, []byte(p)) }
+		next.hashes.New = func() any { return &keyedHash{Hash: hmac.New(sha256.New, []byte(p))} }
 		if slices.ContainsFunc(s.peppers, func(other *pepper) bool { return other.id == next.id }) {
 			return nil, Errorf(ErrInvalid, "pepper %d of %d is the same as an earlier one", i+1, len(peppers))
 		}
@@ -92,7 +92,8 @@ func (s *Sealer) Seal(r *Record) {
 		return
 	}
 	p := s.peppers[0]
-	e.Proof, e.PepperID = p.prove(r), p.id
+	proof := p.prove(r)
+	e.Proof, e.PepperID = proof[:], p.id
 	r.SetEvidence(e)
 	r.verifiedBy.Store(s)
 }
@@ -105,7 +106,10 @@ func (s *Sealer) Verify(r *Record) error {
 	}
 	e := r.Evidence.Value()
 	for _, p := range s.peppers {
-		if p.id == e.PepperID && hmac.Equal(p.prove(r), e.Proof) {
+		if p.id != e.PepperID {
+			continue
+		}
+		if proof := p.prove(r); hmac.Equal(proof[:], e.Proof) {
 			r.verifiedBy.Store(s)
 			return nil
 		}
@@ -137,7 +141,8 @@ func (s *Sealer) AppendMAC(dst []byte, purpose string, message []byte) []byte {
 	if s == nil {
 		return dst
 	}
-	return append(dst, s.peppers[0].mac(purpose, message)...)
+	mac := s.peppers[0].mac(purpose, message)
+	return append(dst, mac[:]...)
 }
 
 // CheckMAC reports whether mac is what AppendMAC gives under any of the peppers. A nil Sealer accepts only an empty one.
@@ -147,12 +152,13 @@ func (s *Sealer) CheckMAC(mac []byte, purpose string, message []byte) bool {
 	}
 	ok := 0
 	for _, p := range s.peppers {
-		ok |= subtle.ConstantTimeCompare(p.mac(purpose, message), mac)
+		expected := p.mac(purpose, message)
+		ok |= subtle.ConstantTimeCompare(expected[:], mac)
 	}
 	return ok == 1
 }
 
-func (p *pepper) mac(purpose string, message []byte) []byte {
+func (p *pepper) mac(purpose string, message []byte) [MACSize]byte {
 	t := newTranscript("latchkey/mac/1")
 	defer t.release()
 	t.text(purpose)
@@ -162,7 +168,7 @@ func (p *pepper) mac(purpose string, message []byte) []byte {
 
 // prove returns the MAC over everything that gives a record its power. Titles, metadata and who did what are left out on purpose:
 // they are descriptions, and a proof over them would make every repair by hand look like a forgery.
-func (p *pepper) prove(r *Record) []byte {
+func (p *pepper) prove(r *Record) [MACSize]byte {
 	k := &r.Key
 	t := newTranscript("latchkey/proof/1")
 	defer t.release()
@@ -191,12 +197,19 @@ func (p *pepper) prove(r *Record) []byte {
 }
 
 // sum returns the MAC over a transcript. The state that the key leaves in the hash is kept: it costs as much as a short message.
-func (p *pepper) sum(t *transcript) []byte {
-	h := p.hashes.Get().(hash.Hash)
+func (p *pepper) sum(t *transcript) [MACSize]byte {
+	h := p.hashes.Get().(*keyedHash)
 	defer p.hashes.Put(h)
 	h.Reset()
 	h.Write(t.b)
-	return h.Sum(make([]byte, 0, MACSize))
+	h.Sum(h.sum[:0])
+	return h.sum
+}
+
+// keyedHash is HMAC-SHA-256 with a pepper as its key, and room for what it gives.
+type keyedHash struct {
+	hash.Hash
+	sum [MACSize]byte
 }
 
 // transcript holds values so that no two lists of values give the same bytes.
