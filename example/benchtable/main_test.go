@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -24,13 +25,19 @@ BenchmarkXY/ours-2        	     100	       1 ns/op
 PASS
 `
 
-func TestTheLeastOfAllRunsCounts(t *testing.T) {
+func TestTheLeastOrTheMedianOfAllRunsCounts(t *testing.T) {
 	r := parse("BenchmarkX", printed)
 	if got := r.lowest("ours", "ns/op"); got != 800.5 {
 		t.Errorf("got %v", got)
 	}
 	if got := r.ofLargest("Table"); got != 120 {
 		t.Errorf("largest table: got %v", got)
+	}
+	if got := r.median("ours", "ns/op"); got != 850.25 {
+		t.Errorf("median: got %v", got)
+	}
+	if got := r.median("ours", "furlongs"); !math.IsNaN(got) {
+		t.Errorf("median of nothing: got %v", got)
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -45,6 +46,15 @@ func (r results) lowest(name, unit string) float64 {
 		}
 	}
 	return lowest
+}
+
+// median returns the value in the middle, for what differs from start to start of the program; not a number when there is none.
+func (r results) median(name, unit string) float64 {
+	all := slices.Sorted(slices.Values(r[name][unit]))
+	if len(all) == 0 {
+		return math.NaN()
+	}
+	return (all[len(all)/2] + all[(len(all)-1)/2]) / 2
 }
 
 // ofLargest returns the time of an operation in the largest table.
