@@ -28,3 +28,9 @@ func (t *trace) note(at time.Duration, host int, what string, a, b int64) {
 		t.lines = append(t.lines, fmt.Sprintf("%14.6f ms  host %d  %s %d %d", float64(at)/1e6, host, what, a, b))
 	}
 }
+
+func (t *trace) result() (sum uint64, lines []string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.sum, t.lines
+}

@@ -89,8 +89,9 @@ func simulate(t *testing.T, seed uint64, keep bool, plan func(*world) setup, bod
 		body(w)
 		w.end()
 		tr := w.truth
+		sum, lines := w.trace.result()
 		out = outcome{
-			seed: seed, setup: w.setup.name, wrong: tr.wrong, trace: w.trace.sum, lines: w.trace.lines, elapsed: w.now(),
+			seed: seed, setup: w.setup.name, wrong: tr.wrong, trace: sum, lines: lines, elapsed: w.now(),
 			reads: tr.reads, unavailable: tr.unavailable, changes: tr.changes, slow: tr.slow, failed: tr.failed,
 		}
 	})
