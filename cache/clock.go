@@ -7,7 +7,6 @@ import "time"
 type instant struct {
 	mono time.Duration // since some moment of this process
 	wall time.Duration // since 1970
-	read time.Time     // what time.Now said, for those who need that; zero with clocks that are not the system's
 }
 
 // elapsed returns how long ago since was, by the clock that says more.
@@ -16,16 +15,14 @@ func (now instant) elapsed(since instant) time.Duration {
 }
 
 // time returns the moment by the wall clock.
-func (now instant) time() time.Time {
-	if now.read.IsZero() {
-		return time.Unix(0, int64(now.wall))
-	}
-	return now.read
-}
+func (now instant) time() time.Time { return time.Unix(0, int64(now.wall)) }
 
 // clock is where the protocol learns what time it is. Simulations have their own.
 type clock interface {
 	now() instant
+	// read is now, and the same moment as a time.Time. It is not a part of instant, which is copied a lot and passes in registers
+	// without it.
+	read() (instant, time.Time)
 }
 
 // systemClock is the real one.
@@ -34,6 +31,11 @@ type systemClock struct{ start time.Time }
 func newSystemClock() systemClock { return systemClock{start: time.Now()} }
 
 func (c systemClock) now() instant {
+	now, _ := c.read()
+	return now
+}
+
+func (c systemClock) read() (instant, time.Time) {
 	t := time.Now()
-	return instant{mono: t.Sub(c.start), wall: time.Duration(t.UnixNano()), read: t}
+	return instant{mono: t.Sub(c.start), wall: time.Duration(t.UnixNano())}, t
 }

@@ -16,25 +16,25 @@ import (
 func (c *Cache) Lookup(ctx context.Context, id store.LookupID, redacted string) (store.Found, error) {
 	// The epoch first, then the clock, then what the epoch keeps: COHERENCE 1.2.
 	e := c.epoch.Load()
-	now := c.clock.now()
+	now, at := c.clock.read()
 	if e == nil || c.o.ChangesOnly || e.age(now) > c.o.Lease {
 		found, err := c.lookupStale(ctx, e, id, redacted) // 2.1
-		found.At = now.time()
+		found.At = at
 		return found, err
 	}
 	if k, ok := e.keys.GetIfPresent(slotOf(id)); ok && k.is(id) {
 		if k.until > c.coarse.Load() {
 			c.hits.add(now)
-			return store.Found{Record: &k.record, FeedID: e.feed, Head: k.head, At: now.time()}, nil
+			return store.Found{Record: &k.record, FeedID: e.feed, Head: k.head, At: at}, nil
 		}
 		e.drop(slotOf(id), k)
 	}
 	if u, ok := e.unknown.GetIfPresent(id); ok && u.asOf >= e.revealing.Load() && (redacted == "" || redacted == u.redacted) {
 		c.count.unknownHits.Add(1)
-		return store.Found{FeedID: e.feed, Head: u.asOf, At: now.time()}, nil
+		return store.Found{FeedID: e.feed, Head: u.asOf, At: at}, nil
 	}
 	found, err := c.lookupMissed(ctx, e, id, redacted)
-	found.At = now.time()
+	found.At = at
 	return found, err
 }
 

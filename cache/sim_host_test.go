@@ -101,6 +101,8 @@ func (p *process) thaw() {
 // processClock is the clock of one process. Whoever reads it may be held up, before or after it has been read.
 type processClock struct{ p *process }
 
+func (c processClock) read() (instant, time.Time) { return byWall(c.now()) }
+
 func (c processClock) now() instant {
 	p := c.p
 	now := p.host.sample()
@@ -130,6 +132,8 @@ func (c processClock) now() instant {
 type steadyClock struct{ host *host }
 
 func (c steadyClock) now() instant { return c.host.sample() }
+
+func (c steadyClock) read() (instant, time.Time) { return byWall(c.now()) }
 
 // condition is what is wrong with a connection or a server. The zero value: nothing.
 type condition struct {

@@ -4,7 +4,7 @@ package cache
 var stretched = []edit{
 	{"cache.go", "sync.Mutex // held to replace epoch", "patientMutex // held to replace epoch"},
 
-	{"lookup.go", "	now := c.clock.now()\n	if e == nil", "	c.stretch(\"Lookup: epoch\")\n	now := c.clock.now()\n	if e == nil"},
+	{"lookup.go", "	now, at := c.clock.read()\n	if e == nil", "	c.stretch(\"Lookup: epoch\")\n	now, at := c.clock.read()\n	if e == nil"},
 	{"lookup.go", "	if k, ok := e.keys.GetIfPresent(slotOf(id)); ok && k.is(id) {", "	c.stretch(\"Lookup: clock\")\n	if k, ok := e.keys.GetIfPresent(slotOf(id)); ok && k.is(id) {"},
 	{"lookup.go", "	found, err := c.lookupMissed(ctx, e, id, redacted)\n", "	c.stretch(\"Lookup: missed\")\n	found, err := c.lookupMissed(ctx, e, id, redacted)\n"},
 	{"lookup.go", "	found, generation := c.fromShared(ctx, e, id, need)\n", "	c.stretch(\"load: need\")\n	found, generation := c.fromShared(ctx, e, id, need)\n"},

@@ -64,19 +64,19 @@ func (k *Keys) check(ctx context.Context, token string, types []Type) (r *Record
 	if now = began; !k.toldTime || !k.realTime {
 		now = k.o.Now()
 	}
-	if r, err = k.judge(ctx, t, id, found, now); err != nil {
+	if r, err = k.judge(ctx, t, &id, &found, now); err != nil {
 		return nil, now, &lookedUp{error: err, began: began}
 	}
 	return r, now, nil
 }
 
 // judge returns the record of the token among what was found, if it may be used now.
-func (k *Keys) judge(ctx context.Context, t Token, id LookupID, found Found, now time.Time) (*Record, error) {
+func (k *Keys) judge(ctx context.Context, t Token, id *LookupID, found *Found, now time.Time) (*Record, error) {
 	r := found.Record
 	if r == nil && len(found.Legacy) > 0 {
 		return k.legacy.check(ctx, t, found.Legacy, now)
 	}
-	if r == nil || r.Key.LookupID != id || r.Key.Type != t.Type() {
+	if r == nil || r.Key.LookupID != *id || r.Key.Type != t.Type() {
 		return nil, ErrUnknownToken
 	}
 	if err := k.o.Sealer.Verify(r); err != nil {
