@@ -41,9 +41,6 @@ func (c *handClock) now() instant {
 
 func (c *handClock) read() (instant, time.Time) { return byWall(c.now()) }
 
-// byWall is what clocks read that are not the system's.
-func byWall(now instant) (instant, time.Time) { return now, now.time() }
-
 func (c *handClock) move(mono, wall time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
