@@ -37,8 +37,12 @@ func (c entryCodec) encode(feed string, generation string, asOf int64, deadline 
 	body = binary.AppendVarint(body, asOf)
 	body = binary.AppendVarint(body, deadline.Milliseconds())
 	body = append(body, record...)
-	return string(c.sealer.AppendMAC(body, entryPurpose, c.appendMessage(nil, feed, r.Key.LookupID, string(body))))
+	var message [messageRoom]byte
+	return string(c.sealer.AppendMAC(body, entryPurpose, c.appendMessage(message[:0], feed, r.Key.LookupID, string(body))))
 }
+
+// messageRoom is enough for nearly all messages, without an allocation.
+const messageRoom = 1024
 
 // appendMessage appends what the MAC is over.
 func (c entryCodec) appendMessage(m []byte, feed string, id store.LookupID, body string) []byte {
@@ -68,7 +72,7 @@ func (c entryCodec) decode(entry string, feed string, id store.LookupID, generat
 		return nil, 0, errEntry
 	}
 	record, mac := d.rest[:end], d.rest[end:]
-	var message [1024]byte // room for nearly all of them, without an allocation
+	var message [messageRoom]byte
 	if !c.sealer.CheckMAC([]byte(mac), entryPurpose, c.appendMessage(message[:0], feed, id, entry[:len(entry)-len(mac)])) {
 		return nil, 0, errForgedEntry
 	}

@@ -53,7 +53,7 @@ const (
 	BreakerOpen   BreakerState = "open"   // Redis does not answer; probes go on
 )
 
-// counters are the sums behind Stats. Hits are counted by otter, striped, since every request does.
+// counters are the sums behind Stats. Hits have a counter of their own (hitCounter), since every request does.
 type counters struct {
 	unknownHits, redisHits, redisMisses, redisErrors, redisForged,
 	storeLookups, storeErrors, staleLookups, fills, fillsLost,
