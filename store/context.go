@@ -12,18 +12,19 @@ const (
 
 // NewContext returns a context in which key is the authenticated principal. The guards of package middleware call it.
 func NewContext(ctx context.Context, key *Key) context.Context {
-	return &keyContext{Context: ctx, key: key}
+	return &KeyContext{Context: ctx, Key: key}
 }
 
-// keyContext is what context.WithValue would make, without the detour of comparing types.
-type keyContext struct {
+// KeyContext is the context that [NewContext] returns, for those who allocate it together with something else.
+type KeyContext struct {
 	context.Context
-	key *Key
+	Key *Key
 }
 
-func (c *keyContext) Value(name any) any {
+// Value returns the key to [FromContext], and to all others what the context below says.
+func (c *KeyContext) Value(name any) any {
 	if name == keyInContext {
-		return c.key
+		return c.Key
 	}
 	return c.Context.Value(name)
 }

@@ -16,6 +16,12 @@ var crcTables = func() (tables [8][256]uint32) {
 	return tables
 }()
 
+// The sums of what tokens begin with, so that no request has to take them byte by byte.
+var (
+	secretSum, _      = crc(noCRC, "sk_")
+	publishableSum, _ = crc(noCRC, "pk_")
+)
+
 // digitOf is the value of each character of base62, and noDigit for all others.
 var digitOf = func() (table [256]byte) {
 	for c := range table {

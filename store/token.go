@@ -52,7 +52,13 @@ func ParseToken(s string) (Token, error) {
 			return Token{}, ErrMalformed
 		}
 	}
-	sum, _ := crc(noCRC, s[:len(s)-tailChars])
+	sum := secretSum
+	if s[0] == 'p' {
+		sum = publishableSum
+	}
+	if len(rest) > tailChars {
+		sum, _ = crc(sum, rest[:len(rest)-tailChars])
+	}
 	sum, all := crc(sum, s[len(s)-tailChars:len(s)-crcChars])
 	said := uint64(0) // six digits: a sum has one form, and more than 32 bits are none
 	for i := len(s) - crcChars; i < len(s); i++ {
