@@ -16,8 +16,8 @@ type history struct {
 	feed string
 	// need is the newest event heard of: what comes from Redis must be at least as new (COHERENCE 0). Only ever raised.
 	need atomic.Int64
-	// sure is the newest event that there has been for certain: the store itself has told of it, in whatever answer, or a message that
-	// nobody can have forged. A store that later ends before it has been restored.
+	// sure is the newest event that there has been for certain: the store itself has told of it, in whatever answer, or a message or an
+	// entry that nobody can have forged. A store that later ends before it has been restored.
 	sure atomic.Int64
 	// former is the newest event heard of in the histories of this feed that are over.
 	former int64
@@ -47,9 +47,9 @@ func (h *history) hear(newest, revealing int64) {
 	raise(&h.need, newest)
 }
 
-// told is called with what a message told of that carries a MAC: whoever sent it has seen the commit. But a message from a history that is
-// over may still come, late, or again and again because somebody copied it, and must not have everything dropped each time: up to former it
-// is not known which history a message is of, and it counts like one that may have been forged.
+// told is called with what a message or an entry of Redis told of that carries a MAC: whoever wrote it has seen the commit. But one from a
+// history that is over may still come, late, or again and again because somebody copied it, and must not have everything dropped each time:
+// up to former it is not known which history it is of, and it counts like one that may have been forged.
 func (h *history) told(event int64) {
 	if event > h.former {
 		raise(&h.sure, event)

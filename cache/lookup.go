@@ -217,6 +217,9 @@ func (c *Cache) fromShared(ctx context.Context, e *epoch, id store.LookupID, nee
 		return nil, wm.generation
 	}
 	c.count.redisHits.Add(1)
+	if c.o.Sealer != nil {
+		e.told(asOf) // by whoever filled it, and has read that from the store
+	}
 	return &store.Found{Record: r, FeedID: e.feed, Head: max(asOf, wm.id)}, wm.generation
 }
 

@@ -275,6 +275,9 @@ var mutations = []mutation{
 	{rule: "14: a store that ends before what a message with a MAC told of has been restored", by: "TestScenarios/3.6:_a_store", edits: []edit{
 		{"listen.go", "		e.told(a.last)\n", ""},
 	}},
+	{rule: "14: a store that ends before what an entry with a MAC told of has been restored", by: "TestScenarios/3.6:_a_store", edits: []edit{
+		{"lookup.go", "		e.told(asOf) // by whoever filled it, and has read that from the store\n", ""},
+	}},
 	{rule: "14: a message without a MAC proves no restore", faults: "forged message", edits: []edit{
 		{"listen.go", "	if c.o.Sealer != nil {\n", "	if true {\n"},
 	}},

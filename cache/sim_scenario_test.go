@@ -2,6 +2,7 @@ package cache
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -445,6 +446,27 @@ var scenarios = []scenario{
 		for on := range w.hosts {
 			_, _ = w.ask(on, 1)
 		}
+	}},
+	{"3.6: a store is restored to before what is known from an entry of Redis alone that nobody can have forged", DefaultMaxStale, func(w *world) {
+		if w.sealer == nil {
+			return // it may have been forged
+		}
+		w.deafen()
+		at := w.head()
+		c := w.hosts[1].current.Load().cache
+		w.afterPoll(1)
+		changing, giveUp := context.WithTimeout(background, 20*time.Millisecond)
+		defer giveUp()
+		err := w.change(changing, w.hosts[0].current.Load(), update, []int{1})
+		w.want(errors.Is(err, context.DeadlineExceeded), "no success before anybody has polled", err)
+		_, _ = w.ask(0, 1)
+		time.Sleep(5 * time.Millisecond)
+		hits := c.count.redisHits.Load()
+		_, _ = w.ask(1, 1)
+		w.want(c.count.redisHits.Load() == hits+1, "it comes from Redis", c.Stats())
+		w.restore(at)
+		time.Sleep(1500 * time.Millisecond) // nobody reads now: until the next poll, answers are from another history
+		_, _ = w.ask(1, 1)
 	}},
 	{"3.6: a store is restored to before what is known from polls alone", DefaultMaxStale, func(w *world) {
 		at := w.head()
