@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// The breaker opens when at least breakerFailures calls, and half of all calls, of the current window have failed. Open, it is probed
-// every breakerPause.
+// The breaker opens when at least breakerFailures calls, and half of all calls, of the current window have failed. A window in which none
+// has succeeded does not end: calls may be rare. Open, it is probed every breakerPause.
 const (
 	breakerFailures = 8
 	breakerWindow   = time.Second
@@ -50,7 +50,7 @@ func (b *breaker) succeeded() {
 func (b *breaker) failed() {
 	b.calls.Add(1)
 	b.mu.Lock()
-	if now := b.clock.now(); now.elapsed(b.began) > breakerWindow {
+	if now := b.clock.now(); now.elapsed(b.began) > breakerWindow && b.calls.Load() > b.failures+1 {
 		b.restart()
 		b.calls.Store(1)
 	}

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// The breaker opens when at least breakerFailures calls, and half of all calls, of the current window have failed. Open, it lets one
-// call through every breakerPause.
+// The breaker opens when at least breakerFailures calls, and half of all calls, of the current window have failed. A window in which none
+// has succeeded does not end: calls may be rare. Open, it lets one call through every breakerPause.
 const (
 	breakerFailures = 8
 	breakerWindow   = time.Second
@@ -42,7 +42,7 @@ func (b *breaker) report(ok bool) (changed bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := time.Now()
-	if now.Sub(b.began) > breakerWindow || b.open && ok {
+	if now.Sub(b.began) > breakerWindow && b.calls > b.failures || b.open && ok {
 		b.began, b.calls, b.failures = now, 0, 0
 	}
 	b.calls++
