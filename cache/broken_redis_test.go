@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -95,7 +94,7 @@ func TestRequirement12ABrokenRedisOnlyCostsStatements(t *testing.T) {
 			c := open(t, cache.Options{Lease: 10 * brisk, RedisTimeout: 20 * time.Millisecond, Sealer: sealer}, rows, rdb)
 			ready(t, c)
 			keys := keysOver(t, c, sealer)
-			before, most := runtime.NumGoroutine(), 0
+			before, most := goroutines(), 0
 			fault.do(t, proxy, slow, filler)
 			for range 3 { // from the second time on, they are remembered
 				var all sync.WaitGroup
@@ -107,7 +106,7 @@ func TestRequirement12ABrokenRedisOnlyCostsStatements(t *testing.T) {
 						if _, err := keys.Authenticate(ctx, m.Token.Reveal()); err != nil {
 							t.Errorf("a good key: %v", err)
 						}
-						peak.Store(max(peak.Load(), int64(runtime.NumGoroutine())))
+						peak.Store(max(peak.Load(), int64(goroutines())))
 					})
 				}
 				for i := range strangers {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -219,11 +218,11 @@ func TestRedisHangs(t *testing.T) {
 	})
 	caughtUp(t, rows, c)
 	ready(t, c)
-	before := runtime.NumGoroutine()
+	before := goroutines()
 
 	server.Pause()
 	most := 0
-	measure := func() { most = max(most, runtime.NumGoroutine()-before) }
+	measure := func() { most = max(most, goroutines()-before) }
 	var crowd sync.WaitGroup // at first all at once, then one after the other
 	for _, r := range records[:1000] {
 		crowd.Go(func() { want(t, "title", title(t, c, r), "test") })
@@ -249,7 +248,7 @@ func TestRedisHangs(t *testing.T) {
 	server.Resume()
 	ready(t, c)
 	want(t, "title", title(t, c, records[0]), "new")
-	eventually(t, "the abandoned calls are gone", func() bool { return runtime.NumGoroutine() <= before+20 })
+	eventually(t, "the abandoned calls are gone", func() bool { return goroutines() <= before+20 })
 }
 
 func TestChangeThatCannotBeConfirmed(t *testing.T) {

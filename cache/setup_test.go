@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"reflect"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -217,6 +218,17 @@ func eventually(t testing.TB, what string, ok func() bool) {
 			t.Fatalf("still not: %s", what)
 		}
 	}
+}
+
+// goroutines returns how many there are: the least of some readings. While a collection frees the stacks of goroutines that have ended, the
+// runtime counts these too, thousands after a test with as many.
+func goroutines() int {
+	least := runtime.NumGoroutine()
+	for range 5 {
+		time.Sleep(time.Millisecond)
+		least = min(least, runtime.NumGoroutine())
+	}
+	return least
 }
 
 var serial atomic.Uint64
