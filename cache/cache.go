@@ -86,7 +86,6 @@ func (c *Cache) Info() store.Info {
 	return store.Info{
 		Name:        "cache over " + c.rows.Info().Name,
 		SharedCache: c.recordsAreShared(),
-		TellsTime:   true,
 		Sealer:      c.o.Sealer,
 	}
 }

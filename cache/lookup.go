@@ -14,28 +14,47 @@ import (
 // Lookup implements store.Store: from the process's memory, from Redis, or from the store below. Head of an answer that was kept is
 // the event up to which it was right when it was loaded; later events did not change it.
 func (c *Cache) Lookup(ctx context.Context, id store.LookupID, redacted string) (store.Found, error) {
-	// The epoch first, then the clock, then what the epoch keeps: COHERENCE 1.2.
-	e := c.epoch.Load()
-	now, at := c.clock.read()
-	if e == nil || c.o.ChangesOnly || e.age(now) > c.o.Lease {
-		found, err := c.lookupStale(ctx, e, id, redacted) // 2.1
-		found.At = at
-		return found, err
-	}
-	if k, ok := e.keys.GetIfPresent(slotOf(id)); ok && k.is(id) {
-		if k.until > c.coarse.Load() {
-			c.hits.add(now)
-			return store.Found{Record: &k.record, FeedID: e.feed, Head: k.head, At: at}, nil
-		}
-		e.drop(slotOf(id), k)
+	k, e, fresh, _ := c.recall(id)
+	switch {
+	case k != nil:
+		return store.Found{Record: &k.record, FeedID: e.feed, Head: k.head}, nil
+	case !fresh:
+		return c.lookupStale(ctx, e, id, redacted) // 2.1
 	}
 	if u, ok := e.unknown.GetIfPresent(id); ok && u.asOf >= e.revealing.Load() && (redacted == "" || redacted == u.redacted) {
 		c.count.unknownHits.Add(1)
-		return store.Found{FeedID: e.feed, Head: u.asOf, At: at}, nil
+		return store.Found{FeedID: e.feed, Head: u.asOf}, nil
 	}
-	found, err := c.lookupMissed(ctx, e, id, redacted)
-	found.At = at
-	return found, err
+	return c.lookupMissed(ctx, e, id, redacted)
+}
+
+// Recall implements store.Recaller: from the process's memory.
+func (c *Cache) Recall(id store.LookupID) (r *store.Record, at time.Time) {
+	k, _, _, at := c.recall(id)
+	if k == nil {
+		return nil, at
+	}
+	return &k.record, at
+}
+
+// recall returns what the process has in memory, nil for nothing, the epoch, whether that is fresh, and when that was.
+func (c *Cache) recall(id store.LookupID) (k *kept, e *epoch, fresh bool, at time.Time) {
+	// The epoch first, then the clock, then what the epoch keeps: COHERENCE 1.2.
+	e = c.epoch.Load()
+	now, at := c.clock.read()
+	if e == nil || c.o.ChangesOnly || e.age(now) > c.o.Lease {
+		return nil, e, false, at
+	}
+	k, ok := e.keys.GetIfPresent(slotOf(id))
+	switch {
+	case !ok || !k.is(id):
+		return nil, e, true, at
+	case k.until <= c.coarse.Load():
+		e.drop(slotOf(id), k)
+		return nil, e, true, at
+	}
+	c.hits.add(now)
+	return k, e, true, at
 }
 
 // notKept is an answer that must not be kept. It is an error for otter's sake, which then keeps nothing.

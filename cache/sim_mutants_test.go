@@ -5,8 +5,8 @@ var stretched = []edit{
 	{"cache.go", "sync.Mutex // held to replace epoch", "patientMutex // held to replace epoch"},
 
 	{"lookup.go", "	now, at := c.clock.read()\n	if e == nil", "	c.stretch(\"Lookup: epoch\")\n	now, at := c.clock.read()\n	if e == nil"},
-	{"lookup.go", "	if k, ok := e.keys.GetIfPresent(slotOf(id)); ok && k.is(id) {", "	c.stretch(\"Lookup: clock\")\n	if k, ok := e.keys.GetIfPresent(slotOf(id)); ok && k.is(id) {"},
-	{"lookup.go", "	found, err := c.lookupMissed(ctx, e, id, redacted)\n", "	c.stretch(\"Lookup: missed\")\n	found, err := c.lookupMissed(ctx, e, id, redacted)\n"},
+	{"lookup.go", "	k, ok := e.keys.GetIfPresent(slotOf(id))\n", "	c.stretch(\"Lookup: clock\")\n	k, ok := e.keys.GetIfPresent(slotOf(id))\n"},
+	{"lookup.go", "	return c.lookupMissed(ctx, e, id, redacted)\n", "	c.stretch(\"Lookup: missed\")\n	return c.lookupMissed(ctx, e, id, redacted)\n"},
 	{"lookup.go", "	found, generation := c.fromShared(ctx, e, id, need)\n", "	c.stretch(\"load: need\")\n	found, generation := c.fromShared(ctx, e, id, need)\n"},
 	{"lookup.go", "		return k, nil\n", "		c.stretch(\"load: found\")\n		return k, nil\n"},
 	{"lookup.go", "		e.unknown.Set(id,", "		c.stretch(\"load: unknown\")\n		e.unknown.Set(id,"},

@@ -165,6 +165,9 @@ func (t *truth) judge(key, promised int, began time.Duration, found store.Found,
 		return fmt.Sprintf("version %d was replaced by event %d; a change with event %d, committed at %v, had returned success before the read began",
 			version, until, p.event, p.committed)
 	}
+	if found.FeedID == recalled {
+		return ""
+	}
 	if at := k.at(found.Head); at != version {
 		return fmt.Sprintf("version %d is said to be right up to event %d, where it was %d", version, found.Head, at)
 	}

@@ -282,7 +282,7 @@ func (l logEar) WithGroup(string) slog.Handler { return l }
 // read looks a key up and has the answer judged.
 func (w *world) read(ctx context.Context, p *process, key int, redacted string) (version int64, err error) {
 	began, promised := w.now(), w.truth.promised(key)
-	found, err := p.cache.Lookup(ctx, w.truth.keys[key].id, redacted)
+	found, err := w.lookup(ctx, p, key, redacted)
 	if p.dead.Load() && !p.leaving.Load() {
 		return -1, errDead // nobody hears the answer
 	}
@@ -307,6 +307,20 @@ func (w *world) read(ctx context.Context, p *process, key int, redacted string) 
 		}
 	}
 	return version, err
+}
+
+// recalled is the feed of answers that do not tell up to where they are right.
+const recalled = "recalled"
+
+// lookup asks the memory of the process first, as package store does, for every other key.
+func (w *world) lookup(ctx context.Context, p *process, key int, redacted string) (store.Found, error) {
+	id := w.truth.keys[key].id
+	if key%2 == 1 {
+		if r, _ := p.cache.Recall(id); r != nil {
+			return store.Found{Record: r, FeedID: recalled}, nil
+		}
+	}
+	return p.cache.Lookup(ctx, id, redacted)
 }
 
 // troubled reports whether the host could not ask the store as usual at some time since a moment.

@@ -45,48 +45,65 @@ func (k *Keys) check(ctx context.Context, token string, types []Type) (r *Record
 	if len(types) > 0 && !slices.Contains(types, t.Type()) {
 		return nil, now, ErrWrongType
 	}
-	redacted := "" // only Medusa's secret keys can be without a lookup id
-	if t.medusa && t.Type() == Secret {
-		redacted = t.Redacted()
-	}
 	id := t.LookupID()
 	var began time.Time
-	if !k.toldTime {
+	if k.recaller != nil {
+		r, began = k.recaller.Recall(id)
+	} else {
 		began = time.Now()
 	}
-	found, err := k.store.Lookup(ctx, id, redacted)
-	if err != nil {
-		return nil, now, undecided(err)
-	}
-	if k.toldTime {
-		began = found.At
-	}
-	if now = began; !k.toldTime || !k.realTime {
+	if now = began; !k.realTime {
 		now = k.o.Now()
 	}
-	if r, err = k.judge(ctx, t, &id, &found, now); err != nil {
+	if r != nil {
+		err = k.judge(r, t, id, now)
+	} else {
+		var found Found
+		if found, err = k.lookup(ctx, t, id); err != nil {
+			return nil, now, err
+		}
+		r, err = k.pick(ctx, t, id, &found, now)
+	}
+	if err != nil {
 		return nil, now, &lookedUp{error: err, began: began}
 	}
 	return r, now, nil
 }
 
-// judge returns the record of the token among what was found, if it may be used now.
-func (k *Keys) judge(ctx context.Context, t Token, id *LookupID, found *Found, now time.Time) (*Record, error) {
-	r := found.Record
-	if r == nil && len(found.Legacy) > 0 {
+// lookup asks the store for the token. Its errors match ErrUnavailable.
+func (k *Keys) lookup(ctx context.Context, t Token, id LookupID) (Found, error) {
+	redacted := "" // only Medusa's secret keys can be without a lookup id
+	if t.medusa && t.Type() == Secret {
+		redacted = t.Redacted()
+	}
+	found, err := k.store.Lookup(ctx, id, redacted)
+	if err != nil {
+		return Found{}, undecided(err)
+	}
+	return found, nil
+}
+
+// pick returns the record of the token among what was found, if it may be used now.
+func (k *Keys) pick(ctx context.Context, t Token, id LookupID, found *Found, now time.Time) (*Record, error) {
+	switch {
+	case found.Record != nil:
+		return found.Record, k.judge(found.Record, t, id, now)
+	case len(found.Legacy) > 0:
 		return k.legacy.check(ctx, t, found.Legacy, now)
 	}
-	if r == nil || r.Key.LookupID != *id || r.Key.Type != t.Type() {
-		return nil, ErrUnknownToken
+	return nil, ErrUnknownToken
+}
+
+// judge returns nil when the record is the token's and may be used now.
+func (k *Keys) judge(r *Record, t Token, id LookupID, now time.Time) error {
+	if r.Key.LookupID != id || r.Key.Type != t.Type() {
+		return ErrUnknownToken
 	}
 	if err := k.o.Sealer.Verify(r); err != nil {
 		k.alarm(r, err)
-		return nil, err
+		return err
 	}
-	if err := r.Key.Check(now); err != nil {
-		return nil, err
-	}
-	return r, nil
+	return r.Key.Check(now)
 }
 
 // lookedUp is an error that came of a lookup.

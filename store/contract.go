@@ -71,6 +71,15 @@ type Store interface {
 	Close(ctx context.Context) error
 }
 
+// Recaller is a Store that remembers records, as a cache does.
+type Recaller interface {
+	Store
+	// Recall is the part of Lookup that takes no I/O and cannot fail. It returns the record that Lookup would, if the process has it in
+	// memory and may use it, else nil. It also returns when it was called, by the clock of this machine, since whoever calls it would
+	// have to read that too: a tenth of a lookup in memory.
+	Recall(id LookupID) (r *Record, at time.Time)
+}
+
 // Tx is a change under way. It is valid until the function that it was handed to returns. Each of Insert, Update, Delete and Append
 // appends one event to the feed; of the event given they use Kind, At, Version and Details, and fill in the rest.
 type Tx interface {
@@ -96,9 +105,6 @@ type Info struct {
 	Name string // "memory", "sqlite", "postgres", "cache over sqlite" …
 	// SharedCache says that records pass through memory that others can write to (Redis).
 	SharedCache bool
-	// TellsTime says that lookups tell when they began, for those who would have to read the clock too. Reading it takes a twentieth of a
-	// lookup in memory.
-	TellsTime bool
 	// Sealer is what the store itself checks records with when it loads them; nil when it does not.
 	Sealer *Sealer
 }
@@ -125,8 +131,6 @@ type Found struct {
 	Legacy []*Record // see Store.Lookup; nil when Record is set
 	FeedID string
 	Head   int64 // the answer reflects exactly the events up to this one
-	// At is when the lookup began, by the clock of this machine, if the store is one that tells (Info.TellsTime).
-	At time.Time
 }
 
 // Change tells what a committed change appended to the feed. The zero value: nothing.

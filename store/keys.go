@@ -25,8 +25,8 @@ type Keys struct {
 	legacy   legacy
 	limits   Limiter
 	ids      ids
-	realTime bool         // Options.Now is not set: a store's clock is as good as that of Keys
-	toldTime bool         // the store tells it
+	recaller Recaller     // the store, if it is one
+	realTime bool         // Options.Now is not set: a recaller's clock is as good as that of Keys
 	alarms   atomic.Int64 // second of the last alarm about a forged record
 	count    counters
 }
@@ -112,7 +112,8 @@ func (o Options) New(s Store) (*Keys, error) {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	k := &Keys{store: s, o: o, realTime: realTime, toldTime: s.Info().TellsTime, ids: ids{entropy: ulid.Monotonic(o.Random, 0)}}
+	k := &Keys{store: s, o: o, realTime: realTime, ids: ids{entropy: ulid.Monotonic(o.Random, 0)}}
+	k.recaller, _ = s.(Recaller)
 	k.limits.Now = o.Now
 	k.uses.init(k)
 	k.legacy.init(k)

@@ -89,13 +89,9 @@ func (k *Keys) ReportLeaks(ctx context.Context, leaks []Leak) ([]*Key, error) {
 // leakedKey returns the record that the token belongs to, or nil: there is none, or it died so long ago that everybody knows. What it
 // returns may come from a cache: the change asks again.
 func (k *Keys) leakedKey(ctx context.Context, t Token) (*Record, error) {
-	redacted := ""
-	if t.medusa {
-		redacted = t.Redacted()
-	}
-	found, err := k.store.Lookup(ctx, t.LookupID(), redacted)
+	found, err := k.lookup(ctx, t, t.LookupID())
 	if err != nil {
-		return nil, undecided(err)
+		return nil, err
 	}
 	now := k.o.Now()
 	r := found.Record
