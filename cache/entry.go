@@ -55,36 +55,33 @@ func (c entryCodec) appendMessage(m []byte, feed string, id store.LookupID, body
 	return appendText(m, body)
 }
 
-// decode returns the record in an entry, checked and ready to be shared, and the event up to which it is right.
-func (c entryCodec) decode(entry string, feed string, id store.LookupID, generation string, now instant) (*store.Record, int64, error) {
+// decode makes *r, a new record, the one in an entry, checked and ready to be shared, and returns the event up to which it is right. After an
+// error *r is not to be used.
+func (c entryCodec) decode(r *store.Record, entry string, feed string, id store.LookupID, generation string, now instant) (asOf int64, err error) {
 	found, rest, ok := strings.Cut(entry, "|")
 	if !ok || found != generation {
-		return nil, 0, errEntry
+		return 0, errEntry
 	}
 	d := decoder{rest: rest}
-	asOf := d.number()
+	asOf = d.number()
 	deadline := time.Duration(d.number()) * time.Millisecond
 	end := len(d.rest)
 	if c.sealer != nil {
 		end -= store.MACSize
 	}
 	if d.bad || end < 0 {
-		return nil, 0, errEntry
+		return 0, errEntry
 	}
 	record, mac := d.rest[:end], d.rest[end:]
 	var message [messageRoom]byte
 	if !c.sealer.CheckMAC([]byte(mac), entryPurpose, c.appendMessage(message[:0], feed, id, entry[:len(entry)-len(mac)])) {
-		return nil, 0, errForgedEntry
+		return 0, errForgedEntry
 	}
 	if now.wall > deadline || asOf < 0 || asOf > maxEventID {
-		return nil, 0, errEntry
+		return 0, errEntry
 	}
-	r, err := decodeRecord(record, id)
-	if err != nil {
-		return nil, 0, err
+	if err := decodeRecord(r, record, id); err != nil {
+		return 0, err
 	}
-	if err := c.sealer.Verify(r); err != nil {
-		return nil, 0, err
-	}
-	return r, asOf, nil
+	return asOf, c.sealer.Verify(r)
 }

@@ -10,6 +10,15 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
+func decoded(c entryCodec, entry, feed string, id store.LookupID, generation string, now instant) (*store.Record, int64, error) {
+	r := &store.Record{}
+	asOf, err := c.decode(r, entry, feed, id, generation, now)
+	if err != nil {
+		return nil, 0, err
+	}
+	return r, asOf, nil
+}
+
 func testSealer(t testing.TB, peppers ...string) *store.Sealer {
 	t.Helper()
 	s, err := store.NewSealer(peppers)
@@ -34,7 +43,7 @@ func TestRequirement05Entry(t *testing.T) {
 	entry := codec.encode("feed", "gen", 7, now.wall+time.Hour, r)
 
 	t.Run("a genuine one is read, and its proof has been checked", func(t *testing.T) {
-		got, asOf, err := codec.decode(entry, "feed", id, "gen", now)
+		got, asOf, err := decoded(codec, entry, "feed", id, "gen", now)
 		if err != nil || asOf != 7 {
 			t.Fatalf("got %d, %v", asOf, err)
 		}
@@ -47,7 +56,7 @@ func TestRequirement05Entry(t *testing.T) {
 			for bit := range 8 {
 				b := []byte(entry)
 				b[i] ^= 1 << bit
-				if _, _, err := codec.decode(string(b), "feed", id, "gen", now); err == nil {
+				if _, _, err := decoded(codec, string(b), "feed", id, "gen", now); err == nil {
 					t.Fatalf("bit %d of byte %d is not protected", bit, i)
 				}
 			}
@@ -55,7 +64,7 @@ func TestRequirement05Entry(t *testing.T) {
 	})
 	t.Run("a part of it does not count", func(t *testing.T) {
 		for n := range len(entry) {
-			if _, _, err := codec.decode(entry[:n], "feed", id, "gen", now); err == nil {
+			if _, _, err := decoded(codec, entry[:n], "feed", id, "gen", now); err == nil {
 				t.Fatalf("the first %d bytes count", n)
 			}
 		}
@@ -63,10 +72,10 @@ func TestRequirement05Entry(t *testing.T) {
 	t.Run("it does not count elsewhere", func(t *testing.T) {
 		moved := strings.Replace(entry, "gen|", "new|", 1)
 		for name, err := range map[string]error{
-			"feed":       second3(codec.decode(entry, "other", id, "gen", now)),
-			"key":        second3(codec.decode(entry, "feed", store.LookupID{9}, "gen", now)),
-			"generation": second3(codec.decode(moved, "feed", id, "new", now)),
-			"prefix":     second3(entryCodec{prefix: "q", sealer: sealer}.decode(entry, "feed", id, "gen", now)),
+			"feed":       second3(decoded(codec, entry, "other", id, "gen", now)),
+			"key":        second3(decoded(codec, entry, "feed", store.LookupID{9}, "gen", now)),
+			"generation": second3(decoded(codec, moved, "feed", id, "new", now)),
+			"prefix":     second3(decoded(entryCodec{prefix: "q", sealer: sealer}, entry, "feed", id, "gen", now)),
 		} {
 			if !errors.Is(err, errForgedEntry) {
 				t.Errorf("%s: got %v", name, err)
@@ -74,43 +83,43 @@ func TestRequirement05Entry(t *testing.T) {
 		}
 	})
 	t.Run("it does not count after its deadline", func(t *testing.T) {
-		if err := second3(codec.decode(entry, "feed", id, "gen", instant{wall: now.wall + 2*time.Hour})); !errors.Is(err, errEntry) {
+		if err := second3(decoded(codec, entry, "feed", id, "gen", instant{wall: now.wall + 2*time.Hour})); !errors.Is(err, errEntry) {
 			t.Errorf("got %v", err)
 		}
 	})
 	t.Run("with another pepper it does not count, with an older one it does", func(t *testing.T) {
 		other := entryCodec{prefix: "p", sealer: testSealer(t, pepperB)}
-		if err := second3(other.decode(entry, "feed", id, "gen", now)); !errors.Is(err, errForgedEntry) {
+		if err := second3(decoded(other, entry, "feed", id, "gen", now)); !errors.Is(err, errForgedEntry) {
 			t.Errorf("another: got %v", err)
 		}
 		rotated := entryCodec{prefix: "p", sealer: testSealer(t, pepperB, pepperA)}
-		if err := second3(rotated.decode(entry, "feed", id, "gen", now)); err != nil {
+		if err := second3(decoded(rotated, entry, "feed", id, "gen", now)); err != nil {
 			t.Errorf("older: got %v", err)
 		}
 	})
 	t.Run("processes with and without peppers do not read each other's", func(t *testing.T) {
 		plain := entryCodec{prefix: "p"}
-		if err := second3(plain.decode(entry, "feed", id, "gen", now)); err == nil {
+		if err := second3(decoded(plain, entry, "feed", id, "gen", now)); err == nil {
 			t.Error("without peppers, a sealed one counts")
 		}
 		unsealed := plain.encode("feed", "gen", 7, now.wall+time.Hour, r)
-		if err := second3(plain.decode(unsealed, "feed", id, "gen", now)); err != nil {
+		if err := second3(decoded(plain, unsealed, "feed", id, "gen", now)); err != nil {
 			t.Errorf("without peppers: %v", err)
 		}
-		if err := second3(codec.decode(unsealed, "feed", id, "gen", now)); !errors.Is(err, errForgedEntry) {
+		if err := second3(decoded(codec, unsealed, "feed", id, "gen", now)); !errors.Is(err, errForgedEntry) {
 			t.Errorf("with peppers: %v", err)
 		}
 	})
 	t.Run("a record whose proof is wrong does not count under a MAC that is right", func(t *testing.T) {
 		bad := r.Clone()
 		bad.Key.Scopes = nil
-		if err := second3(codec.decode(codec.encode("feed", "gen", 7, now.wall+time.Hour, bad), "feed", id, "gen", now)); !errors.Is(err, store.ErrForged) {
+		if err := second3(decoded(codec, codec.encode("feed", "gen", 7, now.wall+time.Hour, bad), "feed", id, "gen", now)); !errors.Is(err, store.ErrForged) {
 			t.Errorf("got %v", err)
 		}
 	})
 	t.Run("the record of another key does not count, peppers or not", func(t *testing.T) {
 		plain := entryCodec{prefix: "p"}
-		if err := second3(plain.decode(plain.encode("feed", "gen", 7, now.wall+time.Hour, r), "feed", store.LookupID{9}, "gen", now)); !errors.Is(err, errRecord) {
+		if err := second3(decoded(plain, plain.encode("feed", "gen", 7, now.wall+time.Hour, r), "feed", store.LookupID{9}, "gen", now)); !errors.Is(err, errRecord) {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -149,17 +158,17 @@ func FuzzEntry(f *testing.F) {
 	f.Add("gen|")
 	f.Add("gen|0123456789abcdef\xff\xff\xff\xff\xff\xff\xff\xff\x7f")
 	f.Fuzz(func(t *testing.T, entry string) {
-		if got, asOf, err := sealed.decode(entry, "feed", r.Key.LookupID, "gen", now); err == nil && (entry != genuine || asOf != 7 || got.Key.ID != "apk_1") {
+		if got, asOf, err := decoded(sealed, entry, "feed", r.Key.LookupID, "gen", now); err == nil && (entry != genuine || asOf != 7 || got.Key.ID != "apk_1") {
 			t.Errorf("%q is taken for ours: %+v", entry, got)
 		}
-		got, asOf, err := plain.decode(entry, "feed", r.Key.LookupID, "gen", now)
+		got, asOf, err := decoded(plain, entry, "feed", r.Key.LookupID, "gen", now)
 		if err != nil {
 			return
 		}
 		if asOf < 0 || asOf > maxEventID || got.Key.LookupID != r.Key.LookupID {
 			t.Errorf("%q is read as %+v, as of %d", entry, got, asOf)
 		}
-		again, _, err := plain.decode(plain.encode("feed", "gen", asOf, 2*time.Hour, got), "feed", r.Key.LookupID, "gen", now)
+		again, _, err := decoded(plain, plain.encode("feed", "gen", asOf, 2*time.Hour, got), "feed", r.Key.LookupID, "gen", now)
 		if err != nil || !reflect.DeepEqual(again, got) {
 			t.Errorf("%+v became %+v, %v", got, again, err)
 		}

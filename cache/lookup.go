@@ -125,9 +125,10 @@ func (c *Cache) single(ctx context.Context, e *epoch, s slot, load otter.LoaderF
 // load is the loader of COHERENCE 2.2, a to d.
 func (c *Cache) load(ctx context.Context, e *epoch, id store.LookupID, redacted string) (*kept, error) {
 	need := e.need.Load() // a: in here, not before the Get
-	found, generation := c.fromShared(ctx, e, id, need)
+	k := &kept{}
+	found, generation := c.fromShared(ctx, e, id, need, &k.record)
 	if found != nil {
-		return c.keep(found) // b
+		return k, c.keep(k, found) // b
 	}
 	answer, err := c.ask(ctx, id, redacted) // c
 	if err != nil {
@@ -147,8 +148,7 @@ func (c *Cache) load(ctx context.Context, e *epoch, id store.LookupID, redacted 
 	case answer.Record.Key.LookupID != id:
 		// Not what was asked for; package store refuses it.
 	default:
-		k, err := c.keep(&answer)
-		if err != nil {
+		if c.keep(k, &answer) != nil {
 			break // package store refuses it too, and raises the alarm
 		}
 		if generation != "" {
@@ -166,7 +166,7 @@ func (c *Cache) lookupStale(ctx context.Context, e *epoch, id store.LookupID, re
 	}
 	c.count.staleLookups.Add(1)
 	if e != nil && !c.o.ChangesOnly && e.age(c.clock.now()) <= c.o.MaxStale {
-		if found, _ := c.fromShared(ctx, e, id, e.need.Load()); found != nil {
+		if found, _ := c.fromShared(ctx, e, id, e.need.Load(), &store.Record{}); found != nil {
 			return *found, nil
 		}
 	}
@@ -203,8 +203,9 @@ func undecided(err error) error {
 	return fmt.Errorf("cache: lookup: %w: %w", store.ErrUnavailable, err)
 }
 
-// fromShared is 2.2b: one command. Besides the answer, if there is one, it returns the watermark's generation, "" if none is known.
-func (c *Cache) fromShared(ctx context.Context, e *epoch, id store.LookupID, need int64) (*store.Found, string) {
+// fromShared is 2.2b: one command. Besides the answer, if there is one, whose record is *r, it returns the watermark's generation, "" if none
+// is known. *r is a new record, and not to be used if there is no answer.
+func (c *Cache) fromShared(ctx context.Context, e *epoch, id store.LookupID, need int64, r *store.Record) (*store.Found, string) {
 	if !c.recordsAreShared() || !e.aligned.Load() {
 		return nil, ""
 	}
@@ -226,7 +227,7 @@ func (c *Cache) fromShared(ctx context.Context, e *epoch, id store.LookupID, nee
 		c.count.redisMisses.Add(1)
 		return nil, wm.generation
 	}
-	r, asOf, err := c.codec.decode(p.entry, e.feed, id, wm.generation, c.clock.now())
+	asOf, err := c.codec.decode(r, p.entry, e.feed, id, wm.generation, c.clock.now())
 	if err != nil {
 		c.count.redisMisses.Add(1)
 		if errors.Is(err, errForgedEntry) || errors.Is(err, store.ErrForged) {

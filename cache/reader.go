@@ -28,6 +28,7 @@ type reader struct {
 	questions chan *question
 	relief    chan struct{}  // wakes the reserve
 	timers    sync.Pool      // of stopped *time.Timer
+	asked     sync.Pool      // of answered *question
 	observe   store.Observer // nil: nobody
 }
 
@@ -47,6 +48,7 @@ func newReader(inner shared, budget time.Duration, b *breaker, o store.Observer)
 		inner: inner, budget: budget, breaker: b, observe: o,
 		questions: make(chan *question, requestLane), relief: make(chan struct{}, reserves),
 		timers: sync.Pool{New: func() any { return time.NewTimer(budget) }},
+		asked:  sync.Pool{New: func() any { return &question{answers: make(chan answer[pair], 1)} }},
 	}
 }
 
@@ -69,7 +71,8 @@ func (r *reader) read(ctx context.Context, feed string, id store.LookupID) (_ pa
 	}
 	ctx, done := store.Begin(ctx, r.observe, store.WorkRedisRead)
 	defer func() { done(err) }()
-	q := &question{feed: feed, id: id, answers: make(chan answer[pair], 1)}
+	q := r.asked.Get().(*question)
+	q.feed, q.id = feed, id
 	timer := r.timers.Get().(*time.Timer)
 	timer.Reset(r.budget)
 	defer func() {
@@ -82,6 +85,7 @@ func (r *reader) read(ctx context.Context, feed string, id store.LookupID) (_ pa
 	timer.Reset(r.patience())
 	select {
 	case a := <-q.answers:
+		r.asked.Put(q) // whoever has answered it is done with it
 		return taken(a, r.breaker)
 	case <-timer.C:
 		kick(r.relief)

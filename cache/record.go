@@ -138,18 +138,17 @@ func (e *encoder) kind(t store.Type) {
 	}
 }
 
-// decodeRecord reads what appendRecord wrote about the key with that lookup id. Anything else is an error; whatever the bytes are, it does
-// not panic and allocates no more than a small multiple of their length. The record keeps nothing of s.
-func decodeRecord(s string, id store.LookupID) (*store.Record, error) {
+// decodeRecord makes *r, a new record, what appendRecord wrote about the key with that lookup id. Anything else is an error; whatever the
+// bytes are, it does not panic and allocates no more than a small multiple of their length. The record keeps nothing of s.
+func decodeRecord(r *store.Record, s string, id store.LookupID) error {
 	d := decoder{rest: s}
 	if d.byte() != recordVersion {
-		return nil, errRecord
+		return errRecord
 	}
 	d.texts = strings.Clone(d.text())
 	if d.take(recordTell) != string(id[:recordTell]) {
-		return nil, errRecord
+		return errRecord
 	}
-	r := &store.Record{}
 	k := &r.Key
 	k.LookupID = id
 	k.Type = d.kind()
@@ -171,7 +170,7 @@ func decodeRecord(s string, id store.LookupID) (*store.Record, error) {
 		for range n {
 			cidr, err := netip.ParsePrefix(d.kept())
 			if err != nil {
-				return nil, errRecord
+				return errRecord
 			}
 			k.AllowedCIDRs = append(k.AllowedCIDRs, cidr)
 		}
@@ -193,10 +192,10 @@ func decodeRecord(s string, id store.LookupID) (*store.Record, error) {
 	e.LegacySalt = d.kept()
 	e.LegacyHash = d.bytes()
 	if d.bad || d.rest != "" || d.texts != "" {
-		return nil, errRecord
+		return errRecord
 	}
 	r.SetEvidence(e)
-	return r, nil
+	return nil
 }
 
 // appendText appends a text with its length before it.

@@ -19,10 +19,18 @@ func filledRecord(t *testing.T) *store.Record {
 	return r
 }
 
+func decodedRecord(s string, id store.LookupID) (*store.Record, error) {
+	r := &store.Record{}
+	if err := decodeRecord(r, s, id); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
 func TestRecordEncoding(t *testing.T) {
 	t.Run("every field survives", func(t *testing.T) {
 		r := filledRecord(t)
-		got, err := decodeRecord(string(appendRecord(nil, r)), r.Key.LookupID)
+		got, err := decodedRecord(string(appendRecord(nil, r)), r.Key.LookupID)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -33,7 +41,7 @@ func TestRecordEncoding(t *testing.T) {
 	t.Run("LastUsedAt alone is left out", func(t *testing.T) {
 		r := filledRecord(t)
 		r.Key.LastUsedAt = r.Key.CreatedAt
-		got, err := decodeRecord(string(appendRecord(nil, r)), r.Key.LookupID)
+		got, err := decodedRecord(string(appendRecord(nil, r)), r.Key.LookupID)
 		if err != nil || !got.Key.LastUsedAt.IsZero() {
 			t.Errorf("got %v, %v", got, err)
 		}
@@ -43,7 +51,7 @@ func TestRecordEncoding(t *testing.T) {
 			{},
 			{Key: store.Key{Scopes: []string{}, SalesChannelIDs: []string{}, Metadata: map[string]string{}}},
 		} {
-			got, err := decodeRecord(string(appendRecord(nil, r)), r.Key.LookupID)
+			got, err := decodedRecord(string(appendRecord(nil, r)), r.Key.LookupID)
 			if err != nil || !reflect.DeepEqual(got, r) {
 				t.Errorf("got %+v, %v, want %+v", got, err, r)
 			}
@@ -53,32 +61,32 @@ func TestRecordEncoding(t *testing.T) {
 		b, id := appendRecord(nil, filledRecord(t)), filledRecord(t).Key.LookupID
 		for _, version := range []byte{0, recordVersion + 1, 255} {
 			b[0] = version
-			if _, err := decodeRecord(string(b), id); !errors.Is(err, errRecord) {
+			if _, err := decodedRecord(string(b), id); !errors.Is(err, errRecord) {
 				t.Errorf("version %d: got %v", version, err)
 			}
 		}
 	})
 	t.Run("a type that no version of this program knows survives, to be refused by the key's check", func(t *testing.T) {
 		r := &store.Record{Key: store.Key{Type: "robot"}}
-		got, err := decodeRecord(string(appendRecord(nil, r)), store.LookupID{})
+		got, err := decodedRecord(string(appendRecord(nil, r)), store.LookupID{})
 		if err != nil || got.Key.Type != "robot" {
 			t.Errorf("got %+v, %v", got, err)
 		}
 	})
 	t.Run("the record of another key is no record", func(t *testing.T) {
 		r := filledRecord(t)
-		if _, err := decodeRecord(string(appendRecord(nil, r)), store.LookupID{9}); !errors.Is(err, errRecord) {
+		if _, err := decodedRecord(string(appendRecord(nil, r)), store.LookupID{9}); !errors.Is(err, errRecord) {
 			t.Errorf("got %v", err)
 		}
 	})
 	t.Run("every cut and every extra byte is refused", func(t *testing.T) {
 		whole, id := string(appendRecord(nil, filledRecord(t))), filledRecord(t).Key.LookupID
 		for n := range len(whole) {
-			if _, err := decodeRecord(whole[:n], id); err == nil {
+			if _, err := decodedRecord(whole[:n], id); err == nil {
 				t.Fatalf("the first %d of %d bytes are taken for a record", n, len(whole))
 			}
 		}
-		if _, err := decodeRecord(whole+"\x00", id); err == nil {
+		if _, err := decodedRecord(whole+"\x00", id); err == nil {
 			t.Error("a byte more is taken for a record")
 		}
 	})
@@ -107,14 +115,14 @@ func FuzzDecodeRecord(f *testing.F) {
 		ID: "apk_1", Type: store.Secret, Scopes: []string{}, Metadata: map[string]string{"a": "b"}, Version: 3,
 	}, Evidence: &store.Evidence{Proof: []byte("proof")}})))
 	f.Fuzz(func(t *testing.T, s string) {
-		r, err := decodeRecord(s, store.LookupID{})
+		r, err := decodedRecord(s, store.LookupID{})
 		if err != nil {
 			if r != nil {
 				t.Error("a record and an error")
 			}
 			return
 		}
-		again, err := decodeRecord(string(appendRecord(nil, r)), r.Key.LookupID)
+		again, err := decodedRecord(string(appendRecord(nil, r)), r.Key.LookupID)
 		if err != nil || !reflect.DeepEqual(again, r) {
 			t.Errorf("%q is read as %+v, and that written as %+v, %v", s, r, again, err)
 		}

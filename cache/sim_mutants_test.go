@@ -7,7 +7,7 @@ var stretched = []edit{
 	{"lookup.go", "	now, at := c.clock.read()\n	if e == nil", "	c.stretch(\"Lookup: epoch\")\n	now, at := c.clock.read()\n	if e == nil"},
 	{"lookup.go", "	k, ok := e.keys.GetIfPresent(slotOf(id))\n", "	c.stretch(\"Lookup: clock\")\n	k, ok := e.keys.GetIfPresent(slotOf(id))\n"},
 	{"lookup.go", "	return c.lookupMissed(ctx, e, id, redacted)\n", "	c.stretch(\"Lookup: missed\")\n	return c.lookupMissed(ctx, e, id, redacted)\n"},
-	{"lookup.go", "	found, generation := c.fromShared(ctx, e, id, need)\n", "	c.stretch(\"load: need\")\n	found, generation := c.fromShared(ctx, e, id, need)\n"},
+	{"lookup.go", "	k := &kept{}\n", "	c.stretch(\"load: need\")\n	k := &kept{}\n"},
 	{"lookup.go", "		return k, nil\n", "		c.stretch(\"load: found\")\n		return k, nil\n"},
 	{"lookup.go", "		e.unknown.Set(id,", "		c.stretch(\"load: unknown\")\n		e.unknown.Set(id,"},
 
@@ -66,7 +66,7 @@ var mutations = []mutation{
 		{"lookup.go", "	c.count.staleLookups.Add(1)\n", "	c.count.staleLookups.Add(1)\n	if e != nil {\n		return c.lookupMissed(ctx, e, id, redacted)\n	}\n"},
 	}},
 	{rule: "2.4: what a stale process finds in the store is not kept", faults: "store slow,bus", edits: []edit{
-		{"lookup.go", "	return c.ask(ctx, id, redacted)\n}\n\n// ask asks", "	found, err := c.ask(ctx, id, redacted)\n	if e != nil && err == nil && found.Record != nil {\n		if k, err := c.keep(&found); err == nil {\n			e.keys.Set(slotOf(id), k)\n		}\n	}\n	return found, err\n}\n\n// ask asks"},
+		{"lookup.go", "	return c.ask(ctx, id, redacted)\n}\n\n// ask asks", "	found, err := c.ask(ctx, id, redacted)\n	if e != nil && err == nil && found.Record != nil {\n		if k := (&kept{}); c.keep(k, &found) == nil {\n			e.keys.Set(slotOf(id), k)\n		}\n	}\n	return found, err\n}\n\n// ask asks"},
 	}},
 	{rule: "2.4b: a store that fails says nothing about a key", faults: "store down", edits: []edit{
 		{"lookup.go", "		c.count.storeErrors.Add(1)\n		return store.Found{}, undecided(err)\n", "		c.count.storeErrors.Add(1)\n		return store.Found{}, nil\n"},
@@ -75,7 +75,7 @@ var mutations = []mutation{
 		{"lookup.go", " && e.age(c.clock.now()) <= c.o.MaxStale {", " {"},
 	}},
 	{rule: "2.4a: a stale process asks for need too", by: "TestScenarios/2.4a", edits: []edit{
-		{"lookup.go", "c.fromShared(ctx, e, id, e.need.Load())", "c.fromShared(ctx, e, id, 0)"},
+		{"lookup.go", "c.fromShared(ctx, e, id, e.need.Load(), ", "c.fromShared(ctx, e, id, 0, "},
 	}},
 	{rule: "3.1: the membership is renewed", faults: "bus", edits: []edit{
 		{"member.go", "	if c.joined && now.elapsed(c.joinedAt) <= c.o.membership()/2 {", "	if c.joined {"},

@@ -117,9 +117,9 @@ func (s *Sealer) Verify(r *Record) error {
 	return fmt.Errorf("store: key %s (pepper %q): %w", r.Key.ID, e.PepperID, ErrForged)
 }
 
-// VerifyInto is Verify for caches that keep records in the process. On success it makes *kept, a new record, one of the same key that this
-// Sealer need not check again, and that is without its proof. To every other Sealer, and once cloned, such a record is forged, so it must not
-// leave the process. It shares the key's lists with r. On error *kept stays as it is.
+// VerifyInto is Verify for caches that keep records in the process. On success it makes *kept, a new record or r itself, one of the same key
+// that this Sealer need not check again, and that is without its proof. To every other Sealer, and once cloned, such a record is forged, so it
+// must not leave the process. It shares the key's lists with r. On error *kept stays as it is.
 //
 // What the record needs for more than the check stays: what proves an imported key that has not been upgraded, and everything when s is nil
 // and has checked nothing.
@@ -127,10 +127,11 @@ func (s *Sealer) VerifyInto(kept, r *Record) error {
 	if err := s.Verify(r); err != nil {
 		return err
 	}
-	kept.Key, kept.Evidence = r.Key, nil
-	if s == nil || r.Evidence.Value().isLegacy() {
-		kept.Evidence = r.Evidence
+	evidence := r.Evidence
+	if s != nil && !evidence.Value().isLegacy() {
+		evidence = nil
 	}
+	kept.Key, kept.Evidence = r.Key, evidence
 	kept.verifiedBy.Store(s)
 	return nil
 }

@@ -232,6 +232,10 @@ func TestRequirement05KeptRecordsAreForgedToEveryOtherSealer(t *testing.T) {
 		if again := keep(s, kept); s.Verify(again) != nil {
 			t.Error("a record that was kept cannot be kept again")
 		}
+		r := fresh(false)
+		if err := errors.Join(s.VerifyInto(r, r), s.Verify(r)); err != nil || r.Evidence != nil {
+			t.Errorf("in its own place: %v, with %+v", err, r.Evidence)
+		}
 	})
 	t.Run("another one does, with the same pepper too", func(t *testing.T) {
 		for _, other := range []*store.Sealer{sealer(t, pepper1), sealer(t, pepper2), sealer(t, pepper2, pepper1)} {
