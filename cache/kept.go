@@ -23,10 +23,10 @@ type kept struct {
 	until  int64        // when it runs out, by the coarse clock; L1TTL, which has nothing to do with correctness
 }
 
-// keep makes *k what is kept of an answer that has a record, which may stand there already. Its error matches store.ErrForged.
-func (c *Cache) keep(k *kept, found *store.Found) error {
-	k.head, k.until = found.Head, c.coarse.Load()+int64(c.o.L1TTL)
-	return c.o.Sealer.VerifyInto(&k.record, found.Record)
+// keep makes *k what is kept of a record, which may stand there already, as of an event. Its error matches store.ErrForged.
+func (c *Cache) keep(k *kept, r *store.Record, head int64) error {
+	k.head, k.until = head, c.coarse.Load()+int64(c.o.L1TTL)
+	return c.o.Sealer.VerifyInto(&k.record, r)
 }
 
 // is reports whether the key is the one with that lookup id, and not another one of its slot.

@@ -126,9 +126,9 @@ func (c *Cache) single(ctx context.Context, e *epoch, s slot, load otter.LoaderF
 func (c *Cache) load(ctx context.Context, e *epoch, id store.LookupID, redacted string) (*kept, error) {
 	need := e.need.Load() // a: in here, not before the Get
 	k := &kept{}
-	found, generation := c.fromShared(ctx, e, id, need, &k.record)
-	if found != nil {
-		return k, c.keep(k, found) // b
+	head, generation, ok := c.fromShared(ctx, e, id, need, &k.record)
+	if ok {
+		return k, c.keep(k, &k.record, head) // b
 	}
 	answer, err := c.ask(ctx, id, redacted) // c
 	if err != nil {
@@ -148,7 +148,7 @@ func (c *Cache) load(ctx context.Context, e *epoch, id store.LookupID, redacted 
 	case answer.Record.Key.LookupID != id:
 		// Not what was asked for; package store refuses it.
 	default:
-		if c.keep(k, &answer) != nil {
+		if c.keep(k, answer.Record, answer.Head) != nil {
 			break // package store refuses it too, and raises the alarm
 		}
 		if generation != "" {
@@ -166,8 +166,9 @@ func (c *Cache) lookupStale(ctx context.Context, e *epoch, id store.LookupID, re
 	}
 	c.count.staleLookups.Add(1)
 	if e != nil && !c.o.ChangesOnly && e.age(c.clock.now()) <= c.o.MaxStale {
-		if found, _ := c.fromShared(ctx, e, id, e.need.Load(), &store.Record{}); found != nil {
-			return *found, nil
+		r := &store.Record{}
+		if head, _, ok := c.fromShared(ctx, e, id, e.need.Load(), r); ok {
+			return store.Found{Record: r, FeedID: e.feed, Head: head}, nil
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.o.StoreTimeout)
@@ -203,16 +204,16 @@ func undecided(err error) error {
 	return fmt.Errorf("cache: lookup: %w: %w", store.ErrUnavailable, err)
 }
 
-// fromShared is 2.2b: one command. Besides the answer, if there is one, whose record is *r, it returns the watermark's generation, "" if none
-// is known. *r is a new record, and not to be used if there is no answer.
-func (c *Cache) fromShared(ctx context.Context, e *epoch, id store.LookupID, need int64, r *store.Record) (*store.Found, string) {
+// fromShared is 2.2b: one command. If there is an answer, it makes *r, a new record, that, and returns the event up to which it is right; else
+// *r is not to be used. It also returns the watermark's generation, "" if none is known.
+func (c *Cache) fromShared(ctx context.Context, e *epoch, id store.LookupID, need int64, r *store.Record) (head int64, generation string, ok bool) {
 	if !c.recordsAreShared() || !e.aligned.Load() {
-		return nil, ""
+		return 0, "", false
 	}
 	p, err := c.shared.reads.read(ctx, e.feed, id)
 	if err != nil {
 		c.count.redisErrors.Add(1)
-		return nil, ""
+		return 0, "", false
 	}
 	wm, ok := parseMark(p.mark)
 	if ok {
@@ -221,11 +222,11 @@ func (c *Cache) fromShared(ctx context.Context, e *epoch, id store.LookupID, nee
 	if !ok || wm.id < need {
 		c.count.redisMisses.Add(1)
 		kick(c.repairKicks)
-		return nil, wm.generation
+		return 0, wm.generation, false
 	}
 	if p.entry == "" {
 		c.count.redisMisses.Add(1)
-		return nil, wm.generation
+		return 0, wm.generation, false
 	}
 	asOf, err := c.codec.decode(r, p.entry, e.feed, id, wm.generation, c.clock.now())
 	if err != nil {
@@ -234,13 +235,13 @@ func (c *Cache) fromShared(ctx context.Context, e *epoch, id store.LookupID, nee
 			c.count.redisForged.Add(1)
 			c.tellForged(id, err)
 		}
-		return nil, wm.generation
+		return 0, wm.generation, false
 	}
 	c.count.redisHits.Add(1)
 	if c.o.Sealer != nil {
 		e.told(asOf) // by whoever filled it, and has read that from the store
 	}
-	return &store.Found{Record: r, FeedID: e.feed, Head: max(asOf, wm.id)}, wm.generation
+	return max(asOf, wm.id), wm.generation, true
 }
 
 // fill writes a record to the shared memory, in the background and only if there is room: it saves others a statement, no more.

@@ -50,10 +50,9 @@ func newRedisMemory(rdb redis.UniversalClient, prefix string) *redisMemory {
 func (r *redisMemory) markKey(feed string) string { return r.prefix + ":{" + feed + "}:wm" }
 
 func (r *redisMemory) entryKey(feed string, id store.LookupID) string {
-	const digits = 43 // 32 bytes in base64
-	name := make([]byte, 0, len(r.prefix)+len(feed)+len(":{}:e:")+digits)
-	name = append(append(append(append(name, r.prefix...), ":{"...), feed...), "}:e:"...)
-	return string(base64.RawURLEncoding.AppendEncode(name, id[:]))
+	var digits [43]byte // 32 bytes in base64
+	base64.RawURLEncoding.Encode(digits[:], id[:])
+	return r.prefix + ":{" + feed + "}:e:" + string(digits[:])
 }
 
 func (r *redisMemory) entries(ctx context.Context, feed string, ids []store.LookupID) (string, []string, error) {

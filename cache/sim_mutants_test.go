@@ -66,7 +66,7 @@ var mutations = []mutation{
 		{"lookup.go", "	c.count.staleLookups.Add(1)\n", "	c.count.staleLookups.Add(1)\n	if e != nil {\n		return c.lookupMissed(ctx, e, id, redacted)\n	}\n"},
 	}},
 	{rule: "2.4: what a stale process finds in the store is not kept", faults: "store slow,bus", edits: []edit{
-		{"lookup.go", "	return c.ask(ctx, id, redacted)\n}\n\n// ask asks", "	found, err := c.ask(ctx, id, redacted)\n	if e != nil && err == nil && found.Record != nil {\n		if k := (&kept{}); c.keep(k, &found) == nil {\n			e.keys.Set(slotOf(id), k)\n		}\n	}\n	return found, err\n}\n\n// ask asks"},
+		{"lookup.go", "	return c.ask(ctx, id, redacted)\n}\n\n// ask asks", "	found, err := c.ask(ctx, id, redacted)\n	if e != nil && err == nil && found.Record != nil {\n		if k := (&kept{}); c.keep(k, found.Record, found.Head) == nil {\n			e.keys.Set(slotOf(id), k)\n		}\n	}\n	return found, err\n}\n\n// ask asks"},
 	}},
 	{rule: "2.4b: a store that fails says nothing about a key", faults: "store down", edits: []edit{
 		{"lookup.go", "		c.count.storeErrors.Add(1)\n		return store.Found{}, undecided(err)\n", "		c.count.storeErrors.Add(1)\n		return store.Found{}, nil\n"},
