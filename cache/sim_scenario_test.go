@@ -448,6 +448,20 @@ var scenarios = []scenario{
 		time.Sleep(1500 * time.Millisecond) // nobody reads now: until the next poll, answers are from another history
 		_, _ = w.ask(1, 1)
 	}},
+	{"3.6: a store is restored to before what is known from messages and Redis alone, and changes go on", DefaultMaxStale, func(w *world) {
+		if w.sealer == nil {
+			return // both may have been forged
+		}
+		w.restoreUnpolled()
+		for on := range w.hosts {
+			_, _ = w.ask(on, 0)
+			_, _ = w.ask(on, 1)
+		}
+		w.must(2, update, 1)
+		for on := range w.hosts {
+			_, _ = w.ask(on, 1)
+		}
+	}},
 	{"3.6: a store is restored to before what is known from an entry of Redis alone that nobody can have forged", DefaultMaxStale, func(w *world) {
 		if w.sealer == nil {
 			return // it may have been forged
