@@ -75,8 +75,8 @@ type Store interface {
 type Recaller interface {
 	Store
 	// Recall is the part of Lookup that takes no I/O and cannot fail. It returns the record that Lookup would, if the process has it in
-	// memory and may use it, else nil. It also returns when it was called, by the clock of this machine, since whoever calls it would
-	// have to read that too: a tenth of a lookup in memory.
+	// memory and may use it, else nil. It also returns when it was called, by the clock of this machine: whoever calls it has to know, and
+	// reading that clock is half of the work.
 	Recall(id LookupID) (r *Record, at time.Time)
 }
 
