@@ -53,6 +53,7 @@ func (o Options) Open(db *sql.DB) (*Store, error) {
 func dialect() sqldb.Dialect {
 	const now = `CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)` // Unix milliseconds
 	return sqldb.Dialect{
+		Unprepared: true,
 		Name:       "sqlite",
 		Migrations: migrations,
 		Probe:      `SELECT sqlite_version()`,

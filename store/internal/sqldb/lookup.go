@@ -3,6 +3,7 @@ package sqldb
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"strings"
 
 	"github.com/latchkey-go/latchkey/store"
@@ -29,13 +30,7 @@ func (s *Store) Lookup(ctx context.Context, id store.LookupID, redacted string) 
 	}
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
-	var rows *sql.Rows
-	var err error
-	if redacted == "" || !storable(redacted) {
-		rows, err = s.db.QueryContext(ctx, s.sql.lookup, id[:])
-	} else {
-		rows, err = s.db.QueryContext(ctx, s.sql.lookupLegacy, id[:], redacted)
-	}
+	rows, err := s.queryLookup(ctx, id, redacted)
 	if err != nil {
 		return store.Found{}, s.fail("lookup", err)
 	}
@@ -44,6 +39,38 @@ func (s *Store) Lookup(ctx context.Context, id store.LookupID, redacted string) 
 		return store.Found{}, s.fail("lookup", err)
 	}
 	return found, nil
+}
+
+func (s *Store) queryLookup(ctx context.Context, id store.LookupID, redacted string) (*sql.Rows, error) {
+	if redacted != "" && storable(redacted) {
+		return s.db.QueryContext(ctx, s.sql.lookupLegacy, id[:], redacted)
+	}
+	if !s.d.Unprepared {
+		return s.db.QueryContext(ctx, s.sql.lookup, id[:])
+	}
+	stmt, err := s.prepared(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return stmt.QueryContext(ctx, id[:])
+}
+
+// prepared returns the lookup's statement, which is prepared with the first lookup, and by database/sql on each further connection.
+func (s *Store) prepared(ctx context.Context) (*sql.Stmt, error) {
+	if stmt := s.lookup.Load(); stmt != nil {
+		return stmt, nil
+	}
+	stmt, err := s.db.PrepareContext(ctx, s.sql.lookup)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if first := s.lookup.Load(); first != nil || s.state.Load() == s.closed {
+		return first, errors.Join(s.usable(), stmt.Close())
+	}
+	s.lookup.Store(stmt)
+	return stmt, nil
 }
 
 func readFound(rows *sql.Rows) (found store.Found, err error) {
@@ -60,7 +87,8 @@ func readFound(rows *sql.Rows) (found store.Found, err error) {
 		switch {
 		case r.Key.ID == "": // no key at all
 		case !r.Key.LookupID.IsZero():
-			found.Record = r
+			found.Record, found.Legacy = r, nil
+			return found, rows.Close() // there is no other, and no legacy key counts beside it
 		default:
 			found.Legacy = append(found.Legacy, r)
 		}
@@ -70,9 +98,6 @@ func readFound(rows *sql.Rows) (found store.Found, err error) {
 	}
 	if found.FeedID == "" {
 		return store.Found{}, errNoFeed
-	}
-	if found.Record != nil {
-		found.Legacy = nil
 	}
 	return found, nil
 }

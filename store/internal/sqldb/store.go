@@ -34,7 +34,8 @@ type Store struct {
 	log     *slog.Logger
 	timeout time.Duration
 	sql     statements
-	turns   chan struct{} // one place for each change that may be under way at once
+	lookup  atomic.Pointer[sql.Stmt] // set under mu; nil until it is needed
+	turns   chan struct{}            // one place for each change that may be under way at once
 
 	closed *condition // what a closed store answers; its own value, so that it can be told apart
 	state  atomic.Pointer[condition]
@@ -95,9 +96,13 @@ func (s *Store) Ready(ctx context.Context) error {
 func (s *Store) Close(ctx context.Context) error {
 	s.become(s.closed)
 	s.stop()
+	var err error
+	if stmt := s.lookup.Load(); stmt != nil { // no other will be prepared
+		err = stmt.Close() // lookups that are under way may end
+	}
 	select {
 	case <-s.done:
-		return nil
+		return err
 	case <-ctx.Done():
 		return fmt.Errorf("%s: close: %w", s.d.Name, ctx.Err())
 	}

@@ -94,7 +94,38 @@ func (c *conn) ExecContext(ctx context.Context, query string, args []driver.Name
 
 func (c *conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
 	c.log.note("PREPARE")
-	return c.wholeConn.PrepareContext(ctx, query)
+	inner, err := c.wholeConn.PrepareContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	whole, ok := inner.(wholeStmt)
+	if !ok {
+		return nil, errors.Join(errors.New("the driver's statements lack a method that package sqldbtest counts on"), inner.Close())
+	}
+	return &stmt{whole, query, c.log}, nil
+}
+
+// wholeStmt is what pgx and modernc.org/sqlite both have.
+type wholeStmt interface {
+	driver.Stmt
+	driver.StmtQueryContext
+	driver.StmtExecContext
+}
+
+type stmt struct {
+	wholeStmt
+	query string
+	log   *Log
+}
+
+func (s *stmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
+	s.log.note(s.query)
+	return s.wholeStmt.QueryContext(ctx, args)
+}
+
+func (s *stmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
+	s.log.note(s.query)
+	return s.wholeStmt.ExecContext(ctx, args)
 }
 
 func (c *conn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, error) {
