@@ -48,8 +48,8 @@ func (b *breaker) succeeded() {
 }
 
 func (b *breaker) failed() {
-	b.calls.Add(1)
 	b.mu.Lock()
+	b.calls.Add(1) // here, or failures that wait for the lock would look like successes
 	if now := b.clock.now(); now.elapsed(b.began) > breakerWindow && b.calls.Load() > b.failures+1 {
 		b.restart()
 		b.calls.Store(1)

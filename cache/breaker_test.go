@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -43,5 +44,31 @@ func TestBreaker(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// setClock shows what it has been set to.
+type setClock struct{ at instant }
+
+func (c *setClock) now() instant               { return c.at }
+func (c *setClock) read() (instant, time.Time) { return c.at, c.at.time() }
+
+// Failures that come together are no successes of each other.
+func TestBreakerCountsFailuresThatComeTogether(t *testing.T) {
+	clock := &setClock{}
+	b := breaker{clock: clock}
+	for range 3 {
+		clock.at.mono += 2 * breakerWindow
+		var all sync.WaitGroup
+		b.mu.Lock()
+		for range 3 {
+			all.Go(b.failed)
+		}
+		time.Sleep(5 * time.Millisecond) // most of them have come as far as they can
+		b.mu.Unlock()
+		all.Wait()
+	}
+	if b.closed() {
+		t.Error("closed after nine failures and no success")
 	}
 }

@@ -55,7 +55,7 @@ type Options struct {
 	// L2TTL is how long a record stays in Redis, and how long a copy of it could be put back there by somebody who can write to
 	// Redis. Default 24 h.
 	L2TTL time.Duration
-	// MaxKeys bounds the records in memory, of about 1 KB each. Default 100 000.
+	// MaxKeys bounds the records in memory, of about 600 bytes each. Default 100 000.
 	MaxKeys int
 	// MaxUnknown bounds the unknown tokens that are remembered, for 10 s, apart from the keys. Default 50 000, about 10 MB.
 	MaxUnknown int

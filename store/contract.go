@@ -71,7 +71,8 @@ type Store interface {
 	Close(ctx context.Context) error
 }
 
-// Recaller is a Store that remembers records, as a cache does.
+// Recaller is a Store that remembers records, as a cache does. Keys ask Recall first and Lookup only when that has nothing: a store that
+// embeds a Recaller to answer lookups in its own way must have a Recall of its own too.
 type Recaller interface {
 	Store
 	// Recall is the part of Lookup that takes no I/O and cannot fail. It returns the record that Lookup would, if the process has it in
