@@ -57,11 +57,11 @@ func (c *setClock) read() (instant, time.Time) { return c.at, c.at.time() }
 func TestBreakerCountsFailuresThatComeTogether(t *testing.T) {
 	clock := &setClock{}
 	b := breaker{clock: clock}
-	for range 3 {
+	for burst := 2; burst < breakerFailures; burst++ {
 		clock.at.mono += 2 * breakerWindow
 		var all sync.WaitGroup
 		b.mu.Lock()
-		for range 3 {
+		for range burst {
 			all.Go(b.failed)
 		}
 		time.Sleep(5 * time.Millisecond) // most of them have come as far as they can
@@ -69,6 +69,6 @@ func TestBreakerCountsFailuresThatComeTogether(t *testing.T) {
 		all.Wait()
 	}
 	if b.closed() {
-		t.Error("closed after nine failures and no success")
+		t.Error("closed after 27 failures and no success")
 	}
 }
