@@ -32,11 +32,11 @@ func (u *uses) init(k *Keys) {
 
 // note remembers a use, once a second and record.
 func (u *uses) note(r *Record, now time.Time) {
-	second := now.Unix()
-	if last := r.noted.Load(); second <= last || !r.noted.CompareAndSwap(last, second) {
+	if u.keys.o.FlushInterval < 0 {
 		return
 	}
-	if u.keys.o.FlushInterval < 0 {
+	second := now.Unix()
+	if last := r.noted.Load(); second <= last || !r.noted.CompareAndSwap(last, second) {
 		return
 	}
 	u.mu.Lock()

@@ -44,7 +44,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	t, err := c.target(ctx, stderr)
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return errors.New("interrupted before the first request")
+	case err != nil:
 		return err
 	}
 	defer t.close()

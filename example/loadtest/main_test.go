@@ -113,6 +113,21 @@ func TestAnInterruptPrintsTheResultSoFar(t *testing.T) {
 	}
 }
 
+func TestProgressTellsOfRequestsThatThereAre(t *testing.T) {
+	_, progress, err := start(t.Context(), "-duration", "1200ms", "-connections", "2", "-warm", "0", "-cold", "0", "-unknown", "0", "-bad", "100")
+	if err != nil || !strings.Contains(progress, "requests/s   bad p50") || strings.Contains(progress, "p50 0s") {
+		t.Errorf("%v\n%s", err, progress)
+	}
+}
+
+func TestAnInterruptWhileKeysAreMade(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, _, err := start(ctx, "-duration", "10m"); err == nil || err.Error() != "interrupted before the first request" {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestAServerThatIsNotThereIsAnError(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

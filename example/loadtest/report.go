@@ -8,15 +8,19 @@ import (
 	"time"
 )
 
-// progress returns what writes a line each second.
+// progress returns what writes a line each second, with how long the warm requests take or, if there are none, the next kind.
 func progress(w io.Writer, l *load) func(time.Duration) {
 	last, before := int64(0), time.Duration(0)
+	shown := warm
+	for shown < classes-1 && l.mix[shown] == 0 {
+		shown++
+	}
 	return func(now time.Duration) {
 		n := l.answered()
 		rate := float64(n-last) / (now - before).Seconds()
 		last, before = n, now
-		fmt.Fprintf(w, "%4.0f s %8.0f requests/s   warm p50 %s, p99 %s   without answer %d\n",
-			now.Seconds(), rate, short(l.took[warm].percentile(50)), short(l.took[warm].percentile(99)), l.unanswered())
+		fmt.Fprintf(w, "%4.0f s %8.0f requests/s   %s p50 %s, p99 %s   without answer %d\n",
+			now.Seconds(), rate, shown, short(l.took[shown].percentile(50)), short(l.took[shown].percentile(99)), l.unanswered())
 	}
 }
 
