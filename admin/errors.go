@@ -22,7 +22,10 @@ func outcomes() []outcome {
 		{store.ErrInvalid, http.StatusBadRequest, "invalid_data", "The request is not valid."},
 		{store.ErrNotAllowed, http.StatusBadRequest, "not_allowed", "The state of the key does not allow this."},
 		{store.ErrNotFound, http.StatusNotFound, "not_found", "Not found"},
+		{store.ErrForged, http.StatusBadRequest, "not_allowed", "The key's record was not written by this system. It can be revoked and deleted, not rolled."},
 		{store.ErrForbidden, http.StatusForbidden, "forbidden", "Forbidden"},
+		// The key in use was let in by the guard and has ended since.
+		{store.ErrUnauthenticated, http.StatusUnauthorized, "unauthorized", "Unauthorized"},
 		{store.ErrConflict, http.StatusConflict, "conflict", "The id or the token is taken."},
 	}
 }
@@ -84,6 +87,9 @@ func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 		if o.status == http.StatusServiceUnavailable {
 			w.Header().Set("Retry-After", "1")
 			a.log(r, "latchkey: an admin request could not be decided", err)
+		}
+		if o.status == http.StatusUnauthorized {
+			w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
 		}
 		respond(w, o.status, typed(o.typ, message))
 		return

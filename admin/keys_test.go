@@ -377,8 +377,8 @@ func (s *touches) Touch(ctx context.Context, uses []store.Use) error {
 
 func TestVerifyDoesNotCountAsAUse(t *testing.T) {
 	rows := &touches{Store: store.NewMemory()}
-	keys := store.New(rows)
-	f := &fixture{t: t, keys: keys, api: documented(t, admin.Handler(keys, letAllThrough)), admin: &store.Key{ID: "apk_admin", Type: store.Secret}}
+	keys := store.New(withAdmin{rows})
+	f := &fixture{t: t, keys: keys, api: documented(t, admin.Handler(keys, letAllThrough)), admin: adminKey()}
 	verified, used := f.made(store.NewKey{Type: store.Secret}), f.made(store.NewKey{Type: store.Secret})
 	f.do("POST", "/api-keys/verify", `{"token":"`+verified.Token.Reveal()+`"}`)
 	if _, err := keys.Authenticate(t.Context(), used.Token.Reveal()); err != nil {

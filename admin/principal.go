@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 
@@ -44,4 +45,18 @@ func (a *api) admit(r *http.Request, scopes string) (context.Context, error) {
 		body:   members{{"message", "Unauthorized"}},
 		header: []string{"WWW-Authenticate", "Bearer"},
 	}
+}
+
+// admitAgain is admit for a request whose client has been waited for: a key is looked up again, and an actor's
+// login is asked again. A change asks once more, inside its transaction.
+func (a *api) admitAgain(r *http.Request, scopes string) (context.Context, error) {
+	ctx, err := a.admit(r, scopes)
+	if err != nil {
+		return ctx, err
+	}
+	err = a.keys.Reauthenticate(ctx)
+	if scopes == "" && errors.Is(err, store.ErrForbidden) {
+		err = nil // what a key has lost does not keep it from ending itself
+	}
+	return ctx, err
 }

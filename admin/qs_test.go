@@ -160,7 +160,7 @@ func FuzzQuery(f *testing.F) {
 	} {
 		f.Add(seed)
 	}
-	keys := store.New(store.NewMemory())
+	keys := store.New(withAdmin{store.NewMemory()})
 	api := admin.Handler(keys, letAllThrough)
 	f.Fuzz(func(t *testing.T, query string) {
 		parsed, err := admin.ParseQuery(query)
@@ -172,7 +172,7 @@ func FuzzQuery(f *testing.F) {
 		r := httptest.NewRequest("GET", "/api-keys", nil)
 		r.URL.RawQuery = query
 		w := httptest.NewRecorder()
-		api.ServeHTTP(w, r.WithContext(store.NewContext(r.Context(), &store.Key{ID: "apk_a", Type: store.Secret})))
+		api.ServeHTTP(w, r.WithContext(store.NewContext(r.Context(), adminKey())))
 		if w.Code != 200 && w.Code != 400 {
 			t.Errorf("%q was answered %d %s", query, w.Code, w.Body)
 		}
@@ -197,13 +197,13 @@ func FuzzBody(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, body string) {
-		api := admin.Handler(store.New(store.NewMemory()), letAllThrough) // a new one, or what is found could not be found again
+		api := admin.Handler(store.New(withAdmin{store.NewMemory()}), letAllThrough) // a new one, or what is found could not be found again
 		for _, route := range routes {
 			for _, kind := range []string{"application/json", "application/x-www-form-urlencoded"} {
 				r := httptest.NewRequest("POST", route, strings.NewReader(body))
 				r.Header.Set("Content-Type", kind)
 				w := httptest.NewRecorder()
-				api.ServeHTTP(w, r.WithContext(store.NewContext(r.Context(), &store.Key{ID: "apk_a", Type: store.Secret})))
+				api.ServeHTTP(w, r.WithContext(store.NewContext(r.Context(), adminKey())))
 				if w.Code >= 500 {
 					t.Errorf("%s: %q was answered %d %s", route, body, w.Code, w.Body)
 				}

@@ -22,7 +22,7 @@ func TestAKeyRevokesItself(t *testing.T) {
 		if _, err := f.keys.Authenticate(t.Context(), made.Token.Reveal()); err == nil {
 			t.Error("it still works")
 		}
-		f.send(made.Key, "POST", target, "").is(t, 400, `{"type":"invalid_data","message":"There are 1 secret keys that are already revoked."}`)
+		f.send(made.Key, "POST", target, "").is(t, 401, `{"type":"unauthorized","message":"Unauthorized"}`)
 	})
 	t.Run("and is shown as every key is", func(t *testing.T) {
 		f := open(t, admin.Config{})
@@ -59,7 +59,7 @@ func TestAKeyRevokesItself(t *testing.T) {
 			is(t, 400, invalid(`Expected type: 'number' for field 'revoke_in', got: '1'; Unrecognized fields: 'id'`))
 	})
 	t.Run("a key that is gone", func(t *testing.T) {
-		open(t, admin.Config{}).do("POST", target, "").is(t, 404, `{"type":"not_found","message":"API Key with id: apk_admin was not found"}`)
+		open(t, admin.Config{}).send(&store.Key{ID: "apk_gone", Type: store.Secret}, "POST", target, "").is(t, 401, `{"type":"unauthorized","message":"Unauthorized"}`)
 	})
 }
 

@@ -3,15 +3,17 @@ package admin
 import (
 	"context"
 	"time"
+
+	"github.com/latchkey-go/latchkey/store"
 )
 
-// readGrace reads the body of roll.
-func readGrace(r *reader) time.Duration {
-	return time.Duration(readSeconds(r, maxDuration)) * time.Second
+// readRoll reads the body of roll: revoke_in is how long the old key works on, replace ends an unused successor.
+func readRoll(r *reader) store.RollOptions {
+	return store.RollOptions{Grace: time.Duration(readSeconds(r, maxDuration)) * time.Second, Replace: r.boolean("replace")}
 }
 
-// roll answers POST /api-keys/{id}/roll with the new key and its token. revoke_in is how long the old one works on.
-func (a *api) roll(ctx context.Context, c call[time.Duration, fields]) (members, error) {
+// roll answers POST /api-keys/{id}/roll with the new key and its token.
+func (a *api) roll(ctx context.Context, c call[store.RollOptions, fields]) (members, error) {
 	made, err := a.keys.Roll(ctx, c.ID, c.Body)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"net/http"
 	"path"
 	"slices"
@@ -30,7 +31,7 @@ func (a *api) routes() []route {
 		{"DELETE /api-keys/{id}", WriteScope, serve(nil, nil, a.remove)},
 		{"GET /api-keys/{id}/events", ReadScope, serve(nil, readEventsQuery, a.events)},
 		{"POST /api-keys/{id}/revoke", WriteScope, serve(readRevokeIn, readFields, a.revoke)},
-		{"POST /api-keys/{id}/roll", WriteScope, serve(readGrace, readFields, a.roll)},
+		{"POST /api-keys/{id}/roll", WriteScope, serve(readRoll, readFields, a.roll)},
 		{"POST /api-keys/{id}/sales-channels", WriteScope, serve(readLinks, readFields, a.link)},
 	}
 }
@@ -46,12 +47,13 @@ func (a *api) route() {
 	a.mux.Handle(anyPath, a.enter("", a.noRoute))
 }
 
-// enter lets a request into an endpoint if it is admitted; before that, nothing of it is read.
-func (a *api) enter(scopes string, answer func(http.ResponseWriter, *http.Request) error) http.Handler {
+// enter lets a request into an endpoint if it is admitted; before that, nothing of it is read. The endpoint asks
+// again when it has read the body, which a client can take its time to send.
+func (a *api) enter(scopes string, answer func(http.ResponseWriter, *http.Request, admission) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, err := a.admit(r, scopes)
 		if err == nil {
-			err = answer(w, r.WithContext(ctx))
+			err = answer(w, r.WithContext(ctx), func() (context.Context, error) { return a.admitAgain(r, scopes) })
 		}
 		if err != nil {
 			a.fail(w, r, err)
@@ -79,7 +81,7 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // noRoute answers 405 where another method would have been right, else 404.
-func (a *api) noRoute(_ http.ResponseWriter, r *http.Request) error {
+func (a *api) noRoute(_ http.ResponseWriter, r *http.Request, _ admission) error {
 	var allowed []string
 	for _, method := range []string{http.MethodDelete, http.MethodGet, http.MethodHead, http.MethodPost} {
 		probe := r.WithContext(r.Context())

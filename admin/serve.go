@@ -16,9 +16,12 @@ type call[B, Q any] struct {
 	Query Q
 }
 
+// admission asks again whether the request is admitted, and returns the context to go on in.
+type admission func() (context.Context, error)
+
 // endpoint answers a request that was admitted. The error, if any, has not been told yet.
 type endpoint struct {
-	answer func(w http.ResponseWriter, r *http.Request) error
+	answer func(w http.ResponseWriter, r *http.Request, again admission) error
 	// body and query name the fields that are taken; openapi.json is held to them by a test.
 	body, query []string
 }
@@ -26,8 +29,8 @@ type endpoint struct {
 // serve makes an endpoint of a schema for the body, one for the query, and what to do. Both are checked in Medusa's order:
 // body, then query, then the route. A nil schema looks at nothing.
 func serve[B, Q any](body func(*reader) B, query func(*reader) Q, do func(context.Context, call[B, Q]) (members, error)) endpoint {
-	answer := func(w http.ResponseWriter, r *http.Request) error {
-		sent, err := readBody(r)
+	answer := func(w http.ResponseWriter, r *http.Request, again admission) error {
+		ctx, sent, err := receive(r, again)
 		if err != nil {
 			return err
 		}
@@ -41,7 +44,7 @@ func serve[B, Q any](body func(*reader) B, query func(*reader) Q, do func(contex
 		if c.ID = r.PathValue("id"); strings.ContainsRune(c.ID, 0) || !utf8.ValidString(c.ID) {
 			return store.Errorf(store.ErrInvalid, "Invalid request: Field 'id' contains characters that no id has")
 		}
-		told, err := do(r.Context(), c)
+		told, err := do(ctx, c)
 		if err != nil {
 			return err
 		}
@@ -49,6 +52,17 @@ func serve[B, Q any](body func(*reader) B, query func(*reader) Q, do func(contex
 		return nil
 	}
 	return endpoint{answer, taken(body), taken(query)}
+}
+
+// receive reads the body, and then asks again whether the request is admitted.
+func receive(r *http.Request, again admission) (context.Context, any, error) {
+	hasBody := r.Body != nil && r.Body != http.NoBody
+	sent, err := readBody(r)
+	if err != nil || !hasBody {
+		return r.Context(), sent, err
+	}
+	ctx, err := again()
+	return ctx, sent, err
 }
 
 // taken returns the fields that a schema asks for.

@@ -88,7 +88,7 @@ func TestRequirement13ANewKeyWorksAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	works("a key that was created", made.Token.Reveal())
-	rolled, err := a.keys.Roll(ctx, made.Key.ID, 0)
+	rolled, err := a.keys.Roll(ctx, made.Key.ID, store.RollOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

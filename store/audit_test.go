@@ -94,11 +94,11 @@ func TestRequirement27EveryChangeIsOneTransactionWithItsEvents(t *testing.T) {
 			return err
 		}, []string{"revoked secret", "revoked other"}},
 		{"Roll", func(ctx context.Context, k *store.Keys, s state) error {
-			_, err := k.Roll(ctx, s.secret, 0)
+			_, err := k.Roll(ctx, s.secret, store.RollOptions{})
 			return err
 		}, []string{"revoked secret", "rolled "}},
 		{"Roll with grace", func(ctx context.Context, k *store.Keys, s state) error {
-			_, err := k.Roll(ctx, s.secret, time.Hour)
+			_, err := k.Roll(ctx, s.secret, store.RollOptions{Grace: time.Hour})
 			return err
 		}, []string{"revoked secret", "rolled "}},
 		{"Delete", func(ctx context.Context, k *store.Keys, s state) error { return k.Delete(ctx, s.dead) }, []string{"deleted dead"}},

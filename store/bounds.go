@@ -118,6 +118,13 @@ func checkAttributes(k *Key) error {
 	return nil
 }
 
+// errNoAddress refuses an empty list of addresses in what is written. Rows that hold one mean any address,
+// as before; an empty list of scopes grants nothing, and nobody should have to know the difference.
+var errNoAddress = Errorf(ErrInvalid, "Field 'allowed_cidrs' is empty. Name the networks that the key may be used from, or use null for any.")
+
+// isEmptyList tells an empty list from none.
+func isEmptyList(cidrs []netip.Prefix) bool { return cidrs != nil && len(cidrs) == 0 }
+
 // checkText refuses what a database cannot keep.
 func checkText(field, s string, limit int) error {
 	switch {

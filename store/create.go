@@ -49,7 +49,7 @@ func (k *Keys) CreateMany(ctx context.Context, in []NewKey) ([]Made, error) {
 		if n.Type == Secret {
 			secrets++
 		}
-		r, err := k.newRecord(n, principal(ctx), now)
+		r, err := k.newRecord(n, principal(ctx).actor, now)
 		if err != nil {
 			return nil, err
 		}
@@ -61,6 +61,9 @@ func (k *Keys) CreateMany(ctx context.Context, in []NewKey) ([]Made, error) {
 		made[i], records[i] = Made{Key: r.Key.Clone(), Token: token}, r
 	}
 	err := k.change(ctx, "create", func(tx Tx) error {
+		if err := k.mayMake(ctx, tx, records...); err != nil {
+			return err
+		}
 		if err := k.checkNewSecrets(ctx, tx, secrets, now); err != nil {
 			return err
 		}
@@ -77,8 +80,19 @@ func (k *Keys) CreateMany(ctx context.Context, in []NewKey) ([]Made, error) {
 	return made, nil
 }
 
+// mayMake returns nil when the principal may make these keys, as it is inside the transaction.
+func (k *Keys) mayMake(ctx context.Context, tx Tx, records ...*Record) error {
+	p, _, err := k.targets(ctx, tx)
+	for _, r := range records {
+		if err == nil {
+			err = p.holder.mayMake(&r.Key)
+		}
+	}
+	return err
+}
+
 // newRecord checks n and returns a record of it that has no token yet.
-func (k *Keys) newRecord(n NewKey, who who, now time.Time) (*Record, error) {
+func (k *Keys) newRecord(n NewKey, creator string, now time.Time) (*Record, error) {
 	if n.Type != Publishable && n.Type != Secret {
 		return nil, Errorf(ErrInvalid, "Expected: 'publishable, secret' for field 'type', but got: '%.100s'", string(n.Type))
 	}
@@ -89,8 +103,11 @@ func (k *Keys) newRecord(n NewKey, who who, now time.Time) (*Record, error) {
 	r := &Record{Key: Key{
 		ID: id, Type: n.Type, Title: n.Title, Scopes: n.Scopes, SalesChannelIDs: n.SalesChannelIDs, Metadata: n.Metadata,
 		AllowedCIDRs: n.AllowedCIDRs, RateLimit: n.RateLimit, ExpiresAt: TimeOf(n.ExpiresAt),
-		CreatedBy: who.actor, CreatedAt: TimeOf(now), UpdatedAt: TimeOf(now), Version: 1,
+		CreatedBy: creator, CreatedAt: TimeOf(now), UpdatedAt: TimeOf(now), Version: 1,
 	}}
+	if isEmptyList(n.AllowedCIDRs) {
+		return nil, errNoAddress
+	}
 	r.Key = *r.Key.Clone()
 	normalize(&r.Key)
 	if err := k.checkLifetime(&r.Key); err != nil {
@@ -101,9 +118,6 @@ func (k *Keys) newRecord(n NewKey, who who, now time.Time) (*Record, error) {
 	}
 	if !r.Key.ExpiresAt.IsZero() && !r.Key.ExpiresAt.After(TimeOf(now)) {
 		return nil, Errorf(ErrInvalid, "Field 'expires_at' is in the past: %s", r.Key.ExpiresAt)
-	}
-	if err := who.holder.mayGrant(&r.Key); err != nil {
-		return nil, err
 	}
 	return r, nil
 }
@@ -129,7 +143,7 @@ func (k *Keys) ImportToken(ctx context.Context, token string, in NewKey) (*Key, 
 	}
 	in.Type = t.Type()
 	now := k.now()
-	r, err := k.newRecord(in, principal(ctx), now)
+	r, err := k.newRecord(in, principal(ctx).actor, now)
 	if err != nil {
 		return nil, false, err
 	}
@@ -144,6 +158,9 @@ func (k *Keys) ImportToken(ctx context.Context, token string, in NewKey) (*Key, 
 		seen, keyID = true, found.Record.Key.ID
 	}
 	err = k.change(ctx, "import", func(tx Tx) error {
+		if err := k.mayMake(ctx, tx, r); err != nil {
+			return err
+		}
 		past, err := tx.Events(ctx, EventQuery{LookupID: r.Key.LookupID, Limit: 1})
 		if err != nil {
 			return err

@@ -12,7 +12,7 @@ func (k *Keys) Delete(ctx context.Context, ids ...string) error {
 		return nil
 	}
 	return k.change(ctx, "delete", func(tx Tx) error {
-		found, err := k.find(ctx, tx, Filter{IDs: ids})
+		_, found, err := k.targets(ctx, tx, ids...)
 		if err != nil {
 			return err
 		}

@@ -100,7 +100,7 @@ func ExampleKeys_Roll() {
 		log.Fatal(err)
 	}
 
-	next, err := keys.Roll(ctx, old.Key.ID, time.Hour) // the old token works for another hour
+	next, err := keys.Roll(ctx, old.Key.ID, store.RollOptions{Grace: time.Hour}) // the old token works for another hour
 	if err != nil {
 		log.Fatal(err)
 	}

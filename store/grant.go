@@ -13,33 +13,77 @@ func (h *Key) mayGrant(key *Key) error {
 	if h == nil {
 		return nil
 	}
-	if h.Scopes != nil {
-		if key.Scopes == nil {
-			return Errorf(ErrForbidden, "The key in use is restricted to scopes: name the scopes of the new key, within its own")
-		}
-		for _, scope := range key.Scopes {
-			if !slices.Contains(h.Scopes, scope) {
-				return Errorf(ErrForbidden, "The key in use does not have the scope '%s' and cannot give it", scope)
-			}
-		}
+	if err := h.mayGiveScopes(key.Scopes); err != nil {
+		return err
 	}
 	if err := h.mayLink(key.SalesChannelIDs); err != nil {
 		return err
 	}
-	if len(h.AllowedCIDRs) > 0 {
-		if len(key.AllowedCIDRs) == 0 {
-			return Errorf(ErrForbidden, "The key in use is restricted to addresses: name the addresses of the new key, within its own")
-		}
-		for _, cidr := range key.AllowedCIDRs {
-			if !covered(cidr, h.AllowedCIDRs) {
-				return Errorf(ErrForbidden, "The key in use may not be used from %s and cannot allow it", cidr)
-			}
-		}
+	if err := h.mayGiveAddresses(key.AllowedCIDRs); err != nil {
+		return err
 	}
 	if h.RateLimit != (RateLimit{}) && !h.RateLimit.covers(key.RateLimit) {
 		return Errorf(ErrForbidden, "The key in use may make %d requests in %s and cannot allow more", h.RateLimit.Requests, h.RateLimit.Window)
 	}
 	return h.mayOutlive(key)
+}
+
+// mayMake is mayGrant for a new key. A key with a rate limit makes none, whatever limit it would have:
+// each has a bucket of its own, and together they could make more requests than the one that made them.
+func (h *Key) mayMake(key *Key) error {
+	if h.isLimited() {
+		return Errorf(ErrForbidden, "The key in use has a rate limit: it cannot create or roll keys. Use a key without a limit.")
+	}
+	return h.mayGrant(key)
+}
+
+// mayChange is mayGrant for a key that is there already. A key with a rate limit cannot give power to
+// another that has a bucket of its own; it can take it away.
+func (h *Key) mayChange(before, after *Key) error {
+	if err := h.mayGrant(after); err != nil {
+		return err
+	}
+	if h.isLimited() && before.mayGrant(after) != nil {
+		return errLimitedGives
+	}
+	return nil
+}
+
+var errLimitedGives = Errorf(ErrForbidden, "The key in use has a rate limit: it can take power from keys, not give it. Use a key without a limit.")
+
+// isLimited reports whether the holder is a key with a rate limit.
+func (h *Key) isLimited() bool { return h != nil && h.RateLimit != (RateLimit{}) }
+
+// mayGiveScopes is mayGrant for scopes alone. h is not nil.
+func (h *Key) mayGiveScopes(scopes []string) error {
+	if h.Scopes == nil {
+		return nil
+	}
+	if scopes == nil {
+		return Errorf(ErrForbidden, "The key in use is restricted to scopes: name the scopes of the new key, within its own")
+	}
+	for _, scope := range scopes {
+		if !slices.Contains(h.Scopes, scope) {
+			return Errorf(ErrForbidden, "The key in use does not have the scope '%s' and cannot give it", scope)
+		}
+	}
+	return nil
+}
+
+// mayGiveAddresses is mayGrant for addresses alone. h is not nil.
+func (h *Key) mayGiveAddresses(cidrs []netip.Prefix) error {
+	if len(h.AllowedCIDRs) == 0 {
+		return nil
+	}
+	if len(cidrs) == 0 {
+		return Errorf(ErrForbidden, "The key in use is restricted to addresses: name the addresses of the new key, within its own")
+	}
+	for _, cidr := range cidrs {
+		if !covered(cidr, h.AllowedCIDRs) {
+			return Errorf(ErrForbidden, "The key in use may not be used from %s and cannot allow it", cidr)
+		}
+	}
+	return nil
 }
 
 // covers reports whether other allows no more requests than r, neither at once nor in the long run. The zero limit is none.

@@ -64,6 +64,9 @@ func (k *Keys) Import(ctx context.Context, batch []ImportKey, dryRun bool) (Impo
 	}
 	errDry := Errorf(ErrNotAllowed, "dry run") // rolls the change back
 	err := k.change(ctx, "import", func(tx Tx) error {
+		if err := k.mayMake(ctx, tx, records...); err != nil {
+			return err
+		}
 		known, taken, err := alreadyHere(ctx, tx, ids, tokens)
 		if err != nil {
 			return err

@@ -195,18 +195,6 @@ func (k *Keys) findSome(ctx context.Context, tx Tx, q Query) ([]*Record, error) 
 	return found, err
 }
 
-// findOne reads the key with that id for a change, or returns Medusa's not-found error.
-func (k *Keys) findOne(ctx context.Context, tx Tx, id string) (*Record, error) {
-	found, err := k.find(ctx, tx, Filter{IDs: []string{id}})
-	if err != nil {
-		return nil, err
-	}
-	if len(found) == 0 {
-		return nil, notFound(id)
-	}
-	return found[0], nil
-}
-
 // save writes a changed record with its event and seals it anew, unless its proof did not verify when it was read: what was forged
 // must not become genuine because somebody renamed it.
 func (k *Keys) save(ctx context.Context, tx Tx, r *Record, kind Kind, now time.Time, details map[string]string) error {

@@ -347,7 +347,7 @@ func TestRoll(t *testing.T) {
 			t.Fatal(err)
 		}
 		b.clock.advance(time.Minute)
-		next, err := b.keys.Roll(store.WithActor(b.ctx, "user_2"), old.Key.ID, 0)
+		next, err := b.keys.Roll(store.WithActor(b.ctx, "user_2"), old.Key.ID, store.RollOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -366,7 +366,7 @@ func TestRoll(t *testing.T) {
 		if key, _ := b.keys.Get(b.ctx, old.Key.ID); key.RevokedBy != "user_2" {
 			t.Errorf("revoked by %q", key.RevokedBy)
 		}
-		if _, err := b.keys.Roll(b.ctx, old.Key.ID, 0); !errors.Is(err, store.ErrNotAllowed) {
+		if _, err := b.keys.Roll(b.ctx, old.Key.ID, store.RollOptions{}); !errors.Is(err, store.ErrNotAllowed) {
 			t.Errorf("rolling it again: %v", err)
 		}
 	})
@@ -375,14 +375,14 @@ func TestRoll(t *testing.T) {
 		if _, err := b.keys.RevokeIn(b.ctx, old.Key.ID, time.Hour); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := b.keys.Roll(b.ctx, old.Key.ID, 2*time.Hour); err != nil {
+		if _, err := b.keys.Roll(b.ctx, old.Key.ID, store.RollOptions{Grace: 2 * time.Hour}); err != nil {
 			t.Fatal(err)
 		}
 		if key, _ := b.keys.Get(b.ctx, old.Key.ID); !key.RevokedAt.Time().Equal(b.clock.Now().Add(time.Hour)) || key.Revoked {
 			t.Errorf("%+v", key)
 		}
 		graceful := b.create(full)
-		if _, err := b.keys.Roll(b.ctx, graceful.Key.ID, time.Hour); err != nil {
+		if _, err := b.keys.Roll(b.ctx, graceful.Key.ID, store.RollOptions{Grace: time.Hour}); err != nil {
 			t.Fatal(err)
 		}
 		if err := b.authenticated(graceful); err != nil {
@@ -394,12 +394,12 @@ func TestRoll(t *testing.T) {
 		}
 	})
 	t.Run("of an unknown or expired key is refused", func(t *testing.T) {
-		if _, err := b.keys.Roll(b.ctx, "apk_none", 0); !errors.Is(err, store.ErrNotFound) {
+		if _, err := b.keys.Roll(b.ctx, "apk_none", store.RollOptions{}); !errors.Is(err, store.ErrNotFound) {
 			t.Error(err)
 		}
 		brief := b.create(store.NewKey{Type: store.Secret, ExpiresAt: b.clock.Now().Add(time.Second)})
 		b.clock.advance(time.Second)
-		if _, err := b.keys.Roll(b.ctx, brief.Key.ID, 0); !errors.Is(err, store.ErrNotAllowed) {
+		if _, err := b.keys.Roll(b.ctx, brief.Key.ID, store.RollOptions{}); !errors.Is(err, store.ErrNotAllowed) {
 			t.Error(err)
 		}
 	})
@@ -508,6 +508,9 @@ func TestLinkSalesChannels(t *testing.T) {
 func TestRequirement25NoKeyHandsOutMoreThanItHas(t *testing.T) {
 	b := newBench(t, store.Options{})
 	inside, outside := netip.MustParsePrefix("10.1.0.0/16"), netip.MustParsePrefix("11.0.0.0/8")
+	unlimited := b.create(store.NewKey{
+		Type: store.Secret, Scopes: []string{"keys:write", "orders:read"}, AllowedCIDRs: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, ExpiresAt: start.Add(time.Hour),
+	})
 	end, tenAMinute := start.Add(time.Hour), store.RateLimit{Requests: 10, Window: time.Minute}
 	holder := b.create(store.NewKey{Type: store.Secret, Scopes: []string{"keys:write", "orders:read"}, AllowedCIDRs: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, RateLimit: tenAMinute, ExpiresAt: end})
 	as := store.NewContext(b.ctx, holder.Key)
@@ -516,7 +519,6 @@ func TestRequirement25NoKeyHandsOutMoreThanItHas(t *testing.T) {
 		"all scopes":     func(n *store.NewKey) { n.Scopes = nil },
 		"another scope":  func(n *store.NewKey) { n.Scopes = append(slices.Clone(n.Scopes), "orders:write") },
 		"all addresses":  func(n *store.NewKey) { n.AllowedCIDRs = nil },
-		"no addresses":   func(n *store.NewKey) { n.AllowedCIDRs = []netip.Prefix{} },
 		"other networks": func(n *store.NewKey) { n.AllowedCIDRs = []netip.Prefix{inside, outside} },
 		"wider networks": func(n *store.NewKey) { n.AllowedCIDRs = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")} },
 		"no end":         func(n *store.NewKey) { n.ExpiresAt = time.Time{} },
@@ -527,14 +529,9 @@ func TestRequirement25NoKeyHandsOutMoreThanItHas(t *testing.T) {
 		"a faster pace":  func(n *store.NewKey) { n.RateLimit = store.RateLimit{Requests: 5, Window: 29 * time.Second} },
 		"a channel":      func(n *store.NewKey) { n.Type, n.SalesChannelIDs = store.Publishable, []string{"sc_1"} },
 	}
-	if _, err := b.keys.Create(as, within); err != nil {
-		t.Errorf("what it has: %v", err)
-	}
 	for _, less := range []store.RateLimit{{Requests: 1, Window: time.Minute}, {Requests: 5, Window: 30 * time.Second}, {Requests: 10, Window: time.Hour}} {
-		n := within
-		n.RateLimit = less
-		if _, err := b.keys.Create(as, n); err != nil {
-			t.Errorf("%+v: %v", less, err)
+		if _, err := b.keys.Update(as, b.create(within).Key.ID, store.Patch{RateLimit: &less}); err != nil {
+			t.Errorf("less: %+v: %v", less, err)
 		}
 	}
 	for name, widen := range more {
@@ -543,8 +540,12 @@ func TestRequirement25NoKeyHandsOutMoreThanItHas(t *testing.T) {
 		if _, err := b.keys.Create(as, n); !errors.Is(err, store.ErrForbidden) {
 			t.Errorf("Create with %s: %v", name, err)
 		}
+		_, err := b.keys.Create(store.NewContext(b.ctx, unlimited.Key), n)
+		if limits := n.Scopes != nil && len(n.Scopes) == 1 && n.ExpiresAt.Equal(end) && len(n.AllowedCIDRs) == 1 && n.AllowedCIDRs[0] == inside && n.Type == store.Secret; (err == nil) != limits {
+			t.Errorf("Create by a key without a limit with %s: %v", name, err)
+		}
 		strong := b.create(n)
-		if _, err := b.keys.Roll(as, strong.Key.ID, time.Minute); !errors.Is(err, store.ErrForbidden) {
+		if _, err := b.keys.Roll(as, strong.Key.ID, store.RollOptions{Grace: time.Minute}); !errors.Is(err, store.ErrForbidden) {
 			t.Errorf("Roll of a key with %s: %v", name, err)
 		}
 		if err := b.authenticated(strong); err != nil {
@@ -581,7 +582,7 @@ func TestRequirement25NoKeyHandsOutMoreThanItHas(t *testing.T) {
 		if _, err := b.keys.RevokeIn(itself, dying.Key.ID, time.Hour); !errors.Is(err, store.ErrForbidden) {
 			t.Errorf("later: %v", err)
 		}
-		if _, err := b.keys.Roll(itself, dying.Key.ID, 0); !errors.Is(err, store.ErrForbidden) {
+		if _, err := b.keys.Roll(itself, dying.Key.ID, store.RollOptions{}); !errors.Is(err, store.ErrForbidden) {
 			t.Errorf("rolling itself into a longer life: %v", err)
 		}
 		if _, err := b.keys.RevokeIn(itself, dying.Key.ID, time.Second); err != nil {

@@ -121,6 +121,14 @@ func (u *uses) flush(ctx context.Context) error {
 	return failed
 }
 
+// waits reports whether a use of the key waits to be written.
+func (u *uses) waits(id string) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	_, ok := u.waiting[id]
+	return ok
+}
+
 // count returns how many uses wait.
 func (u *uses) count() int {
 	u.mu.Lock()

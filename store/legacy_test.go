@@ -432,10 +432,10 @@ func TestMaxActiveSecrets(t *testing.T) {
 	next := b.create(store.NewKey{Type: store.Secret}) // one active, plus one that expires
 	_, err = b.keys.Create(b.ctx, store.NewKey{Type: store.Secret})
 	wants(err, second)
-	if _, err := b.keys.Roll(b.ctx, next.Key.ID, time.Hour); !errors.Is(err, store.ErrNotAllowed) {
+	if _, err := b.keys.Roll(b.ctx, next.Key.ID, store.RollOptions{Grace: time.Hour}); !errors.Is(err, store.ErrNotAllowed) {
 		t.Errorf("a roll with grace would leave two that expire: %v", err)
 	}
-	if next, err = b.keys.Roll(b.ctx, next.Key.ID, 0); err != nil {
+	if next, err = b.keys.Roll(b.ctx, next.Key.ID, store.RollOptions{}); err != nil {
 		t.Errorf("a roll without grace: %v", err)
 	}
 	if _, err := b.keys.RevokeIn(b.ctx, next.Key.ID, time.Hour); err != nil {

@@ -58,7 +58,7 @@ func TestMaxLifetimeAndKeysFromBeforeIt(t *testing.T) {
 			made store.Made
 			want time.Time
 		}{{endless, now.Add(time.Hour)}, {distant, now.Add(time.Hour)}, {near, now.Add(time.Minute)}} {
-			next, err := after.Roll(ctx, row.made.Key.ID, 0)
+			next, err := after.Roll(ctx, row.made.Key.ID, store.RollOptions{})
 			if err != nil {
 				t.Fatal(err)
 			}

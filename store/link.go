@@ -12,7 +12,7 @@ import (
 func (k *Keys) LinkSalesChannels(ctx context.Context, id string, add, remove []string) (*Key, error) {
 	var linked *Key
 	err := k.change(ctx, "link sales channels", func(tx Tx) error {
-		r, err := k.findOne(ctx, tx, id)
+		p, r, err := k.target(ctx, tx, id)
 		if err != nil {
 			return err
 		}
@@ -21,10 +21,7 @@ func (k *Keys) LinkSalesChannels(ctx context.Context, id string, add, remove []s
 		if key.Type != Publishable {
 			return Errorf(ErrInvalid, "Sales channels can only be associated with publishable API keys")
 		}
-		if err := principal(ctx).holder.mayLink(add); err != nil {
-			return err
-		}
-		before := slices.Clone(key.SalesChannelIDs)
+		before := key.Clone()
 		key.SalesChannelIDs = slices.DeleteFunc(key.SalesChannelIDs, func(c string) bool {
 			return slices.Contains(remove, c) && !slices.Contains(add, c)
 		})
@@ -32,7 +29,16 @@ func (k *Keys) LinkSalesChannels(ctx context.Context, id string, add, remove []s
 		if err := checkAttributes(key); err != nil {
 			return err
 		}
-		if slices.Equal(before, key.SalesChannelIDs) { // told all the same (COHERENCE 4.1)
+		isNew := func(c string) bool { return !slices.Contains(before.SalesChannelIDs, c) }
+		if slices.ContainsFunc(key.SalesChannelIDs, isNew) { // to take channels away needs no power
+			if p.holder.isLimited() {
+				return errLimitedGives
+			}
+			if err := p.holder.mayGrant(key); err != nil {
+				return err
+			}
+		}
+		if slices.Equal(before.SalesChannelIDs, key.SalesChannelIDs) { // told all the same (COHERENCE 4.1)
 			return tx.Append(ctx, r, eventFor(r, Linked, now, nil))
 		}
 		return k.save(ctx, tx, r, Linked, now, map[string]string{"sales_channels": strings.Join(key.SalesChannelIDs, ",")})

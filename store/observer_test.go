@@ -118,7 +118,7 @@ func TestChangesAreObserved(t *testing.T) {
 		if _, err := keys.Revoke(t.Context(), made.Key.ID); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := keys.Roll(t.Context(), made.Key.ID, 0); !errors.Is(err, store.ErrNotAllowed) {
+		if _, err := keys.Roll(t.Context(), made.Key.ID, store.RollOptions{}); !errors.Is(err, store.ErrNotAllowed) {
 			t.Fatal(err)
 		}
 		if got := w.errors(t, store.WorkRevoke); len(got) != 1 || got[0] != nil {

@@ -52,7 +52,10 @@ func (k *Keys) resealSome(ctx context.Context, ids []string, adopt bool) (reseal
 		return 0, 0, nil
 	}
 	err = k.change(ctx, "reseal", func(tx Tx) error {
-		found, err := tx.Find(ctx, Query{Filter: Filter{IDs: ids}})
+		if _, _, err := k.targets(ctx, tx); err != nil {
+			return err
+		}
+		found, err := tx.Find(ctx, Query{Filter: Filter{IDs: ids}}) // proofs are checked below
 		if err != nil {
 			return err
 		}

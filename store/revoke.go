@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"maps"
 	"time"
 )
 
@@ -26,7 +27,13 @@ func (k *Keys) RevokeIn(ctx context.Context, id string, after time.Duration) (*K
 
 // RevokeAt is RevokeIn for a moment; one that is past means now. Moments after the year 9999 are ErrInvalid.
 func (k *Keys) RevokeAt(ctx context.Context, id string, at time.Time) (*Key, error) {
-	revoked, err := k.revoke(ctx, Filter{IDs: []string{id}}, at)
+	revoked, err := k.revoke(ctx, at, func(tx Tx) (who, []*Record, error) {
+		who, found, err := k.targets(ctx, tx, id)
+		if err == errNarrowed && who.holder.ID == id { //nolint:errorlint // that very error
+			err = nil // what a key has lost does not keep it from ending itself
+		}
+		return who, found, err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -39,18 +46,25 @@ func (k *Keys) RevokeAt(ctx context.Context, id string, at time.Time) (*Key, err
 // RevokeWhere ends every key that the filter matches at the given moment, in one change, and returns them. When one of them is a
 // secret key that is dead already, none is revoked.
 func (k *Keys) RevokeWhere(ctx context.Context, f Filter, at time.Time) ([]*Key, error) {
-	return k.revoke(ctx, f, at)
+	return k.revoke(ctx, at, func(tx Tx) (who, []*Record, error) {
+		who, _, err := k.targets(ctx, tx)
+		if err != nil {
+			return who, nil, err
+		}
+		found, err := k.find(ctx, tx, f)
+		return who, found, err
+	})
 }
 
-func (k *Keys) revoke(ctx context.Context, f Filter, when time.Time) ([]*Key, error) {
-	who := principal(ctx)
+// revoke ends the keys that read finds, all of them or none.
+func (k *Keys) revoke(ctx context.Context, when time.Time, read func(Tx) (who, []*Record, error)) ([]*Key, error) {
 	var revoked []*Key
 	dead := 0
 	if err := checkRevokedAt(when); err != nil {
 		return nil, err
 	}
 	err := k.change(ctx, "revoke", func(tx Tx) error {
-		found, err := k.find(ctx, tx, f)
+		who, found, err := read(tx)
 		if err != nil {
 			return err
 		}
@@ -73,7 +87,7 @@ func (k *Keys) revoke(ctx context.Context, f Filter, when time.Time) ([]*Key, er
 			case dead > 0:
 				continue
 			default:
-				err = k.revokeOne(ctx, tx, r, who, now, at)
+				err = k.revokeOne(ctx, tx, r, who, now, at, nil)
 			}
 			if err != nil {
 				return err
@@ -98,17 +112,20 @@ func checkRevokedAt(at time.Time) error {
 	return nil
 }
 
-// revokeOne writes the revocation of a key that is alive.
-func (k *Keys) revokeOne(ctx context.Context, tx Tx, r *Record, who who, now, at time.Time) error {
+// revokeOne writes the revocation of a key that is alive. Keys may bring a revocation forward; to put
+// it off is to give life, and needs what it takes to make the whole key. details go into the event.
+func (k *Keys) revokeOne(ctx context.Context, tx Tx, r *Record, who who, now, at time.Time, details map[string]string) error {
 	key := &r.Key
-	before := key.end()
+	before := key.Clone()
 	key.Revoked, key.RevokedAt, key.RevokedBy, key.UpdatedAt = !at.After(now), TimeOf(at), who.actor, TimeOf(now)
-	if end := key.end(); !before.IsZero() && end.After(before) { // scheduled anew, and later: that gives life
-		if err := who.holder.mayOutlive(key); err != nil {
+	if !before.RevokedAt.IsZero() && key.RevokedAt.After(before.RevokedAt) {
+		if err := who.holder.mayChange(before, key); err != nil {
 			return err
 		}
 	}
-	return k.save(ctx, tx, r, Revoked, now, map[string]string{"revoked_at": at.Format(wireTime)})
+	said := map[string]string{"revoked_at": at.Format(wireTime)}
+	maps.Copy(said, details)
+	return k.save(ctx, tx, r, Revoked, now, said)
 }
 
 // isDead reports whether the key's revocation has taken effect.

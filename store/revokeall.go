@@ -14,11 +14,14 @@ func (k *Keys) RevokeAll(ctx context.Context, f Filter, at time.Time) ([]*Key, e
 	if err := checkRevokedAt(at); err != nil {
 		return nil, err
 	}
-	who := principal(ctx)
 	var revoked []*Key
 	err := k.change(ctx, "revoke", func(tx Tx) error {
 		now := k.now()
 		at := notBefore(now, at)
+		who, _, err := k.targets(ctx, tx)
+		if err != nil {
+			return err
+		}
 		found, err := k.findSome(ctx, tx, Query{Filter: f.outliving(at), Limit: MaxRevoke + 1})
 		if err != nil {
 			return err
@@ -30,7 +33,7 @@ func (k *Keys) RevokeAll(ctx context.Context, f Filter, at time.Time) ([]*Key, e
 			if r.Key.Revoked { // by an instance whose clock is ahead of this one's
 				continue
 			}
-			if err := k.revokeOne(ctx, tx, r, who, now, at); err != nil {
+			if err := k.revokeOne(ctx, tx, r, who, now, at, nil); err != nil {
 				return err
 			}
 			revoked = append(revoked, &r.Key)

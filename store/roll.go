@@ -5,17 +5,31 @@ import (
 	"time"
 )
 
-// Roll replaces a key: in one transaction the old one is revoked, now or after grace (which never extends its life), and
-// a new one is made that inherits its title, type, scopes, channels, metadata, limits, expiry and creator and names it in RolledFrom. The new token is
-// returned once.
+// RollOptions say how a key is rolled. The zero value ends the old key at once.
+type RollOptions struct {
+	// Grace is how long the old key works on. It never makes the old key last longer. Default 0: it ends now.
+	Grace time.Duration
+	// Replace ends the successor that an earlier roll has made, if it has not been used, and makes another:
+	// for the case that the answer with its token was lost. Uses are written every few seconds
+	// (Options.FlushInterval), so that one which has only just begun may not be seen. Default: such a
+	// roll is refused.
+	Replace bool
+}
+
+// Roll replaces a key: in one transaction the old one is revoked, now or after a grace, and a new one is
+// made that inherits its title, type, scopes, channels, metadata, limits, expiry and creator and names it
+// in RolledFrom. The event of the old key names the new one as its successor. The new token is returned once.
 //
-// Errors match ErrNotFound, ErrNotAllowed (the key is revoked or expired), ErrForbidden (the principal is a key with less power than
-// the one to be rolled), ErrUnavailable.
-func (k *Keys) Roll(ctx context.Context, id string, grace time.Duration) (Made, error) {
-	who := principal(ctx)
+// A key is rolled once. While the successor of an earlier roll is alive, or a successor of that, another roll is
+// ErrNotAllowed and names it; see [RollOptions.Replace]. The audit log is what remembers earlier rolls:
+// those whose events have been pruned are not known.
+//
+// Errors match ErrNotFound, ErrNotAllowed (the key is revoked or expired, or has been rolled), ErrForbidden (the
+// principal is a key with less power than the one to be rolled, or with a rate limit), ErrUnavailable.
+func (k *Keys) Roll(ctx context.Context, id string, o RollOptions) (Made, error) {
 	var made Made
 	err := k.change(ctx, "roll", func(tx Tx) error {
-		old, err := k.findOne(ctx, tx, id)
+		who, old, err := k.target(ctx, tx, id)
 		if err != nil {
 			return err
 		}
@@ -30,14 +44,17 @@ func (k *Keys) Roll(ctx context.Context, id string, grace time.Duration) (Made, 
 		if err != nil {
 			return err
 		}
-		if err := who.holder.mayGrant(&next.Key); err != nil {
+		if err := who.holder.mayMake(&next.Key); err != nil {
 			return err
 		}
-		at := notBefore(now, now.Add(grace))
+		if err := k.endSuccessor(ctx, tx, old, who, now, o.Replace); err != nil {
+			return err
+		}
+		at := notBefore(now, now.Add(o.Grace))
 		if scheduled := old.Key.RevokedAt.Time(); !scheduled.IsZero() && scheduled.Before(at) {
 			at = scheduled
 		}
-		if err := k.revokeOne(ctx, tx, old, who, now, at); err != nil {
+		if err := k.revokeOne(ctx, tx, old, who, now, at, map[string]string{successorDetail: next.Key.ID}); err != nil {
 			return err
 		}
 		if err := k.checkRolledSecret(ctx, tx, &next.Key, now); err != nil {
@@ -50,6 +67,60 @@ func (k *Keys) Roll(ctx context.Context, id string, grace time.Duration) (Made, 
 		return Made{}, err
 	}
 	return made, nil
+}
+
+// successorDetail is the detail of a Revoked event that holds the id of the key which took the place.
+const successorDetail = "successor"
+
+// endSuccessor makes sure that old has no living successor: it returns nil when there is none, and else
+// an error, unless the successor is to be replaced and has not been used, and was ended.
+func (k *Keys) endSuccessor(ctx context.Context, tx Tx, old *Record, who who, now time.Time, replace bool) error {
+	if old.Key.RevokedAt.IsZero() {
+		return nil // a roll leaves at least a date
+	}
+	living, err := k.livingSuccessor(ctx, tx, old.Key.ID, now)
+	switch {
+	case err != nil || living == nil:
+		return err
+	case !replace:
+		return Errorf(ErrNotAllowed,
+			"Cannot roll an API key twice - %s was rolled and its successor %s works. "+
+				"Roll that one, or set 'replace' to end it if it has not been used", old.Key.ID, living.Key.ID)
+	case !living.Key.LastUsedAt.IsZero(), k.uses.waits(living.Key.ID), who.actor == living.Key.ID:
+		return Errorf(ErrNotAllowed, "Cannot replace the successor of %s - %s has been used. Roll or revoke that one", old.Key.ID, living.Key.ID)
+	}
+	return k.revokeOne(ctx, tx, living, who, now, now, nil)
+}
+
+// maxSuccessors bounds how many rolls of rolls are followed. Each was made while old was in its grace.
+const maxSuccessors = 100
+
+// livingSuccessor returns the key that has taken the place of the one with that id and works, or nil. A
+// successor that was rolled itself has handed the place on.
+func (k *Keys) livingSuccessor(ctx context.Context, tx Tx, id string, now time.Time) (*Record, error) {
+	for range maxSuccessors {
+		events, err := tx.Events(ctx, EventQuery{KeyID: id, Kind: Revoked})
+		if err != nil {
+			return nil, err
+		}
+		id = ""
+		for _, e := range events { // the last roll counts
+			if next := e.Details[successorDetail]; next != "" {
+				id = next
+			}
+		}
+		if id == "" {
+			return nil, nil
+		}
+		found, err := k.find(ctx, tx, Filter{IDs: []string{id}})
+		if err != nil {
+			return nil, err
+		}
+		if len(found) > 0 && found[0].Key.Check(now) == nil {
+			return found[0], nil
+		}
+	}
+	return nil, Errorf(ErrNotAllowed, "Cannot roll an API key whose successors were rolled more than %d times - make a new one", maxSuccessors)
 }
 
 // successor returns a new key with the power of old, and its token.
@@ -68,6 +139,9 @@ func (k *Keys) successor(old *Record, now time.Time) (*Record, Token, error) {
 		AllowedCIDRs: from.AllowedCIDRs, RateLimit: from.RateLimit, ExpiresAt: from.ExpiresAt,
 		CreatedBy: from.CreatedBy, CreatedAt: TimeOf(now), UpdatedAt: TimeOf(now), RolledFrom: from.ID, Version: 1,
 	}}
+	if isEmptyList(next.Key.AllowedCIDRs) {
+		next.Key.AllowedCIDRs = nil
+	}
 	k.capLifetime(&next.Key, now)
 	k.giveToken(next, token)
 	return next, token, nil

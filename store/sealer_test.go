@@ -135,7 +135,7 @@ func TestRequirement05ForgedRowsNeverAuthenticate(t *testing.T) {
 		if err := b.authenticated(made); !errors.Is(err, store.ErrForged) {
 			t.Errorf("after a rename: %v", err)
 		}
-		if _, err := b.keys.Roll(b.ctx, made.Key.ID, 0); !errors.Is(err, store.ErrForged) {
+		if _, err := b.keys.Roll(b.ctx, made.Key.ID, store.RollOptions{}); !errors.Is(err, store.ErrForged) {
 			t.Errorf("Roll: %v", err)
 		}
 		if _, refused, err := b.keys.Reseal(b.ctx, true, nil); refused != 1 || err != nil {

@@ -84,7 +84,7 @@ func TestRequirement02ASecretThatIsSearchedForDoesNotReachTheStore(t *testing.T)
 		for name, call := range map[string]func() error{
 			"Get":    func() error { _, err := keys.Get(ctx, token); return err },
 			"Update": func() error { _, err := keys.Update(ctx, token, store.Patch{Title: ptr("x")}); return err },
-			"Roll":   func() error { _, err := keys.Roll(ctx, token, 0); return err },
+			"Roll":   func() error { _, err := keys.Roll(ctx, token, store.RollOptions{}); return err },
 			"Link":   func() error { _, err := keys.LinkSalesChannels(ctx, token, []string{"sc_1"}, nil); return err },
 		} {
 			if err := call(); !errors.Is(err, store.ErrNotFound) {

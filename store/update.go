@@ -24,12 +24,12 @@ type Patch struct {
 func (k *Keys) Update(ctx context.Context, id string, p Patch) (*Key, error) {
 	var updated *Key
 	err := k.change(ctx, "update", func(tx Tx) error {
-		r, err := k.findOne(ctx, tx, id)
+		who, r, err := k.target(ctx, tx, id)
 		if err != nil {
 			return err
 		}
 		updated = &r.Key
-		return k.patch(ctx, tx, r, p)
+		return k.patch(ctx, tx, r, who, p)
 	})
 	if err != nil {
 		return nil, err
@@ -41,12 +41,16 @@ func (k *Keys) Update(ctx context.Context, id string, p Patch) (*Key, error) {
 func (k *Keys) UpdateWhere(ctx context.Context, f Filter, p Patch) ([]*Key, error) {
 	var updated []*Key
 	err := k.change(ctx, "update", func(tx Tx) error {
+		who, _, err := k.targets(ctx, tx)
+		if err != nil {
+			return err
+		}
 		found, err := k.find(ctx, tx, f)
 		if err != nil {
 			return err
 		}
 		for _, r := range found {
-			if err := k.patch(ctx, tx, r, p); err != nil {
+			if err := k.patch(ctx, tx, r, who, p); err != nil {
 				return err
 			}
 			updated = append(updated, &r.Key)
@@ -59,8 +63,8 @@ func (k *Keys) UpdateWhere(ctx context.Context, f Filter, p Patch) ([]*Key, erro
 	return updated, nil
 }
 
-// patch applies p to r within tx.
-func (k *Keys) patch(ctx context.Context, tx Tx, r *Record, p Patch) error {
+// patch applies p to r within tx, for who asks.
+func (k *Keys) patch(ctx context.Context, tx Tx, r *Record, who who, p Patch) error {
 	now, key := k.now(), &r.Key
 	before := key.Clone()
 	var fields []string
@@ -69,7 +73,9 @@ func (k *Keys) patch(ctx context.Context, tx Tx, r *Record, p Patch) error {
 			fields = append(fields, name)
 		}
 	}
-	powers := p.Scopes != nil || p.AllowedCIDRs != nil || p.RateLimit != nil || p.ExpiresAt != nil
+	if p.AllowedCIDRs != nil && isEmptyList(*p.AllowedCIDRs) {
+		return errNoAddress
+	}
 	if p.Title != nil {
 		key.Title = *p.Title
 	}
@@ -88,7 +94,7 @@ func (k *Keys) patch(ctx context.Context, tx Tx, r *Record, p Patch) error {
 	if p.ExpiresAt != nil {
 		key.ExpiresAt = TimeOf(*p.ExpiresAt)
 	}
-	if powers {
+	if p.Scopes != nil || p.AllowedCIDRs != nil {
 		normalize(key)
 	}
 	if p.ExpiresAt != nil { // keys from before MaxLifetime was set are left alone until their expiry is
@@ -99,8 +105,11 @@ func (k *Keys) patch(ctx context.Context, tx Tx, r *Record, p Patch) error {
 	if err := checkAttributes(key); err != nil {
 		return err
 	}
+	// Metadata decides nothing here, but applications have been seen to let it.
+	powers := p.Scopes != nil || p.AllowedCIDRs != nil || p.RateLimit != nil || p.Metadata != nil ||
+		p.ExpiresAt != nil && isLater(key.ExpiresAt, before.ExpiresAt)
 	if powers {
-		if err := principal(ctx).holder.mayGrant(key); err != nil {
+		if err := who.holder.mayChange(before, key); err != nil {
 			return err
 		}
 	}
@@ -121,6 +130,11 @@ func (k *Keys) patch(ctx context.Context, tx Tx, r *Record, p Patch) error {
 	}
 	key.UpdatedAt = TimeOf(now)
 	return k.save(ctx, tx, r, Updated, now, map[string]string{"fields": strings.Join(fields, ",")})
+}
+
+// isLater reports whether an end is later than another; one that is not set never comes.
+func isLater(end, other Time) bool {
+	return !other.IsZero() && (end.IsZero() || end.After(other))
 }
 
 // sameList compares lists and tells nil from empty.

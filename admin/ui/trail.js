@@ -39,6 +39,9 @@ function item(event) {
 		h('p', { class: 'who' }, time(event.at), ' · ', nameOf(event.actor), event.request_id && [' · request ', h('code', { text: event.request_id })]));
 }
 
+/** The key that took the place of one that was rolled. */
+const replaced = (details) => (details.successor ? [', replaced by ', nameOf(details.successor)] : []);
+
 /** What happened, in words. A kind that this page does not know is told by its name and its details. */
 function what({ kind, at, details }) {
 	const d = details ?? {};
@@ -49,8 +52,8 @@ function what({ kind, at, details }) {
 			return d.fields ? `Changed: ${d.fields.replaceAll(',', ', ').replaceAll('_', ' ')}` : 'Saved without a change';
 		case 'revoked':
 			if (d.already) return 'Revoked once more';
-			if (Date.parse(d.revoked_at) > Date.parse(at)) return ['Revocation set for ', time(d.revoked_at)];
-			return ['Revoked', d.reason && `: ${d.reason}`, d.source && `, found at ${d.source}`];
+			if (Date.parse(d.revoked_at) > Date.parse(at)) return ['Revocation set for ', time(d.revoked_at), ...replaced(d)];
+			return ['Revoked', ...replaced(d), d.reason && `: ${d.reason}`, d.source && `, found at ${d.source}`];
 		case 'rolled':
 			return d.rolled_from ? ['Made by rolling ', nameOf(d.rolled_from)] : 'Rolled';
 		case 'linked':

@@ -286,7 +286,7 @@ func TestEveryVerbIsSeenEverywhere(t *testing.T) {
 			var next store.Made
 			p.changed(func() {
 				var err error
-				next, err = p.a.Roll(p.ctx, made.Key.ID, 0)
+				next, err = p.a.Roll(p.ctx, made.Key.ID, store.RollOptions{})
 				p.must(err)
 			})
 			p.refused(made.Token, store.ErrRevoked)

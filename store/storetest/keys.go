@@ -25,7 +25,7 @@ func rollAndRevoke(t *testing.T, s store.Store) {
 			var err error
 			if i%2 == 0 {
 				var next store.Made
-				if next, err = keys.Roll(ctx, made.Key.ID, 0); err == nil {
+				if next, err = keys.Roll(ctx, made.Key.ID, store.RollOptions{}); err == nil {
 					successor.Store(&next)
 				}
 			} else {

@@ -193,11 +193,11 @@ func (i *instance) everything(ctx context.Context) (secrets []string) {
 	}
 	for _, do := range []func() error{
 		func() error {
-			made, err := i.keys.Roll(ctx, last.Key.ID, 0)
+			made, err := i.keys.Roll(ctx, last.Key.ID, store.RollOptions{})
 			keep("canary title 19", made.Token.Reveal())
 			return err
 		},
-		func() error { _, err := i.keys.Roll(ctx, last.Key.ID, 0); return must(err) },
+		func() error { _, err := i.keys.Roll(ctx, last.Key.ID, store.RollOptions{}); return must(err) },
 		func() error { _, err := i.keys.Revoke(ctx, "apk_nobody"); return must(err) },
 		func() error { return i.keys.Delete(ctx, last.Key.ID) },
 		func() error {

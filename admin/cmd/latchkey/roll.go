@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"flag"
+
+	"github.com/latchkey-go/latchkey/store"
 )
 
 func rollCommand() command {
@@ -15,6 +17,7 @@ time that the token of a secret key is shown. The old one is revoked in the same
 		flags: func(p *program, flags *flag.FlagSet) func(context.Context, []string) error {
 			access, output := p.minting(flags), p.output(flags)
 			var grace span
+			replace := flags.Bool("replace", false, "end the key that an earlier roll has made, if it has not been used: its token was lost")
 			flags.Var(&grace, "grace", "the `TIME` that the old key goes on working: 24h, 7d (default: none)")
 			return func(ctx context.Context, args []string) error {
 				if len(args) != 1 {
@@ -30,9 +33,9 @@ time that the token of a secret key is shown. The old one is revoked in the same
 					return err
 				}
 				defer cancel()
-				made, err := s.keys.Roll(ctx, args[0], grace.length)
+				made, err := s.keys.Roll(ctx, args[0], store.RollOptions{Grace: grace.length, Replace: *replace})
 				if err != nil {
-					return explain(err, "if list shows a new key with the same title, roll that: its token is lost")
+					return explain(err, "if it was rolled all the same, roll it again with -replace: the token of the first roll is lost")
 				}
 				return output.showMade(made)
 			}
