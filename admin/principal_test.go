@@ -179,6 +179,33 @@ func TestRequirement23Actors(t *testing.T) {
 	})
 }
 
+func TestRequirement31ALoginThatEndedWhileTheBodyWasSentChangesNothing(t *testing.T) {
+	everyRoute(t, func(t *testing.T, _, method, target, body string) {
+		for name, second := range map[string]string{"nobody": "", "somebody else": "user_8"} {
+			asked := 0
+			f := open(t, admin.Config{Actor: func(*http.Request) string {
+				if asked++; asked == 1 {
+					return "user_7"
+				}
+				return second
+			}})
+			target := strings.Replace(target, "{id}", f.publishable("shop").ID, 1)
+			before, _ := f.keys.Events(t.Context(), store.EventQuery{})
+			if body == "" {
+				body = "{}"
+			}
+			got := f.send(nil, method, target, body)
+			after, _ := f.keys.Events(t.Context(), store.EventQuery{})
+			switch {
+			case second == "" && (got.status != 401 || len(after) > len(before)):
+				t.Errorf("then it is %s: answered %d %s, %d events were added", name, got.status, got.body, len(after)-len(before))
+			case second != "" && len(after) > len(before) && after[len(after)-1].Actor != second:
+				t.Errorf("then it is %s: done by %s", name, after[len(after)-1].Actor)
+			}
+		}
+	})
+}
+
 func TestRequirement25RestrictedKeysCannotGiveWhatTheyDoNotHave(t *testing.T) {
 	f := open(t, admin.Config{})
 	f.admin = f.made(store.NewKey{Type: store.Secret, Scopes: []string{"keys:write", "orders:read"}, ExpiresAt: begin.Add(time.Hour)}).Key
