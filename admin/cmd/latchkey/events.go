@@ -132,7 +132,7 @@ func eventRows(events []store.Event) [][]string {
 			details = append(details, name+"="+e.Details[name])
 		}
 		rows = append(rows, []string{
-			strconv.FormatInt(e.ID, 10), timeOr(e.At, "-"), string(e.Kind), dash(e.KeyID), dash(e.Actor), shortened(strings.Join(details, " ")),
+			strconv.FormatInt(e.ID, 10), timeOr(e.At, "-"), string(e.Kind), dash(e.KeyID), dash(e.Actor), shortened(strings.Join(details, " "), 80),
 		})
 	}
 	return rows

@@ -125,7 +125,7 @@ func TestTables(t *testing.T) {
 		"{id} publishable active - - {redacted} " + strings.Repeat("ä", 59) + "…\n")
 	sh.ok("revoke", "-title", "a\x1b[2J\nb", "-actor", "user_2").prints("ID TYPE STATUS ENDS LAST USED TOKEN TITLE\n{id} secret revoked {time} - {redacted} a\\u001b[2J\\u000ab\n").
 		says("1 keys revoked\n")
-	sh.ok("events", "-kind", "revoked").prints("NUMBER TIME KIND KEY ACTOR DETAILS\n3 {time} revoked {id} " + sh.user() + " revoked_at=" + sh.revokedAt(3) + "\n5 {time} revoked {id} user_2 revoked_at=" + sh.revokedAt(5) + "\n")
+	sh.ok("events", "-kind", "revoked").prints("NUMBER TIME KIND KEY ACTOR DETAILS\n3 {time} revoked {id} " + sh.user() + " revoked_at=" + sh.revokedAt(3) + " successor={id}\n5 {time} revoked {id} user_2 revoked_at=" + sh.revokedAt(5) + "\n")
 	sh.ok("peppers").prints("PEPPER KEYS REFUSED\nnone 3 0 keys without a proof\n")
 	sh.type_(public.Token, "verify").exits(exitOK).prints("id {id}\ntype publishable\ntitle " + strings.Repeat("ä", 80) + "\nstatus active\nscopes unrestricted\nsales channels sc_1\n" +
 		"expires never\nrevoked {time}\ncreated by user_1\n")

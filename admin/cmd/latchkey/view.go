@@ -103,7 +103,7 @@ func keyRows(keys []*store.Key, now time.Time) [][]string {
 	rows := [][]string{{"ID", "TYPE", "STATUS", "ENDS", "LAST USED", "TOKEN", "TITLE"}}
 	for _, k := range keys {
 		rows = append(rows, []string{
-			k.ID, string(k.Type), status(k, now), timeOr(end(k).Time(), "-"), timeOr(k.LastUsedAt.Time(), "-"), cmp.Or(k.Redacted, "-"), shortened(k.Title),
+			k.ID, string(k.Type), status(k, now), timeOr(end(k).Time(), "-"), timeOr(k.LastUsedAt.Time(), "-"), cmp.Or(k.Redacted, "-"), shortened(k.Title, 60),
 		})
 	}
 	return rows
@@ -117,8 +117,7 @@ func end(k *store.Key) store.Time {
 	return k.ExpiresAt
 }
 
-func shortened(s string) string {
-	const most = 60
+func shortened(s string, most int) string {
 	if utf8.RuneCountInString(s) <= most {
 		return s
 	}
