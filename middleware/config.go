@@ -29,6 +29,7 @@ type Config struct {
 	Types []store.Type
 
 	// Extractors are the places where a key may stand. All of them are read; two different keys are refused.
+	// In the Authorization header, what does not begin with sk_ or pk_ is no key: beside one it is ignored.
 	// Optional. Default by Types: Bearer, Basic and Header("x-api-key") for secret keys, Header("x-publishable-api-key") and
 	// Header("x-api-key") for publishable ones, and all four for both. Never query or cookie.
 	Extractors []Extractor
@@ -40,9 +41,16 @@ type Config struct {
 	// Optional lets requests without a credential through, without a key: KeyFrom then says no. A bad credential is refused all
 	// the same. In the Authorization header, whatever does not begin with sk_ or pk_ counts as no credential, so that the app's own
 	// login (a JWT, eyJ…) can stand behind or beside the guard; without Optional it is a malformed one. A key that an outer guard has
-	// let in stays in the context.
+	// let in stays in the context. CORS preflights are requests without a credential, and pass too.
 	// Optional. Default: false.
 	Optional bool
+
+	// PassPreflights lets CORS preflights through, without a key and whatever they carry, for apps whose CORS
+	// stands behind the guard. What stands behind it sees requests that everybody can forge, with a body too:
+	// CORS must answer them before any handler and before Require, which refuses them. Prefer CORS in front
+	// of the guard: then pages can also read its refusals, and this is not needed.
+	// Optional. Default: false; a preflight is refused as a request without a credential.
+	PassPreflights bool
 
 	// Errors chooses the words in which refusals are told.
 	// Optional. Default: StandardErrors.

@@ -2,15 +2,18 @@ package middleware
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 )
 
 // Why a guard refuses, beside the errors of package store (ErrUnauthenticated and its kinds, ErrWrongType, ErrUnavailable). In Echo
 // they are inside the *echo.HTTPError, where errors.Is finds them. None ever holds a token.
 var (
-	// ErrNoCredential: none of the places that the guard reads holds a credential.
+	// ErrNoCredential: none of the places that the guard reads holds a credential, or the request is a CORS
+	// preflight, where none counts.
 	ErrNoCredential = errors.New("keyauth: no credential")
-	// ErrConflictingCredentials: the places that the guard reads hold two different credentials. Neither is looked up.
+	// ErrConflictingCredentials: the places that the guard reads hold two different credentials. Neither is
+	// looked up. What is no key in Authorization (a JWT, a proxy's login) is no second one.
 	ErrConflictingCredentials = errors.New("keyauth: two different credentials")
 	// ErrInsufficientScope: the key is good but lacks a scope that is required.
 	ErrInsufficientScope = errors.New("keyauth: insufficient scope")
@@ -25,6 +28,8 @@ var (
 	// ErrTooManyFailures: too many bad credentials came from the client's address (Config.MaxFailures). Nothing is looked up.
 	ErrTooManyFailures = errors.New("keyauth: too many failed authentications from this address")
 
+	// errPreflight is an ErrNoCredential whose cause is known.
+	errPreflight = fmt.Errorf("%w: the request is a CORS preflight", ErrNoCredential)
 	// errSecretAsBearer: Medusa takes secret keys as Basic only.
 	errSecretAsBearer = errors.New("keyauth: secret key sent as a Bearer token")
 )

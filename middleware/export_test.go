@@ -21,3 +21,6 @@ func InBubble(c Config) Config {
 	c.pause = time.Sleep
 	return c
 }
+
+// ForgetPreflights makes the process warn of preflights as if none had come.
+func ForgetPreflights() { preflightWarned.Store(false) }

@@ -12,16 +12,13 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// KeyFrom returns the key that authenticated the request of this context, and whether there is one: behind an Optional guard, or on
-// a CORS preflight, there may be none. The key is shared and must not be modified.
+// KeyFrom returns the key that authenticated the request of this context, and whether there is one: behind
+// a guard with Optional or PassPreflights there may be none. The key is shared and must not be modified.
 func KeyFrom(ctx context.Context) (*store.Key, bool) { return store.FromContext(ctx) }
 
 // authenticate is the whole guard, for both doors: it returns the request to go on with, or why not. h are the headers of
 // the response; clientIP, if not nil, is how the door tells the client's address. There is at most one lookup.
 func (g *guard) authenticate(h http.Header, r *http.Request, clientIP func(*http.Request) string) (*http.Request, *refusal) {
-	if isPreflight(r) {
-		return r, nil
-	}
 	next, refused := g.decide(h, r, clientIP)
 	if g.vary != nil { // last: until then nothing may be in h, which is looked up in no time
 		switch said := h["Vary"]; {
@@ -74,18 +71,23 @@ type authenticated struct {
 
 // credential returns the one credential of the request, or "" when there is none and none is needed. It does no I/O.
 func (g *guard) credential(r *http.Request) (string, error) {
-	if g.ForbidPlainHTTP && !g.IsTLS(r) {
+	switch {
+	case g.ForbidPlainHTTP && !g.IsTLS(r):
 		return "", ErrPlainHTTP
+	case isPreflight(r): // first: what else it carries does not count
+		if g.PassPreflights || g.Optional {
+			return "", nil
+		}
+		return "", errPreflight
 	}
-	token := ""
+	var seen credentials
 	for i := range g.places {
 		p := &g.places[i]
 		if g.Errors == MedusaErrors && p.shared() && g.takes(store.Secret) && sendsSecretAsBearer(r) {
 			return "", errSecretAsBearer
 		}
 		if p.extract != nil {
-			var err error
-			if token, err = g.extracted(p, r, token); err != nil {
+			if err := seen.extract(p, r); err != nil {
 				return "", err
 			}
 			continue
@@ -96,13 +98,16 @@ func (g *guard) credential(r *http.Request) (string, error) {
 				if !ok {
 					continue
 				}
-				var err error
-				if token, err = g.oneOf(token, found, p); err != nil {
+				if err := seen.add(found, p); err != nil {
 					return "", err
 				}
 				break // a value has one notation
 			}
 		}
+	}
+	token := seen.token
+	if token == "" && !g.Optional {
+		token = seen.foreign
 	}
 	switch {
 	case token == "" && !g.Optional:
@@ -113,36 +118,45 @@ func (g *guard) credential(r *http.Request) (string, error) {
 	return token, nil
 }
 
-// oneOf returns what is known of the request's credential when another has been found: two that differ are a conflict.
-func (g *guard) oneOf(token, found string, p *place) (string, error) {
+// credentials is what a request has shown so far.
+type credentials struct {
+	token string
+	// foreign is a value of Authorization that is no key: a JWT, or the login of a proxy. It counts, as
+	// a malformed credential, only where there is no other.
+	foreign string
+}
+
+// add decides between what was found before and what is found now. The order does not matter.
+func (c *credentials) add(found string, p *place) error {
 	switch {
-	case found == "", found == token, g.Optional && p.shared() && !looksLikeKey(found):
-		return token, nil
-	case token == "":
-		return found, nil
+	case found == "", found == c.token:
+	case p.shared() && !couldBeKey(found):
+		c.foreign = found
+	case c.token == "":
+		c.token = found
 	default:
-		return "", ErrConflictingCredentials
+		return ErrConflictingCredentials
 	}
+	return nil
 }
 
 // scratch holds what extractors find. It is pooled because what is handed to a function value is allocated.
 var scratch = sync.Pool{New: func() any { return new([4]string) }}
 
-// extracted is oneOf for all that an Extractor finds.
-func (g *guard) extracted(p *place, r *http.Request, token string) (string, error) {
+// extract adds all that an Extractor finds.
+func (c *credentials) extract(p *place, r *http.Request) error {
 	buf := scratch.Get().(*[4]string)
 	defer func() {
 		clear(buf[:])
 		scratch.Put(buf)
 	}()
 	_, found := p.extract(r, buf[:0])
-	var err error
 	for _, credential := range found {
-		if token, err = g.oneOf(token, credential, p); err != nil {
-			return "", err
+		if err := c.add(credential, p); err != nil {
+			return err
 		}
 	}
-	return token, nil
+	return nil
 }
 
 // permit asks what goes beyond "is the key good": from where it may be used, how often, and what for. Requests from elsewhere do not
@@ -180,18 +194,20 @@ func (g *guard) refuse(h http.Header, r *http.Request, clientIP func(*http.Reque
 	}
 	a.setHeaders(h, g.realm, retryAfter)
 	g.countDenial(err)
+	if err == errPreflight {
+		warnOfPreflight(r.Context(), g.Logger)
+	}
 	g.logRefusal(h, r, clientIP, token, key, a.status, err)
 	return &refusal{answer: a, cause: err}
 }
 
-// requireKey is Require for both doors: it asks the key that a guard has put into the request's context. Without one, whatever the
-// reason, it refuses as if no credential had been sent.
+// requireKey is Require for both doors: it asks the key that a guard has put into the request's context.
+// Without one, whatever the reason, and on CORS preflights, it refuses as if no credential had been sent.
 func requireKey(h http.Header, r *http.Request, scopes []string) *refusal {
-	if isPreflight(r) {
-		return nil
-	}
 	err := ErrNoCredential
-	if key, ok := KeyFrom(r.Context()); ok {
+	if isPreflight(r) {
+		err = errPreflight
+	} else if key, ok := KeyFrom(r.Context()); ok {
 		err = require(key, scopes)
 	}
 	if err == nil {

@@ -15,7 +15,7 @@ import (
 // origins get the same answers without Access-Control-Allow-Origin, which makes the browser refuse them. It stands in front of
 // the guard, so that pages can read refusals too.
 //
-// A preflight for a route that does not exist is made an ordinary request, which the guard then refuses.
+// A preflight for a route that does not exist is left to the guard, which refuses it.
 func cors(exists routeTest, origins []string) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
@@ -27,9 +27,6 @@ func cors(exists routeTest, origins []string) echo.MiddlewareFunc {
 				method = asked
 			}
 			if !exists(r, method) {
-				if preflight {
-					r.Header.Del(echo.HeaderAccessControlRequestMethod)
-				}
 				return next(c)
 			}
 			h.Add(echo.HeaderVary, echo.HeaderOrigin)

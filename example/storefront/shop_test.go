@@ -51,6 +51,12 @@ func TestShop(t *testing.T) {
 				p.get("/admin/sales-channels", erp).expect(t, 403, "sales-channels:read")
 				p.get("/store/products", publishableKey(strings.TrimPrefix(erp, "Authorization: Basic "))).expect(t, 403)
 			})
+			t.Run("a key beside a login that is another's", func(t *testing.T) {
+				const login = "Authorization: Basic YW5uOnBhc3N3b3Jk" // of a proxy, say
+				p.get("/api/orders", login, "x-api-key: "+strings.TrimPrefix(secretKey(sk), "Authorization: Basic ")).expect(t, 200)
+				p.get("/store/products", login, publishableKey(pk)).expect(t, 200)
+				p.get("/admin/api-keys", login).expect(t, 401)
+			})
 			t.Run("bad bodies are told", func(t *testing.T) {
 				for body, want := range map[string]string{
 					`{`:       "malformed JSON",
@@ -69,8 +75,13 @@ func TestShop(t *testing.T) {
 			})
 			t.Run("only who has a key learns which routes there are", func(t *testing.T) {
 				preflight := []string{"Origin: https://evil.example", "Access-Control-Request-Method: GET"} // CORS is off here
-				p.ask("OPTIONS", "/admin/api-keys", "", preflight...).expect(t, 401)
-				p.ask("OPTIONS", "/store/products", "", preflight...).expect(t, 404)
+				for _, path := range []string{
+					"/store/products", "/store/none", "/store", "/api/orders", "/api/none", "/admin", "/admin/none",
+					"/admin/api-keys", "/admin/api-keys/self/revoke", "/admin/api-keys/revoke",
+				} {
+					p.ask("OPTIONS", path, `{}`, preflight...).expect(t, 401, `"message":"Unauthorized"`)
+					p.ask("OPTIONS", path, `{}`, append(preflight, secretKey(sk), publishableKey(pk))...).expect(t, 401)
+				}
 				p.ask("PUT", "/api/orders", "").expect(t, 401)
 				p.ask("PUT", "/api/orders", "", secretKey(sk)).expect(t, 405)
 				p.ask("PUT", "/api/none", "", secretKey(sk)).expect(t, 404)
