@@ -27,7 +27,7 @@ type endpoint struct {
 // body, then query, then the route. A nil schema looks at nothing.
 func serve[B, Q any](body func(*reader) B, query func(*reader) Q, do func(context.Context, call[B, Q]) (members, error)) endpoint {
 	answer := func(w http.ResponseWriter, r *http.Request) error {
-		sent, err := readBody(r)
+		sent, err := readBody(w, r)
 		if err != nil {
 			return err
 		}
