@@ -14,15 +14,32 @@ const maxBodyBytes = 100 << 10
 
 // readBody returns the request's body as Medusa's body parsers do: no body, or one of a kind that they do not know, is an
 // empty object; plain text a string; JSON an object or array; a form an object. The body can be read again.
-func readBody(r *http.Request) (any, error) {
+func readBody(w http.ResponseWriter, r *http.Request) (any, error) {
 	if r.Body == nil || r.Body == http.NoBody {
 		return newObject(), nil
 	}
-	kind, parameters, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil {
+	parse, err := bodyParser(r.Header)
+	if parse == nil {
+		leaveBody(w, r)
+		return newObject(), err
+	}
+	text, unread := readAll(w, r, maxBodyBytes)
+	if unread != nil {
+		return nil, unread
+	}
+	r.Body = io.NopCloser(bytes.NewReader(text)) // the server closes its own
+	if len(text) == 0 {
 		return newObject(), nil
 	}
-	var parse func([]byte) (any, error)
+	return parse(text)
+}
+
+// bodyParser returns what reads a body with that header; nil: the body is not looked at.
+func bodyParser(header http.Header) (parse func([]byte) (any, error), err error) {
+	kind, parameters, err := mime.ParseMediaType(header.Get("Content-Type"))
+	if err != nil {
+		return nil, nil
+	}
 	switch kind {
 	case "application/json":
 		parse = parseJSONBody
@@ -31,39 +48,15 @@ func readBody(r *http.Request) (any, error) {
 	case "text/plain":
 		parse = func([]byte) (any, error) { return "", nil } // what it says makes no difference
 	default:
-		return newObject(), nil
+		return nil, nil
 	}
 	if charset := parameters["charset"]; charset != "" && !strings.EqualFold(charset, "utf-8") {
 		return nil, unreadable(http.StatusUnsupportedMediaType, `unsupported charset "`+strings.ToUpper(charset)+`"`, "unknown_error")
 	}
-	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
+	if encoding := header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
 		return nil, unreadable(http.StatusUnsupportedMediaType, `unsupported content encoding "`+strings.ToLower(encoding)+`"`, "unknown_error")
 	}
-	text, err := readBounded(r)
-	if err != nil {
-		return nil, err
-	}
-	if len(text) == 0 {
-		return newObject(), nil
-	}
-	return parse(text)
-}
-
-func readBounded(r *http.Request) ([]byte, error) {
-	tooLarge := unreadable(http.StatusRequestEntityTooLarge, "request entity too large", "unknown_error")
-	if r.ContentLength > maxBodyBytes {
-		return nil, tooLarge
-	}
-	// Not http.MaxBytesReader: it makes the server hang up on a client that is still sending, who then may never see the answer.
-	text, err := io.ReadAll(io.LimitReader(r.Body, maxBodyBytes+1))
-	switch {
-	case err != nil:
-		return nil, unreadable(http.StatusBadRequest, "request aborted", "unknown_error")
-	case len(text) > maxBodyBytes:
-		return nil, tooLarge
-	}
-	r.Body = io.NopCloser(bytes.NewReader(text)) // the server closes its own
-	return text, nil
+	return parse, nil
 }
 
 // parseJSONBody takes objects and arrays alone ("strict mode").

@@ -49,7 +49,7 @@ func typed(typ, message string) members {
 type BodyError struct {
 	Message string `json:"message"`
 	Type    string `json:"type"` // invalid_data or unknown_error
-	Status  int    `json:"-"`    // 400, 413 or 415
+	Status  int    `json:"-"`    // 400, 408, 413 or 415
 }
 
 // Error returns the message, which holds nothing of the body.

@@ -1,9 +1,11 @@
 package admin
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/latchkey-go/latchkey/store"
 )
@@ -42,6 +44,13 @@ func Fail(c Config, keys *store.Keys, w http.ResponseWriter, r *http.Request, er
 		panic(apiErr)
 	}
 	a.fail(w, r, err)
+}
+
+// WithBodyTime gives the bodies of the handler's requests that much time to come.
+func WithBodyTime(d time.Duration, h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), bodyTimeKey{}, d)))
+	})
 }
 
 // Show writes what ParseQuery and ParseJSON read, with the order of the members.

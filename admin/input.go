@@ -10,7 +10,7 @@ import (
 // clients find the whole server alike: the same content types and limits, the same words for what is wrong. Take each field by its method, then
 // ask Err:
 //
-//	in, err := admin.ReadInput(r)
+//	in, err := admin.ReadInput(w, r)
 //	if err != nil {
 //		return err // a *BodyError
 //	}
@@ -24,9 +24,10 @@ type Input struct {
 }
 
 // ReadInput reads the body of a request, which can be read again afterwards. No body, or one of a content type other than JSON,
-// form and plain text, is an empty object. An error is a [*BodyError].
-func ReadInput(r *http.Request) (*Input, error) {
-	sent, err := readBody(r)
+// form and plain text, is an empty object. An error is a [*BodyError]; its Status is 408 when the body has not come within 10
+// seconds, for which w must support read deadlines (see http.ResponseController), as Echo's Response does.
+func ReadInput(w http.ResponseWriter, r *http.Request) (*Input, error) {
+	sent, err := readBody(w, r)
 	if err != nil {
 		return nil, err
 	}

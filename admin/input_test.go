@@ -37,7 +37,7 @@ func TestAHostsOwnRoutesReadBodiesAsTheAdminRoutesDo(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			r := httptest.NewRequest("POST", "/", strings.NewReader(tt.body))
 			r.Header.Set("Content-Type", tt.contentType)
-			in, err := admin.ReadInput(r)
+			in, err := admin.ReadInput(httptest.NewRecorder(), r)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -76,7 +76,7 @@ func TestAHostsOwnRoutesReadBodiesAsTheAdminRoutesDo(t *testing.T) {
 		} {
 			r := httptest.NewRequest("POST", "/", strings.NewReader(tt.body))
 			r.Header.Set("Content-Type", tt.contentType)
-			_, err := admin.ReadInput(r)
+			_, err := admin.ReadInput(httptest.NewRecorder(), r)
 			var unread *admin.BodyError
 			if !errors.As(err, &unread) {
 				t.Fatalf("%v, want a BodyError", err)
@@ -94,7 +94,7 @@ func TestAHostsOwnRoutesReadBodiesAsTheAdminRoutesDo(t *testing.T) {
 			r := httptest.NewRequest("POST", "/", strings.NewReader(body))
 			r.Header.Set("Content-Type", contentType)
 			for range 2 {
-				if _, err := admin.ReadInput(r); err != nil {
+				if _, err := admin.ReadInput(httptest.NewRecorder(), r); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -31,7 +30,7 @@ const (
 type LeakConfig struct {
 	// ClientIP returns the address of the client, by which reports are limited. Behind a proxy it has to be set: all clients have the
 	// proxy's address otherwise, and one allowance together. It must not believe headers that the client can set. Optional. Default: the peer
-	// of the connection.
+	// of the connection, with a warning at the start.
 	ClientIP func(*http.Request) string
 	// TokensPerMinute is how many tokens one client (an IPv4 address, an IPv6 /64) may report per minute, after the first
 	// store.MaxLeaks, which are free. What is beyond is 429 with Retry-After. Optional. Default 600.
@@ -47,8 +46,12 @@ type LeakConfig struct {
 //
 // It takes POST with {"token":"sk_…"} or with an array of such objects, each with "source" and "url" if they are known, which is the form in which
 // GitHub's secret scanning tells its partners. The answer is 202 to everything that is well-formed, 400 to what is not, 413 to a
-// body beyond 500 KB, 429 with Retry-After to a client that reports too much, and 503 with Retry-After when some token could not be decided: send
-// the report again.
+// body beyond 500 KB, 408 to one that has not come within 10 seconds, 429 with Retry-After to a client that reports too much, and 503
+// with Retry-After when some token could not be decided: send the report again.
+//
+// One client (an IPv4 address, an IPv6 /64) can have 4 reports open at once, all clients together 128, so that those who send slowly,
+// or stop, hold 128 MB at most and for 10 seconds. Without LeakConfig.ClientIP a private or loopback address is most likely a proxy's:
+// all reports from such addresses share 64. What is beyond is 429.
 //
 // Whoever sends a report needs nothing but the token, and needs no signature either (GitHub signs its reports; there is no need to
 // check it): revoking takes the full secret, and who has that could do worse with the key than end it. Nobody can end a key whose token he does not know, and
@@ -78,6 +81,9 @@ func (c LeakConfig) Handler(keys *store.Keys) (http.Handler, error) {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
+	if c.ClientIP == nil {
+		c.Logger.Warn("latchkey: reports of leaked tokens are limited by the address of the connection; behind a proxy set LeakConfig.ClientIP")
+	}
 	return &leakReports{keys: keys, clientIP: c.ClientIP, logger: c.Logger, limit: newLeakLimit(c.TokensPerMinute, store.MaxLeaks)}, nil
 }
 
@@ -86,26 +92,33 @@ type leakReports struct {
 	clientIP func(*http.Request) string
 	logger   *slog.Logger
 	limit    *leakLimit
+	open     openReports
 }
 
 func (h *leakReports) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost {
+		leaveBody(w, r)
 		w.Header().Set("Allow", http.MethodPost)
 		respond(w, http.StatusMethodNotAllowed, typed("not_allowed", "Reports are sent with POST"))
 		return
 	}
-	client := h.client(r)
-	if wait := h.limit.take(client, 1, time.Now()); wait > 0 { // before the body is read
-		tooMany(w, wait)
+	client, proxy := h.client(r)
+	if !h.open.enter(client, proxy) {
+		tooMany(w, r, time.Second)
 		return
 	}
-	leaks, unread := readLeaks(r)
+	defer h.open.leave(client, proxy)
+	if wait := h.limit.take(client, 1, time.Now()); wait > 0 { // before the body is read
+		tooMany(w, r, wait)
+		return
+	}
+	leaks, unread := readLeaks(w, r)
 	if unread != nil {
 		respond(w, unread.Status, typed(unread.Type, unread.Message))
 		return
 	}
 	if wait := h.limit.take(client, len(leaks)-1, time.Now()); wait > 0 {
-		tooMany(w, wait)
+		tooMany(w, r, wait)
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), leakTime)
@@ -123,13 +136,17 @@ func (h *leakReports) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	respond(w, http.StatusAccepted, members{{"message", "Accepted"}})
 }
 
-func tooMany(w http.ResponseWriter, wait time.Duration) {
+// tooMany refuses a report at once, also when its body has not come.
+func tooMany(w http.ResponseWriter, r *http.Request, wait time.Duration) {
+	leaveBody(w, r)
+	closeAfter(w, r)
 	w.Header().Set("Retry-After", strconv.FormatInt(int64((wait+time.Second-1)/time.Second), 10))
 	respond(w, http.StatusTooManyRequests, typed("too_many_requests", "Too many tokens were reported from this address. Try again later."))
 }
 
-// client returns the network that a report is counted for; the zero Prefix when it is not known.
-func (h *leakReports) client(r *http.Request) netip.Prefix {
+// client returns the network that a report is counted for, the zero Prefix when it is not known, and whether that is most likely a
+// proxy's.
+func (h *leakReports) client(r *http.Request) (network netip.Prefix, proxy bool) {
 	var text string
 	if h.clientIP != nil {
 		text = h.clientIP(r)
@@ -138,25 +155,22 @@ func (h *leakReports) client(r *http.Request) netip.Prefix {
 	}
 	addr, err := netip.ParseAddr(text)
 	if err != nil {
-		return netip.Prefix{}
+		return netip.Prefix{}, h.clientIP == nil // a Unix socket
 	}
 	addr = addr.Unmap().WithZone("")
 	bits := 32
 	if addr.Is6() {
 		bits = 64 // one customer's network
 	}
-	network, _ := addr.Prefix(bits) // bits fit the address
-	return network
+	network, _ = addr.Prefix(bits) // bits fit the address
+	return network, h.clientIP == nil && (addr.IsPrivate() || addr.IsLoopback() || addr.IsLinkLocalUnicast())
 }
 
 // readLeaks reads the body of a report. What it says about a body holds nothing of it.
-func readLeaks(r *http.Request) ([]store.Leak, *BodyError) {
-	text, err := io.ReadAll(io.LimitReader(r.Body, maxLeakBytes+1))
-	switch {
-	case err != nil:
-		return nil, &BodyError{Status: http.StatusBadRequest, Type: "unknown_error", Message: "request aborted"}
-	case len(text) > maxLeakBytes:
-		return nil, &BodyError{Status: http.StatusRequestEntityTooLarge, Type: "unknown_error", Message: "request entity too large"}
+func readLeaks(w http.ResponseWriter, r *http.Request) ([]store.Leak, *BodyError) {
+	text, unread := readAll(w, r, maxLeakBytes)
+	if unread != nil {
+		return nil, unread
 	}
 	invalid := func(message string) *BodyError {
 		return &BodyError{Status: http.StatusBadRequest, Type: "invalid_data", Message: message}
@@ -167,6 +181,7 @@ func readLeaks(r *http.Request) ([]store.Leak, *BodyError) {
 		URL    string  `json:"url"`
 	}
 	var reports []report
+	var err error
 	if bytes.HasPrefix(bytes.TrimLeft(text, " \t\r\n"), []byte("{")) {
 		reports = make([]report, 1)
 		err = json.Unmarshal(text, &reports[0])

@@ -42,12 +42,16 @@ func static(contentType string, text []byte) http.HandlerFunc {
 // outside returns what answers to a request without asking the guard, or nil for what is the guarded API's.
 func (a *api) outside(r *http.Request) http.HandlerFunc {
 	for _, d := range a.documents {
-		switch {
-		case d.path != r.URL.Path:
-		case r.Method == http.MethodGet || r.Method == http.MethodHead:
-			return d.answer
-		default:
-			return onlyRead
+		if d.path != r.URL.Path {
+			continue
+		}
+		answer := d.answer
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			answer = onlyRead
+		}
+		return func(w http.ResponseWriter, r *http.Request) {
+			leaveBody(w, r)
+			answer(w, r)
 		}
 	}
 	return nil

@@ -54,6 +54,8 @@ func (a *api) enter(scopes string, answer func(http.ResponseWriter, *http.Reques
 		ctx, err := a.admit(r, scopes)
 		if err == nil {
 			err = answer(w, r.WithContext(ctx), func() (context.Context, error) { return a.admitAgain(r, scopes) })
+		} else {
+			leaveBody(w, r)
 		}
 		if err != nil {
 			a.fail(w, r, err)
@@ -81,7 +83,8 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // noRoute answers 405 where another method would have been right, else 404.
-func (a *api) noRoute(_ http.ResponseWriter, r *http.Request, _ admission) error {
+func (a *api) noRoute(w http.ResponseWriter, r *http.Request, _ admission) error {
+	leaveBody(w, r)
 	var allowed []string
 	for _, method := range []string{http.MethodDelete, http.MethodGet, http.MethodHead, http.MethodPost} {
 		probe := r.WithContext(r.Context())

@@ -30,7 +30,7 @@ type endpoint struct {
 // body, then query, then the route. A nil schema looks at nothing.
 func serve[B, Q any](body func(*reader) B, query func(*reader) Q, do func(context.Context, call[B, Q]) (members, error)) endpoint {
 	answer := func(w http.ResponseWriter, r *http.Request, again admission) error {
-		ctx, sent, err := receive(r, again)
+		ctx, sent, err := receive(w, r, again)
 		if err != nil {
 			return err
 		}
@@ -55,9 +55,9 @@ func serve[B, Q any](body func(*reader) B, query func(*reader) Q, do func(contex
 }
 
 // receive reads the body, and then asks again whether the request is admitted.
-func receive(r *http.Request, again admission) (context.Context, any, error) {
+func receive(w http.ResponseWriter, r *http.Request, again admission) (context.Context, any, error) {
 	hasBody := r.Body != nil && r.Body != http.NoBody
-	sent, err := readBody(r)
+	sent, err := readBody(w, r)
 	if err != nil || !hasBody {
 		return r.Context(), sent, err
 	}

@@ -2,6 +2,7 @@ package cache_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"testing"
@@ -69,7 +70,7 @@ func TestRequirement13ANewKeyWorksAtOnce(t *testing.T) {
 		}
 	}
 	for i := range 3 {
-		token := fmt.Sprintf("sk_%064x", i)
+		token := fmt.Sprintf("sk_%x", sha256.Sum256([]byte{byte(i)}))
 		refused(token)
 		if _, _, err := a.keys.ImportToken(ctx, token, store.NewKey{}); err != nil {
 			t.Fatal(err)

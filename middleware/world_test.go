@@ -99,7 +99,7 @@ func newWorld(t testing.TB) *world {
 		t.Fatal(err)
 	}
 	clock.Add(time.Hour.Milliseconds())
-	w.medusa = "sk_" + "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+	w.medusa = "sk_" + "8d1f6b0e37c94a52d8e1f05b6c3a9724f1e7d05a8b42c6930d7e1b5f4a86c2e9"
 	imported, _, err := w.keys.ImportToken(ctx, w.medusa, store.NewKey{})
 	if err != nil {
 		t.Fatal(err)

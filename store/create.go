@@ -133,13 +133,24 @@ func (k *Keys) giveToken(r *Record, token Token) {
 	k.o.Sealer.Seal(r)
 }
 
+// makeToken is how to come to a token that can be imported.
+const makeToken = `try: echo sk_$(openssl rand -hex 32)`
+
 // ImportToken makes a key whose token is already known to those who use it: a fixed key from the configuration, say. It
 // returns the key and true, or, when the event log has ever held that token, changes nothing and returns the key it belongs to, if
 // there still is one, and false: a key that was deleted does not come back. The token's prefix decides the type.
+//
+// A secret token that is malformed or a placeholder ([Token.IsPlaceholder]) is an error that matches ErrInvalid, also when a key
+// already has it. Placeholders for publishable tokens are taken: everybody may know those.
 func (k *Keys) ImportToken(ctx context.Context, token string, in NewKey) (*Key, bool, error) {
 	t, err := ParseToken(token)
-	if err != nil {
-		return nil, false, Errorf(ErrInvalid, "store: the token to import is malformed (wrong shape or checksum)")
+	switch {
+	case token == "":
+		return nil, false, Errorf(ErrInvalid, "store: there is no token to import (%s)", makeToken)
+	case err != nil:
+		return nil, false, Errorf(ErrInvalid, "store: the token to import is malformed (%s)", makeToken)
+	case t.Type() == Secret && t.IsPlaceholder():
+		return nil, false, Errorf(ErrInvalid, "store: the token to import looks like a placeholder: %s (%s)", t.placeholder(), makeToken)
 	}
 	in.Type = t.Type()
 	now := k.now()

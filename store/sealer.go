@@ -58,18 +58,14 @@ func checkPepper(p string) error {
 	if len(p) < MinPepperBytes {
 		return fmt.Errorf("is %d bytes long; at least %d are needed (try: openssl rand -base64 32)", len(p), MinPepperBytes)
 	}
-	distinct := map[byte]bool{}
-	for i := range len(p) {
-		distinct[p[i]] = true
-	}
 	lower := strings.ToLower(p)
 	for _, word := range []string{"changeme", "change-me", "change_me", "placeholder", "replace-me", "replace_me", "replaceme", "your-pepper", "your_pepper"} {
 		if strings.Contains(lower, word) {
 			return fmt.Errorf("looks like a placeholder (it contains %q)", word)
 		}
 	}
-	if len(distinct) < 8 {
-		return fmt.Errorf("looks like a placeholder (only %d different characters)", len(distinct))
+	if why := placeholder(p); why != "" {
+		return fmt.Errorf("looks like a placeholder (%s)", why)
 	}
 	return nil
 }

@@ -4,9 +4,13 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"log"
 	"net/http"
 	"os"
+	"os/signal"
+	"syscall"
+	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib" // your driver: the store brings none
 	"github.com/labstack/echo/v4"
@@ -20,7 +24,9 @@ import (
 )
 
 func main() {
-	if err := run(context.Background()); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
+	if err := run(ctx); err != nil {
 		log.Fatal(err)
 	}
 }
@@ -41,21 +47,30 @@ func run(ctx context.Context) (err error) {
 	defer rdb.Close()
 
 	keys := store.New(cache.New(rows, rdb)) // Redis in front; leave cache out and it still works
-	defer func() { err = errors.Join(err, keys.Close(ctx)) }()
+	defer func() { err = errors.Join(err, keys.Close(context.WithoutCancel(ctx))) }()
 
 	// Your first key. It is imported once; if you delete it, it does not come back.
 	// ADMIN_KEY=sk_$(openssl rand -hex 32)
 	if _, _, err := keys.ImportToken(ctx, os.Getenv("ADMIN_KEY"), store.NewKey{Title: "first"}); err != nil {
-		return err
+		return fmt.Errorf("ADMIN_KEY: %w", err)
 	}
 
 	e := echo.New()
+	e.Server.ReadTimeout = 10 * time.Second // headers and body
+	e.Server.WriteTimeout = 30 * time.Second
+	e.Server.IdleTimeout = time.Minute
 	shop := e.Group("/store", keyauth.Publishable(keys))
 	shop.GET("/products", products)
 	api := e.Group("/api", keyauth.Secret(keys))
 	api.POST("/orders", orders, keyauth.Require("orders:write"))
 	admin.Mount(e.Group("/admin"), keys, keyauth.Secret(keys))
-	return e.Start(os.Getenv("ADDR"))
+
+	done := make(chan error, 1) // the requests have ended
+	context.AfterFunc(ctx, func() { done <- e.Shutdown(context.WithoutCancel(ctx)) })
+	if err := e.Start(os.Getenv("ADDR")); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return <-done
 }
 
 func products(c echo.Context) error {

@@ -25,7 +25,7 @@ type cart struct {
 // createCart answers POST /store/carts. A cart belongs to one sales channel of the key: the one that the body names, or
 // the key's first.
 func (s *shop) createCart(c echo.Context) error {
-	in, err := admin.ReadInput(c.Request())
+	in, err := admin.ReadInput(c.Response(), c.Request())
 	if err != nil {
 		return err
 	}

@@ -90,7 +90,10 @@ func parseAdminKey(s string) (string, error) {
 	}
 	token, err := store.ParseToken(s)
 	if err != nil || token.Type() != store.Secret {
-		return "", errors.New("is not a well-formed secret token (sk_…, as this program or Medusa makes them)")
+		return "", errors.New(`is not a well-formed secret token (try: echo sk_$(openssl rand -hex 32))`)
+	}
+	if token.IsPlaceholder() {
+		return "", errors.New(`looks like a placeholder (try: echo sk_$(openssl rand -hex 32))`)
 	}
 	return s, nil
 }

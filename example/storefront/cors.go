@@ -51,7 +51,7 @@ func cors(exists routeTest, origins []string) echo.MiddlewareFunc {
 // bodies are parsed before everything else. (Before the guard we read nobody's.)
 func bodyFirst(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		_, err := admin.ReadInput(c.Request()) // the route reads it again
+		_, err := admin.ReadInput(c.Response(), c.Request()) // the route reads it again
 		if err == nil {
 			return next(c)
 		}

@@ -35,7 +35,7 @@ func (s *shop) orders(c echo.Context) error {
 
 // createOrder answers POST /api/orders.
 func (s *shop) createOrder(c echo.Context) error {
-	in, err := admin.ReadInput(c.Request())
+	in, err := admin.ReadInput(c.Response(), c.Request())
 	if err != nil {
 		return err
 	}

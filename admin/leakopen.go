@@ -1,0 +1,54 @@
+package admin
+
+import (
+	"net/netip"
+	"sync"
+)
+
+// How many reports can be open at once. Each holds up to a megabyte: its body, and room to read on.
+const (
+	maxOpen        = 4   // of one client
+	maxOpenProxies = 64  // of all that come from addresses that are most likely a proxy's
+	maxOpenAll     = 128 // of everybody
+)
+
+// openReports counts the reports that are being read and worked on. The zero value is ready.
+type openReports struct {
+	mu      sync.Mutex
+	clients map[netip.Prefix]int
+	proxies int
+	all     int
+}
+
+// enter counts a report and returns true, or returns false when there are too many.
+func (o *openReports) enter(client netip.Prefix, proxy bool) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.all >= maxOpenAll || proxy && o.proxies >= maxOpenProxies || !proxy && o.clients[client] >= maxOpen {
+		return false
+	}
+	o.all++
+	if proxy {
+		o.proxies++
+		return true
+	}
+	if o.clients == nil {
+		o.clients = make(map[netip.Prefix]int)
+	}
+	o.clients[client]++
+	return true
+}
+
+// leave takes back what enter has counted.
+func (o *openReports) leave(client netip.Prefix, proxy bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.all--
+	if proxy {
+		o.proxies--
+		return
+	}
+	if o.clients[client]--; o.clients[client] == 0 {
+		delete(o.clients, client)
+	}
+}
