@@ -13,29 +13,46 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// goldenPowers are the columns of f8ca000 that give a key its power, or prove it: what each says of a key, in a form in
-// which two of them are equal exactly when they mean the same, and how it is taken over from another key.
+// goldenPowers are the columns of f8ca000 that give a key its power, or prove it. value is what a
+// column says of a key: equal exactly when two of them mean the same. take copies it from another
+// key.
 var goldenPowers = []struct {
 	column string
 	value  func(goldenKey) string
-	take   func(to *store.Key, from store.Key)
+	take   func(to, from *store.Key)
 }{
-	{"id", func(k goldenKey) string { return k.ID }, func(to *store.Key, from store.Key) { to.ID = from.ID }},
-	{"lookup_id", func(k goldenKey) string { return k.LookupID }, func(to *store.Key, from store.Key) { to.LookupID = from.LookupID }},
-	{"type", func(k goldenKey) string { return k.Type }, func(to *store.Key, from store.Key) { to.Type = from.Type }},
-	{"scopes", func(k goldenKey) string { return fmt.Sprintf("%#v", k.Scopes) }, func(to *store.Key, from store.Key) { to.Scopes = from.Scopes }},
-	{"sales_channel_ids", func(k goldenKey) string { return fmt.Sprintf("%#v", k.SalesChannelIDs) }, func(to *store.Key, from store.Key) { to.SalesChannelIDs = from.SalesChannelIDs }},
-	// No networks and an empty list of them mean the same: from anywhere. The proof does not tell them apart.
-	{"allowed_cidrs", func(k goldenKey) string { return fmt.Sprint(k.AllowedCIDRs) }, func(to *store.Key, from store.Key) { to.AllowedCIDRs = from.AllowedCIDRs }},
-	{"rate_requests", func(k goldenKey) string { return fmt.Sprint(k.RateRequests) }, func(to *store.Key, from store.Key) { to.RateLimit.Requests = from.RateLimit.Requests }},
-	{"rate_window", func(k goldenKey) string { return k.RateWindow }, func(to *store.Key, from store.Key) { to.RateLimit.Window = from.RateLimit.Window }},
-	{"expires_at", func(k goldenKey) string { return k.ExpiresAt }, func(to *store.Key, from store.Key) { to.ExpiresAt = from.ExpiresAt }},
-	{"revoked", func(k goldenKey) string { return fmt.Sprint(k.Revoked) }, func(to *store.Key, from store.Key) { to.Revoked = from.Revoked }},
-	{"revoked_at", func(k goldenKey) string { return k.RevokedAt }, func(to *store.Key, from store.Key) { to.RevokedAt = from.RevokedAt }},
-	{"proof", func(k goldenKey) string { return map[bool]string{true: k.ID}[k.Pepper != ""] }, func(*store.Key, store.Key) {}},
-	{"pepper_id", func(k goldenKey) string { return k.Pepper }, func(*store.Key, store.Key) {}},
-	{"legacy_salt", func(k goldenKey) string { return k.LegacySalt }, func(*store.Key, store.Key) {}},
-	{"legacy_hash", func(k goldenKey) string { return k.LegacyHash }, func(*store.Key, store.Key) {}},
+	{"id", func(k goldenKey) string { return k.ID },
+		func(to, from *store.Key) { to.ID = from.ID }},
+	{"lookup_id", func(k goldenKey) string { return k.LookupID },
+		func(to, from *store.Key) { to.LookupID = from.LookupID }},
+	{"type", func(k goldenKey) string { return k.Type },
+		func(to, from *store.Key) { to.Type = from.Type }},
+	{"scopes", func(k goldenKey) string { return fmt.Sprintf("%#v", k.Scopes) },
+		func(to, from *store.Key) { to.Scopes = from.Scopes }},
+	{"sales_channel_ids", func(k goldenKey) string { return fmt.Sprintf("%#v", k.SalesChannelIDs) },
+		func(to, from *store.Key) { to.SalesChannelIDs = from.SalesChannelIDs }},
+	// No networks and an empty list of them mean the same, from anywhere; the proof does not
+	// differ.
+	{"allowed_cidrs", func(k goldenKey) string { return fmt.Sprint(k.AllowedCIDRs) },
+		func(to, from *store.Key) { to.AllowedCIDRs = from.AllowedCIDRs }},
+	{"rate_requests", func(k goldenKey) string { return fmt.Sprint(k.RateRequests) },
+		func(to, from *store.Key) { to.RateLimit.Requests = from.RateLimit.Requests }},
+	{"rate_window", func(k goldenKey) string { return k.RateWindow },
+		func(to, from *store.Key) { to.RateLimit.Window = from.RateLimit.Window }},
+	{"expires_at", func(k goldenKey) string { return k.ExpiresAt },
+		func(to, from *store.Key) { to.ExpiresAt = from.ExpiresAt }},
+	{"revoked", func(k goldenKey) string { return fmt.Sprint(k.Revoked) },
+		func(to, from *store.Key) { to.Revoked = from.Revoked }},
+	{"revoked_at", func(k goldenKey) string { return k.RevokedAt },
+		func(to, from *store.Key) { to.RevokedAt = from.RevokedAt }},
+	{"proof", func(k goldenKey) string { return map[bool]string{true: k.ID}[k.Pepper != ""] },
+		func(_, _ *store.Key) {}},
+	{"pepper_id", func(k goldenKey) string { return k.Pepper },
+		func(_, _ *store.Key) {}},
+	{"legacy_salt", func(k goldenKey) string { return k.LegacySalt },
+		func(_, _ *store.Key) {}},
+	{"legacy_hash", func(k goldenKey) string { return k.LegacyHash },
+		func(_, _ *store.Key) {}},
 }
 
 // forgery is a golden database that is written to behind the back of the store.
@@ -63,7 +80,8 @@ func (f *forgery) exec(statement string) {
 	}
 }
 
-// judge asks for a token whose row is a forgery or, when forged is false, means what it meant. want is what the row says.
+// judge asks for a token whose row is a forgery or, when forged is false, means what it meant. want
+// is what the row says.
 func (f *forgery) judge(what string, k goldenKey, want store.Key, forged bool) {
 	f.t.Helper()
 	got, err := f.keys.Authenticate(f.t.Context(), k.Token)
@@ -87,8 +105,9 @@ func (f *forgery) judge(what string, k goldenKey, want store.Key, forged bool) {
 	}
 }
 
-// From f8ca000's rows each attribute that gives power is taken away, added and changed by SQL, in every row, to what other
-// rows have there. With peppers no such key authenticates. Without, the row is believed, which docs/security.md says.
+// In f8ca000's rows each attribute that gives power is stripped, added and changed by SQL, in every
+// row, to what other rows have there. With peppers no such key authenticates. Without, the row is
+// believed, as docs/security.md says.
 func TestRequirement33GoldenRowsThatWereAltered(t *testing.T) {
 	const values = 4 // of each column that are put into all rows
 	eachGolden(t, func(t *testing.T, g *golden, database string) {
@@ -107,19 +126,20 @@ func TestRequirement33GoldenRowsThatWereAltered(t *testing.T) {
 						continue // imported and unused: a use would change the row
 					}
 					want := k.key(t)
-					p.take(&want, from)
+					p.take(&want, &from)
 					if forged {
 						altered[p.column]++
 					}
 					f.judge(fmt.Sprintf("%s as %s", p.column, what), k, want, forged)
 				}
-				f.exec(fmt.Sprintf("UPDATE latchkey_key SET %[1]s = (SELECT c.%[1]s FROM golden_copy c WHERE c.id = latchkey_key.id)", p.column))
+				f.exec(fmt.Sprintf(`UPDATE latchkey_key SET %[1]s =
+					(SELECT c.%[1]s FROM golden_copy c WHERE c.id = latchkey_key.id)`, p.column))
 			}
 			var seen []string
 			for _, k := range g.Keys {
 				if len(seen) < values && !slices.Contains(seen, p.value(k)) {
 					seen = append(seen, p.value(k))
-					set("in "+k.Name, fmt.Sprintf("(SELECT c.%s FROM golden_copy c WHERE c.id = '%s')", p.column, k.ID), p.value(k), k.key(t))
+					set("in "+k.Name, valueOf(p.column, k), p.value(k), k.key(t))
 				}
 			}
 			switch p.column {
@@ -130,7 +150,8 @@ func TestRequirement33GoldenRowsThatWereAltered(t *testing.T) {
 					set("none", map[string]string{"proof": "NULL", "pepper_id": "''"}[p.column], "", store.Key{})
 				}
 			}
-			if g.kind == "peppers" && altered[p.column] < 50 || len(seen) < 2 && p.column != "proof" && p.column != "pepper_id" {
+			proves := p.column == "proof" || p.column == "pepper_id"
+			if g.kind == "peppers" && altered[p.column] < 50 || len(seen) < 2 && !proves {
 				t.Errorf("%s was altered in %d rows only, to %d values", p.column, altered[p.column], len(seen))
 			}
 		}
@@ -142,8 +163,9 @@ func TestRequirement33GoldenRowsThatWereAltered(t *testing.T) {
 	})
 }
 
-// Two of f8ca000's rows exchange what gives them power, one column at a time, and then all but what they are found by, with
-// their proofs and without. With peppers neither token authenticates any more.
+// Two of f8ca000's rows exchange what gives them power: one column at a time, and then all but what
+// they are found by, with their proofs and without. With peppers neither token authenticates any
+// more.
 func TestRequirement33GoldenRowsThatWereSwapped(t *testing.T) {
 	eachGolden(t, func(t *testing.T, g *golden, database string) {
 		f := g.forge(t, database)
@@ -158,15 +180,24 @@ func TestRequirement33GoldenRowsThatWereSwapped(t *testing.T) {
 		for _, p := range goldenPowers {
 			single = append(single, []string{p.column})
 		}
-		power = [][]string{{"scopes", "sales_channel_ids", "allowed_cidrs", "rate_requests", "rate_window", "expires_at", "revoked", "revoked_at"}}
+		power = [][]string{{
+			"scopes", "sales_channel_ids", "allowed_cidrs", "rate_requests", "rate_window",
+			"expires_at", "revoked", "revoked_at",
+		}}
 		proved = [][]string{append(slices.Clone(power[0]), "proof", "pepper_id")}
 		for _, pair := range [][2]string{
-			{"everything, secret", "everything, other values, secret"}, {"everything, publishable", "everything, other values, publishable"},
-			{"everything, secret", "nothing, secret"}, {"everything, publishable", "nothing, publishable"},
-			{"everything, secret", "everything, publishable"}, {"older, everything, secret", "everything, other values, secret"},
-			{"older, everything, secret", "older, nothing, secret"}, {"everything, revoked, secret", "nothing, secret"},
-			{"everything, expired, publishable", "everything, publishable"}, {"revocation scheduled, secret", "nothing, secret"},
-			{"resealed, secret", "older, then updated, secret"}, {"imported, used", "nothing, secret"},
+			{"everything, secret", "everything, other values, secret"},
+			{"everything, publishable", "everything, other values, publishable"},
+			{"everything, secret", "nothing, secret"},
+			{"everything, publishable", "nothing, publishable"},
+			{"everything, secret", "everything, publishable"},
+			{"older, everything, secret", "everything, other values, secret"},
+			{"older, everything, secret", "older, nothing, secret"},
+			{"everything, revoked, secret", "nothing, secret"},
+			{"everything, expired, publishable", "everything, publishable"},
+			{"revocation scheduled, secret", "nothing, secret"},
+			{"resealed, secret", "older, then updated, secret"},
+			{"imported, used", "nothing, secret"},
 		} {
 			a, b := named(pair[0]), named(pair[1])
 			for _, columns := range slices.Concat(single, power, proved) {
@@ -200,6 +231,11 @@ func TestRequirement33GoldenRowsThatWereSwapped(t *testing.T) {
 	})
 }
 
+// valueOf is what a key has in a column, as f8ca000 left it.
+func valueOf(column string, k goldenKey) string {
+	return fmt.Sprintf("(SELECT c.%s FROM golden_copy c WHERE c.id = '%s')", column, k.ID)
+}
+
 // exchange puts both rows where they were, with those columns exchanged.
 func (f *forgery) exchange(a, b goldenKey, columns []string) {
 	f.t.Helper()
@@ -219,9 +255,9 @@ func (f *forgery) exchange(a, b goldenKey, columns []string) {
 			if slices.Contains(columns, name) {
 				from = pair[1]
 			}
-			values[i] = fmt.Sprintf("(SELECT c.%s FROM golden_copy c WHERE c.id = '%s')", name, from.ID)
+			values[i] = valueOf(name, from)
 		}
-		f.exec(fmt.Sprintf("INSERT INTO latchkey_key (%s) SELECT %s", strings.Join(names, ", "), strings.Join(values, ", ")))
+		f.exec("INSERT INTO latchkey_key (" + strings.Join(names, ", ") + ") SELECT " + strings.Join(values, ", "))
 	}
 }
 
@@ -234,7 +270,8 @@ func (f *forgery) swap(a, b goldenKey, columns []string) {
 		key := pair[0].key(f.t)
 		for _, p := range goldenPowers {
 			if slices.Contains(columns, p.column) {
-				p.take(&key, pair[1].key(f.t))
+				from := pair[1].key(f.t)
+				p.take(&key, &from)
 				forged = forged || p.value(a) != p.value(b)
 			}
 		}
