@@ -72,7 +72,8 @@ func read(t *testing.T, path string) string {
 
 // The page that says which test proves what is held to the tests there are.
 func TestThePageNamesTheTestsThatThereAre(t *testing.T) {
-	const requirements = 30 // further ones have their rows as they are built
+	const requirements = 37 // each has a row, but for the one below; later ones as soon as a test has their number
+	const later = 32        // keys have no owners yet
 	page, exist := read(t, "docs/security.md"), tests(t)
 	rows := map[int]string{}
 	for _, m := range regexp.MustCompile(`(?m)^\| (\d+) \|(.*)\|$`).FindAllStringSubmatch(page, -1) {
@@ -83,13 +84,13 @@ func TestThePageNamesTheTestsThatThereAre(t *testing.T) {
 		rows[n] = m[2]
 	}
 	for n := 1; n <= requirements; n++ {
-		if rows[n] == "" {
+		if rows[n] == "" && n != later {
 			t.Errorf("the table has no row %d", n)
 		}
 	}
-	for n := range rows {
-		if !strings.Contains(rows[n], fmt.Sprintf("`TestRequirement%02d", n)) {
-			t.Errorf("row %d names no test of that number: %s", n, rows[n])
+	for n, row := range rows {
+		if !strings.Contains(row, fmt.Sprintf("`TestRequirement%02d", n)) {
+			t.Errorf("row %d names no test of that number: %s", n, row)
 		}
 	}
 	// `folder` TestA, TestB; `other` TestC: a folder goes for the names that follow it, up to the end of the row.
