@@ -80,7 +80,7 @@ func (k *Keys) CreateMany(ctx context.Context, in []NewKey) ([]Made, error) {
 // newRecord checks n and returns a record of it that has no token yet.
 func (k *Keys) newRecord(n NewKey, who who, now time.Time) (*Record, error) {
 	if n.Type != Publishable && n.Type != Secret {
-		return nil, Errorf(ErrInvalid, "Expected: 'publishable, secret' for field 'type', but got: '%.100s'", string(n.Type))
+		return nil, Errorf(ErrInvalid, "Expected: 'publishable, secret' for field 'type', but got: '%.100s'", told(string(n.Type)))
 	}
 	id, err := k.ids.next(now)
 	if err != nil {
@@ -96,7 +96,7 @@ func (k *Keys) newRecord(n NewKey, who who, now time.Time) (*Record, error) {
 	if err := k.checkLifetime(&r.Key); err != nil {
 		return nil, err
 	}
-	if err := checkAttributes(&r.Key); err != nil {
+	if err := checkNew(&r.Key, &Key{}); err != nil {
 		return nil, err
 	}
 	if !r.Key.ExpiresAt.IsZero() && !r.Key.ExpiresAt.After(TimeOf(now)) {

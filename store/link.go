@@ -24,15 +24,14 @@ func (k *Keys) LinkSalesChannels(ctx context.Context, id string, add, remove []s
 		if err := principal(ctx).holder.mayLink(add); err != nil {
 			return err
 		}
-		before := slices.Clone(key.SalesChannelIDs)
-		key.SalesChannelIDs = slices.DeleteFunc(key.SalesChannelIDs, func(c string) bool {
-			return slices.Contains(remove, c) && !slices.Contains(add, c)
-		})
+		before := key.Clone()
+		removed, added := setOf(remove), setOf(add)
+		key.SalesChannelIDs = slices.DeleteFunc(key.SalesChannelIDs, func(c string) bool { return removed[c] && !added[c] })
 		key.SalesChannelIDs = unique(append(key.SalesChannelIDs, add...))
-		if err := checkAttributes(key); err != nil {
+		if err := checkNew(key, before); err != nil {
 			return err
 		}
-		if slices.Equal(before, key.SalesChannelIDs) { // told all the same (COHERENCE 4.1)
+		if slices.Equal(before.SalesChannelIDs, key.SalesChannelIDs) { // told all the same (COHERENCE 4.1)
 			return tx.Append(ctx, r, eventFor(r, Linked, now, nil))
 		}
 		return k.save(ctx, tx, r, Linked, now, map[string]string{"sales_channels": strings.Join(key.SalesChannelIDs, ",")})

@@ -19,7 +19,7 @@ func (k *Keys) RevokeAll(ctx context.Context, f Filter, at time.Time) ([]*Key, e
 	err := k.change(ctx, "revoke", func(tx Tx) error {
 		now := k.now()
 		at := notBefore(now, at)
-		found, err := k.findSome(ctx, tx, Query{Filter: f.outliving(at), Limit: MaxRevoke + 1})
+		found, err := k.findSome(ctx, tx, Query{Filter: f.outliving(at), Limit: MaxRevoke + 1, MaxBytes: maxRevokeBytes})
 		if err != nil {
 			return err
 		}
@@ -48,7 +48,7 @@ func (k *Keys) Revocable(ctx context.Context, f Filter, at time.Time) ([]*Key, i
 	if err := checkRevokedAt(at); err != nil {
 		return nil, 0, err
 	}
-	return k.ListAndCount(ctx, Query{Filter: f.outliving(notBefore(k.now(), at)), Limit: MaxRevoke})
+	return k.ListAndCount(ctx, Query{Filter: f.outliving(notBefore(k.now(), at)), Limit: MaxRevoke, MaxBytes: maxRevokeBytes})
 }
 
 // outliving narrows the filter to keys that no revocation ends at that moment or before.

@@ -31,6 +31,12 @@ func selectRecords(records []*Record, q Query) ([]*Record, error) {
 	case q.Limit > 0 && q.Limit < len(selected):
 		selected = selected[:q.Limit]
 	}
+	meter := Meter{Max: q.MaxBytes}
+	for _, r := range selected {
+		if err := meter.Add(r.Key.Bytes()); err != nil {
+			return nil, err
+		}
+	}
 	return selected, nil
 }
 

@@ -96,7 +96,7 @@ func (k *Keys) patch(ctx context.Context, tx Tx, r *Record, p Patch) error {
 			return err
 		}
 	}
-	if err := checkAttributes(key); err != nil {
+	if err := checkNew(key, before); err != nil {
 		return err
 	}
 	if powers {
