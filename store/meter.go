@@ -11,7 +11,7 @@ type Meter struct {
 func (m *Meter) Add(n int) error {
 	m.read += n
 	if m.Max > 0 && m.read > m.Max {
-		return Errorf(ErrInvalid, "Invalid request: The answer would be longer than %d bytes: narrow the limit or the filter", m.Max)
+		return Errorf(ErrInvalid, "Invalid request: The answer would be longer than %d bytes: narrow the limit, the filter or the fields", m.Max)
 	}
 	return nil
 }
