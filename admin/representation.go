@@ -103,7 +103,7 @@ func cidrTexts(cidrs []netip.Prefix) []string {
 }
 
 // maxAnswerBytes bounds an answer, and what is read for it. An ordinary key with two sales channels
-// and some of our own attributes takes some 750 bytes, so that a page of 10 000 fits.
+// and some of our own attributes takes some 700 bytes, so that a page of 10 000 fits.
 const maxAnswerBytes = 8 << 20
 
 // show writes keys as the selection says, no more than the meter allows.
