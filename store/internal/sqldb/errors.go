@@ -34,6 +34,14 @@ func (s *Store) fail(doing string, err error) error {
 	return fmt.Errorf("%s: %s: %w: %w", s.d.Name, doing, kind, err)
 }
 
+// failRead is fail for rows: that there is more to read than was asked for is no error of the driver.
+func (s *Store) failRead(doing string, err error) error {
+	if told := new(store.Error); errors.As(err, &told) {
+		return err
+	}
+	return s.fail(doing, err)
+}
+
 // sqlState returns the SQLSTATE of an error of a PostgreSQL driver, or "".
 func sqlState(err error) string {
 	var e interface{ SQLState() string }
