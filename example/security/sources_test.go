@@ -72,7 +72,7 @@ func read(t *testing.T, path string) string {
 
 // The page that says which test proves what is held to the tests there are.
 func TestThePageNamesTheTestsThatThereAre(t *testing.T) {
-	const requirements = 30
+	const first, requirements = 30, 46 // the first 30 have been proved from the beginning; a later one has a row when it is
 	page, exist := read(t, "docs/security.md"), tests(t)
 	rows := map[int]string{}
 	for _, m := range regexp.MustCompile(`(?m)^\| (\d+) \|(.*)\|$`).FindAllStringSubmatch(page, -1) {
@@ -82,12 +82,14 @@ func TestThePageNamesTheTestsThatThereAre(t *testing.T) {
 		}
 		rows[n] = m[2]
 	}
-	if len(rows) != requirements {
-		t.Errorf("the table has %d rows, want %d", len(rows), requirements)
+	for n := 1; n <= first; n++ {
+		if rows[n] == "" {
+			t.Errorf("the table has no row %d", n)
+		}
 	}
-	for n := 1; n <= requirements; n++ {
-		if !strings.Contains(rows[n], fmt.Sprintf("`TestRequirement%02d", n)) {
-			t.Errorf("row %d names no test of that number: %s", n, rows[n])
+	for n, row := range rows {
+		if n < 1 || n > requirements || !strings.Contains(row, fmt.Sprintf("`TestRequirement%02d", n)) {
+			t.Errorf("row %d names no test of that number: %s", n, row)
 		}
 	}
 	// `folder` TestA, TestB; `other` TestC: a folder goes for the names that follow it, up to the end of the row.
