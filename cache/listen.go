@@ -24,14 +24,17 @@ func (c *Cache) listenLoop(ctx context.Context) {
 			continue
 		}
 		err := c.listenTo(ctx, e.feed, &state)
-		c.listening.Store(false)
+		was := c.listening.Swap(false)
 		if ctx.Err() != nil {
 			return
 		}
 		if err == nil {
 			continue
 		}
-		state.note(c.o.Logger, "hearing of changes through Redis", err)
+		c.faults.subscribed(err)
+		if !was { // a connection that is lost is made again at once: when it is not, the next error says why
+			state.note(c.o.Logger, "hearing of changes through Redis", err)
+		}
 		idle(ctx, c.o.pollEvery())
 	}
 }
@@ -45,6 +48,7 @@ func (c *Cache) listenTo(ctx context.Context, feed string, state *health) error 
 		ended <- c.shared.inner.listen(ctx, feed, c.id, ear{
 			open: func() {
 				state.note(c.o.Logger, "hearing of changes through Redis", nil)
+				c.faults.subscribed(nil)
 				c.listening.Store(true)
 				c.noteUp()
 			},

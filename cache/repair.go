@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/latchkey-go/latchkey/internal/redisfault"
 	"github.com/latchkey-go/latchkey/store"
 )
 
@@ -32,7 +33,10 @@ func (c *Cache) repairLoop(ctx context.Context) {
 			kick(c.repairKicks)
 			wait, err = min(wait, c.o.RedisTimeout), nil
 		}
-		c.repaired.note(c.o.Logger, "bringing Redis up to date", err)
+		if !redisfault.Refused(err) { // the breakers log refusals
+			c.repaired.note(c.o.Logger, "bringing Redis up to date", err)
+		}
+		c.shared.probe(ctx, e.feed, c.id, c.messages.acknowledge(e.feed, c.id, acknowledgement{member: c.id}))
 		if !idle(ctx, wait) {
 			return
 		}

@@ -19,7 +19,7 @@ func parseRedis(s string) (*redis.UniversalOptions, error) {
 	if err != nil {
 		return nil, err
 	}
-	o.ClientName = "storefront"
+	o.IdentitySuffix = "storefront" // for CLIENT LIST; with ClientName, users without CLIENT could not connect
 	return o, nil
 }
 
