@@ -131,8 +131,8 @@ func kick(c chan struct{}) {
 	}
 }
 
-// health logs when something stops working and when it works again, and nothing in between: but what fails because a server does not
-// answer may later be refused by it, and that is another matter.
+// health logs when something stops working and when it works again, and nothing in between. The
+// first refusal of a server that did not answer before is logged too: it names the cause.
 type health struct{ failing, refused bool }
 
 func (h *health) note(log *slog.Logger, what string, err error) {

@@ -119,8 +119,8 @@ func (g *guard) reset(ctx context.Context, lane chan struct{}, feed string, expe
 	return call(ctx, g, lane, store.WorkRedisReset, func(ctx context.Context) (bool, error) { return g.inner.reset(ctx, feed, expected, to) })
 }
 
-// probe tries each kind of calls that is refused or not answered, and tells the breakers. The message must be one that does nothing
-// when it arrives.
+// probe tries each kind of calls that is refused or not answered, and reports to the breakers. The
+// message must have no effect when it arrives.
 func (g *guard) probe(ctx context.Context, feed, to, message string) {
 	for op := range opSubscribe {
 		b := g.faults.of(op)

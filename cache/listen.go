@@ -32,7 +32,8 @@ func (c *Cache) listenLoop(ctx context.Context) {
 			continue
 		}
 		c.faults.subscribed(err)
-		if !was { // a connection that is lost is made again at once: when it is not, the next error says why
+		// A lost connection is made again at once. When that fails, its error says why.
+		if !was {
 			state.note(c.o.Logger, "hearing of changes through Redis", err)
 		}
 		idle(ctx, c.o.pollEvery())

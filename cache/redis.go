@@ -15,8 +15,8 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// The three scripts (COHERENCE 7), and the one that tries what they do. Ids are compared as numbers and written as the text they came in: Lua would print large ones
-// in scientific notation.
+// The three scripts (COHERENCE 7), and probe, which tries what they do. Ids are compared as numbers
+// and written as the text they came in: Lua would print large ones in scientific notation.
 var (
 	//go:embed advance.lua
 	advanceLua string
@@ -149,8 +149,8 @@ func (r *redisMemory) listen(ctx context.Context, feed, me string, ear ear) erro
 			}
 			continue
 		case opened && redisfault.Word(err) != redisfault.Unreachable:
-			// The answer to a PING: Redis refuses it when it cannot save to disk, or to this user. But it answers, and the
-			// subscription stands.
+			// This answers a PING, which Redis refuses when it cannot save to disk, or to this
+			// user. But it answers, and the subscription stands.
 			silent = false
 			continue
 		default:

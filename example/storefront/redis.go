@@ -19,7 +19,7 @@ func parseRedis(s string) (*redis.UniversalOptions, error) {
 	if err != nil {
 		return nil, err
 	}
-	o.IdentitySuffix = "storefront" // for CLIENT LIST; with ClientName, users without CLIENT could not connect
+	o.IdentitySuffix = "storefront" // ClientName would need the right to CLIENT SETNAME
 	return o, nil
 }
 

@@ -104,6 +104,13 @@ func TestTheRedisUserOfTheDocs(t *testing.T) {
 		server.Do(append([]string{"ACL", "SETUSER"}, append(rules, inDocs(t, "+select"))...)...)
 		redisHits(t, "redis://latchkey:change-me@"+server.Addr()+"/5")
 	})
+	t.Run("is enough for Sentinels, with what is said about them", func(t *testing.T) {
+		server := servers.NewRedis(t)
+		server.Do(append([]string{"ACL", "SETUSER"}, rules...)...)
+		watch := inDocs(t, "+sentinel|get-master-addr-by-name +sentinel|sentinels +subscribe &*")
+		address := sentinel(t, server.Addr(), "user watch on >secret -@all "+watch)
+		redisHits(t, "redis+sentinel://latchkey:change-me@"+address+"/shop?sentinel_username=watch&sentinel_password=secret")
+	})
 	for i, rule := range rules {
 		command, ok := strings.CutPrefix(rule, "+")
 		if !ok {
