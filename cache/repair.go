@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/latchkey-go/latchkey/internal/redisfault"
 	"github.com/latchkey-go/latchkey/store"
 )
 
@@ -33,7 +32,7 @@ func (c *Cache) repairLoop(ctx context.Context) {
 			kick(c.repairKicks)
 			wait, err = min(wait, c.o.RedisTimeout), nil
 		}
-		if !redisfault.Refused(err) { // the breakers log refusals
+		if err == nil || c.faults.of(opRead).Closed() && c.faults.of(opWrite).Closed() { // else it has been logged
 			c.repaired.note(c.o.Logger, "bringing Redis up to date", err)
 		}
 		c.shared.probe(ctx, e.feed, c.id, c.messages.acknowledge(e.feed, c.id, acknowledgement{member: c.id}))
