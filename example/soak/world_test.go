@@ -34,6 +34,7 @@ type setup struct {
 	flags     []string // more, for the instances
 	direct    bool     // no proxies: for measuring, where nothing will be cut
 	settings  []string // of PostgreSQL
+	pooled    bool     // the instances reach PostgreSQL through PgBouncer, in transaction mode
 	redis     func(testing.TB) redisSide
 }
 
@@ -51,7 +52,8 @@ type world struct {
 	began    time.Time
 	client   *http.Client
 	pg       *servers.PostgresServer
-	dsn      string // of the database, past all proxies
+	bouncer  *servers.PgBouncerServer // nil: none
+	dsn      string                   // of the database, past all proxies
 	redis    redisSide
 	all      []*instance
 	tolerant bool // the two-fault exception exists: not in strict mode
@@ -89,6 +91,12 @@ func newWorld(t testing.TB, s setup, seed uint64) *world {
 	w.pg = servers.NewPostgres(t, s.settings...)
 	w.redis = s.redis(t)
 	w.dsn = w.pg.Database(t)
+	addr, query := w.pg.Addr(), ""
+	if s.pooled {
+		// As docs/operations.md says: without it, the instances do not recover from a crash of PostgreSQL under load.
+		w.bouncer = servers.NewPgBouncer(t, w.pg, "query_wait_timeout=0.8", "default_pool_size=50")
+		addr, query = w.bouncer.Addr(), "&default_query_exec_mode=exec"
+	}
 	if s.strict {
 		s.flags = append(s.flags, "-strict")
 	}
@@ -99,8 +107,9 @@ func newWorld(t testing.TB, s setup, seed uint64) *world {
 		if err != nil {
 			t.Fatal(err)
 		}
+		dsn.Host, dsn.RawQuery = addr, dsn.RawQuery+query
 		if !s.direct {
-			i.db = servers.Proxy(t, w.pg.Addr())
+			i.db = servers.Proxy(t, addr)
 			dsn.Host = i.db.Addr()
 		}
 		var address string

@@ -15,8 +15,8 @@ func migrateCommand() command {
 it starts, if its role may. This is for databases where only another role may, the owner of the tables: run it before you start instances of a new
 version. docs/operations.md lists the rights of both roles. It can be run again.
 
-  DATABASE_URL=postgres://latchkey_owner:…@host/shop latchkey migrate -check
-  DATABASE_URL=postgres://latchkey_owner:…@host/shop latchkey migrate`,
+  latchkey migrate -check
+  latchkey migrate`,
 		flags: func(p *program, flags *flag.FlagSet) func(context.Context, []string) error {
 			r := &migrating{access: p.reading(flags), output: p.output(flags)}
 			flags.BoolVar(&r.check, "check", false, "change nothing; exit status 1 if there is something to do")
