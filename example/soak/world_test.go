@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -93,8 +94,7 @@ func newWorld(t testing.TB, s setup, seed uint64) *world {
 	w.dsn = w.pg.Database(t)
 	addr, query := w.pg.Addr(), ""
 	if s.pooled {
-		// As docs/operations.md says: without it, the instances do not recover from a crash of PostgreSQL under load.
-		w.bouncer = servers.NewPgBouncer(t, w.pg, "query_wait_timeout=0.8", "default_pool_size=50")
+		w.bouncer = servers.NewPgBouncer(t, w.pg, documented(t)...)
 		addr, query = w.bouncer.Addr(), "&default_query_exec_mode=exec"
 	}
 	if s.strict {
@@ -127,6 +127,21 @@ func newWorld(t testing.TB, s setup, seed uint64) *world {
 		return w.admin != nil
 	})
 	return w
+}
+
+// documented returns the settings of PgBouncer in docs/operations.md.
+func documented(t testing.TB) []string {
+	t.Helper()
+	page, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, block, found := strings.Cut(string(page), "\n```ini\n")
+	block, _, ended := strings.Cut(block, "\n```\n")
+	if !found || !ended {
+		t.Fatal("docs/operations.md has no ini block")
+	}
+	return strings.Split(block, "\n")
 }
 
 func (w *world) now() moment { return moment(time.Since(w.began)) + 1 }

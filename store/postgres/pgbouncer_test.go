@@ -48,6 +48,22 @@ func TestBehindPgBouncer(t *testing.T) {
 		}
 		sqldbtest.GapFree(t, stores)
 	})
+	t.Run("its refusals have no SQLSTATE of their own, and their words are in the error", func(t *testing.T) {
+		dsn := behind(t, b, "exec")
+		for _, c := range []struct{ was, is, words string }{
+			{"latchkey:", "latchkey:wrong-password", "SASL authentication failed"},
+			{"/latchkey_", "/nowhere_", "does not exist"},
+		} {
+			s, err := quiet.Open(pool(t, strings.Replace(dsn, c.was, c.is, 1)))
+			if err != nil {
+				t.Fatalf("Open: %v", err)
+			}
+			defer s.Close(t.Context())
+			if err := s.Ready(t.Context()); state(err) != "08P01" || !strings.Contains(err.Error(), c.words) || strings.Contains(err.Error(), "wrong-password") {
+				t.Errorf("Ready: %v", err)
+			}
+		}
+	})
 	t.Run("without a mode that fits, the errors say which does", func(t *testing.T) {
 		dsn := b.DSN(servers.Postgres(t).Database(t))
 		loud := &lines{}

@@ -6,9 +6,9 @@
 //	...
 //	keys := store.New(rows)
 //
-// All tables are named latchkey_…, so that they can live in the app's own database. Nothing is prepared by name and nothing is left in
-// a session: behind PgBouncer in transaction mode, use pgx's default_query_exec_mode=exec. The DSN must lead to the primary, never to
-// a read replica.
+// All tables are named latchkey_…, so that they can live in the app's own database. Nothing is prepared by name and nothing
+// is left in a session: behind PgBouncer in transaction mode, use pgx's default_query_exec_mode=exec (docs/operations.md). The
+// DSN must lead to the primary, never to a read replica.
 package postgres
 
 import (
