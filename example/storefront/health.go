@@ -52,7 +52,8 @@ func (a *app) readyz(c echo.Context) error {
 	if stats.FeedAge < 0 {
 		s.FeedAge = -1
 	}
-	// The cache reads from the database several times a second: while that goes well it answers, whatever else is said of it.
+	// The cache reads from the database several times a second: while that goes well it answers,
+	// whatever else is said of it.
 	switch err := a.rows.Ready(ctx); {
 	case errors.Is(err, store.ErrReadOnly):
 		s.Database = "read-only"

@@ -63,7 +63,8 @@ func (r *realm) database(t *testing.T) *place {
 	return p
 }
 
-// run executes statements as the administrator, but for those that make roles: these are the server's, and there already.
+// run executes statements as the administrator, but for those that make roles: these are the
+// server's, and there already.
 func (p *place) run(t *testing.T, statements string) {
 	t.Helper()
 	statements = strings.ReplaceAll(statements, "DATABASE shop ", "DATABASE "+p.name+" ")
@@ -160,7 +161,8 @@ func state(err error) string {
 	return ""
 }
 
-// TestEachRightThatIsMissingIsNamed takes each of the documented rights away. The statement in the error then has to give it back.
+// TestEachRightThatIsMissingIsNamed takes each of the documented rights away. The statement in the
+// error then has to give it back.
 func TestEachRightThatIsMissingIsNamed(t *testing.T) {
 	p := newRealm(t).database(t).migrated(t)
 	dsn := p.as(t, "latchkey_run")

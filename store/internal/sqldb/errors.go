@@ -40,7 +40,8 @@ func (s *Store) fail(doing string, err error) error {
 	return fmt.Errorf("%s: %s: %w: %w", s.d.Name, doing, kind, s.hinted(err))
 }
 
-// hinted adds to an error of the server what it means to those who run the program, if that is known.
+// hinted adds to an error of the server what it means to those who run the program, if that is
+// known.
 func (s *Store) hinted(err error) error {
 	if hint := s.d.Refusals[sqlState(err)].Hint; hint != "" {
 		return fmt.Errorf("%w. %s", err, hint)
