@@ -121,10 +121,10 @@ func TestRequirement36NoParameterOfAnyRouteLetsATokenOut(t *testing.T) {
 	must(err)
 	made, err := keys.Create(t.Context(), store.NewKey{Type: store.Secret})
 	must(err)
-	medusa := "sk_" + strings.Repeat("5ca1ab1e", 8)
+	medusa := "sk_" + "5ca1ab1e0f6d4c93b27a8e15d0c4f7b9362e81ad5f09c7b4e3d21608a9f5c7d1"
 	_, _, err = keys.ImportToken(t.Context(), medusa, store.NewKey{})
 	must(err)
-	asking, _, err := keys.ImportToken(t.Context(), "sk_"+strings.Repeat("0123456789abcdef", 4), store.NewKey{})
+	asking, _, err := keys.ImportToken(t.Context(), "sk_3b1f70c2d94e85a6f0137bd2c8e4965a7f20cb18d36e94057ab1c2f8e60d5934", store.NewKey{})
 	must(err)
 
 	bodies := []string{middle(made.Token.Reveal()), middle(medusa)}

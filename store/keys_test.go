@@ -541,7 +541,7 @@ func TestRequirement25NoKeyHandsOutMoreThanItHas(t *testing.T) {
 			t.Errorf("Create with %s: %v", name, err)
 		}
 		_, err := b.keys.Create(store.NewContext(b.ctx, unlimited.Key), n)
-		if limits := n.Scopes != nil && len(n.Scopes) == 1 && n.ExpiresAt.Equal(end) && len(n.AllowedCIDRs) == 1 && n.AllowedCIDRs[0] == inside && n.Type == store.Secret; (err == nil) != limits {
+		if limits := len(n.Scopes) == 1 && n.ExpiresAt.Equal(end) && len(n.AllowedCIDRs) == 1 && n.AllowedCIDRs[0] == inside && n.Type == store.Secret; (err == nil) != limits {
 			t.Errorf("Create by a key without a limit with %s: %v", name, err)
 		}
 		strong := b.create(n)
