@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/latchkey-go/latchkey/admin"
 	"github.com/latchkey-go/latchkey/store"
@@ -80,6 +81,20 @@ func (u *unread) Events(ctx context.Context, q store.EventQuery) ([]store.Event,
 		u.bounds = append(u.bounds, q.MaxBytes)
 	}
 	return u.Store.Events(ctx, q)
+}
+
+func TestRequirement35AnErrorRepeatsLittleOfARequest(t *testing.T) {
+	f := rawly(t, admin.Config{})
+	long := strings.Repeat("ä", 50_000)
+	for target, body := range map[string]string{
+		"GET /api-keys?order=" + long: "", "GET /api-keys?" + long + "=x": "", "POST /api-keys": `{"title":1,"type":"` + long + `"}`,
+		"POST /api-keys/" + long: `{"title":"b","` + long + `":1}`,
+	} {
+		method, path, _ := strings.Cut(target, " ")
+		if got := f.do(method, path, body); got.status != 400 && got.status != 200 || len(got.body) > 9000 || !utf8.ValidString(got.body) {
+			t.Errorf("%.40s was answered %d with %d bytes", target, got.status, len(got.body))
+		}
+	}
 }
 
 func TestRequirement35AnAnswerHasABoundInBytes(t *testing.T) {

@@ -138,7 +138,8 @@ const makeToken = `try: echo sk_$(openssl rand -hex 32)`
 
 // ImportToken makes a key whose token is already known to those who use it: a fixed key from the configuration, say. It
 // returns the key and true, or, when the event log has ever held that token, changes nothing and returns the key it belongs to, if
-// there still is one, and false: a key that was deleted does not come back. The token's prefix decides the type.
+// there still is one, and false: a key that was deleted does not come back. The token's prefix
+// decides the type; with Type set, a token of the other is an error that matches ErrInvalid.
 //
 // A secret token that is malformed or a placeholder ([Token.IsPlaceholder]) is an error that matches ErrInvalid, also when a key
 // already has it. Placeholders for publishable tokens are taken: everybody may know those.
@@ -151,6 +152,9 @@ func (k *Keys) ImportToken(ctx context.Context, token string, in NewKey) (*Key, 
 		return nil, false, Errorf(ErrInvalid, "store: the token to import is malformed (%s)", makeToken)
 	case t.Type() == Secret && t.IsPlaceholder():
 		return nil, false, Errorf(ErrInvalid, "store: the token to import looks like a placeholder: %s (%s)", t.placeholder(), makeToken)
+	}
+	if in.Type != "" && in.Type != t.Type() {
+		return nil, false, Errorf(ErrInvalid, "store: the token to import is that of a %s key, not of a %s one", t.Type(), in.Type)
 	}
 	in.Type = t.Type()
 	now := k.now()

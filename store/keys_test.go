@@ -611,6 +611,9 @@ func TestImportToken(t *testing.T) {
 	if got, err := b.keys.Authenticate(b.ctx, medusaSecret); err != nil || got.ID != key.ID {
 		t.Errorf("%+v, %v", got, err)
 	}
+	if _, _, err := b.keys.ImportToken(b.ctx, medusaSecret, store.NewKey{Type: store.Publishable}); !errors.Is(err, store.ErrInvalid) {
+		t.Errorf("a secret token where a publishable one is wanted: %v", err)
+	}
 	again, made, err := b.keys.ImportToken(b.ctx, medusaSecret, store.NewKey{Title: "second"})
 	if err != nil || made || again == nil || again.ID != key.ID || again.Title != "first" {
 		t.Errorf("again: %+v, %v, %v", again, made, err)
