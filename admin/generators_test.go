@@ -41,7 +41,8 @@ func TestGeneratorsReadTheDescription(t *testing.T) {
 			return []string{"tool", "ogen", "-target", into, "-package", "api", description}
 		},
 		"oapi": func(into string) []string { // oapi-codegen reads OpenAPI 3.1 from 2.8 on
-			return []string{"tool", "oapi-codegen", "-generate", "types,client", "-package", "api", "-o", filepath.Join(into, "api.go"), description}
+			out := filepath.Join(into, "api.go")
+			return []string{"tool", "oapi-codegen", "-generate", "types,client", "-package", "api", "-o", out, description}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -73,7 +74,8 @@ func TestGeneratorsReadTheDescription(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			server := httptest.NewServer(documented(t, admin.Handler(keys, keyauth.Config{Keys: keys, Types: []store.Type{store.Secret}}.Handler)))
+			guard := keyauth.Config{Keys: keys, Types: []store.Type{store.Secret}}
+			server := httptest.NewServer(documented(t, admin.Handler(keys, guard.Handler)))
 			defer server.Close()
 			const want = "created ERP true true 9.223372036e+09\nlisted 1\nlisted 0\nchannel sc_web sc_web\nnot_found\n"
 			if got := run(t, dir, "run", "-trimpath", ".", server.URL, asking.Token.Reveal(), shop.Key.ID); got != want {

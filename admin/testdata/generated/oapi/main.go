@@ -1,5 +1,5 @@
-// A program on the client that oapi-codegen makes of openapi.json: its arguments are a server and a
-// secret key. TestGeneratorsReadTheDescription compiles and runs it.
+// A program on the client that oapi-codegen makes of openapi.json: its arguments are a server, a
+// secret key, and the id of a key with a sales channel. TestGeneratorsReadTheDescription runs it.
 package main
 
 import (
@@ -20,18 +20,20 @@ func check(err error) {
 
 func main() {
 	ctx := context.Background()
-	client, err := api.NewClientWithResponses(os.Args[1], api.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
+	authorize := func(_ context.Context, r *http.Request) error {
 		r.Header.Set("Authorization", "Bearer "+os.Args[2])
 		return nil
-	}))
+	}
+	client, err := api.NewClientWithResponses(os.Args[1], api.WithRequestEditorFn(authorize))
 	check(err)
 
 	fields := "rate_limit"
-	made, err := client.CreateApiKeyWithResponse(ctx, &api.CreateApiKeyParams{Fields: &fields}, api.CreateApiKeyJSONRequestBody{
+	erp := api.CreateApiKeyJSONRequestBody{
 		Title:     "ERP",
 		Type:      api.Secret,
 		RateLimit: &api.RateLimit{Requests: 2147483647, Window: 9223372036},
-	})
+	}
+	made, err := client.CreateApiKeyWithResponse(ctx, &api.CreateApiKeyParams{Fields: &fields}, erp)
 	check(err)
 	key := made.JSON200.ApiKey
 	fmt.Println("created", key.Title, len(key.Token) > 0, key.RevokedAt == nil, key.RateLimit.Window)

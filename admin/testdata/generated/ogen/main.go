@@ -1,5 +1,5 @@
-// A program on the client that ogen makes of openapi.json: its arguments are a server and a secret
-// key. TestGeneratorsReadTheDescription compiles and runs it.
+// A program on the client that ogen makes of openapi.json: its arguments are a server, a secret
+// key, and the id of a key with a sales channel. TestGeneratorsReadTheDescription runs it.
 package main
 
 import (
@@ -56,7 +56,8 @@ func main() {
 		fmt.Println("listed", found.(*api.ListApiKeysOK).Count)
 	}
 
-	linked, err := client.RetrieveApiKey(ctx, api.RetrieveApiKeyParams{ID: os.Args[3], Fields: api.NewOptString("sales_channels.name")})
+	names := api.NewOptString("sales_channels.name")
+	linked, err := client.RetrieveApiKey(ctx, api.RetrieveApiKeyParams{ID: os.Args[3], Fields: names})
 	check(err)
 	for _, channel := range linked.(*api.RetrieveApiKeyOK).APIKey.SalesChannels {
 		fmt.Println("channel", channel.ID, channel.Name.Value)
