@@ -15,6 +15,7 @@ help: ## print this list
 
 test: servers ## what green means: vet, then all tests with the race detector, on real Redis and PostgreSQL, and in Chromium (.screenshots)
 	$(GO) vet ./...
+	$(GO) -C internal/tools build -trimpath -o /dev/null tool # outside of the tests' time limit
 	LATCHKEY_SCREENSHOTS='$(CURDIR)/.screenshots' $(GO) test -race -shuffle=on -count=1 -timeout 10m ./...
 	$(GO) test -count=1 -run Allocat ./middleware # the race detector allocates too
 
