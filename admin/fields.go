@@ -159,7 +159,32 @@ func selectionOf(names []string) selection {
 			s.names = append(s.names, name)
 		}
 	}
+	s.identify()
 	return s
+}
+
+// identify adds to each relation the ids by which Medusa joins it, last where they were not asked for:
+// the id of a channel and the key's id of a link, and where channels are shown too, the channel's id of
+// the link through which they are found.
+func (s *selection) identify() {
+	_, channels := s.relation(salesChannels)
+	if channels {
+		s.add(salesChannels, "id")
+	}
+	if _, ok := s.relation(salesChannelsLink); ok {
+		s.add(salesChannelsLink, "publishable_key_id")
+		if channels {
+			s.add(salesChannelsLink, "sales_channel_id")
+		}
+	}
+}
+
+func (s *selection) relation(name string) (*relation, bool) {
+	at := slices.IndexFunc(s.relations, func(r relation) bool { return r.name == name })
+	if at < 0 {
+		return nil, false
+	}
+	return &s.relations[at], true
 }
 
 func (s *selection) add(rel, member string) {
@@ -173,12 +198,11 @@ func (s *selection) add(rel, member string) {
 	if len(wanted) == 0 {
 		return
 	}
-	at := slices.IndexFunc(s.relations, func(r relation) bool { return r.name == rel })
-	if at < 0 {
+	known, ok := s.relation(rel)
+	if !ok {
 		s.relations = append(s.relations, relation{name: rel, members: wanted})
 		return
 	}
-	known := &s.relations[at]
 	if member == "*" {
 		known.members = all
 		return
