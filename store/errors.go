@@ -24,6 +24,9 @@ var (
 	ErrSchemaTooNew = errors.New("database schema is newer than this program understands")
 	// ErrWrongDialect: the pool handed to Open speaks to another kind of database. It does not heal.
 	ErrWrongDialect = errors.New("wrong database dialect")
+	// ErrReplaced: the file of the database, or one that belongs to it, was removed, renamed or replaced while it was in use.
+	// It comes together with ErrUnavailable and heals with a restart only.
+	ErrReplaced = errors.New("the database file has been replaced")
 	// ErrClosed: the store, cache or Keys has been closed.
 	ErrClosed = fmt.Errorf("closed: %w", ErrUnavailable)
 

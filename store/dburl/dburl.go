@@ -99,7 +99,7 @@ func (d Database) Connect() (*sql.DB, error) {
 // Open returns the key store over a pool of Connect. Errors are those of sqlite.Open and postgres.Open.
 func (d Database) Open(db *sql.DB, log *slog.Logger) (Store, error) {
 	if d.postgres == nil {
-		return sqlite.Options{Logger: log}.Open(db)
+		return sqlite.Options{Logger: log, File: d.file}.Open(db)
 	}
 	return postgres.Options{Logger: log}.Open(db)
 }

@@ -31,7 +31,15 @@ func (s *Store) fail(doing string, err error) error {
 	case code&0xff == sqliteNotADatabase: // a file of something else
 		kind = store.ErrWrongDialect
 	}
-	return fmt.Errorf("%s: %s: %w: %w", s.d.Name, doing, kind, err)
+	return fmt.Errorf("%s: %s: %w: %w", s.named(), doing, kind, err)
+}
+
+// named is the kind of the database and, if it is one, its file.
+func (s *Store) named() string {
+	if s.d.Files == nil || s.d.Files.String() == "" {
+		return s.d.Name
+	}
+	return s.d.Name + " (" + s.d.Files.String() + ")"
 }
 
 // sqlState returns the SQLSTATE of an error of a PostgreSQL driver, or "".

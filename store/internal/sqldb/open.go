@@ -64,7 +64,12 @@ func notYet(err error) *condition {
 
 // keepTrying ends when the store is ready, can never be, or is closed.
 func (s *Store) keepTrying(ctx context.Context) {
-	defer close(s.done)
+	defer func() {
+		if ctx.Err() != nil { // Close may not have waited
+			_ = s.closeFiles()
+		}
+		close(s.done)
+	}()
 	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
 		select {
 		case <-ctx.Done():
@@ -109,7 +114,17 @@ func (s *Store) setUp(ctx context.Context) error {
 		}
 	}
 	m := migration{d: &s.d, conn: conn, log: s.log}
-	return s.keepKind("migrate", m.run(ctx))
+	if err := m.run(ctx); err != nil {
+		return s.keepKind("migrate", err)
+	}
+	return s.watch(ctx, conn)
+}
+
+func (s *Store) watch(ctx context.Context, conn *sql.Conn) error {
+	if s.d.Files == nil {
+		return nil
+	}
+	return s.keepKind("find the files of the database", s.d.Files.Watch(ctx, s.db, conn))
 }
 
 // keepKind wraps an error of the driver; one that has its meaning already stays as it is.

@@ -7,6 +7,7 @@ package sqldb
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -57,7 +58,23 @@ func (s *Store) usable() error {
 	if c := s.state.Load(); c != nil {
 		return c.err
 	}
-	return nil
+	return s.inPlace()
+}
+
+// inPlace checks the files of the database, and gives it up for good when they have been replaced.
+func (s *Store) inPlace() error {
+	if s.d.Files == nil {
+		return nil
+	}
+	err := s.d.Files.Check()
+	if !errors.Is(err, store.ErrReplaced) {
+		return err
+	}
+	if s.refuse(err) {
+		s.log.Error("the database file has been replaced: no key can be checked or changed until this program is restarted",
+			"store", s.d.Name, "error", err)
+	}
+	return s.state.Load().err
 }
 
 // become changes what the store answers; nil: everything. Once closed it stays closed.
@@ -69,16 +86,22 @@ func (s *Store) become(c *condition) {
 	}
 }
 
-// refuse makes the store answer err for ever.
-func (s *Store) refuse(err error) {
+// refuse makes the store answer err for ever, and reports whether it is the first such error.
+func (s *Store) refuse(err error) bool {
 	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.fatal != nil {
+		return false
+	}
 	s.fatal = err
-	s.mu.Unlock()
-	s.become(&condition{fmt.Errorf("%w: %w", store.ErrUnavailable, err)})
+	if s.state.Load() != s.closed {
+		s.state.Store(&condition{fmt.Errorf("%w: %w", store.ErrUnavailable, err)})
+	}
+	return true
 }
 
-// Err returns what keeps the store from ever working, if the background migration met it: an error that matches
-// store.ErrSchemaTooNew or store.ErrWrongDialect. Every other method then answers with it too. It is nil while things are well or may heal.
+// Err returns what keeps the store from ever working again: an error that matches store.ErrSchemaTooNew or
+// store.ErrWrongDialect, if the background migration met it, or store.ErrReplaced. Every other method then answers with it too. It is nil while things are well or may heal.
 func (s *Store) Err() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -101,11 +124,23 @@ func (s *Store) Close(ctx context.Context) error {
 		err = stmt.Close() // lookups that are under way may end
 	}
 	select {
-	case <-s.done:
-		return err
-	case <-ctx.Done():
-		return fmt.Errorf("%s: close: %w", s.d.Name, ctx.Err())
+	case <-s.done: // also when ctx has ended
+	default:
+		select {
+		case <-s.done:
+		case <-ctx.Done():
+			return fmt.Errorf("%s: close: %w", s.d.Name, ctx.Err())
+		}
 	}
+	return errors.Join(err, s.closeFiles())
+}
+
+// closeFiles must be called when no set-up is under way any more. It may be called again.
+func (s *Store) closeFiles() error {
+	if s.d.Files == nil {
+		return nil
+	}
+	return s.d.Files.Close()
 }
 
 // bounded returns a context for one statement.
