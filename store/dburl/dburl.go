@@ -54,8 +54,14 @@ func Parse(address string) (Database, error) {
 }
 
 func parseSQLite(path string) (Database, error) {
-	if path == "" || strings.HasPrefix(path, ":memory:") {
+	switch {
+	case path == "":
 		return Database{}, errors.New("must name a file: sqlite:PATH")
+	case strings.Contains(path, ":memory:"), strings.Contains(path, "mode=memory"), strings.Contains(path, "vfs=memdb"):
+		return Database{}, errors.New("names a database in memory, which loses all keys with its last connection: " +
+			"use a file, sqlite:PATH. (A program that wants to forget its keys can use store.NewMemory)")
+	case strings.HasPrefix(path, "file:"):
+		return Database{}, errors.New("must be sqlite:PATH with a plain path: leave out file: and what follows a ?")
 	}
 	// WAL lets readers and the one writer work at once; busy_timeout makes writers wait for each other instead of failing.
 	return Database{file: path, sqlite: "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + url.Values{
