@@ -60,7 +60,7 @@ func (p *program) readToken(args []string) (string, error) {
 		}
 		defer file.Close()
 		in = file
-	} else if f, ok := in.(*os.File); ok && isTerminal(f) {
+	} else if p.asks() {
 		fmt.Fprint(p.stderr, "token (it will show here): ")
 	}
 	line, err := bufio.NewReader(io.LimitReader(in, 4096)).ReadString('\n')
@@ -72,11 +72,6 @@ func (p *program) readToken(args []string) (string, error) {
 		return "", usagef("there is no token on the first line of what was read")
 	}
 	return token, nil
-}
-
-func isTerminal(f *os.File) bool {
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0 && info.Mode()&os.ModeDevice != 0
 }
 
 // verdictView is what verify prints as JSON.
