@@ -11,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"sync"
 	"syscall"
 	"time"
 
@@ -23,7 +25,9 @@ type file struct {
 	given string // Options.File
 	path  string // as SQLite reports it: absolute, without symbolic links; "": not known yet, or in memory
 	open  []opened
-	hold  *sql.DB
+
+	mu   sync.Mutex
+	hold driver.Conn // guarded by mu
 }
 
 // opened is a file as it was when the Store began to use it.
@@ -67,10 +71,11 @@ func (f *file) Watch(ctx context.Context, db *sql.DB, conn *sql.Conn) error {
 	if err := conn.QueryRowContext(ctx, `PRAGMA journal_mode`).Scan(&mode); err != nil {
 		return err
 	}
+	if lost.has(main.info) {
+		return replaced("what belongs to %s has been removed or replaced", f.path)
+	}
 	f.open = []opened{main}
-	f.hold = sql.OpenDB(connector{db.Driver(), "file:" + (&url.URL{Path: f.path}).EscapedPath() + "?mode=rw"})
-	f.hold.SetMaxOpenConns(1)
-	if f.holds(ctx, mode == "wal") {
+	if f.holds(ctx, db.Driver(), mode == "wal") {
 		for _, beside := range []string{"-wal", "-shm"} {
 			if found, err := stat(f.path + beside); err == nil {
 				f.open = append(f.open, found)
@@ -78,34 +83,43 @@ func (f *file) Watch(ctx context.Context, db *sql.DB, conn *sql.Conn) error {
 		}
 	}
 	if err := f.Check(); err != nil { // replaced in these milliseconds: the next attempt finds one file or the other
-		return errors.Join(err, f.hold.Close())
+		return errors.Join(err, f.Close())
 	}
 	return nil
 }
 
 // holds opens the connection that stays, and reports whether it has read, so that the files beside the database stay too.
 // A driver that understands no file: name, or a pool that lets no other connection in, goes without.
-func (f *file) holds(ctx context.Context, read bool) bool {
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	if !read {
-		if conn, err := f.hold.Conn(ctx); err == nil {
-			_ = conn.Close() // into the pool
-		}
+func (f *file) holds(ctx context.Context, d driver.Driver, read bool) bool {
+	conn, err := d.Open("file:" + (&url.URL{Path: f.path}).EscapedPath() + "?mode=rw")
+	if err != nil {
 		return false
 	}
-	for {
-		var tables int
-		err := f.hold.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_master`).Scan(&tables)
-		if err == nil {
+	f.mu.Lock()
+	f.hold = conn
+	f.mu.Unlock()
+	for deadline := time.Now().Add(time.Second); read; {
+		if err := readSchema(ctx, conn); err == nil {
 			return true
 		}
-		select {
-		case <-ctx.Done():
-			return false
-		case <-time.After(5 * time.Millisecond):
+		if ctx.Err() != nil || time.Now().After(deadline) {
+			break
 		}
+		time.Sleep(5 * time.Millisecond) // another connection recovers the -wal
 	}
+	return false
+}
+
+func readSchema(ctx context.Context, conn driver.Conn) error {
+	db, ok := conn.(driver.QueryerContext)
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	rows, err := db.QueryContext(ctx, `SELECT count(*) FROM sqlite_master`, nil)
+	if err != nil {
+		return err
+	}
+	return errors.Join(rows.Next(make([]driver.Value, 1)), rows.Close())
 }
 
 func stat(path string) (opened, error) {
@@ -116,17 +130,22 @@ func stat(path string) (opened, error) {
 // Check implements sqldb.Files. What has been removed does not count as there again when it is put back: it may lack
 // what was written meanwhile. An error that says nothing about the file may pass.
 func (f *file) Check() error {
-	for _, o := range f.open {
+	for i, o := range f.open {
 		now, err := os.Stat(o.path)
 		switch {
 		case err == nil && os.SameFile(now, o.info):
+			continue
 		case err == nil:
-			return replaced("%s is another file than the one that was opened", o.path)
+			err = replaced("%s is another file than the one that was opened", o.path)
 		case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
-			return replaced("%s has been removed or renamed", o.path)
+			err = replaced("%s has been removed or renamed", o.path)
 		default:
 			return fmt.Errorf("sqlite: %w: %w", store.ErrUnavailable, err)
 		}
+		if i > 0 { // the database itself is still there
+			lost.add(f.open[0].info)
+		}
+		return err
 	}
 	return nil
 }
@@ -136,20 +155,38 @@ func replaced(format string, path string) error {
 		"Stop every program that uses it, put the right file in place, and start them again", store.ErrReplaced, path)
 }
 
-// Close implements sqldb.Files.
+// Close implements sqldb.Files. When the last connection to a file is closed, SQLite removes the -wal whose name belongs to it,
+// and with it what others have written into a new one of that name. So what has been replaced stays open until the program ends.
 func (f *file) Close() error {
-	if f.hold == nil {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.hold == nil || errors.Is(f.Check(), store.ErrReplaced) {
 		return nil
 	}
-	return f.hold.Close()
+	hold := f.hold
+	f.hold = nil
+	return hold.Close()
 }
 
-// connector opens connections by the name that the driver takes.
-type connector struct {
-	driver driver.Driver
-	name   string
+// lost are the database files of which this process has an old -wal or -shm open. SQLite shares these among all connections of a
+// process, new ones too: a Store that is opened again must not work with them.
+var lost lostFiles
+
+type lostFiles struct {
+	mu    sync.Mutex
+	files []fs.FileInfo
 }
 
-func (c connector) Driver() driver.Driver { return c.driver }
+func (l *lostFiles) add(file fs.FileInfo) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !slices.ContainsFunc(l.files, func(f fs.FileInfo) bool { return os.SameFile(f, file) }) {
+		l.files = append(l.files, file)
+	}
+}
 
-func (c connector) Connect(context.Context) (driver.Conn, error) { return c.driver.Open(c.name) }
+func (l *lostFiles) has(file fs.FileInfo) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.ContainsFunc(l.files, func(f fs.FileInfo) bool { return os.SameFile(f, file) })
+}

@@ -260,6 +260,32 @@ func TestRequirement11AChangeIsNotReportedAsDoneInAFileThatWasReplaced(t *testin
 	}
 }
 
+// SQLite shares the -wal among all connections of a process: it is the process that must be restarted.
+func TestRequirement11AFileWhoseWALWasReplacedCannotBeOpenedAgain(t *testing.T) {
+	for _, beside := range []string{"-wal", "-shm"} {
+		p := newPlace(t)
+		s, db := p.with(quiet, p.file, 1)
+		_, err := db.Exec(`PRAGMA wal_checkpoint(TRUNCATE)`) // SQLite itself then sees nothing wrong
+		p.must(err)
+		p.remove(beside)
+		p.must(os.WriteFile(p.file+beside, nil, 0o600))
+		p.gone(s, "keys.db"+beside+" is another file")
+		p.must(s.Close(t.Context()))
+		p.must(db.Close())
+		if _, err := os.Stat(p.file + beside); err != nil {
+			t.Errorf("the last to close the old one removed the new one: %v", err)
+		}
+		again, err := quiet.Open(pool(t, dsnOf(p.file)))
+		p.must(err)
+		for method, err := range everyMethod(t.Context(), again) {
+			if !errors.Is(err, store.ErrUnavailable) || !errors.Is(err, store.ErrReplaced) || !strings.Contains(err.Error(), p.file) {
+				t.Errorf("%s: %v", method, err)
+			}
+		}
+		p.must(again.Close(t.Context()))
+	}
+}
+
 func TestWhatSQLiteAndOthersDoToAFileIsNoReplacement(t *testing.T) {
 	for kind, set := range everyPool {
 		t.Run(kind, func(t *testing.T) {
