@@ -34,7 +34,7 @@ func Open(db *sql.DB, d Dialect, o Options) (*Store, error) {
 		sql:    d.statements(),
 		turns:  make(chan struct{}, max(d.Writers, 1)),
 		closed: &condition{fmt.Errorf("%s: %w", d.Name, store.ErrClosed)},
-		stop:   stop, done: make(chan struct{}),
+		stop:   stop, done: make(chan struct{}), started: time.Now(),
 	}
 	if s.log == nil {
 		s.log = slog.Default()

@@ -36,7 +36,9 @@ type Store struct {
 	timeout time.Duration
 	sql     statements
 	lookup  atomic.Pointer[sql.Stmt] // set under mu; nil until it is needed
-	turns   chan struct{}            // one place for each change that may be under way at once
+	started time.Time
+	checked atomic.Int64  // nanoseconds from started to the last check that found Dialect.Files in place
+	turns   chan struct{} // one place for each change that may be under way at once
 
 	closed *condition // what a closed store answers; its own value, so that it can be told apart
 	state  atomic.Pointer[condition]
@@ -61,13 +63,33 @@ func (s *Store) usable() error {
 	return s.inPlace()
 }
 
+// checkEvery is how long lookups rely on one check of the files, which would be a tenth of what they cost. Caches learn of
+// a change within a second, so this is well below what anybody can count on.
+const checkEvery = 10 * time.Millisecond
+
+// lookupUsable is usable for lookups.
+func (s *Store) lookupUsable() error {
+	if c := s.state.Load(); c != nil {
+		return c.err
+	}
+	if s.d.Files == nil || time.Since(s.started)-time.Duration(s.checked.Load()) < checkEvery {
+		return nil
+	}
+	return s.inPlace()
+}
+
 // inPlace checks the files of the database, and gives it up for good when they have been replaced.
 func (s *Store) inPlace() error {
 	if s.d.Files == nil {
 		return nil
 	}
+	began := time.Since(s.started)
 	err := s.d.Files.Check()
-	if !errors.Is(err, store.ErrReplaced) {
+	switch {
+	case err == nil:
+		s.checked.Store(int64(began))
+		return nil
+	case !errors.Is(err, store.ErrReplaced):
 		return err
 	}
 	if s.refuse(err) {
