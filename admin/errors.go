@@ -57,7 +57,7 @@ func (e *BodyError) Error() string { return e.Message }
 
 // unreadable refuses a body that was not understood.
 func unreadable(status int, message, typ string) error {
-	return &BodyError{Status: status, Message: message, Type: typ}
+	return &BodyError{Status: status, Message: store.RedactTokens(message), Type: typ} // a header can hold anything
 }
 
 // fail answers with an error. Causes that are not the client's are told to the log alone.

@@ -94,7 +94,7 @@ func (k *Keys) mayMake(ctx context.Context, tx Tx, records ...*Record) error {
 // newRecord checks n and returns a record of it that has no token yet.
 func (k *Keys) newRecord(n NewKey, creator string, now time.Time) (*Record, error) {
 	if n.Type != Publishable && n.Type != Secret {
-		return nil, Errorf(ErrInvalid, "Expected: 'publishable, secret' for field 'type', but got: '%.100s'", string(n.Type))
+		return nil, Errorf(ErrInvalid, "Expected: 'publishable, secret' for field 'type', but got: '%.100s'", told(string(n.Type)))
 	}
 	id, err := k.ids.next(now)
 	if err != nil {
@@ -113,7 +113,7 @@ func (k *Keys) newRecord(n NewKey, creator string, now time.Time) (*Record, erro
 	if err := k.checkLifetime(&r.Key); err != nil {
 		return nil, err
 	}
-	if err := checkAttributes(&r.Key); err != nil {
+	if err := checkNew(&r.Key, &Key{}); err != nil {
 		return nil, err
 	}
 	if !r.Key.ExpiresAt.IsZero() && !r.Key.ExpiresAt.After(TimeOf(now)) {

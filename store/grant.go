@@ -103,8 +103,9 @@ func (h *Key) mayLink(channels []string) error {
 	if h == nil || (h.Scopes == nil && len(h.SalesChannelIDs) == 0) {
 		return nil
 	}
+	own := setOf(h.SalesChannelIDs)
 	for _, id := range channels {
-		if !slices.Contains(h.SalesChannelIDs, id) {
+		if !own[id] {
 			return Errorf(ErrForbidden, "The key in use is restricted and does not have the sales channel '%s'", id)
 		}
 	}

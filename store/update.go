@@ -102,7 +102,7 @@ func (k *Keys) patch(ctx context.Context, tx Tx, r *Record, who who, p Patch) er
 			return err
 		}
 	}
-	if err := checkAttributes(key); err != nil {
+	if err := checkNew(key, before); err != nil {
 		return err
 	}
 	// Metadata decides nothing here, but applications have been seen to let it.

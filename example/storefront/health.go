@@ -2,12 +2,15 @@ package main
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"github.com/latchkey-go/latchkey/cache"
+	"github.com/latchkey-go/latchkey/middleware/ratelimit"
+	"github.com/latchkey-go/latchkey/store"
 )
 
 // healthz says that the process runs and answers: restart it when it does not. Whatever else is broken, a restart would not mend it.
@@ -37,6 +40,7 @@ type state struct {
 //   - Without Redis it can: the memory of the process and the database are enough. It says so, and is ready.
 //   - Without the database it can as long as Redis may be believed (cache.Options.MaxStale): it is degraded, and ready. All instances lose a
 //     database at the same moment, and if all of them were unready for it, nobody would be left to let known keys in.
+//   - While the database takes no changes it can, and nobody can change a key: it is degraded, and ready.
 //   - Before the tables are there and the change feed has been read once, and when nothing can be asked any more, it cannot.
 //   - Once it has been told to stop it is not ready, though it still answers.
 //
@@ -45,16 +49,22 @@ func (a *app) readyz(c echo.Context) error {
 	ctx, cancel := context.WithTimeout(c.Request().Context(), probeTime)
 	defer cancel()
 	stats := a.cached.Stats()
-	s := state{Database: "ok", Prepared: a.prepared.Load(), FeedAge: stats.FeedAge.Milliseconds(), Redis: redisState(stats), Listening: stats.Listening}
+	s := state{Database: "ok", Prepared: a.prepared.Load(), FeedAge: stats.FeedAge.Milliseconds(), Redis: redisState(stats, a.limits.Stats()), Listening: stats.Listening}
 	if stats.FeedAge < 0 {
 		s.FeedAge = -1
 	}
-	// The cache reads from the database several times a second: while that goes well there is nothing to try.
-	if !stats.Fresh && a.rows.Ready(ctx) != nil {
+	// The cache reads from the database several times a second: while that goes well it answers,
+	// whatever else is said of it.
+	switch err := a.rows.Ready(ctx); {
+	case errors.Is(err, store.ErrReadOnly):
+		s.Database = "read-only"
+	case err != nil && !stats.Fresh:
 		s.Database = "unavailable"
-	} else if members, err := a.rows.Members(ctx); err == nil {
-		n := len(members)
-		s.Members = &n
+	default:
+		if members, err := a.rows.Members(ctx); err == nil {
+			n := len(members)
+			s.Members = &n
+		}
 	}
 	status := http.StatusOK
 	switch {
@@ -64,11 +74,13 @@ func (a *app) readyz(c echo.Context) error {
 		s.Status, status = "starting", http.StatusServiceUnavailable
 	case s.Database == "ok":
 		s.Status = "ready"
+	case s.Database == "read-only":
+		s.Status = "degraded"
 	case stats.Stale && a.redisAnswers(c.Request().Context()):
 		s.Status = "degraded"
 	default:
 		s.Status, status = "unavailable", http.StatusServiceUnavailable
-		if stats.Redis {
+		if s.Redis == "in use" {
 			s.Redis = "not in use"
 		}
 	}
@@ -81,7 +93,10 @@ func (a *app) redisAnswers(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, pingTime)
 	defer cancel()
 	answered := make(chan bool, 1)
-	go func() { answered <- a.redis.Ping(ctx).Err() == nil }() // ends with the client's own timeouts
+	go func() { // ends with the client's own timeouts
+		// What lookups do, and no PING: Redis refuses that one when it cannot save to disk.
+		answered <- a.redis.MGet(ctx, cache.DefaultKeyPrefix+":ready").Err() == nil
+	}()
 	select {
 	case yes := <-answered:
 		return yes
@@ -90,10 +105,21 @@ func (a *app) redisAnswers(ctx context.Context) bool {
 	}
 }
 
-func redisState(stats cache.Stats) string {
-	switch {
+// unreachable is the word for a Redis that does not answer.
+const unreachable = "UNREACHABLE"
+
+func redisState(stats cache.Stats, limits ratelimit.Stats) string {
+	faults := stats.Faults
+	if faults.Read.Word == unreachable {
+		faults.Read = cache.Fault{} // "not in use" says it
+	}
+	switch said := faults.String(); {
 	case !stats.Redis:
 		return "none"
+	case said != "":
+		return said
+	case limits.Fault.Word != "" && limits.Fault.Word != unreachable:
+		return "refuses to count rate limits (" + limits.Fault.Word + ")"
 	case stats.RedisReady:
 		return "in use"
 	default:

@@ -53,6 +53,12 @@ func (o Options) Open(db *sql.DB) (*Store, error) {
 	return &Store{s}, nil
 }
 
+// Migrate brings the schema up to date, as Open does, and returns the versions before and after.
+// With dry it only looks.
+func (o Options) Migrate(ctx context.Context, db *sql.DB, dry bool) (from, to int, err error) {
+	return sqldb.Migrate(ctx, db, dialect(o.File), sqldb.Options{Logger: o.Logger, Timeout: o.Timeout}, dry)
+}
+
 func dialect(path string) sqldb.Dialect {
 	f := &file{given: path}
 	const now = `CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)` // Unix milliseconds

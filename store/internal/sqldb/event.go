@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -70,19 +71,21 @@ func (s *Store) events(ctx context.Context, db queryer, q store.EventQuery) ([]s
 	}
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
+	ctx, stop := context.WithCancel(ctx) // bounded may leave the caller's context as it is
+	defer stop()
 	rows, err := db.QueryContext(ctx, s.d.bind(statement), c.args...)
 	if err != nil {
 		return nil, s.fail("read events", err)
 	}
-	events, err := readEvents(rows)
+	events, err := readEvents(rows, store.Meter{Max: q.MaxBytes}, stop)
 	if err != nil {
-		return nil, s.fail("read events", err)
+		return nil, s.failRead("read events", err)
 	}
 	return events, nil
 }
 
-// readEvents reads all rows, whose columns are eventColumns, and closes them.
-func readEvents(rows *sql.Rows) ([]store.Event, error) {
+// readEvents reads all rows, whose columns are eventColumns, and closes them, like readRecords.
+func readEvents(rows *sql.Rows, meter store.Meter, cancel func()) ([]store.Event, error) {
 	defer rows.Close()
 	var events []store.Event
 	for rows.Next() {
@@ -90,6 +93,10 @@ func readEvents(rows *sql.Rows) ([]store.Event, error) {
 		var at store.Time
 		if err := rows.Scan(&e.ID, &e.KeyID, (*lookupID)(&e.LookupID), (*text)(&e.Kind), &e.Version, &e.Actor, &e.RequestID,
 			(*moment)(&at), (*textMap)(&e.Details)); err != nil {
+			return nil, err
+		}
+		if err := meter.Add(e.Bytes()); err != nil {
+			cancel()
 			return nil, err
 		}
 		e.At = at.Time()
@@ -108,6 +115,11 @@ func (s *Store) PruneEvents(ctx context.Context, before time.Time) (int, error) 
 		}
 		n, err := s.exec(ctx, "prune events", s.sql.prune, limit)
 		total += n
+		if sqlState(err) == missingRight && s.d.Rights != nil {
+			if lack, unknown := s.d.Rights(ctx, s.db); unknown == nil && lack.Prune != "" {
+				return total, fmt.Errorf("%s: prune events: %w: %s", s.d.Name, store.ErrUnavailable, lack.Prune)
+			}
+		}
 		if err != nil || n < pruneBatch {
 			return total, err
 		}
