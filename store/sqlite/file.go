@@ -19,11 +19,11 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// file is the database file of one Store, and a sqldb.Files. SQLite goes on with an open file when another one takes its place:
-// changes that other processes make then never arrive here.
+// file is the database file of one Store, and a sqldb.Files. SQLite goes on with an open file when
+// another one takes its place: changes that other processes make then never arrive here.
 type file struct {
 	given string // Options.File
-	path  string // as SQLite reports it: absolute, without symbolic links; "": not known yet, or in memory
+	path  string // as SQLite reports it, without symbolic links; "": not known yet, or in memory
 	open  []opened
 
 	mu   sync.Mutex
@@ -43,9 +43,10 @@ func (f *file) String() string {
 	return f.given
 }
 
-// Watch notes which files are open. It also opens a connection of its own, which stays. While that has read, SQLite never
-// removes the files that it keeps beside the database, whatever the pool does with its connections. So whenever one of
-// them is missing, somebody else has removed it. And while a file is open, no new one can have its inode number.
+// Watch notes which files are open. It also opens a connection of its own, which stays. While that
+// has read, SQLite never removes the files that it keeps beside the database, whatever the pool
+// does with its connections. So whenever one of them is missing, somebody else has removed it. And
+// while a file is open, no new one can have its inode number.
 func (f *file) Watch(ctx context.Context, db *sql.DB, conn *sql.Conn) error {
 	// Windows neither removes nor replaces a file that is open: there is nothing to compare.
 	if f.path == "" || runtime.GOOS == "windows" {
@@ -82,14 +83,15 @@ func (f *file) Watch(ctx context.Context, db *sql.DB, conn *sql.Conn) error {
 			}
 		}
 	}
-	if err := f.Check(); err != nil { // replaced in these milliseconds: the next attempt finds one file or the other
+	if err := f.Check(); err != nil { // replaced just now: the next attempt finds one file or the other
 		return errors.Join(err, f.Close())
 	}
 	return nil
 }
 
-// holds opens the connection that stays, and reports whether it has read, so that the files beside the database stay too.
-// A driver that understands no file: name, or a pool that lets no other connection in, goes without.
+// holds opens the connection that stays, and reports whether it has read, so that the files beside
+// the database stay too. A driver that understands no file: name, or a pool that lets no other
+// connection in, goes without.
 func (f *file) holds(ctx context.Context, d driver.Driver, read bool) bool {
 	conn, err := d.Open("file:" + (&url.URL{Path: f.path}).EscapedPath() + "?mode=rw")
 	if err != nil {
@@ -127,8 +129,8 @@ func stat(path string) (opened, error) {
 	return opened{path, info}, err
 }
 
-// Check implements sqldb.Files. What has been removed does not count as there again when it is put back: it may lack
-// what was written meanwhile. An error that says nothing about the file may pass.
+// Check implements sqldb.Files. What has been removed does not count as there again when it is put
+// back: it may lack what was written meanwhile. An error that says nothing about the file may pass.
 func (f *file) Check() error {
 	for i, o := range f.open {
 		now, err := os.Stat(o.path)
@@ -155,8 +157,9 @@ func replaced(format string, path string) error {
 		"Stop every program that uses it, put the right file in place, and start them again", store.ErrReplaced, path)
 }
 
-// Close implements sqldb.Files. When the last connection to a file is closed, SQLite removes the -wal whose name belongs to it,
-// and with it what others have written into a new one of that name. So what has been replaced stays open until the program ends.
+// Close implements sqldb.Files. When the last connection to a file is closed, SQLite removes the
+// -wal whose name belongs to it, and with it what others have written into a new one of that name.
+// So what has been replaced stays open until the program ends.
 func (f *file) Close() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -168,8 +171,9 @@ func (f *file) Close() error {
 	return hold.Close()
 }
 
-// lost are the database files of which this process has an old -wal or -shm open. SQLite shares these among all connections of a
-// process, new ones too: a Store that is opened again must not work with them.
+// lost are the database files of which this process has an old -wal or -shm open. SQLite shares
+// these among all connections of a process, new ones too: a Store that is opened again must not
+// work with them.
 var lost lostFiles
 
 type lostFiles struct {

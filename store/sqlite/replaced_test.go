@@ -63,7 +63,8 @@ func (p *place) insert(s store.Store, n int) {
 	p.must(err)
 }
 
-// copied writes a consistent copy of the database beside it, as a backup does, and returns its path.
+// copied writes a consistent copy of the database beside it, as a backup does, and returns its
+// path.
 func (p *place) copied() string {
 	p.t.Helper()
 	to := filepath.Join(p.t.TempDir(), "copy.db")
@@ -267,7 +268,8 @@ func TestRequirement11AChangeIsNotReportedAsDoneInAFileThatWasReplaced(t *testin
 	}
 }
 
-// SQLite shares the -wal among all connections of a process: it is the process that must be restarted.
+// SQLite shares the -wal among all connections of a process: it is the process that must be
+// restarted.
 func TestRequirement11AFileWhoseWALWasReplacedCannotBeOpenedAgain(t *testing.T) {
 	for _, beside := range []string{"-wal", "-shm"} {
 		p := newPlace(t)
@@ -343,7 +345,8 @@ func TestWhatSQLiteAndOthersDoToAFileIsNoReplacement(t *testing.T) {
 }
 
 func TestSymbolicLinks(t *testing.T) {
-	// linked returns a place whose file is a link to a.db in another folder, where there is a b.db as well.
+	// linked returns a place whose file is a link to a.db in another folder, where there is a b.db
+	// as well.
 	linked := func(t *testing.T) (p *place, a, b string) {
 		p = newPlace(t)
 		folder := t.TempDir()

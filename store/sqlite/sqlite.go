@@ -34,8 +34,9 @@ type Options struct {
 	Logger *slog.Logger
 	// Timeout bounds each statement, whatever the deadline of the context. Zero: 1 s.
 	Timeout time.Duration
-	// File is the path of the database file as the DSN has it. Errors then name it from the beginning, and the Store also
-	// notices when a symbolic link in it comes to lead elsewhere. "": the path that SQLite reports, without links.
+	// File is the path of the database file as the DSN has it. Errors then name it from the
+	// beginning, and the Store also notices when a symbolic link in it comes to lead elsewhere. "":
+	// the path that SQLite reports, without links.
 	File string
 }
 
@@ -101,8 +102,8 @@ func (f *file) prepare(ctx context.Context, db *sql.DB, conn *sql.Conn) error {
 	}
 	if f.path == "" {
 		if db.Stats().MaxOpenConnections != 1 {
-			return store.Errorf(store.ErrInvalid, "sqlite: a database in memory exists once per connection and is lost with it: "+
-				"use a file, or store.NewMemory. (For a test: db.SetMaxOpenConns(1))")
+			return store.Errorf(store.ErrInvalid, "sqlite: a database in memory exists once per "+
+				"connection and is lost with it: use a file, or store.NewMemory. (For a test: db.SetMaxOpenConns(1))")
 		}
 		return nil
 	}

@@ -34,8 +34,8 @@ func (p *program) asks() bool {
 	return err != nil || !os.SameFile(info, null)
 }
 
-// confirm asks whether the chosen keys should be ended. Without a yes the answer is an error. Where there is nothing to end
-// there is nothing to ask.
+// confirm asks whether the chosen keys should be ended. Without a yes the answer is an error. Where
+// there is nothing to end there is nothing to ask.
 func (r *revocation) confirm(ctx context.Context, keys *store.Keys, chosen store.Filter, when time.Time) error {
 	some, count, err := keys.Revocable(ctx, chosen, when)
 	if err != nil {
@@ -82,7 +82,8 @@ func whenText(when time.Time) string {
 	return "at " + timeOr(when, "")
 }
 
-// line reads a line of standard input. It does not wait any longer when ctx ends: a signal must be able to stop the program.
+// line reads a line of standard input. It does not wait any longer when ctx ends: a signal must be
+// able to stop the program.
 func (p *program) line(ctx context.Context) (string, error) {
 	type answer struct {
 		text string

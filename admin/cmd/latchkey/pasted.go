@@ -10,8 +10,9 @@ import (
 // quotes are the pairs that people and programs put around a token.
 var quotes = []string{`""`, `''`, "``", "“”", "‘’", "«»"}
 
-// pasted returns the token in a line that somebody has pasted, without what editors, shells and web pages put around it: white
-// space, a byte order mark and other characters that nobody sees, quotes, and Bearer.
+// pasted returns the token in a line that somebody has pasted, without what editors, shells and web
+// pages put around it: white space, a byte order mark and other characters that nobody sees,
+// quotes, and Bearer.
 func pasted(line string) string {
 	for before := line + "…"; line != before; {
 		before = line
@@ -29,7 +30,8 @@ func pasted(line string) string {
 	return line
 }
 
-// whyMalformed says what is wrong with a text that is no token. It repeats nothing but a character that no token has.
+// whyMalformed says what is wrong with a text that is no token. It repeats nothing but a character
+// that no token has.
 func whyMalformed(token string) string {
 	odd := strings.IndexFunc(token, func(r rune) bool {
 		return r != '_' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')

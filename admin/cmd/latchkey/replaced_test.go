@@ -12,8 +12,8 @@ import (
 	"github.com/latchkey-go/latchkey/store/dburl"
 )
 
-// TestRequirement09ARevocationInAFileThatReplacedAnotherIsInEffectEverywhere: an instance that still has the old file would never
-// hear of it, so it must not answer any more.
+// TestRequirement09ARevocationInAFileThatReplacedAnotherIsInEffectEverywhere: an instance that
+// still has the old file would never hear of it, so it must not answer any more.
 func TestRequirement09ARevocationInAFileThatReplacedAnotherIsInEffectEverywhere(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows removes and replaces no file that is open")
@@ -68,7 +68,8 @@ func TestRequirement09ARevocationInAFileThatReplacedAnotherIsInEffectEverywhere(
 			if _, err := old.keys.Revoke(t.Context(), other.ID); !errors.Is(err, store.ErrUnavailable) {
 				t.Errorf("a revocation by the old instance: %v", err)
 			}
-			// In a program that is started now, it stays revoked, also when the old one has been stopped and has closed its files.
+			// In a program that is started now, it stays revoked, also when the old one has been
+			// stopped and has closed its files.
 			for _, stopped := range []bool{false, true} {
 				if stopped {
 					old.close()

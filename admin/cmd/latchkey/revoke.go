@@ -20,8 +20,9 @@ or -at later, until when they work as before. When it has returned, no running i
 An end is only ever brought forward: a key that has ended, or whose revocation is scheduled for an earlier time, stays as it is, and that is no failure. So
 the command can be repeated. -dry-run shows which keys it would be.
 
-Keys that a filter selects are ended after a question on the terminal, which says how many they are. -yes leaves it out; where there
-is no terminal to ask on, -yes is needed. Keys made meanwhile that the filter selects are ended as well.
+Before it ends keys that a filter selects, it says how many they are and asks on the terminal. -yes
+leaves the question out; where there is no terminal, -yes is needed. Keys that are made meanwhile and
+that the filter selects are ended as well.
 
   latchkey revoke apk_01M82NJBTYECRRGD8R7R7012W4
   latchkey revoke -in 24h apk_01M82NJBTYECRRGD8R7R7012W4

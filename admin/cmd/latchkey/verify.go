@@ -17,8 +17,8 @@ func verifyCommand() command {
 	return command{
 		name: "verify", args: "[FILE]", short: "tell whose a token is, and whether it may be used",
 		long: `Reads a token from the first line of a file, or of standard input, and says whose it is, if it may be used now; else why not, with
-exit status 1. It does not count as a use of the key. Empty lines before the token do no harm, nor do white space, quotes, Bearer
-or a byte order mark around it.
+exit status 1. It does not count as a use of the key. Empty lines before the token do no harm, nor do
+white space, quotes, Bearer or a byte order mark around it.
 
 The token is no argument on purpose: everybody on the machine can read arguments in the list of processes, and shells keep them.
 

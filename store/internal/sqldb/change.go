@@ -82,7 +82,7 @@ func (s *Store) Change(ctx context.Context, actor store.Actor, fn func(store.Tx)
 		return store.Change{}, s.fail("commit a change", because(life, err))
 	}
 	committed = true
-	if err := s.inPlace(); err != nil { // what is in a file that nobody opens any more has not happened
+	if err := s.inPlace(); err != nil { // what only a file that is gone has may not have happened
 		return store.Change{}, err
 	}
 	return t.change, nil

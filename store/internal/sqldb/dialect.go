@@ -67,13 +67,13 @@ type Dialect struct {
 	TouchFree string
 }
 
-// Files are the files of a database that is embedded in this program. After Watch has returned, others call Check and String
-// at the same time.
+// Files are the files of a database that is embedded in this program. After Watch has returned,
+// others call Check and String at the same time.
 type Files interface {
 	// Watch notes which files are open. It is called once the database has been set up.
 	Watch(context.Context, *sql.DB, *sql.Conn) error
-	// Check returns an error that matches store.ErrReplaced when one of them is not in its place any more, and
-	// store.ErrUnavailable when that cannot be found out now.
+	// Check returns an error that matches store.ErrReplaced when one of them is not in its place
+	// any more, and store.ErrUnavailable when that cannot be found out now.
 	Check() error
 	// Close ends what Watch has begun.
 	Close() error

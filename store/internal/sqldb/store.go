@@ -37,7 +37,7 @@ type Store struct {
 	sql     statements
 	lookup  atomic.Pointer[sql.Stmt] // set under mu; nil until it is needed
 	started time.Time
-	checked atomic.Int64  // nanoseconds from started to the last check that found Dialect.Files in place
+	checked atomic.Int64  // from started to the last good check of Dialect.Files, in nanoseconds
 	turns   chan struct{} // one place for each change that may be under way at once
 
 	closed *condition // what a closed store answers; its own value, so that it can be told apart
@@ -63,8 +63,9 @@ func (s *Store) usable() error {
 	return s.inPlace()
 }
 
-// checkEvery is how long lookups rely on one check of the files, which would be a tenth of what they cost. Caches learn of
-// a change within a second, so this is well below what anybody can count on.
+// checkEvery is how long lookups rely on one check of the files, which would be a tenth of what
+// they cost. Caches learn of a change within a second, so this is well below what anybody can count
+// on.
 const checkEvery = 10 * time.Millisecond
 
 // lookupUsable is usable for lookups.
@@ -93,8 +94,8 @@ func (s *Store) inPlace() error {
 		return err
 	}
 	if s.refuse(err) {
-		s.log.Error("the database file has been replaced: no key can be checked or changed until this program is restarted",
-			"store", s.d.Name, "error", err)
+		s.log.Error("the database file has been replaced: "+
+			"no key can be checked or changed until this program is restarted", "store", s.d.Name, "error", err)
 	}
 	return s.state.Load().err
 }
