@@ -24,6 +24,10 @@ var (
 	ErrSchemaTooNew = errors.New("database schema is newer than this program understands")
 	// ErrWrongDialect: the pool handed to Open speaks to another kind of database. It does not heal.
 	ErrWrongDialect = errors.New("wrong database dialect")
+	// ErrReplaced: the file of the database, or one that belongs to it, was removed, renamed or
+	// replaced while it was in use. It comes together with ErrUnavailable and heals with a restart
+	// only.
+	ErrReplaced = errors.New("the database file has been replaced")
 	// ErrNoAccess: the database refuses this program: a wrong password, a database that does not
 	// exist, a right that the role lacks. The message names it, with the statement that gives it.
 	// Waiting does not heal it.

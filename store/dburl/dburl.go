@@ -63,8 +63,14 @@ func Parse(address string) (Database, error) {
 }
 
 func parseSQLite(path string) (Database, error) {
-	if path == "" || strings.HasPrefix(path, ":memory:") {
+	switch {
+	case path == "":
 		return Database{}, errors.New("must name a file: sqlite:PATH")
+	case strings.Contains(path, ":memory:"), strings.Contains(path, "mode=memory"), strings.Contains(path, "vfs=memdb"):
+		return Database{}, errors.New("names a database in memory, which loses all keys with its last connection: " +
+			"use a file, sqlite:PATH. (A program that wants to forget its keys can use store.NewMemory)")
+	case strings.HasPrefix(path, "file:"):
+		return Database{}, errors.New("must be sqlite:PATH with a plain path: leave out file: and what follows a ?")
 	}
 	// WAL lets readers and the one writer work at once; busy_timeout makes writers wait for each other instead of failing.
 	return Database{file: path, sqlite: "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + url.Values{
@@ -134,7 +140,7 @@ func (d Database) Connect() (*sql.DB, error) {
 // Open returns the key store over a pool of Connect. Errors are those of sqlite.Open and postgres.Open.
 func (d Database) Open(db *sql.DB, log *slog.Logger) (Store, error) {
 	if d.postgres == nil {
-		return sqlite.Options{Logger: log}.Open(db)
+		return sqlite.Options{Logger: log, File: d.file}.Open(db)
 	}
 	return d.options(log).Open(db)
 }
@@ -144,7 +150,7 @@ func (d Database) Open(db *sql.DB, log *slog.Logger) (Store, error) {
 // (docs/operations.md).
 func (d Database) Migrate(ctx context.Context, db *sql.DB, log *slog.Logger, dry bool) (from, to int, err error) {
 	if d.postgres == nil {
-		return sqlite.Options{Logger: log}.Migrate(ctx, db, dry)
+		return sqlite.Options{Logger: log, File: d.file}.Migrate(ctx, db, dry)
 	}
 	return d.options(log).Migrate(ctx, db, dry)
 }

@@ -34,6 +34,10 @@ type Options struct {
 	Logger *slog.Logger
 	// Timeout bounds each statement, whatever the deadline of the context. Zero: 1 s.
 	Timeout time.Duration
+	// File is the path of the database file as the DSN has it. Errors then name it from the
+	// beginning, and the Store also notices when a symbolic link in it comes to lead elsewhere. "":
+	// the path that SQLite reports, without links.
+	File string
 }
 
 // Open is Options{}.Open.
@@ -43,7 +47,7 @@ func Open(db *sql.DB) (*Store, error) { return Options{}.Open(db) }
 // store.ErrWrongDialect or, for a pool without busy_timeout, store.ErrInvalid. With the database out of reach it returns a
 // Store that answers store.ErrUnavailable until it is there. The pool stays its owner's, who closes it after the Store.
 func (o Options) Open(db *sql.DB) (*Store, error) {
-	s, err := sqldb.Open(db, dialect(), sqldb.Options{Logger: o.Logger, Timeout: o.Timeout})
+	s, err := sqldb.Open(db, dialect(o.File), sqldb.Options{Logger: o.Logger, Timeout: o.Timeout})
 	if err != nil {
 		return nil, err
 	}
@@ -53,10 +57,11 @@ func (o Options) Open(db *sql.DB) (*Store, error) {
 // Migrate brings the schema up to date, as Open does, and returns the versions before and after.
 // With dry it only looks.
 func (o Options) Migrate(ctx context.Context, db *sql.DB, dry bool) (from, to int, err error) {
-	return sqldb.Migrate(ctx, db, dialect(), sqldb.Options{Logger: o.Logger, Timeout: o.Timeout}, dry)
+	return sqldb.Migrate(ctx, db, dialect(o.File), sqldb.Options{Logger: o.Logger, Timeout: o.Timeout}, dry)
 }
 
-func dialect() sqldb.Dialect {
+func dialect(path string) sqldb.Dialect {
+	f := &file{given: path}
 	const now = `CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)` // Unix milliseconds
 	return sqldb.Dialect{
 		Unprepared: true,
@@ -64,7 +69,8 @@ func dialect() sqldb.Dialect {
 		Migrations: migrations,
 		Probe:      `SELECT sqlite_version()`,
 		Speaks:     func(string) bool { return true },
-		Prepare:    prepare,
+		Prepare:    f.prepare,
+		Files:      f,
 		Begin:      `BEGIN IMMEDIATE`,
 		Migrated:   `SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'latchkey_version'`,
 		Writers:    1, // those who wait for the file's lock sleep and try again, in no order
@@ -82,7 +88,7 @@ func dialect() sqldb.Dialect {
 
 // prepare checks the settings of a connection, which are the pool's, and sets the file to WAL mode, in which readers and the
 // one writer do not wait for each other.
-func prepare(ctx context.Context, db *sql.DB, conn *sql.Conn) error {
+func (f *file) prepare(ctx context.Context, db *sql.DB, conn *sql.Conn) error {
 	var busyTimeout int
 	if err := conn.QueryRowContext(ctx, `PRAGMA busy_timeout`).Scan(&busyTimeout); err != nil {
 		return err
@@ -91,14 +97,13 @@ func prepare(ctx context.Context, db *sql.DB, conn *sql.Conn) error {
 		return store.Errorf(store.ErrInvalid, "sqlite: the pool's connections have no busy_timeout, so that concurrent writes would fail: "+
 			"append ?_pragma=busy_timeout(5000) to the DSN (modernc.org/sqlite) or set it as your driver wants")
 	}
-	var file string
-	if err := conn.QueryRowContext(ctx, `SELECT file FROM pragma_database_list WHERE name = 'main'`).Scan(&file); err != nil {
+	if err := conn.QueryRowContext(ctx, `SELECT file FROM pragma_database_list WHERE name = 'main'`).Scan(&f.path); err != nil {
 		return err
 	}
-	if file == "" {
+	if f.path == "" {
 		if db.Stats().MaxOpenConnections != 1 {
-			return store.Errorf(store.ErrInvalid, "sqlite: a database in memory exists once per connection: "+
-				"use a file, or db.SetMaxOpenConns(1)")
+			return store.Errorf(store.ErrInvalid, "sqlite: a database in memory exists once per "+
+				"connection and is lost with it: use a file, or store.NewMemory. (For a test: db.SetMaxOpenConns(1))")
 		}
 		return nil
 	}

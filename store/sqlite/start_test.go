@@ -161,16 +161,34 @@ func TestADatabaseThatIsNotThereYet(t *testing.T) {
 
 // everyMethod calls every method that can fail and returns the errors.
 func everyMethod(ctx context.Context, s *sqlite.Store) map[string]error {
-	errs := map[string]error{"Ready": s.Ready(ctx), "Touch": s.Touch(ctx, nil),
-		"Join": s.Join(ctx, store.Member{ID: "a"}), "Leave": s.Leave(ctx, "a")}
-	_, errs["Lookup"] = s.Lookup(ctx, sqldbtest.LookupID(1), "")
-	_, errs["Change"] = s.Change(ctx, store.Actor{}, func(store.Tx) error { panic("run without a database") })
-	_, errs["Get"] = s.Get(ctx, "apk_1")
-	_, errs["List"] = s.List(ctx, store.Query{})
-	_, errs["Count"] = s.Count(ctx, store.Filter{})
-	_, errs["Events"] = s.Events(ctx, store.EventQuery{})
-	_, errs["PruneEvents"] = s.PruneEvents(ctx, sqldbtest.At)
-	_, errs["Feed"] = s.Feed(ctx, 0, 1)
-	_, errs["Members"] = s.Members(ctx)
+	errs := make(map[string]error)
+	for name, call := range methods(ctx, s) {
+		errs[name] = call()
+	}
 	return errs
+}
+
+// methods returns every method that can fail.
+func methods(ctx context.Context, s *sqlite.Store) map[string]func() error {
+	return map[string]func() error{
+		"Ready": func() error { return s.Ready(ctx) },
+		"Touch": func() error { return s.Touch(ctx, nil) },
+		"Join":  func() error { return s.Join(ctx, store.Member{ID: "a"}) },
+		"Leave": func() error { return s.Leave(ctx, "a") },
+		"Lookup": func() error {
+			_, err := s.Lookup(ctx, sqldbtest.LookupID(1), "")
+			return err
+		},
+		"Change": func() error {
+			_, err := s.Change(ctx, store.Actor{}, func(store.Tx) error { panic("run without a database") })
+			return err
+		},
+		"Get":         func() error { _, err := s.Get(ctx, "apk_1"); return err },
+		"List":        func() error { _, err := s.List(ctx, store.Query{}); return err },
+		"Count":       func() error { _, err := s.Count(ctx, store.Filter{}); return err },
+		"Events":      func() error { _, err := s.Events(ctx, store.EventQuery{}); return err },
+		"PruneEvents": func() error { _, err := s.PruneEvents(ctx, sqldbtest.At); return err },
+		"Feed":        func() error { _, err := s.Feed(ctx, 0, 1); return err },
+		"Members":     func() error { _, err := s.Members(ctx); return err },
+	}
 }

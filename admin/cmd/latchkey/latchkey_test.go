@@ -123,7 +123,7 @@ func TestTables(t *testing.T) {
 		"{id} secret active 2190-01-31 00:00:00Z - {redacted} a\\u001b[2J\\u000ab\n" +
 		"{id} publishable active {time} - {redacted} " + strings.Repeat("ä", 59) + "…\n" +
 		"{id} publishable active - - {redacted} " + strings.Repeat("ä", 59) + "…\n")
-	sh.ok("revoke", "-title", "a\x1b[2J\nb", "-actor", "user_2").prints("ID TYPE STATUS ENDS LAST USED TOKEN TITLE\n{id} secret revoked {time} - {redacted} a\\u001b[2J\\u000ab\n").
+	sh.ok("revoke", "-yes", "-title", "a\x1b[2J\nb", "-actor", "user_2").prints("ID TYPE STATUS ENDS LAST USED TOKEN TITLE\n{id} secret revoked {time} - {redacted} a\\u001b[2J\\u000ab\n").
 		says("1 keys revoked\n")
 	sh.ok("events", "-kind", "revoked").prints("NUMBER TIME KIND KEY ACTOR DETAILS\n3 {time} revoked {id} " + sh.user() + " revoked_at=" + sh.revokedAt(3) + " successor={id}\n5 {time} revoked {id} user_2 revoked_at=" + sh.revokedAt(5) + "\n")
 	sh.ok("peppers").prints("PEPPER KEYS REFUSED\nnone 3 0 keys without a proof\n")
@@ -150,8 +150,8 @@ func TestListing(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	sh.ok("revoke", "-title", "k1")
-	sh.ok("revoke", "-title", "k2", "-in", "1h")
+	sh.ok("revoke", "-yes", "-title", "k1")
+	sh.ok("revoke", "-yes", "-title", "k2", "-in", "1h")
 	sh.create("-type", "publishable", "-title", "p", "-expires-at", time.Now().Add(2*time.Second).Format(time.RFC3339Nano))
 	for _, c := range []struct{ args, want string }{
 		{"", "k0 k1 k2 quagga k4 k5 k6 p"},
@@ -259,7 +259,7 @@ func TestRevoking(t *testing.T) {
 	}
 	revoke := func(args ...string) revocationView {
 		sh.t.Helper()
-		return read[revocationView](sh.ok(append([]string{"revoke", "-o", "json"}, args...)...))
+		return read[revocationView](sh.ok(append([]string{"revoke", "-o", "json", "-yes"}, args...)...))
 	}
 	names := func(keys []keyView) (names string) {
 		for _, k := range keys {
@@ -344,7 +344,7 @@ func TestRevokingMoreThanOneChangeTakes(t *testing.T) {
 	if v := read[revocationView](sh.ok("revoke", "-all", "-dry-run", "-o", "json").says("2000 keys would be revoked (the first 1000 are shown)\n")); len(v.Revoked) != 1000 {
 		t.Errorf("%d keys are shown", len(v.Revoked))
 	}
-	if v := read[revocationView](sh.ok("revoke", "-all", "-o", "json").says("2000 keys revoked\n")); len(v.Revoked) != 2000 {
+	if v := read[revocationView](sh.ok("revoke", "-all", "-yes", "-o", "json").says("2000 keys revoked\n")); len(v.Revoked) != 2000 {
 		t.Errorf("%d keys, want 2000", len(v.Revoked))
 	}
 	if left := sh.list("-status", "active"); len(left) != 0 {
@@ -380,7 +380,7 @@ func TestASecretIsShownOnce(t *testing.T) {
 	sh.ok("list", "-o", "json")
 	sh.ok("events", "-o", "json")
 	sh.ok("peppers", "rotate")
-	sh.ok("revoke", "-all")
+	sh.ok("revoke", "-all", "-yes")
 	sh.type_(made.Token, "verify", "-o", "json").exits(exitFailed)
 
 	tokens := []string{made.Token, rolled.Token, plain.stdout[strings.Index(plain.stdout, "sk_"):][:52]}

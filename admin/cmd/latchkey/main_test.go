@@ -225,6 +225,7 @@ type instance struct {
 	t     *testing.T
 	keys  *store.Keys
 	cache *cache.Cache
+	close func()
 }
 
 func (sh *shell) instance(peppers ...string) *instance {
@@ -263,8 +264,8 @@ func (sh *shell) instance(peppers ...string) *instance {
 	if err != nil {
 		t.Fatal(err)
 	}
-	i := &instance{t, keys, cached}
-	t.Cleanup(func() {
+	i := &instance{t: t, keys: keys, cache: cached}
+	i.close = sync.OnceFunc(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
 		if err := keys.Close(ctx); err != nil {
@@ -275,6 +276,7 @@ func (sh *shell) instance(peppers ...string) *instance {
 		}
 		_ = db.Close()
 	})
+	t.Cleanup(i.close)
 	i.eventually("the instance answers from memory", func() bool { return cached.Stats().Fresh })
 	if rdb != nil {
 		i.eventually("the instance uses Redis", func() bool { return cached.Stats().RedisReady })

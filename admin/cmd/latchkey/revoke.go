@@ -20,14 +20,20 @@ or -at later, until when they work as before. When it has returned, no running i
 An end is only ever brought forward: a key that has ended, or whose revocation is scheduled for an earlier time, stays as it is, and that is no failure. So
 the command can be repeated. -dry-run shows which keys it would be.
 
+Before it ends keys that a filter selects, it says how many they are and asks on the terminal. -yes
+leaves the question out; where there is no terminal, -yes is needed. Keys that are made meanwhile and
+that the filter selects are ended as well.
+
   latchkey revoke apk_01M82NJBTYECRRGD8R7R7012W4
   latchkey revoke -in 24h apk_01M82NJBTYECRRGD8R7R7012W4
-  latchkey revoke -type secret -created-before 2027-01-01 -dry-run`,
+  latchkey revoke -type secret -created-before 2027-01-01 -dry-run
+  latchkey revoke -all -yes`,
 		flags: func(p *program, flags *flag.FlagSet) func(context.Context, []string) error {
 			r := &revocation{access: p.changing(flags), output: p.output(flags), filter: selecting(flags)}
 			flags.BoolVar(&r.all, "all", false, "every key that there is")
 			flags.Var(&r.in, "in", "after this `TIME`: 24h, 7d (default: now)")
 			flags.Var(&r.at, "at", "at this `MOMENT`: 2027-01-31, 2027-01-31T12:00:00Z")
+			flags.BoolVar(&r.yes, "yes", false, "end what the filter selects without a question")
 			flags.BoolVar(&r.dryRun, "dry-run", false, "show the keys and change nothing")
 			return r.run
 		},
@@ -43,6 +49,7 @@ type revocation struct {
 	in     span
 	at     moment
 	dryRun bool
+	yes    bool
 }
 
 // revocationView is what revoke prints as JSON.
@@ -75,6 +82,10 @@ func (r *revocation) run(ctx context.Context, ids []string) error {
 		}
 		when = time.Time{} // now
 	}
+	ask := len(ids) == 0 && !r.dryRun && !r.yes
+	if ask && !r.asks() {
+		return errNotAsked
+	}
 	s, ctx, err := r.open(ctx, true)
 	if err != nil {
 		return err
@@ -84,6 +95,11 @@ func (r *revocation) run(ctx context.Context, ids []string) error {
 	chosen := r.filter.filter()
 	if len(ids) > 0 {
 		chosen = store.Filter{IDs: ids}
+	}
+	if ask {
+		if err := r.confirm(ctx, s.keys, chosen, when); err != nil {
+			return err
+		}
 	}
 	ended, count, err := r.end(ctx, s.keys, chosen, when)
 	if err != nil {

@@ -237,7 +237,7 @@ func TestWithoutTheRedisOfRunningInstances(t *testing.T) {
 	}
 	delete(sh.env, "REDIS_URL")
 	before := len(read[[]eventView](sh.ok("events", "-o", "json")))
-	for _, args := range [][]string{{"create", "-type", "secret"}, {"revoke", made.ID}, {"revoke", "-all"}, {"roll", made.ID}} {
+	for _, args := range [][]string{{"create", "-type", "secret"}, {"revoke", made.ID}, {"revoke", "-all", "-yes"}, {"roll", made.ID}} {
 		sh.run(args...).exits(exitFailed).says(cache.ErrNeedsRedis.Error(), "Nothing was written", "-redis", "-without-redis", withoutRedisBound)
 	}
 	sh.ok("list")

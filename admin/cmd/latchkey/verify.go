@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/latchkey-go/latchkey/store"
@@ -18,7 +17,8 @@ func verifyCommand() command {
 	return command{
 		name: "verify", args: "[FILE]", short: "tell whose a token is, and whether it may be used",
 		long: `Reads a token from the first line of a file, or of standard input, and says whose it is, if it may be used now; else why not, with
-exit status 1. It does not count as a use of the key.
+exit status 1. It does not count as a use of the key. Empty lines before the token do no harm, nor do
+white space, quotes, Bearer or a byte order mark around it.
 
 The token is no argument on purpose: everybody on the machine can read arguments in the list of processes, and shells keep them.
 
@@ -44,7 +44,7 @@ The token is no argument on purpose: everybody on the machine can read arguments
 				if err != nil && !errors.Is(err, store.ErrUnauthenticated) {
 					return err
 				}
-				return output.verdict(key, err)
+				return output.verdict(key, err, token)
 			}
 		},
 	}
@@ -60,23 +60,22 @@ func (p *program) readToken(args []string) (string, error) {
 		}
 		defer file.Close()
 		in = file
-	} else if f, ok := in.(*os.File); ok && isTerminal(f) {
+	} else if p.asks() {
 		fmt.Fprint(p.stderr, "token (it will show here): ")
 	}
-	line, err := bufio.NewReader(io.LimitReader(in, 4096)).ReadString('\n')
-	if err != nil && !errors.Is(err, io.EOF) {
-		return "", fmt.Errorf("reading the token: %w", err)
+	lines := bufio.NewReader(io.LimitReader(in, 4096))
+	for {
+		line, err := lines.ReadString('\n')
+		if err != nil && !errors.Is(err, io.EOF) {
+			return "", fmt.Errorf("reading the token: %w", err)
+		}
+		if token := pasted(line); token != "" {
+			return token, nil
+		}
+		if err != nil {
+			return "", usagef("there is no token on the first line of what was read")
+		}
 	}
-	token := strings.TrimSpace(line)
-	if token == "" {
-		return "", usagef("there is no token on the first line of what was read")
-	}
-	return token, nil
-}
-
-func isTerminal(f *os.File) bool {
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0 && info.Mode()&os.ModeDevice != 0
 }
 
 // verdictView is what verify prints as JSON.
@@ -87,12 +86,15 @@ type verdictView struct {
 }
 
 // verdict writes whose the token is, or, with an error, that it is not accepted. The reason is told: who can read the database may know.
-func (o *output) verdict(key *store.Key, refused error) error {
+func (o *output) verdict(key *store.Key, refused error, token string) error {
 	now := time.Now()
 	if refused != nil {
 		reason := reasonFor(refused)
 		if err := o.write(verdictView{Reason: reason}, func() [][]string { return [][]string{{"refused", reason}} }); err != nil {
 			return err
+		}
+		if errors.Is(refused, store.ErrMalformed) {
+			reason += ": " + whyMalformed(token)
 		}
 		return fmt.Errorf("the token is not accepted: %s", reason)
 	}

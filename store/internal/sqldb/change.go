@@ -74,11 +74,17 @@ func (s *Store) Change(ctx context.Context, actor store.Actor, fn func(store.Tx)
 	if err := t.finish(ctx); err != nil {
 		return store.Change{}, err
 	}
+	if err := s.inPlace(); err != nil {
+		return store.Change{}, err
+	}
 	clock.Reset(s.timeout)
 	if err := sqlTx.Commit(); err != nil {
 		return store.Change{}, s.fail("commit a change", because(life, err))
 	}
 	committed = true
+	if err := s.inPlace(); err != nil { // what only a file that is gone has may not have happened
+		return store.Change{}, err
+	}
 	return t.change, nil
 }
 

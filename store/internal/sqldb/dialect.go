@@ -26,6 +26,8 @@ type Dialect struct {
 	// Prepare, if set, checks or sets what the pool must have, on one of its connections. An error that matches
 	// store.ErrInvalid is for whoever configured the pool.
 	Prepare func(context.Context, *sql.DB, *sql.Conn) error
+	// Files, if set, are the files of the database, on this machine.
+	Files Files
 
 	// Rights, if set, asks what the role at the other end lacks. It must work on every database
 	// that Probe has recognised, migrated or not, and for every role.
@@ -63,6 +65,20 @@ type Dialect struct {
 	// TouchFree, if set, does the same for the rows that nobody has locked and returns the ids of the others. It is for databases
 	// that lock rows one by one, where waiting with several locks in hand could be a deadlock.
 	TouchFree string
+}
+
+// Files are the files of a database that is embedded in this program. After Watch has returned,
+// others call Check and String at the same time.
+type Files interface {
+	// Watch notes which files are open. It is called once the database has been set up.
+	Watch(context.Context, *sql.DB, *sql.Conn) error
+	// Check returns an error that matches store.ErrReplaced when one of them is not in its place
+	// any more, and store.ErrUnavailable when that cannot be found out now.
+	Check() error
+	// Close ends what Watch has begun.
+	Close() error
+	// String returns the path, or "" while it is not known.
+	String() string
 }
 
 // Asker is a pool or one of its connections.

@@ -37,7 +37,15 @@ func (s *Store) fail(doing string, err error) error {
 	if state == readOnly {
 		return fmt.Errorf("%s: %s: %w: %w: %w", s.d.Name, doing, store.ErrUnavailable, store.ErrReadOnly, s.hinted(err))
 	}
-	return fmt.Errorf("%s: %s: %w: %w", s.d.Name, doing, kind, s.hinted(err))
+	return fmt.Errorf("%s: %s: %w: %w", s.named(), doing, kind, s.hinted(err))
+}
+
+// named is the kind of the database and, if it is one, its file.
+func (s *Store) named() string {
+	if s.d.Files == nil || s.d.Files.String() == "" {
+		return s.d.Name
+	}
+	return s.d.Name + " (" + s.d.Files.String() + ")"
 }
 
 // hinted adds to an error of the server what it means to those who run the program, if that is

@@ -25,7 +25,7 @@ func lookupColumns() string {
 
 // Lookup implements store.Store.
 func (s *Store) Lookup(ctx context.Context, id store.LookupID, redacted string) (store.Found, error) {
-	if err := s.usable(); err != nil {
+	if err := s.lookupUsable(); err != nil {
 		return store.Found{}, err
 	}
 	ctx, cancel := s.bounded(ctx)

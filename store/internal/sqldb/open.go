@@ -55,7 +55,7 @@ func newStore(db *sql.DB, d Dialect, o Options) (*Store, context.Context, error)
 		sql:    d.statements(),
 		turns:  make(chan struct{}, max(d.Writers, 1)),
 		closed: &condition{fmt.Errorf("%s: %w", d.Name, store.ErrClosed)},
-		stop:   stop, done: make(chan struct{}),
+		stop:   stop, done: make(chan struct{}), started: time.Now(),
 	}
 	if s.log == nil {
 		s.log = slog.Default()
@@ -74,7 +74,12 @@ func notYet(err error) *condition {
 
 // keepTrying ends when the store is ready, can never be, or is closed.
 func (s *Store) keepTrying(ctx context.Context) {
-	defer close(s.done)
+	defer func() {
+		if ctx.Err() != nil { // Close may not have waited
+			_ = s.closeFiles()
+		}
+		close(s.done)
+	}()
 	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
 		select {
 		case <-ctx.Done():
@@ -108,6 +113,9 @@ func (s *Store) setUp(ctx context.Context) error {
 		m := migration{d: &s.d, conn: conn, log: s.log}
 		if _, _, err := m.run(ctx); err != nil {
 			return s.notSetUp(ctx, conn, err)
+		}
+		if err := s.watch(ctx, conn); err != nil {
+			return err
 		}
 		return s.checkRights(ctx, conn)
 	})
@@ -150,6 +158,13 @@ func (s *Store) checkRights(ctx context.Context, conn *sql.Conn) error {
 		s.log.Warn("keys cannot be changed", "store", s.d.Name, "reason", lack.Write)
 	}
 	return nil
+}
+
+func (s *Store) watch(ctx context.Context, conn *sql.Conn) error {
+	if s.d.Files == nil {
+		return nil
+	}
+	return s.keepKind("find the files of the database", s.d.Files.Watch(ctx, s.db, conn))
 }
 
 // keepKind wraps an error of the driver; one that has its meaning already stays as it is.

@@ -36,7 +36,9 @@ type Store struct {
 	timeout time.Duration
 	sql     statements
 	lookup  atomic.Pointer[sql.Stmt] // set under mu; nil until it is needed
-	turns   chan struct{}            // one place for each change that may be under way at once
+	started time.Time
+	checked atomic.Int64  // from started to the last good check of Dialect.Files, in nanoseconds
+	turns   chan struct{} // one place for each change that may be under way at once
 
 	closed *condition // what a closed store answers; its own value, so that it can be told apart
 	state  atomic.Pointer[condition]
@@ -58,7 +60,44 @@ func (s *Store) usable() error {
 	if c := s.state.Load(); c != nil {
 		return c.err
 	}
-	return nil
+	return s.inPlace()
+}
+
+// checkEvery is how long lookups rely on one check of the files, which would be a tenth of what
+// they cost. Caches learn of a change within a second, so this is well below what anybody can count
+// on.
+const checkEvery = 10 * time.Millisecond
+
+// lookupUsable is usable for lookups.
+func (s *Store) lookupUsable() error {
+	if c := s.state.Load(); c != nil {
+		return c.err
+	}
+	if s.d.Files == nil || time.Since(s.started)-time.Duration(s.checked.Load()) < checkEvery {
+		return nil
+	}
+	return s.inPlace()
+}
+
+// inPlace checks the files of the database, and gives it up for good when they have been replaced.
+func (s *Store) inPlace() error {
+	if s.d.Files == nil {
+		return nil
+	}
+	began := time.Since(s.started)
+	err := s.d.Files.Check()
+	switch {
+	case err == nil:
+		s.checked.Store(int64(began))
+		return nil
+	case !errors.Is(err, store.ErrReplaced):
+		return err
+	}
+	if s.refuse(err) {
+		s.log.Error("the database file has been replaced: "+
+			"no key can be checked or changed until this program is restarted", "store", s.d.Name, "error", err)
+	}
+	return s.state.Load().err
 }
 
 // become changes what the store answers; nil: everything. Once closed it stays closed.
@@ -70,17 +109,24 @@ func (s *Store) become(c *condition) {
 	}
 }
 
-// refuse makes the store answer err for ever.
-func (s *Store) refuse(err error) {
+// refuse makes the store answer err for ever, and reports whether it is the first such error.
+func (s *Store) refuse(err error) bool {
 	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.fatal != nil {
+		return false
+	}
 	s.fatal = err
-	s.mu.Unlock()
-	s.become(&condition{fmt.Errorf("%w: %w", store.ErrUnavailable, err)})
+	if s.state.Load() != s.closed {
+		s.state.Store(&condition{fmt.Errorf("%w: %w", store.ErrUnavailable, err)})
+	}
+	return true
 }
 
-// Err returns what keeps the store from ever working, if the background migration met it: an error
-// that matches store.ErrSchemaTooNew, store.ErrWrongDialect or store.ErrNoAccess. Every other
-// method then answers with it too. It is nil while things are well or may heal.
+// Err returns what keeps the store from ever working again: an error that matches
+// store.ErrSchemaTooNew, store.ErrWrongDialect or store.ErrNoAccess, if the background migration
+// met it, or store.ErrReplaced. Every other method then answers with it too. It is nil while things
+// are well or may heal.
 func (s *Store) Err() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -118,11 +164,23 @@ func (s *Store) Close(ctx context.Context) error {
 		err = stmt.Close() // lookups that are under way may end
 	}
 	select {
-	case <-s.done:
-		return err
-	case <-ctx.Done():
-		return fmt.Errorf("%s: close: %w", s.d.Name, ctx.Err())
+	case <-s.done: // also when ctx has ended
+	default:
+		select {
+		case <-s.done:
+		case <-ctx.Done():
+			return fmt.Errorf("%s: close: %w", s.d.Name, ctx.Err())
+		}
 	}
+	return errors.Join(err, s.closeFiles())
+}
+
+// closeFiles must be called when no set-up is under way any more. It may be called again.
+func (s *Store) closeFiles() error {
+	if s.d.Files == nil {
+		return nil
+	}
+	return s.d.Files.Close()
 }
 
 // bounded returns a context for one statement.

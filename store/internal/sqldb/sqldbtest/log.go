@@ -14,8 +14,16 @@ import (
 
 // Log notes what a pool sends to its database: statements, and BEGIN, COMMIT, ROLLBACK and PREPARE.
 type Log struct {
-	mu   sync.Mutex
-	sent []string
+	mu     sync.Mutex
+	sent   []string
+	before func(what string)
+}
+
+// Before makes the pool call do before it sends something.
+func (l *Log) Before(do func(what string)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.before = do
 }
 
 // Take returns what was sent since the last call.
@@ -29,8 +37,12 @@ func (l *Log) Take() []string {
 
 func (l *Log) note(what string) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	l.sent = append(l.sent, what)
+	before := l.before
+	l.mu.Unlock()
+	if before != nil {
+		before(what)
+	}
 }
 
 // Open opens a pool of the driver with that name which notes what it sends. It is closed at the end of the test.
