@@ -50,5 +50,5 @@ cover: servers ## test coverage over all packages, in cover.out
 vuln: ## known vulnerabilities in what is called (needs vuln.go.dev)
 	$(GO) run golang.org/x/vuln/cmd/govulncheck@v1.9.0 ./...
 
-servers: # install redis-server, PostgreSQL, Node and Chromium where they are missing and apt-get can
+servers: # install redis-server, PostgreSQL, PgBouncer, Node and Chromium where they are missing and apt-get can
 	@sh .ci/install-servers

@@ -24,6 +24,12 @@ var (
 	ErrSchemaTooNew = errors.New("database schema is newer than this program understands")
 	// ErrWrongDialect: the pool handed to Open speaks to another kind of database. It does not heal.
 	ErrWrongDialect = errors.New("wrong database dialect")
+	// ErrNoAccess: the database refuses this program: a wrong password, a database that does not exist, a right that
+	// the role lacks. The message names it, with the statement that gives it. Waiting does not heal it.
+	ErrNoAccess = errors.New("no access")
+	// ErrReadOnly: keys can be looked up and not changed, because the role lacks a right or the database takes no
+	// changes. It comes together with ErrUnavailable.
+	ErrReadOnly = errors.New("read-only")
 	// ErrClosed: the store, cache or Keys has been closed.
 	ErrClosed = fmt.Errorf("closed: %w", ErrUnavailable)
 

@@ -29,8 +29,8 @@ func (w *world) victim() *instance { return w.all[w.rng.IntN(len(w.all))] }
 // stopFor is how long a stopped instance stands still.
 const stopFor = 10 * time.Second
 
-// instanceFaults need nothing of Redis.
-func instanceFaults() []fault {
+// databaseFaults are those of PostgreSQL and of the way to it.
+func databaseFaults() []fault {
 	return []fault{
 		{name: "nothing", do: func(w *world) { w.hold(w.lasting()) }},
 		{name: "one instance cut off from PostgreSQL: refused", do: func(w *world) {
@@ -50,6 +50,12 @@ func instanceFaults() []fault {
 			w.pg.Restart()
 		}},
 		{name: "PostgreSQL is restarted", do: func(w *world) { w.pg.Restart() }},
+	}
+}
+
+// instanceFaults need nothing of Redis.
+func instanceFaults() []fault {
+	return append(databaseFaults(), []fault{
 		{name: "an instance is killed in the middle of changes", do: func(w *world) {
 			victim := w.victim()
 			wait := w.burst(victim, 40)
@@ -66,6 +72,13 @@ func instanceFaults() []fault {
 			w.hold(stopFor)
 			victim.resume()
 		}},
+	}...)
+}
+
+// poolerFaults are those of a PgBouncer.
+func poolerFaults() []fault {
+	return []fault{
+		{name: "PgBouncer crashes and restarts", do: func(w *world) { w.bouncer.Restart() }},
 	}
 }
 

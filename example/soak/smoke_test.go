@@ -38,4 +38,9 @@ func TestSmoke(t *testing.T) {
 		w.script(usual, w.redis.faults(), time.Time{})
 		w.report.check(t)
 	})
+	t.Run("PgBouncer", func(t *testing.T) {
+		w := newWorld(t, setup{pooled: true}, seed)
+		w.script(usual, slices.Concat(databaseFaults(), poolerFaults()), time.Time{})
+		w.report.check(t)
+	})
 }

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -34,6 +35,7 @@ type setup struct {
 	flags     []string // more, for the instances
 	direct    bool     // no proxies: for measuring, where nothing will be cut
 	settings  []string // of PostgreSQL
+	pooled    bool     // the instances reach PostgreSQL through PgBouncer, in transaction mode
 	redis     func(testing.TB) redisSide
 }
 
@@ -51,7 +53,8 @@ type world struct {
 	began    time.Time
 	client   *http.Client
 	pg       *servers.PostgresServer
-	dsn      string // of the database, past all proxies
+	bouncer  *servers.PgBouncerServer // nil: none
+	dsn      string                   // of the database, past all proxies
 	redis    redisSide
 	all      []*instance
 	tolerant bool // the two-fault exception exists: not in strict mode
@@ -89,6 +92,11 @@ func newWorld(t testing.TB, s setup, seed uint64) *world {
 	w.pg = servers.NewPostgres(t, s.settings...)
 	w.redis = s.redis(t)
 	w.dsn = w.pg.Database(t)
+	addr, query := w.pg.Addr(), ""
+	if s.pooled {
+		w.bouncer = servers.NewPgBouncer(t, w.pg, documented(t)...)
+		addr, query = w.bouncer.Addr(), "&default_query_exec_mode=exec"
+	}
 	if s.strict {
 		s.flags = append(s.flags, "-strict")
 	}
@@ -99,8 +107,9 @@ func newWorld(t testing.TB, s setup, seed uint64) *world {
 		if err != nil {
 			t.Fatal(err)
 		}
+		dsn.Host, dsn.RawQuery = addr, dsn.RawQuery+query
 		if !s.direct {
-			i.db = servers.Proxy(t, w.pg.Addr())
+			i.db = servers.Proxy(t, addr)
 			dsn.Host = i.db.Addr()
 		}
 		var address string
@@ -118,6 +127,21 @@ func newWorld(t testing.TB, s setup, seed uint64) *world {
 		return w.admin != nil
 	})
 	return w
+}
+
+// documented returns the settings of PgBouncer in docs/operations.md.
+func documented(t testing.TB) []string {
+	t.Helper()
+	page, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, block, found := strings.Cut(string(page), "\n```ini\n")
+	block, _, ended := strings.Cut(block, "\n```\n")
+	if !found || !ended {
+		t.Fatal("docs/operations.md has no ini block")
+	}
+	return strings.Split(block, "\n")
 }
 
 func (w *world) now() moment { return moment(time.Since(w.began)) + 1 }

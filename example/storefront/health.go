@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"github.com/latchkey-go/latchkey/cache"
+	"github.com/latchkey-go/latchkey/store"
 )
 
 // healthz says that the process runs and answers: restart it when it does not. Whatever else is broken, a restart would not mend it.
@@ -37,6 +39,7 @@ type state struct {
 //   - Without Redis it can: the memory of the process and the database are enough. It says so, and is ready.
 //   - Without the database it can as long as Redis may be believed (cache.Options.MaxStale): it is degraded, and ready. All instances lose a
 //     database at the same moment, and if all of them were unready for it, nobody would be left to let known keys in.
+//   - While the database takes no changes it can, and nobody can change a key: it is degraded, and ready.
 //   - Before the tables are there and the change feed has been read once, and when nothing can be asked any more, it cannot.
 //   - Once it has been told to stop it is not ready, though it still answers.
 //
@@ -49,12 +52,17 @@ func (a *app) readyz(c echo.Context) error {
 	if stats.FeedAge < 0 {
 		s.FeedAge = -1
 	}
-	// The cache reads from the database several times a second: while that goes well there is nothing to try.
-	if !stats.Fresh && a.rows.Ready(ctx) != nil {
+	// The cache reads from the database several times a second: while that goes well it answers, whatever else is said of it.
+	switch err := a.rows.Ready(ctx); {
+	case errors.Is(err, store.ErrReadOnly):
+		s.Database = "read-only"
+	case err != nil && !stats.Fresh:
 		s.Database = "unavailable"
-	} else if members, err := a.rows.Members(ctx); err == nil {
-		n := len(members)
-		s.Members = &n
+	default:
+		if members, err := a.rows.Members(ctx); err == nil {
+			n := len(members)
+			s.Members = &n
+		}
 	}
 	status := http.StatusOK
 	switch {
@@ -64,6 +72,8 @@ func (a *app) readyz(c echo.Context) error {
 		s.Status, status = "starting", http.StatusServiceUnavailable
 	case s.Database == "ok":
 		s.Status = "ready"
+	case s.Database == "read-only":
+		s.Status = "degraded"
 	case stats.Stale && a.redisAnswers(c.Request().Context()):
 		s.Status = "degraded"
 	default:

@@ -4,7 +4,9 @@ import (
 	"context"
 	"database/sql"
 	_ "embed"
+	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/oklog/ulid/v2"
@@ -28,7 +30,30 @@ var schema string
 // create makes what is missing. The whole script is one Exec: PostgreSQL runs it as one transaction.
 func (s *shop) create(ctx context.Context) error {
 	_, err := s.db.ExecContext(ctx, s.lock+schema)
+	var refused interface{ SQLState() string }
+	if errors.As(err, &refused) && refused.SQLState() == "42501" { // a right is missing
+		return s.madeByAnother(ctx, err)
+	}
 	return failed("create tables", err)
+}
+
+// madeByAnother returns nil if the tables are there although this role may not make any.
+func (s *shop) madeByAnother(ctx context.Context, refusal error) error {
+	var tables []string
+	for _, found := range regexp.MustCompile(`(?m)^CREATE TABLE IF NOT EXISTS (\w+)`).FindAllStringSubmatch(schema, -1) {
+		tables = append(tables, found[1])
+	}
+	var readable int
+	if err := s.db.QueryRowContext(ctx, `SELECT count(*) FROM pg_class WHERE relname IN ('`+strings.Join(tables, `', '`)+`')
+		AND pg_table_is_visible(oid) AND has_table_privilege(oid, 'SELECT')`).Scan(&readable); err != nil {
+		return failed("look for tables", err)
+	}
+	if readable < len(tables) {
+		return fmt.Errorf("shop: %w: this role may neither make its tables nor read all of them (%s). Make them with another role, "+
+			"psql -f example/storefront/schema.sql, and grant the rights in docs/operations.md (%w)",
+			store.ErrNoAccess, strings.Join(tables, ", "), refusal)
+	}
+	return nil
 }
 
 // failed says that the shop's database did not answer: for the client that is a 503, as when the keys' does not.

@@ -14,7 +14,10 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -32,17 +35,22 @@ type Database struct {
 	file     string          // of SQLite
 	sqlite   string          // DSN
 	postgres *pgx.ConnConfig // nil: SQLite
+	conns    int             // of the pool, for PostgreSQL
 }
+
+// DefaultConns is how many connections a pool for PostgreSQL has at most, unless the URL says pool_max_conns.
+const DefaultConns = 20
 
 // Store is what the key stores of package sqlite and postgres have in common.
 type Store interface {
 	store.Store
-	Ready(context.Context) error // nil: migrated and answering
+	Ready(context.Context) error // nil: migrated, answering, and keys can be changed
 	Err() error                  // not nil: it can never work
 }
 
-// Parse reads sqlite:PATH or postgres://user:password@host:port/database. Its errors are fit to be shown: they are one line and hold
-// no part of a password.
+// Parse reads sqlite:PATH or postgres://user:password@host:port/database. Behind the latter may stand what pgx understands, and
+// pool_max_conns=N as in pgxpool; everything behind sqlite: is the path. Its errors are fit to be shown: they are one line and
+// hold no part of a password.
 func Parse(address string) (Database, error) {
 	if path, ok := strings.CutPrefix(address, "sqlite:"); ok {
 		return parseSQLite(strings.TrimPrefix(path, "//"))
@@ -75,7 +83,32 @@ func parsePostgres(dsn string) (Database, error) {
 	if c.ConnectTimeout == 0 {
 		c.ConnectTimeout = 5 * time.Second
 	}
-	return Database{postgres: c}, nil
+	conns, err := maxConns(c.RuntimeParams)
+	if err != nil {
+		return Database{}, err
+	}
+	return Database{postgres: c, conns: conns}, nil
+}
+
+// maxConns takes pgxpool's settings out of those that are sent to the server, which does not know them. Of these only the
+// number of connections has a counterpart here.
+func maxConns(settings map[string]string) (int, error) {
+	const name = "pool_max_conns"
+	conns := DefaultConns
+	if given, ok := settings[name]; ok {
+		delete(settings, name)
+		n, err := strconv.Atoi(given)
+		if err != nil || n < 1 {
+			return 0, errors.New(name + " must be a whole number, at least 1")
+		}
+		conns = n
+	}
+	for _, other := range slices.Sorted(maps.Keys(settings)) {
+		if strings.HasPrefix(other, "pool_") {
+			return 0, fmt.Errorf("%s is not supported: of the pool's settings only %s is", other, name)
+		}
+	}
+	return conns, nil
 }
 
 // IsPostgres reports whether the URL named a PostgreSQL database.
@@ -84,14 +117,15 @@ func (d Database) IsPostgres() bool { return d.postgres != nil }
 // File returns the path of an SQLite file, which Open makes when it is missing, or "" for PostgreSQL.
 func (d Database) File() string { return d.file }
 
-// Connect returns a pool. Nothing has to be reachable yet.
+// Connect returns a pool: for PostgreSQL of at most pool_max_conns connections, for SQLite of as many as are used at once, of
+// which one writes. Nothing has to be reachable yet.
 func (d Database) Connect() (*sql.DB, error) {
 	if d.postgres == nil {
 		return sql.Open("sqlite", d.sqlite)
 	}
 	db := stdlib.OpenDB(*d.postgres)
-	db.SetMaxOpenConns(20)
-	db.SetMaxIdleConns(20)
+	db.SetMaxOpenConns(d.conns)
+	db.SetMaxIdleConns(d.conns)
 	db.SetConnMaxLifetime(30 * time.Minute)
 	return db, nil
 }
@@ -101,5 +135,18 @@ func (d Database) Open(db *sql.DB, log *slog.Logger) (Store, error) {
 	if d.postgres == nil {
 		return sqlite.Options{Logger: log}.Open(db)
 	}
-	return postgres.Options{Logger: log}.Open(db)
+	return d.options(log).Open(db)
+}
+
+// Migrate brings the schema up to date over a pool of Connect, or, with dry, only looks, and returns the versions before and after.
+// Open does the same: Migrate is for a role of its own (docs/operations.md).
+func (d Database) Migrate(ctx context.Context, db *sql.DB, log *slog.Logger, dry bool) (from, to int, err error) {
+	if d.postgres == nil {
+		return sqlite.Options{Logger: log}.Migrate(ctx, db, dry)
+	}
+	return d.options(log).Migrate(ctx, db, dry)
+}
+
+func (d Database) options(log *slog.Logger) postgres.Options {
+	return postgres.Options{Logger: log, Role: d.postgres.User, Database: d.postgres.Database}
 }

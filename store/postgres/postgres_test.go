@@ -50,15 +50,21 @@ func open(tb testing.TB, db *sql.DB, o postgres.Options) *postgres.Store {
 	return s
 }
 
-// simpleProtocol returns the DSN with the setting of pgx that PgBouncer's users need.
+// simpleProtocol returns the DSN with the setting of pgx that poolers older than prepared statements need.
 func simpleProtocol(tb testing.TB, dsn string) string {
+	tb.Helper()
+	return setting(tb, dsn, "default_query_exec_mode", "simple_protocol")
+}
+
+// setting returns the DSN with a setting.
+func setting(tb testing.TB, dsn, name, value string) string {
 	tb.Helper()
 	u, err := url.Parse(dsn)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	q := u.Query()
-	q.Set("default_query_exec_mode", "simple_protocol")
+	q.Set(name, value)
 	u.RawQuery = q.Encode()
 	return u.String()
 }
@@ -80,7 +86,7 @@ func TestStore(t *testing.T) {
 			return open(t, pool(t, servers.Postgres(t).Database(t)), quiet)
 		})
 	})
-	t.Run("with the simple protocol, as behind PgBouncer, in a schema of its own", func(t *testing.T) {
+	t.Run("with the simple protocol, in a schema of its own", func(t *testing.T) {
 		storetest.Run(t, func(t *testing.T) store.Store {
 			dsn := simpleProtocol(t, servers.Postgres(t).Database(t))
 			return open(t, pool(t, dsn), postgres.Options{Schema: "latchkey_keys", Logger: quiet.Logger})

@@ -95,33 +95,6 @@ func TestOpenRefuses(t *testing.T) {
 	})
 }
 
-func TestARoleWithoutTheRightToChangeTheSchemaCanStart(t *testing.T) {
-	dsn := servers.Postgres(t).Database(t)
-	db := pool(t, dsn)
-	open(t, db, quiet)
-	role := "app_" + strings.ToLower(filepath.Base(t.TempDir())) + sqldbtest.LookupID(1).String()
-	for _, statement := range []string{
-		`CREATE ROLE ` + role,
-		`REVOKE CREATE ON SCHEMA public FROM PUBLIC`,
-		`GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO ` + role,
-	} {
-		if _, err := db.Exec(statement); err != nil {
-			t.Fatal(err)
-		}
-	}
-	t.Cleanup(func() {
-		if _, err := db.Exec(`DROP OWNED BY ` + role + `; DROP ROLE ` + role); err != nil {
-			t.Error(err)
-		}
-	})
-	s := open(t, pool(t, dsn+"&options=-c%20role%3D"+role), quiet)
-	if _, err := s.Change(t.Context(), store.Actor{}, func(tx store.Tx) error {
-		return tx.Insert(t.Context(), sqldbtest.Record(1), sqldbtest.Event(store.Created))
-	}); err != nil {
-		t.Error(err)
-	}
-}
-
 func TestAServerThatIsDownAtTheStart(t *testing.T) {
 	server := servers.NewPostgres(t)
 	dsn := server.Database(t)

@@ -50,6 +50,11 @@ func (o Options) Open(db *sql.DB) (*Store, error) {
 	return &Store{s}, nil
 }
 
+// Migrate brings the schema up to date, as Open does, and returns the versions before and after. With dry it only looks.
+func (o Options) Migrate(ctx context.Context, db *sql.DB, dry bool) (from, to int, err error) {
+	return sqldb.Migrate(ctx, db, dialect(), sqldb.Options{Logger: o.Logger, Timeout: o.Timeout}, dry)
+}
+
 func dialect() sqldb.Dialect {
 	const now = `CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)` // Unix milliseconds
 	return sqldb.Dialect{

@@ -78,7 +78,7 @@ func (a *access) settings() (s settings, err error) {
 	}
 	if file := s.database.File(); file != "" && !a.makesFile {
 		if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
-			return s, usagef("%s: there is no file %s (create and import make one)", name, file)
+			return s, usagef("%s: there is no file %s (create, import and migrate make one)", name, file)
 		}
 	}
 	if s.sealer, err = a.sealer(); err != nil {

@@ -25,7 +25,7 @@ type command struct {
 func commands() []command {
 	return []command{
 		createCommand(), listCommand(), revokeCommand(), rollCommand(), verifyCommand(), eventsCommand(),
-		importCommand(), peppersCommand(), pruneCommand(), scanRulesCommand(),
+		importCommand(), migrateCommand(), peppersCommand(), pruneCommand(), scanRulesCommand(),
 	}
 }
 

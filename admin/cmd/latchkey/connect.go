@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -59,7 +60,7 @@ func (a *access) open(ctx context.Context, fitting bool) (*session, context.Cont
 	if err != nil {
 		return fail(fmt.Errorf("database: %w", err))
 	}
-	if err := reach(ctx, rows); err != nil {
+	if err := reach(ctx, rows, a.changes); err != nil {
 		undo = append(undo, rows.Close)
 		return fail(err)
 	}
@@ -98,15 +99,17 @@ func (a *access) open(ctx context.Context, fitting bool) (*session, context.Cont
 	return &session{keys: opened, sealer: s.sealer, close: closeAll}, store.WithActor(ctx, s.actor), nil
 }
 
-// reach waits until the store answers.
-func reach(ctx context.Context, rows dburl.Store) error {
+// reach waits until the store answers. What cannot be changed by this role can still be read.
+func reach(ctx context.Context, rows dburl.Store, changes bool) error {
 	ctx, cancel := context.WithTimeout(ctx, reachTime)
 	defer cancel()
 	for {
 		err := rows.Ready(ctx)
 		switch {
-		case err == nil:
+		case err == nil, !changes && errors.Is(err, store.ErrReadOnly):
 			return nil
+		case errors.Is(err, store.ErrReadOnly):
+			return fmt.Errorf("database: %w", err)
 		case rows.Err() != nil:
 			return fmt.Errorf("database: %w", rows.Err())
 		}

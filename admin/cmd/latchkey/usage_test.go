@@ -127,6 +127,8 @@ func TestWrongUsageIsToldAndDoesNothing(t *testing.T) {
 		{[]string{"prune", "-older-than", "59m"}, "events of the last hour stay"},
 		{[]string{"prune", "-older-than", "90"}, "want a length of time with its unit"},
 		{[]string{"prune", "90d"}, "there are no arguments beside the flags"},
+		{[]string{"migrate", "x"}, "there are no arguments beside the flags"},
+		{[]string{"migrate", "-database", "postgres://u:hunter2@h/x?pool_max_conns=many"}, "pool_max_conns must be a whole number"},
 		{[]string{"import"}, "from where? Give -from or set MEDUSA_DATABASE_URL: postgres://"},
 		{[]string{"import", "-from", "sqlite:x.db"}, "-from: Medusa's database is a PostgreSQL one"},
 		{[]string{"import", "-from", "postgres://u:hunter2@:bad:/x"}, "-from: cannot be parsed"},

@@ -27,6 +27,12 @@ type Dialect struct {
 	// store.ErrInvalid is for whoever configured the pool.
 	Prepare func(context.Context, *sql.DB, *sql.Conn) error
 
+	// Rights, if set, asks what the role at the other end lacks. It must work on every database that Probe has recognised,
+	// migrated or not, and for every role.
+	Rights func(context.Context, Asker) (Lack, error)
+	// Refusals says, by SQLSTATE, what an error of the server means to those who run the program.
+	Refusals map[string]Refusal
+
 	// Begin and Lock are run at the start of a migration; afterwards nobody else migrates until it is committed.
 	Begin string
 	Lock  []string
@@ -57,6 +63,27 @@ type Dialect struct {
 	// TouchFree, if set, does the same for the rows that nobody has locked and returns the ids of the others. It is for databases
 	// that lock rows one by one, where waiting with several locks in hand could be a deadlock.
 	TouchFree string
+}
+
+// Asker is a pool or one of its connections.
+type Asker interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+// Lack is what a role lacks, for each of what it may be there for. A field is "" where it lacks nothing, and otherwise a
+// sentence that names the role, the right and the object, with the statement that grants it.
+type Lack struct {
+	Migrate string
+	Read    string // look keys up, list them, follow the feed
+	Write   string // change keys
+	Prune   string // the audit log
+}
+
+// Refusal is the meaning of an SQLSTATE.
+type Refusal struct {
+	Hint string
+	// Final: when a connection is refused for this reason, no waiting will help.
+	Final bool
 }
 
 // bind gives a statement its final form.

@@ -1,6 +1,8 @@
 package sqldb
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -23,7 +25,8 @@ const (
 // decided: lost connections, deadlines, lock timeouts, missing rights, even a missing table. Nothing reads message texts.
 func (s *Store) fail(doing string, err error) error {
 	kind := store.ErrUnavailable
-	switch state, code := sqlState(err), resultCode(err); {
+	state, code := sqlState(err), resultCode(err)
+	switch {
 	case state == "23505", code == sqliteConstraintKey, code == sqliteConstraintUnique:
 		kind = store.ErrConflict
 	case strings.HasPrefix(state, "22"): // data exception: a time out of range …
@@ -31,7 +34,60 @@ func (s *Store) fail(doing string, err error) error {
 	case code&0xff == sqliteNotADatabase: // a file of something else
 		kind = store.ErrWrongDialect
 	}
-	return fmt.Errorf("%s: %s: %w: %w", s.d.Name, doing, kind, err)
+	if state == readOnly {
+		return fmt.Errorf("%s: %s: %w: %w: %w", s.d.Name, doing, store.ErrUnavailable, store.ErrReadOnly, s.hinted(err))
+	}
+	return fmt.Errorf("%s: %s: %w: %w", s.d.Name, doing, kind, s.hinted(err))
+}
+
+// hinted adds to an error of the server what it means to those who run the program, if that is known.
+func (s *Store) hinted(err error) error {
+	if hint := s.d.Refusals[sqlState(err)].Hint; hint != "" {
+		return fmt.Errorf("%w. %s", err, hint)
+	}
+	return err
+}
+
+// notConnected is fail for a connection that was not made.
+func (s *Store) notConnected(err error) error {
+	if s.d.Refusals[sqlState(err)].Final {
+		return fmt.Errorf("%s: connect: %w: %w", s.d.Name, store.ErrNoAccess, s.hinted(err))
+	}
+	return s.fail("connect", err)
+}
+
+// States of PostgreSQL.
+const (
+	missingRight  = "42501"
+	missingSchema = "3F000"
+	missingTable  = "42P01" // or a schema on the search path that the role may not use
+	readOnly      = "25006"
+)
+
+// notSetUp is fail for a migration that failed. Where a right is missing it asks which.
+func (s *Store) notSetUp(ctx context.Context, db Asker, err error) error {
+	if err == nil || permanent(err) {
+		return err
+	}
+	if state := sqlState(err); s.d.Rights == nil || state != missingRight && state != missingSchema {
+		return s.fail("migrate", err)
+	}
+	lack, unknown := s.d.Rights(ctx, db)
+	if unknown != nil {
+		return s.fail("migrate", errors.Join(err, unknown))
+	}
+	return s.noAccess(cmp.Or(lack.Read, lack.Migrate), err)
+}
+
+// noAccess is an error of the server, nil if there was none, that a sentence of Lack explains.
+func (s *Store) noAccess(lack string, err error) error {
+	switch {
+	case lack == "":
+		return fmt.Errorf("%s: %w: %w", s.d.Name, store.ErrNoAccess, err)
+	case err == nil:
+		return fmt.Errorf("%s: %w: %s", s.d.Name, store.ErrNoAccess, lack)
+	}
+	return fmt.Errorf("%s: %w: %s (%w)", s.d.Name, store.ErrNoAccess, lack, err)
 }
 
 // sqlState returns the SQLSTATE of an error of a PostgreSQL driver, or "".

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -108,6 +109,11 @@ func (s *Store) PruneEvents(ctx context.Context, before time.Time) (int, error) 
 		}
 		n, err := s.exec(ctx, "prune events", s.sql.prune, limit)
 		total += n
+		if sqlState(err) == missingRight && s.d.Rights != nil {
+			if lack, unknown := s.d.Rights(ctx, s.db); unknown == nil && lack.Prune != "" {
+				return total, fmt.Errorf("%s: prune events: %w: %s", s.d.Name, store.ErrUnavailable, lack.Prune)
+			}
+		}
 		if err != nil || n < pruneBatch {
 			return total, err
 		}

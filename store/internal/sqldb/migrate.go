@@ -26,33 +26,61 @@ type migration struct {
 	log  *slog.Logger
 }
 
+// Migrate brings the schema up to date, or, with dry, only looks, and returns the versions before and after. It is for those who
+// migrate with a role of its own; Open does the same. Unlike Open it waits for as long as ctx lets it.
+func Migrate(ctx context.Context, db *sql.DB, d Dialect, o Options, dry bool) (from, to int, err error) {
+	s, _, err := newStore(db, d, o)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer s.stop()
+	err = s.reached(ctx, func(conn *sql.Conn) error {
+		m := migration{d: &s.d, conn: conn, log: s.log}
+		if dry {
+			var steps []step
+			from, steps, err = m.pending(ctx)
+			to = max(from, len(steps))
+		} else {
+			from, to, err = m.run(ctx)
+		}
+		return s.notSetUp(ctx, conn, err)
+	})
+	return from, to, err
+}
+
 type step struct {
 	number, minCompatible int
 	statements            []string
 }
 
-// run brings the schema up to date, in one transaction that excludes all other instances. When there is nothing to do it only reads,
-// so that a program without the right to change the schema can start.
-func (m *migration) run(ctx context.Context) error {
-	steps, err := readSteps(m.d.Migrations)
-	if err != nil {
-		return err
-	}
-	if at, err := m.version(ctx, len(steps)); err != nil || at >= len(steps) {
-		return err
+// run brings the schema up to date, in one transaction that excludes all other instances, and returns the versions before and after.
+// When there is nothing to do it only reads, so that a program without the right to change the schema can start.
+func (m *migration) run(ctx context.Context) (from, to int, err error) {
+	from, steps, err := m.pending(ctx)
+	if err != nil || from >= len(steps) {
+		return from, from, err
 	}
 	if _, err := m.conn.ExecContext(ctx, m.d.Begin); err != nil {
-		return err
+		return 0, 0, err
 	}
-	if err := m.apply(ctx, steps); err != nil {
+	if from, err = m.apply(ctx, steps); err != nil {
 		m.abandon(ctx)
-		return err
+		return 0, 0, err
 	}
 	if _, err := m.conn.ExecContext(ctx, "COMMIT"); err != nil {
 		m.abandon(ctx)
-		return err
+		return 0, 0, err
 	}
-	return nil
+	return from, max(from, len(steps)), nil
+}
+
+// pending returns the version of the schema and all steps that the program knows.
+func (m *migration) pending(ctx context.Context) (at int, steps []step, err error) {
+	if steps, err = readSteps(m.d.Migrations); err != nil {
+		return 0, nil, err
+	}
+	at, err = m.version(ctx, len(steps))
+	return at, steps, err
 }
 
 // abandon rolls back, or else throws the connection away, which does the same.
@@ -64,26 +92,26 @@ func (m *migration) abandon(ctx context.Context) {
 	}
 }
 
-func (m *migration) apply(ctx context.Context, steps []step) error {
+// apply returns the version that it found.
+func (m *migration) apply(ctx context.Context, steps []step) (at int, err error) {
 	for _, statement := range m.d.Lock {
 		if _, err := m.conn.ExecContext(ctx, statement); err != nil {
-			return err
+			return 0, err
 		}
 	}
-	at, err := m.version(ctx, len(steps)) // again: somebody may have been faster
-	if err != nil || at >= len(steps) {
-		return err
+	if at, err = m.version(ctx, len(steps)); err != nil || at >= len(steps) { // again: somebody may have been faster
+		return at, err
 	}
 	if at == 0 {
 		if _, err := m.conn.ExecContext(ctx, m.d.bind(`CREATE TABLE latchkey_version (
 			id integer PRIMARY KEY CHECK (id = 1), version integer NOT NULL, min_compatible integer NOT NULL)`)); err != nil {
-			return err
+			return 0, err
 		}
 	}
 	for _, next := range steps[at:] {
 		for _, statement := range next.statements {
 			if _, err := m.conn.ExecContext(ctx, statement); err != nil {
-				return fmt.Errorf("migration %d: %w", next.number, err)
+				return 0, fmt.Errorf("migration %d: %w", next.number, err)
 			}
 		}
 	}
@@ -91,10 +119,10 @@ func (m *migration) apply(ctx context.Context, steps []step) error {
 	if _, err := m.conn.ExecContext(ctx, m.d.bind(`INSERT INTO latchkey_version (id, version, min_compatible) VALUES (1, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET version = excluded.version, min_compatible = excluded.min_compatible`),
 		int64(last.number), int64(last.minCompatible)); err != nil {
-		return err
+		return 0, err
 	}
 	m.log.Info("database migrated", "store", m.d.Name, "from", at, "to", last.number)
-	return nil
+	return at, nil
 }
 
 // version returns the number of the newest migration applied, 0 for an empty database, or an error that matches

@@ -22,11 +22,31 @@ const (
 )
 
 // Open migrates the database and returns a Store in it. With the database out of reach the Store answers store.ErrUnavailable and goes on trying
-// in the background until it is closed. Errors match store.ErrSchemaTooNew, store.ErrWrongDialect or, when the pool is configured in a way that
-// cannot work, store.ErrInvalid.
+// in the background until it is closed. Errors match store.ErrSchemaTooNew, store.ErrWrongDialect, store.ErrNoAccess or, when the pool is
+// configured in a way that cannot work, store.ErrInvalid.
 func Open(db *sql.DB, d Dialect, o Options) (*Store, error) {
+	s, background, err := newStore(db, d, o)
+	if err != nil {
+		return nil, err
+	}
+	switch err := s.setUp(background); {
+	case err == nil:
+		s.stop()
+		close(s.done)
+	case permanent(err):
+		s.stop()
+		return nil, err
+	default:
+		s.become(notYet(err))
+		s.log.Warn("database out of reach: no key can be checked until it is back", "store", d.Name, "error", err)
+		go s.keepTrying(background)
+	}
+	return s, nil
+}
+
+func newStore(db *sql.DB, d Dialect, o Options) (*Store, context.Context, error) {
 	if db == nil {
-		return nil, store.Errorf(store.ErrInvalid, "%s: no database pool was given", d.Name)
+		return nil, nil, store.Errorf(store.ErrInvalid, "%s: no database pool was given", d.Name)
 	}
 	background, stop := context.WithCancel(context.Background())
 	s := &Store{
@@ -39,23 +59,12 @@ func Open(db *sql.DB, d Dialect, o Options) (*Store, error) {
 	if s.log == nil {
 		s.log = slog.Default()
 	}
-	switch err := s.setUp(background); {
-	case err == nil:
-		stop()
-		close(s.done)
-	case permanent(err):
-		stop()
-		return nil, err
-	default:
-		s.become(notYet(err))
-		s.log.Warn("database out of reach: no key can be checked until it is back", "store", d.Name, "error", err)
-		go s.keepTrying(background)
-	}
-	return s, nil
+	return s, background, nil
 }
 
 func permanent(err error) bool {
-	return errors.Is(err, store.ErrSchemaTooNew) || errors.Is(err, store.ErrWrongDialect) || errors.Is(err, store.ErrInvalid)
+	return errors.Is(err, store.ErrSchemaTooNew) || errors.Is(err, store.ErrWrongDialect) || errors.Is(err, store.ErrNoAccess) ||
+		errors.Is(err, store.ErrInvalid)
 }
 
 func notYet(err error) *condition {
@@ -89,27 +98,55 @@ func (s *Store) keepTrying(ctx context.Context) {
 	}
 }
 
-// setUp checks what is at the other end of the pool and brings its schema up to date.
+// setUp checks what is at the other end of the pool, brings its schema up to date, and finds out what the role may do.
 func (s *Store) setUp(ctx context.Context) error {
+	return s.reached(ctx, func(conn *sql.Conn) error {
+		ctx, cancel := context.WithTimeout(ctx, migrateWithin)
+		defer cancel()
+		m := migration{d: &s.d, conn: conn, log: s.log}
+		if _, _, err := m.run(ctx); err != nil {
+			return s.notSetUp(ctx, conn, err)
+		}
+		return s.checkRights(ctx, conn)
+	})
+}
+
+// reached calls do with a connection to a database of the right kind.
+func (s *Store) reached(ctx context.Context, do func(*sql.Conn) error) error {
 	reach, cancel := context.WithTimeout(ctx, reachWithin)
 	defer cancel()
 	conn, err := s.db.Conn(reach)
 	if err != nil {
-		return s.fail("connect", err)
+		return s.notConnected(err)
 	}
 	defer conn.Close()
 	if err := s.checkDialect(reach, conn); err != nil {
 		return err
 	}
-	ctx, cancel = context.WithTimeout(ctx, migrateWithin)
-	defer cancel()
 	if s.d.Prepare != nil {
+		ctx, cancel := context.WithTimeout(ctx, migrateWithin)
+		defer cancel()
 		if err := s.d.Prepare(ctx, s.db, conn); err != nil {
 			return s.keepKind("prepare", err)
 		}
 	}
-	m := migration{d: &s.d, conn: conn, log: s.log}
-	return s.keepKind("migrate", m.run(ctx))
+	return do(conn)
+}
+
+// checkRights refuses a role that cannot look keys up. One that cannot change them is let in: Ready says so.
+func (s *Store) checkRights(ctx context.Context, conn *sql.Conn) error {
+	if s.d.Rights == nil {
+		return nil
+	}
+	switch lack, err := s.d.Rights(ctx, conn); {
+	case err != nil:
+		return s.fail("ask for rights", err)
+	case lack.Read != "":
+		return s.noAccess(lack.Read, nil)
+	case lack.Write != "":
+		s.log.Warn("keys cannot be changed", "store", s.d.Name, "reason", lack.Write)
+	}
+	return nil
 }
 
 // keepKind wraps an error of the driver; one that has its meaning already stays as it is.

@@ -7,6 +7,7 @@ package sqldb
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -78,18 +79,33 @@ func (s *Store) refuse(err error) {
 }
 
 // Err returns what keeps the store from ever working, if the background migration met it: an error that matches
-// store.ErrSchemaTooNew or store.ErrWrongDialect. Every other method then answers with it too. It is nil while things are well or may heal.
+// store.ErrSchemaTooNew, store.ErrWrongDialect or store.ErrNoAccess. Every other method then answers with it too. It is nil while things are well or may heal.
 func (s *Store) Err() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.fatal
 }
 
-// Ready returns nil when the database has been migrated and answers now, and otherwise an error that matches
-// store.ErrUnavailable. It is made for a readiness probe.
+// Ready returns nil when the database has been migrated, answers now, and lets keys be changed, and otherwise an error that
+// matches store.ErrUnavailable. Where lookups work and changes cannot, it also matches store.ErrReadOnly, and names the
+// reason. It is made for a readiness probe.
 func (s *Store) Ready(ctx context.Context) error {
 	_, err := s.Feed(ctx, 0, 0)
-	return err
+	if state := sqlState(err); s.d.Rights == nil || err != nil && state != missingRight && state != missingTable {
+		return err
+	}
+	ctx, cancel := s.bounded(ctx)
+	defer cancel()
+	lack, unknown := s.d.Rights(ctx, s.db)
+	switch {
+	case unknown != nil:
+		return errors.Join(err, s.fail("ask for rights", unknown))
+	case err != nil || lack.Read != "":
+		return fmt.Errorf("%w: %w", store.ErrUnavailable, s.noAccess(lack.Read, err))
+	case lack.Write != "":
+		return fmt.Errorf("%s: %w: %w: %s", s.d.Name, store.ErrUnavailable, store.ErrReadOnly, lack.Write)
+	}
+	return nil
 }
 
 // Close implements store.Store.

@@ -1,4 +1,4 @@
-// Package servers starts real Redis and PostgreSQL servers for tests, each in a temporary folder on a free loopback port, and ends
+// Package servers starts real Redis, PostgreSQL and PgBouncer servers for tests, each in a temporary folder on a free loopback port, and ends
 // them again. Nothing has to be running beforehand, and nothing that is running is touched; only the programs must be installed.
 // When they are not, the test is skipped with a line that says what to install, or fails if the environment variable CI is
 // set. A [Proxy] stands between a client and a server and breaks the connection on command.

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"log/slog"
+	"strconv"
+)
+
+func migrateCommand() command {
+	return command{
+		name: "migrate", short: "bring the database's schema up to date",
+		long: `Brings the schema of the keys' tables up to date, in one transaction, and prints the versions before and after. Every instance does the same when
+it starts, if its role may. This is for databases where only another role may, the owner of the tables: run it before you start instances of a new
+version. docs/operations.md lists the rights of both roles. It can be run again.
+
+  latchkey migrate -check
+  latchkey migrate`,
+		flags: func(p *program, flags *flag.FlagSet) func(context.Context, []string) error {
+			r := &migrating{access: p.reading(flags), output: p.output(flags)}
+			flags.BoolVar(&r.check, "check", false, "change nothing; exit status 1 if there is something to do")
+			return r.run
+		},
+	}
+}
+
+// migrating is one run of migrate.
+type migrating struct {
+	*access
+	output *output
+	check  bool
+}
+
+// migrationView is what migrate prints as JSON.
+type migrationView struct {
+	Check bool `json:"check"`
+	From  int  `json:"from"` // 0: there were no tables
+	To    int  `json:"to"`
+}
+
+func (r *migrating) run(ctx context.Context, args []string) error {
+	if err := none(args); err != nil {
+		return err
+	}
+	r.makesFile = !r.check
+	s, err := r.settings()
+	if err != nil {
+		return err
+	}
+	db, err := s.database.Connect()
+	if err != nil {
+		return fmt.Errorf("database: %w", err)
+	}
+	defer db.Close()
+	v := migrationView{Check: r.check}
+	if v.From, v.To, err = s.database.Migrate(ctx, db, slog.New(slog.DiscardHandler), r.check); err != nil {
+		return fmt.Errorf("database: %w", err)
+	}
+	if err := r.output.write(v, func() [][]string { return [][]string{{v.sentence()}} }); err != nil {
+		return err
+	}
+	if r.check && v.From != v.To {
+		return fmt.Errorf("the schema is not up to date: run latchkey migrate")
+	}
+	return nil
+}
+
+func (v migrationView) sentence() string {
+	from := "schema version " + strconv.Itoa(v.From)
+	if v.From == 0 {
+		from = "no tables"
+	}
+	switch {
+	case v.From == v.To:
+		return from + ": up to date, nothing to do"
+	case v.Check:
+		return fmt.Sprintf("%s: would be migrated to version %d", from, v.To)
+	default:
+		return fmt.Sprintf("%s: migrated to version %d", from, v.To)
+	}
+}

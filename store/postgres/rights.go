@@ -1,0 +1,192 @@
+package postgres
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/latchkey-go/latchkey/store/internal/sqldb"
+)
+
+// need is a right on a table, and what it is for. docs/operations.md lists the same as GRANT statements.
+type need struct{ table, right, purpose string }
+
+const (
+	forRead  = "read"
+	forWrite = "write"
+	forPrune = "prune"
+)
+
+var needs = []need{
+	{"latchkey_version", "SELECT", forRead},
+	{"latchkey_key", "SELECT", forRead},
+	{"latchkey_event", "SELECT", forRead},
+	{"latchkey_feed", "SELECT", forRead},
+	{"latchkey_key", "INSERT", forWrite},
+	{"latchkey_key", "UPDATE", forWrite},
+	{"latchkey_key", "DELETE", forWrite},
+	{"latchkey_event", "INSERT", forWrite},
+	{"latchkey_feed", "UPDATE", forWrite},
+	{"latchkey_member", "SELECT", forWrite},
+	{"latchkey_member", "INSERT", forWrite},
+	{"latchkey_member", "UPDATE", forWrite},
+	{"latchkey_member", "DELETE", forWrite},
+	{"latchkey_event", "DELETE", forPrune},
+}
+
+// rightsSQL reads catalogs alone, which every role may. Names come quoted, ready for a statement. The schema is the one that has the
+// tables, or else the one in which they would be made; a right on a column counts as one on its table, except that there is no
+// DELETE of columns.
+const rightsSQL = `WITH path AS MATERIALIZED (
+		SELECT n.oid, n.nspname, p.at, has_schema_privilege(n.oid, 'USAGE') AS usage, has_schema_privilege(n.oid, 'CREATE') AS make
+		FROM (%s) AS p (name, at) JOIN pg_namespace n ON n.nspname = p.name),
+	home AS MATERIALIZED (
+		SELECT path.*, v.relowner FROM path
+		LEFT JOIN pg_class v ON v.relnamespace = path.oid AND v.relname = 'latchkey_version' AND v.relkind IN ('r', 'p')
+		ORDER BY v.oid IS NULL, NOT path.usage, path.at LIMIT 1),
+	missing AS (
+		SELECT need.name || ' ' || need.allowed AS what, need.at
+		FROM home, (VALUES %s) AS need (name, allowed, at)
+		LEFT JOIN pg_class t ON t.relnamespace = (SELECT oid FROM home) AND t.relname = need.name
+		WHERE NOT coalesce(CASE need.allowed WHEN 'DELETE' THEN has_table_privilege(t.oid, 'DELETE')
+			ELSE has_any_column_privilege(t.oid, need.allowed) END, false))
+	SELECT quote_ident(current_user), quote_ident(current_database()), current_setting('search_path'),
+		coalesce(quote_ident((SELECT nspname FROM home)), ''), coalesce((SELECT usage FROM home), false),
+		coalesce((SELECT make FROM home), false), coalesce(quote_ident(pg_get_userbyid((SELECT relowner FROM home))), ''),
+		coalesce((SELECT pg_has_role(relowner, 'USAGE') FROM home), false),
+		coalesce((SELECT string_agg(what, ',' ORDER BY at) FROM missing), ''),
+		pg_is_in_recovery(), current_setting('transaction_read_only') = 'on'`
+
+// searchPath is the search path of the connection as a table, with the schemas that the role may not use.
+const searchPath = `SELECT replace(btrim(name, ' "'), '$user', current_user), at
+	FROM unnest(string_to_array(current_setting('search_path'), ',')) WITH ORDINALITY AS names (name, at)`
+
+// role is what the server says about the role of a connection.
+type role struct {
+	name, database, searchPath string
+	schema                     string // "": there is none
+	usage, create              bool   // on schema
+	owner                      string // of the tables; "": there are none
+	owns                       bool   // the role is that owner, or a member of it
+	missing                    []need
+	replica, readOnly          bool
+}
+
+// rights returns a Dialect.Rights for the tables of a schema; "" is that of the search path.
+func rights(schema string) func(context.Context, sqldb.Asker) (sqldb.Lack, error) {
+	path := searchPath
+	if schema != "" {
+		path = `SELECT '` + schema + `', 1`
+	}
+	var values []string
+	for i, n := range needs {
+		values = append(values, fmt.Sprintf("('%s', '%s', %d)", n.table, n.right, i))
+	}
+	query := fmt.Sprintf(rightsSQL, path, strings.Join(values, ", "))
+	return func(ctx context.Context, db sqldb.Asker) (sqldb.Lack, error) {
+		var r role
+		var missing string
+		if err := db.QueryRowContext(ctx, query).Scan(&r.name, &r.database, &r.searchPath, &r.schema, &r.usage, &r.create,
+			&r.owner, &r.owns, &missing, &r.replica, &r.readOnly); err != nil {
+			return sqldb.Lack{}, err
+		}
+		for _, n := range needs {
+			if slices.Contains(strings.Split(missing, ","), n.table+" "+n.right) {
+				r.missing = append(r.missing, n)
+			}
+		}
+		return sqldb.Lack{
+			Migrate: r.lackToMigrate(cmp.Or(schema, r.schema)), Read: r.lackTo(forRead), Write: r.lackToWrite(), Prune: r.lackTo(forPrune),
+		}, nil
+	}
+}
+
+// lackToMigrate: wanted is the schema in which the tables should be.
+func (r role) lackToMigrate(wanted string) string {
+	switch {
+	case r.schema == "" && wanted == "":
+		return fmt.Sprintf("database %s has no schema of the search_path (%s) of role %s. "+
+			"Give it one: CREATE SCHEMA %[3]s AUTHORIZATION %[3]s;", r.database, r.searchPath, r.name)
+	case r.schema == "":
+		return fmt.Sprintf("role %s may not create schema %s in database %s. %s CREATE SCHEMA %s AUTHORIZATION %[1]s;",
+			r.name, wanted, r.database, otherwise, wanted)
+	case r.owner != "" && !r.owns:
+		return fmt.Sprintf("the schema of the tables must be brought up to date, and role %s may not: they belong to role %s. "+
+			"Run latchkey migrate with that role, or: GRANT %[2]s TO %[1]s;", r.name, r.owner)
+	case !r.usage || !r.create:
+		return fmt.Sprintf("role %s may not create tables in schema %s of database %s. %s GRANT USAGE, CREATE ON SCHEMA %[2]s TO %[1]s;",
+			r.name, r.schema, r.database, otherwise)
+	}
+	return ""
+}
+
+const otherwise = "Run latchkey migrate with a role that may, or:"
+
+// lackToWrite: a database that takes no changes comes first, since no right would help there.
+func (r role) lackToWrite() string {
+	switch {
+	case r.replica:
+		return fmt.Sprintf("database %s is a replica, which takes no changes. The URL must lead to the primary", r.database)
+	case r.readOnly:
+		return fmt.Sprintf("database %s takes no changes from role %s: default_transaction_read_only is on. "+
+			"Where that is not meant: ALTER ROLE %[2]s SET default_transaction_read_only = off; or the same with ALTER DATABASE %[1]s",
+			r.database, r.name)
+	}
+	return r.lackTo(forWrite)
+}
+
+// lackTo returns which rights are missing for a purpose.
+func (r role) lackTo(purpose string) string {
+	if r.owner == "" { // there are no tables yet
+		return ""
+	}
+	var lacks, grants []string
+	if !r.usage && purpose == forRead {
+		lacks = append(lacks, "USAGE on schema "+r.schema)
+		grants = append(grants, fmt.Sprintf("GRANT USAGE ON SCHEMA %s TO %s;", r.schema, r.name))
+	}
+	for _, right := range []string{"SELECT", "INSERT", "UPDATE", "DELETE"} {
+		var tables []string
+		for _, n := range r.missing {
+			if n.purpose == purpose && n.right == right {
+				tables = append(tables, r.schema+"."+n.table)
+			}
+		}
+		if len(tables) > 0 {
+			lacks = append(lacks, right+" on "+strings.Join(tables, ", "))
+			grants = append(grants, fmt.Sprintf("GRANT %s ON %s TO %s;", right, strings.Join(tables, ", "), r.name))
+		}
+	}
+	if len(lacks) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("in database %s role %s lacks %s. As role %s: %s",
+		r.database, r.name, strings.Join(lacks, ", and "), r.owner, strings.Join(grants, " "))
+}
+
+// refusals are the errors of the server that have another cause than the statement.
+func (o Options) refusals() map[string]sqldb.Refusal {
+	name, database := quoted(cmp.Or(o.Role, "ROLE")), quoted(cmp.Or(o.Database, "DATABASE"))
+	pooler := sqldb.Refusal{Hint: "Behind PgBouncer or another pooler in transaction mode, " +
+		"add default_query_exec_mode=exec to the URL"}
+	return map[string]sqldb.Refusal{
+		"28P01": {Final: true, Hint: "There is no such role, or its password is another. Correct the URL, or: " +
+			"ALTER ROLE " + name + " PASSWORD '…';"},
+		"28000": {Final: true, Hint: "The server does not let this role in from here. It needs a line in pg_hba.conf, and: " +
+			"CREATE ROLE " + name + " LOGIN PASSWORD '…'; or, if it is there, ALTER ROLE " + name + " LOGIN;"},
+		"3D000": {Final: true, Hint: "Correct the database's name in the URL, or make it: CREATE DATABASE " + database + ";"},
+		"42501": {Final: true, Hint: "A right is missing, at a connection: GRANT CONNECT ON DATABASE " + database + " TO " + name + "; " +
+			"docs/operations.md lists all of them"},
+		"42704": {Final: true, Hint: "The URL holds a setting that the server does not know"},
+		"22023": {Final: true, Hint: "The URL holds a setting whose value the server does not take"},
+		"25006": {Hint: "The database takes no changes now: it is a replica, or default_transaction_read_only is on"},
+		"53300": {Hint: "The server, the database or the role takes no more connections. Raise max_connections or CONNECTION LIMIT, " +
+			"or make the pools smaller: pool_max_conns in the URL"},
+		"26000": pooler, "42P05": pooler,
+	}
+}
+
+// quoted returns a name as an identifier in a statement.
+func quoted(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
