@@ -102,6 +102,7 @@ func dialect(schema string) sqldb.Dialect {
 		Writers:     4, // so that the next change has begun when the lock is free
 		TakeFeed:    takeFeed,
 		WritableCTE: true,
+		Confirm:     `UPDATE latchkey_feed SET head = head WHERE id = 1`,
 		Time:        func(t time.Time) any { return t },
 		Now:         `clock_timestamp()`,
 		Later:       `clock_timestamp() + CAST(? AS bigint) * interval '1 millisecond'`,

@@ -48,6 +48,8 @@ type Dialect struct {
 	TakeFeed string
 	// WritableCTE: a WITH clause may hold an INSERT, so that two writes travel as one.
 	WritableCTE bool
+	// Confirm writes something and changes nothing, in a database that other servers may have copies of; "" where none has.
+	Confirm string
 
 	// Time gives a time its form as an argument.
 	Time func(time.Time) any
@@ -119,7 +121,7 @@ func (d *Dialect) time(t store.Time) any {
 type statements struct {
 	lookup, lookupLegacy                string
 	get, count                          string
-	takeFeed                            string
+	takeFeed, confirm                   string
 	insert, update, remove, exists      string
 	feed, prune                         string
 	touch, touchFree                    string
@@ -133,6 +135,7 @@ func (d *Dialect) statements() statements {
 		get:           d.bind(`SELECT ` + columns("") + ` FROM latchkey_key WHERE id = ?`),
 		count:         d.bind(`SELECT keys FROM latchkey_feed WHERE id = 1`),
 		takeFeed:      d.bind(d.TakeFeed),
+		confirm:       d.bind(d.Confirm),
 		insert:        d.bind(insertSQL()),
 		update:        d.bind(updateSQL()),
 		remove:        d.bind(`DELETE FROM latchkey_key WHERE id = ?`),
