@@ -2,6 +2,7 @@ package dburl_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"log/slog"
 	"math/rand/v2"
@@ -43,6 +44,7 @@ func (l *lines) has(part string) bool {
 // instance is a program that uses keys: a pool, a cache, the keys.
 type instance struct {
 	log   lines
+	db    *sql.DB
 	rows  dburl.Store
 	cache *cache.Cache
 	keys  *store.Keys
@@ -60,7 +62,7 @@ func newInstance(t *testing.T, address, redisAddr string) *instance {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
-	i := &instance{}
+	i := &instance{db: db}
 	log := slog.New(slog.NewTextHandler(&i.log, nil))
 	if i.rows, err = d.Open(db, log); err != nil {
 		t.Fatal(err)
@@ -86,6 +88,39 @@ func newInstance(t *testing.T, address, redisAddr string) *instance {
 		}
 	})
 	return i
+}
+
+// connect fills the pool.
+func (i *instance) connect(t *testing.T) {
+	t.Helper()
+	var all []*sql.Conn
+	for range i.db.Stats().MaxOpenConnections {
+		c, err := i.db.Conn(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, c)
+	}
+	for _, c := range all {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// lookups looks a key up as often as the pool has connections, at once, and returns how many found it alive.
+func (i *instance) lookups(id store.LookupID) int {
+	var n atomic.Int64
+	var all sync.WaitGroup
+	for range dburl.DefaultConns {
+		all.Go(func() {
+			if f, err := i.rows.Lookup(context.Background(), id, ""); err == nil && f.Record != nil && !f.Record.Key.Revoked {
+				n.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	return int(n.Load())
 }
 
 // pair is a primary, its synchronous standby, and the URL that names both.
@@ -357,6 +392,31 @@ func TestFailOver(t *testing.T) {
 	}
 }
 
+// TestConnectionsThatHangAreNotTriedOneByOne: a pool has many of them, and each costs a statement its second.
+func TestConnectionsThatHangAreNotTriedOneByOne(t *testing.T) {
+	p := newPair(t)
+	i := newInstance(t, p.url+"&pool_max_conns=80", "")
+	made, err := i.keys.Create(t.Context(), store.NewKey{Type: store.Secret})
+	if err != nil {
+		t.Fatal(err)
+	}
+	i.connect(t)
+	p.primary.Pause()
+	p.standby.Promote()
+	failed := 0
+	sqldbtest.Eventually(t, "a lookup is answered", func() bool {
+		found, err := i.rows.Lookup(t.Context(), made.Key.LookupID, "")
+		if err != nil {
+			failed++
+		}
+		return err == nil && found.Record != nil
+	})
+	if failed > 8 {
+		t.Errorf("%d lookups failed one after the other", failed)
+	}
+	t.Logf("%d lookups failed one after the other", failed)
+}
+
 // TestARepeatThatFindsNothingToDo: a commit that the standby did not confirm can be seen on the primary all the same, after its
 // caller has given up. A repeat that finds it done must not return success before the standby has it.
 func TestARepeatThatFindsNothingToDo(t *testing.T) {
@@ -406,22 +466,8 @@ func TestAPrimaryThatBecomesReadOnly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// lookups has more than one connection look a key up.
-	lookups := func(id store.LookupID) (found int) {
-		var n atomic.Int64
-		var all sync.WaitGroup
-		for range 20 {
-			all.Go(func() {
-				if f, err := i.rows.Lookup(t.Context(), id, ""); err == nil && f.Record != nil {
-					n.Add(1)
-				}
-			})
-		}
-		all.Wait()
-		return int(n.Load())
-	}
-	if n := lookups(made.Key.LookupID); n != 20 {
-		t.Fatalf("%d of 20 lookups", n)
+	if n := i.lookups(made.Key.LookupID); n != dburl.DefaultConns {
+		t.Fatalf("%d lookups", n)
 	}
 
 	set := func(to string) {
@@ -442,22 +488,22 @@ func TestAPrimaryThatBecomesReadOnly(t *testing.T) {
 		t.Errorf("Ready: %v", err)
 	}
 	for range 5 {
-		if n := lookups(made.Key.LookupID); n != 20 {
-			t.Errorf("%d of 20 lookups, while there is no other server", n)
+		if n := i.lookups(made.Key.LookupID); n != dburl.DefaultConns {
+			t.Errorf("%d lookups, while there is no other server", n)
 		}
 		_, _ = create()
 	}
 	set("off")
 	sqldbtest.Eventually(t, "changes work again", func() bool { _, err := create(); return err == nil })
 
-	lookups(made.Key.LookupID)
+	i.connect(t)
 	set("on")
 	p.between.Cut()
 	p.standby.Promote()
 	sqldbtest.Eventually(t, "changes go to the new primary", func() bool { made, err = create(); return err == nil })
 	for range 5 { // with no connection to the old one, which does not have the key
-		if n := lookups(made.Key.LookupID); n != 20 {
-			t.Errorf("%d of 20 lookups went to the new primary", n)
+		if n := i.lookups(made.Key.LookupID); n != dburl.DefaultConns {
+			t.Errorf("%d lookups went to the new primary", n)
 		}
 	}
 	if err := i.rows.Ready(t.Context()); err != nil {
@@ -485,9 +531,9 @@ func TestTheOldPrimaryComesBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.primary.Restart()
-	for range 2 * dburl.DefaultConns {
-		if found, err := i.rows.Lookup(t.Context(), first.Key.LookupID, ""); err != nil || !found.Record.Key.Revoked {
-			t.Errorf("an instance that runs goes to the old primary: %v", err)
+	for range 5 { // each of which makes connections
+		if n := i.lookups(first.Key.LookupID); n > 0 {
+			t.Errorf("%d lookups of an instance that runs went to the old primary", n)
 		}
 	}
 	late := newInstance(t, p.url, "")
