@@ -458,6 +458,48 @@ func TestARepeatThatFindsNothingToDo(t *testing.T) {
 	})
 }
 
+// TestANumberIsNotGivenToTwoChanges: a commit that no standby confirmed is seen by the instances and lost with the primary. Who has
+// seen it must not take the first change at the new primary for it.
+func TestANumberIsNotGivenToTwoChanges(t *testing.T) {
+	p := newPair(t)
+	redisAddr := servers.NewRedis(t).Addr()
+	all := []*instance{newInstance(t, p.url, redisAddr), newInstance(t, p.url, redisAddr), newInstance(t, p.url, "")}
+	made, err := all[0].keys.Create(t.Context(), store.NewKey{Type: store.Secret})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.between.Cut()
+	if _, err := all[0].keys.Create(t.Context(), store.NewKey{Type: store.Secret}); !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("a change that the standby does not have: %v", err)
+	}
+	for _, i := range all {
+		sqldbtest.Eventually(t, "the change is seen, and the key is in memory", func() bool {
+			_, err := i.keys.Authenticate(t.Context(), made.Token.Reveal())
+			s := i.cache.Stats()
+			return err == nil && s.Fresh && s.Head == 2 && (!s.Redis || s.RedisReady)
+		})
+	}
+	p.primary.Kill()
+	p.standby.Promote()
+	sqldbtest.Eventually(t, "the key is revoked", func() bool {
+		_, err := all[0].keys.Revoke(t.Context(), made.Key.ID)
+		return err == nil
+	})
+	for n, i := range all {
+		sqldbtest.Eventually(t, "it is known to be", func() bool {
+			_, err := i.keys.Authenticate(t.Context(), made.Token.Reveal())
+			if err == nil {
+				t.Fatalf("instance %d accepts a revoked key", n)
+			}
+			return errors.Is(err, store.ErrRevoked)
+		})
+	}
+	events, err := all[0].rows.Events(t.Context(), store.EventQuery{Kind: store.Revoked})
+	if err != nil || len(events) != 1 || events[0].ID <= 2 {
+		t.Errorf("the revoke has a number that another change has had: %v, %v", events, err)
+	}
+}
+
 func TestAPrimaryThatBecomesReadOnly(t *testing.T) {
 	p := newPair(t)
 	i := newInstance(t, p.url, "")
