@@ -28,7 +28,7 @@ const (
 // another one is found in its place, the pool lets go of all its old connections instead of trying them one after the other.
 type connector struct {
 	hosts []driver.Connector // one for each host of the URL, in its order
-	first atomic.Int64       // the host that took the last connection
+	first atomic.Int64       // the host that is asked first
 	// generation counts how often another server was found. Connections of an earlier one are not used again.
 	generation atomic.Int64
 	searching  atomic.Bool
@@ -86,8 +86,8 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	return found, nil
 }
 
-// connect asks the host first that took the last connection. The next is asked when that one refuses, or has not answered within
-// headStart.
+// connect asks the next host when one refuses, or has not answered within headStart. A host that refused is not the first one to be
+// asked any more. One that is slow stays it: a primary that is busy must not be left for an old one that is not.
 func (c *connector) connect(ctx context.Context) (*conn, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	type answer struct {
@@ -97,7 +97,7 @@ func (c *connector) connect(ctx context.Context) (*conn, error) {
 	}
 	generation, first := c.generation.Load(), int(c.first.Load())
 	answers := make(chan answer, len(c.hosts))
-	asked, open := 0, 0
+	asked, open, refused := 0, 0, false
 	ask := func() {
 		host := (first + asked) % len(c.hosts)
 		asked, open = asked+1, open+1
@@ -129,9 +129,12 @@ func (c *connector) connect(ctx context.Context) (*conn, error) {
 		case a := <-answers:
 			open--
 			if a.err == nil {
-				c.first.Store(int64(a.host))
-				return &conn{Conn: a.conn.(*stdlib.Conn), from: c, generation: generation}, nil
+				if refused {
+					c.first.CompareAndSwap(int64(first), int64(a.host))
+				}
+				return &conn{Conn: a.conn.(*stdlib.Conn), from: c, host: a.host, generation: generation}, nil
 			}
+			refused = refused || a.host == first
 			if errs == nil {
 				errs = a.err
 			} else {
@@ -161,6 +164,7 @@ func (c *connector) search(generation int64, address net.Addr) {
 		}
 		defer found.Close()
 		if found.address().String() != address.String() {
+			c.first.Store(int64(found.host))
 			c.generation.CompareAndSwap(generation, generation+1)
 		}
 	}()
@@ -176,6 +180,7 @@ func (c *connector) Close() error {
 type conn struct {
 	*stdlib.Conn
 	from       *connector
+	host       int
 	generation int64
 }
 
