@@ -108,7 +108,8 @@ func (i *instance) connect(t *testing.T) {
 	}
 }
 
-// lookups looks a key up as often as the pool has connections, at once, and returns how many found it alive.
+// lookups looks a key up as often as the pool has connections, at once, and returns how many found
+// it alive.
 func (i *instance) lookups(id store.LookupID) int {
 	var n atomic.Int64
 	var all sync.WaitGroup
@@ -268,7 +269,8 @@ func (c *crowd) use(i *instance, k *tracked) bool {
 	return false
 }
 
-// run starts the load: two readers and a changer for each instance. The function that it returns ends it.
+// run starts the load: two readers and a changer for each instance. The function that it returns
+// ends it.
 func (c *crowd) run() (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var all sync.WaitGroup
@@ -310,7 +312,8 @@ func (c *crowd) until(what string, ok func() bool) bool {
 	return true
 }
 
-// healed waits until every instance changes keys, and looks up such as it has never seen. It returns when the last one did.
+// healed waits until every instance changes keys, and looks up such as it has never seen. It
+// returns when the last one did.
 func (c *crowd) healed() (at time.Time) {
 	var all sync.WaitGroup
 	var mu sync.Mutex
@@ -347,8 +350,9 @@ func (c *crowd) check(dsn string) {
 	}
 }
 
-// TestFailOver: the primary is lost, its synchronous standby is promoted. Nothing that returned success is lost, no revoked key is
-// accepted, no valid one refused, and the instances go on by themselves.
+// TestFailOver: the primary is lost, its synchronous standby is promoted. Nothing that returned
+// success is lost, no revoked key is accepted, no valid one refused, and the instances go on by
+// themselves.
 func TestFailOver(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -392,7 +396,8 @@ func TestFailOver(t *testing.T) {
 	}
 }
 
-// TestConnectionsThatHangAreNotTriedOneByOne: a pool has many of them, and each costs a statement its second.
+// TestConnectionsThatHangAreNotTriedOneByOne: a pool has many of them, and each costs a statement
+// its second.
 func TestConnectionsThatHangAreNotTriedOneByOne(t *testing.T) {
 	p := newPair(t)
 	i := newInstance(t, p.url+"&pool_max_conns=80", "")
@@ -417,8 +422,9 @@ func TestConnectionsThatHangAreNotTriedOneByOne(t *testing.T) {
 	t.Logf("%d lookups failed one after the other", failed)
 }
 
-// TestARepeatThatFindsNothingToDo: a commit that the standby did not confirm can be seen on the primary all the same, after its
-// caller has given up. A repeat that finds it done must not return success before the standby has it.
+// TestARepeatThatFindsNothingToDo: a commit that the standby did not confirm can be seen on the
+// primary all the same, after its caller has given up. A repeat that finds it done must not return
+// success before the standby has it.
 func TestARepeatThatFindsNothingToDo(t *testing.T) {
 	p := newPair(t)
 	i := newInstance(t, p.url, "")
@@ -458,8 +464,9 @@ func TestARepeatThatFindsNothingToDo(t *testing.T) {
 	})
 }
 
-// TestANumberIsNotGivenToTwoChanges: a commit that no standby confirmed is seen by the instances and lost with the primary. Who has
-// seen it must not take the first change at the new primary for it.
+// TestANumberIsNotGivenToTwoChanges: a commit that no standby confirmed is seen by the instances
+// and lost with the primary. Who has seen it must not take the first change at the new primary for
+// it.
 func TestANumberIsNotGivenToTwoChanges(t *testing.T) {
 	p := newPair(t)
 	redisAddr := servers.NewRedis(t).Addr()
@@ -563,8 +570,9 @@ func TestAPrimaryThatBecomesReadOnly(t *testing.T) {
 	}
 }
 
-// TestTheOldPrimaryComesBack as it was, which is for the operator to prevent: a program that starts then cannot know better. Those
-// that run keep to the new one; when that is lost they go back, and say that keys have been lost.
+// TestTheOldPrimaryComesBack as it was, which is for the operator to prevent: a program that starts
+// then cannot know better. Those that run keep to the new one; when that is lost they go back, and
+// say that keys have been lost.
 func TestTheOldPrimaryComesBack(t *testing.T) {
 	p := newPair(t)
 	i := newInstance(t, p.url, "")
@@ -578,7 +586,8 @@ func TestTheOldPrimaryComesBack(t *testing.T) {
 		_, err := i.keys.Revoke(t.Context(), first.Key.ID)
 		return err == nil
 	})
-	// The old one must stay behind it, also with the change below: feeds with the same head cannot be told apart.
+	// The old one must stay behind it, also with the change below: feeds with the same head cannot
+	// be told apart.
 	if _, err := i.keys.CreateMany(t.Context(), slices.Repeat([]store.NewKey{{Type: store.Secret}}, 5)); err != nil {
 		t.Fatal(err)
 	}

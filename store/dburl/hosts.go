@@ -14,8 +14,9 @@ import (
 )
 
 const (
-	// headStart is how long a host has to take a connection before the next one is tried as well. It is well below the second
-	// that a statement has, with its connection: a host that hangs must not use that up.
+	// headStart is how long a host has to take a connection before the next one is tried as well.
+	// It is well below the second that a statement has, with its connection: a host that hangs must
+	// not use that up.
 	headStart = 200 * time.Millisecond
 	// searchWithin bounds the search for another server. What led to it leads to the next.
 	searchWithin = time.Second
@@ -23,13 +24,15 @@ const (
 	readOnly = "25006"
 )
 
-// connector makes the connections of a pool for PostgreSQL. What it adds to the driver's is for a fail-over. A host that hangs does
-// not keep connections from being made to another, and when the pool's server takes no changes any more, or does not answer, and
-// another one is found in its place, the pool lets go of all its old connections instead of trying them one after the other.
+// connector makes the connections of a pool for PostgreSQL. What it adds to the driver's is for a
+// fail-over. A host that hangs does not keep connections from being made to another, and when the
+// pool's server takes no changes any more, or does not answer, and another one is found in its
+// place, the pool lets go of all its old connections instead of trying them one after the other.
 type connector struct {
 	hosts []driver.Connector // one for each host of the URL, in its order
 	first atomic.Int64       // the host that is asked first
-	// generation counts how often another server was found. Connections of an earlier one are not used again.
+	// generation counts how often another server was found. Connections of an earlier one are not
+	// used again.
 	generation atomic.Int64
 	searching  atomic.Bool
 
@@ -46,7 +49,8 @@ func newConnector(config *pgx.ConnConfig) *connector {
 	return c
 }
 
-// hosts returns a configuration for each host. A host can have several entries, with TLS and without.
+// hosts returns a configuration for each host. A host can have several entries, with TLS and
+// without.
 func hosts(config *pgx.ConnConfig) []*pgx.ConnConfig {
 	all := []*pgx.ConnConfig{config.Copy()}
 	all[0].Fallbacks = nil
@@ -86,8 +90,9 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	return found, nil
 }
 
-// connect asks the next host when one refuses, or has not answered within headStart. A host that refused is not the first one to be
-// asked any more. One that is slow stays it: a primary that is busy must not be left for an old one that is not.
+// connect asks the next host when one refuses, or has not answered within headStart. A host that
+// refused is not the first one to be asked any more. One that is slow stays it: a primary that is
+// busy must not be left for an old one that is not.
 func (c *connector) connect(ctx context.Context) (*conn, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	type answer struct {
@@ -148,8 +153,8 @@ func (c *connector) connect(ctx context.Context) (*conn, error) {
 	return nil, errs
 }
 
-// search looks for another server than the one at address, which no longer serves a connection of a generation. If one is found,
-// that generation is over.
+// search looks for another server than the one at address, which no longer serves a connection of a
+// generation. If one is found, that generation is over.
 func (c *connector) search(generation int64, address net.Addr) {
 	if generation != c.generation.Load() || !c.searching.CompareAndSwap(false, true) {
 		return
@@ -195,7 +200,8 @@ func (c *conn) IsValid() bool {
 	return c.generation == c.from.generation.Load()
 }
 
-// ResetSession implements driver.SessionResetter: it is asked before the pool uses the connection again.
+// ResetSession implements driver.SessionResetter: it is asked before the pool uses the connection
+// again.
 func (c *conn) ResetSession(ctx context.Context) error {
 	if c.generation != c.from.generation.Load() {
 		return driver.ErrBadConn
@@ -207,7 +213,8 @@ func (c *conn) ResetSession(ctx context.Context) error {
 	return err
 }
 
-// lost has another server looked for, if the URL names several: where it names one, there is nothing to choose.
+// lost has another server looked for, if the URL names several: where it names one, there is
+// nothing to choose.
 func (c *conn) lost() {
 	if len(c.from.hosts) > 1 {
 		c.from.search(c.generation, c.address())

@@ -12,9 +12,11 @@ import (
 	"time"
 )
 
-// NewStandby starts a hot standby of a server that NewPostgres started: a copy that follows by streaming replication. Commits of
-// the primary wait from then on until it has them (synchronous_standby_names). It reaches the primary at addr: its Addr, or that
-// of a [Proxy] in front of it. Settings are those of postgresql.conf. It takes about a second, and ends with the test.
+// NewStandby starts a hot standby of a server that NewPostgres started: a copy that follows by
+// streaming replication. Commits of the primary wait from then on until it has them
+// (synchronous_standby_names). It reaches the primary at addr: its Addr, or that of a [Proxy] in
+// front of it. Settings are those of postgresql.conf. It takes about a second, and ends with the
+// test.
 func NewStandby(tb testing.TB, primary *PostgresServer, addr string, settings ...string) *PostgresServer {
 	tb.Helper()
 	primary.own()
@@ -31,7 +33,8 @@ func NewStandby(tb testing.TB, primary *PostgresServer, addr string, settings ..
 	return &PostgresServer{tb: tb, postgres: p}
 }
 
-// Promote makes a standby a primary, and returns when it takes changes. Its commits wait for nobody.
+// Promote makes a standby a primary, and returns when it takes changes. Its commits wait for
+// nobody.
 func (s *PostgresServer) Promote() {
 	s.tb.Helper()
 	s.own()
