@@ -21,7 +21,8 @@ import (
 // The feed. A store has one feed: events numbered 1, 2, 3 … without a gap, in the order in which the changes were committed, and
 // a head, the number of the newest. Head and the key rows are read in one statement wherever both are returned, so that a record
 // reflects exactly the events up to its Head. The feed has a random id, made when the store is: two stores never have the same.
-// Numbers stay below 2^53.
+// Numbers stay below 2^53. Where commits can be lost without the program's knowing, as in a fail-over of PostgreSQL, their numbers
+// must not be given to others: the first change after it leaves a gap, at which caches drop everything.
 type Store interface {
 	// Info describes the store; it does no I/O and its answer never changes.
 	Info() Info

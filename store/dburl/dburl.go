@@ -8,6 +8,7 @@
 package dburl
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -16,13 +17,13 @@ import (
 	"log/slog"
 	"maps"
 	"net/url"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/stdlib"
 	_ "modernc.org/sqlite" // the driver "sqlite"
 
 	"github.com/latchkey-go/latchkey/store"
@@ -50,8 +51,9 @@ type Store interface {
 }
 
 // Parse reads sqlite:PATH or postgres://user:password@host:port/database. Behind the latter may
-// stand what pgx understands, and pool_max_conns=N as in pgxpool; everything behind sqlite: is the
-// path. Its errors are fit to be shown: they are one line and hold no part of a password.
+// stand what pgx understands, and pool_max_conns=N as in pgxpool; several hosts need
+// target_session_attrs=read-write (or primary). Everything behind sqlite: is the path. Its errors are
+// fit to be shown: they are one line and hold no part of a password.
 func Parse(address string) (Database, error) {
 	if path, ok := strings.CutPrefix(address, "sqlite:"); ok {
 		return parseSQLite(strings.TrimPrefix(path, "//"))
@@ -94,7 +96,21 @@ func parsePostgres(dsn string) (Database, error) {
 	if err != nil {
 		return Database{}, err
 	}
+	if len(hosts(c)) > 1 && !leadsToPrimary(dsn) {
+		return Database{}, errors.New("names several hosts: add target_session_attrs=read-write, so that none of them is a replica, whose answers can be old")
+	}
 	return Database{postgres: c, conns: conns}, nil
+}
+
+// leadsToPrimary reports whether the driver makes connections to a primary only.
+func leadsToPrimary(dsn string) bool {
+	_, query, _ := strings.Cut(dsn, "?")
+	settings, err := url.ParseQuery(query)
+	if err != nil {
+		return false
+	}
+	wanted := cmp.Or(settings.Get("target_session_attrs"), os.Getenv("PGTARGETSESSIONATTRS"))
+	return wanted == "read-write" || wanted == "primary"
 }
 
 // maxConns takes pgxpool's settings out of those that are sent to the server, which does not know
@@ -130,7 +146,7 @@ func (d Database) Connect() (*sql.DB, error) {
 	if d.postgres == nil {
 		return sql.Open("sqlite", d.sqlite)
 	}
-	db := stdlib.OpenDB(*d.postgres)
+	db := sql.OpenDB(newConnector(d.postgres))
 	db.SetMaxOpenConns(d.conns)
 	db.SetMaxIdleConns(d.conns)
 	db.SetConnMaxLifetime(30 * time.Minute)

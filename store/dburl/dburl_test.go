@@ -63,6 +63,24 @@ func TestTheSizeOfThePool(t *testing.T) {
 	})
 }
 
+func TestSeveralHosts(t *testing.T) {
+	const address = "postgres://u:hunter2@one.example:5432,two.example/d"
+	for _, settings := range []string{"?target_session_attrs=read-write", "?sslmode=disable&target_session_attrs=primary"} {
+		if d, err := dburl.Parse(address + settings); err != nil || !d.IsPostgres() {
+			t.Errorf("%s: %v", settings, err)
+		}
+	}
+	for _, settings := range []string{"", "?target_session_attrs=any", "?target_session_attrs=prefer-standby", "?target_session_attrs=standby",
+		"?target_session_attrs=read-only"} {
+		if _, err := dburl.Parse(address + settings); err == nil || !strings.Contains(err.Error(), "add target_session_attrs=read-write") {
+			t.Errorf("%q: %v", settings, err)
+		}
+	}
+	if _, err := dburl.Parse("postgres://u:hunter2@one.example:5432/d?sslmode=prefer"); err != nil {
+		t.Errorf("one host, with TLS or without: %v", err)
+	}
+}
+
 func TestEverythingBehindSQLiteIsThePath(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "keys.db?pool_max_conns=3")
 	d, err := dburl.Parse("sqlite:" + name)

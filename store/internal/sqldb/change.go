@@ -69,7 +69,9 @@ func (s *Store) Change(ctx context.Context, actor store.Actor, fn func(store.Tx)
 		return store.Change{}, err
 	}
 	if len(t.change.Events) == 0 {
-		return store.Change{}, nil
+		clock.Reset(s.timeout)
+		_ = sqlTx.Rollback() // now, since it has the lock
+		return store.Change{}, s.confirm(ctx)
 	}
 	if err := t.finish(ctx); err != nil {
 		return store.Change{}, err
@@ -86,6 +88,17 @@ func (s *Store) Change(ctx context.Context, actor store.Actor, fn func(store.Tx)
 		return store.Change{}, err
 	}
 	return t.change, nil
+}
+
+// confirm returns nil when everything that can be seen is as safe as a commit is. What a change found done may be the work of one
+// that was given up while it waited for a standby, and that other server need not have it: a fail-over would undo it. A commit
+// waits until the standby has all that came before it.
+func (s *Store) confirm(ctx context.Context) error {
+	if s.sql.confirm == "" {
+		return nil
+	}
+	_, err := s.exec(ctx, "confirm what is there", s.sql.confirm)
+	return err
 }
 
 // because adds to an error why the transaction was given up, which drivers report as a cancelled context.

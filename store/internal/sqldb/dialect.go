@@ -1,6 +1,7 @@
 package sqldb
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"io/fs"
@@ -47,9 +48,15 @@ type Dialect struct {
 	// a connection that lookups then cannot have.
 	Writers int
 	// TakeFeed adds one to the feed's head, and with it takes the lock that serialises changes. It returns feed_id, head and keys.
+	// {least} in it is Least, or 0 where the server does not let it be asked.
 	TakeFeed string
+	// Least is an expression for the number that the head has at least; "": 0. It rises with each fail-over, so that the numbers
+	// of changes that are lost in one are not given to others.
+	Least string
 	// WritableCTE: a WITH clause may hold an INSERT, so that two writes travel as one.
 	WritableCTE bool
+	// Confirm writes something and changes nothing, in a database that other servers may have copies of; "" where none has.
+	Confirm string
 
 	// Time gives a time its form as an argument.
 	Time func(time.Time) any
@@ -136,7 +143,7 @@ func (d *Dialect) time(t store.Time) any {
 type statements struct {
 	lookup, lookupLegacy                string
 	get, count                          string
-	takeFeed                            string
+	takeFeed, confirm                   string
 	insert, update, remove, exists      string
 	feed, prune                         string
 	touch, touchFree                    string
@@ -149,7 +156,8 @@ func (d *Dialect) statements() statements {
 		lookupLegacy:  d.bind(lookupLegacySQL),
 		get:           d.bind(`SELECT ` + columns("") + ` FROM latchkey_key WHERE id = ?`),
 		count:         d.bind(`SELECT keys FROM latchkey_feed WHERE id = 1`),
-		takeFeed:      d.bind(d.TakeFeed),
+		takeFeed:      d.bind(strings.ReplaceAll(d.TakeFeed, "{least}", cmp.Or(d.Least, "0"))),
+		confirm:       d.bind(d.Confirm),
 		insert:        d.bind(insertSQL()),
 		update:        d.bind(updateSQL()),
 		remove:        d.bind(`DELETE FROM latchkey_key WHERE id = ?`),

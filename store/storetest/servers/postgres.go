@@ -169,11 +169,18 @@ func startPostgres(settings []string) (*postgres, error) {
 	// A password, although the server listens on loopback only: its superuser can run programs, and there may be other
 	// people on this machine.
 	p := &postgres{folder: folder, bin: bin, psql: psql, password: rand.Text()}
-	err = p.initialise()
+	if err := p.initialise(); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(folder))
+	}
+	if err := p.listen(settings); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(folder))
+	}
+	return p, nil
+}
+
+// listen starts a server whose data is there on a free port.
+func (p *postgres) listen(settings []string) (err error) {
 	for range starts {
-		if err != nil {
-			break
-		}
 		var port int
 		if port, err = freePort(); err != nil {
 			break
@@ -188,10 +195,10 @@ func startPostgres(settings []string) (*postgres, error) {
 			"dynamic_shared_memory_type=mmap", // in its folder: /dev/shm is small in containers and would keep it after a Kill
 		}, settings...)
 		if err = p.launch(); err == nil {
-			return p, nil
+			return nil
 		}
 	}
-	return nil, errors.Join(err, os.RemoveAll(folder))
+	return err
 }
 
 func (p *postgres) data() string { return filepath.Join(p.folder, "data") }

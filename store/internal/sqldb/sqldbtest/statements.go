@@ -13,6 +13,7 @@ import (
 type Counts struct {
 	Create     int // one key
 	CreateMany int // three keys
+	Nothing    int // a change that finds nothing to do
 }
 
 // Statements tests what an empty store, whose pool writes to log, sends for each call. A statement is a round trip. What is prepared by hand
@@ -50,6 +51,7 @@ func Statements(t *testing.T, s store.Store, log *Log, want Counts) {
 		{"a change that finds what it wanted", change(func(tx store.Tx) error {
 			return tx.Append(ctx, Record(1), Event(store.Revoked))
 		}), 2, true},
+		{"a change that finds nothing to do", change(func(store.Tx) error { return nil }), want.Nothing, false},
 		{"a change that fails", func() error {
 			if err := change(func(store.Tx) error { return boom })(); !errors.Is(err, boom) {
 				t.Errorf("Change: %v", err)
