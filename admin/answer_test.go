@@ -40,7 +40,8 @@ func (f *fixture) insert(n int, fill func(i int, k *store.Key)) {
 	}
 }
 
-// rawly returns a fixture whose answers are not held to openapi.json, which would cost more than they.
+// rawly returns a fixture whose answers are not held to openapi.json, which would cost more than
+// they.
 func rawly(t *testing.T, c admin.Config) *fixture {
 	t.Helper()
 	f := open(t, c)

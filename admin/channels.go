@@ -23,8 +23,8 @@ type SalesChannel struct {
 
 // SalesChannels is where the shop keeps its channels.
 type SalesChannels interface {
-	// ByID returns those of the channels that exist, in any order. It is asked with 1 to 1000 ids, each once. An error that
-	// matches store.ErrUnavailable becomes a 503, any other a 500.
+	// ByID returns those of the channels that exist, in any order. It is asked with 1 to 1000 ids,
+	// each once. An error that matches store.ErrUnavailable becomes a 503, any other a 500.
 	ByID(ctx context.Context, ids []string) ([]SalesChannel, error)
 }
 
@@ -114,8 +114,8 @@ func relationMember(rel, name, keyID, channelID string, channels map[string]Sale
 	}
 }
 
-// mustExist returns Medusa's error that names the channels that the shop does not know. No id may be there twice. Without a shop every
-// channel exists.
+// mustExist returns Medusa's error that names the channels that the shop does not know. No id may
+// be there twice. Without a shop every channel exists.
 func (a *api) mustExist(ctx context.Context, ids []string) error {
 	if a.channels == nil {
 		return nil

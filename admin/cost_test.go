@@ -19,9 +19,9 @@ type shape struct {
 	of   func(n int) any // of about n elements
 }
 
-// shapes are what somebody may send in the place of any field. Those of bytes have no bound but that
-// of the request; those of elements stay within the bound of a list, so that they are not refused
-// before they are read.
+// shapes are what somebody may send in the place of any field. Those of bytes have no bound but
+// that of the request; those of elements stay within the bound of a list, so that they are not
+// refused before they are read.
 func shapes() (bytes, elements []shape) {
 	each := func(n int, one func(i int) any) []any {
 		list := make([]any, n)

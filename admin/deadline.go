@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// bodyTime is how long the body of a request may take to come, however it trickles in. A server whose ReadTimeout is over earlier
-// ends it earlier.
+// bodyTime is how long the body of a request may take to come, however it trickles in. A server
+// whose ReadTimeout is over earlier ends it earlier.
 const bodyTime = 10 * time.Second
 
 // longAgo is a deadline that is over.
@@ -25,11 +25,13 @@ func timeFor(r *http.Request) time.Duration {
 	return bodyTime
 }
 
-// readAll returns the body of a request, of at most limit bytes. Memory is taken as the bytes come, whatever length was announced.
-// The body has bodyTime to come, or what the server's ReadTimeout has left of it.
+// readAll returns the body of a request, of at most limit bytes. Memory is taken as the bytes come,
+// whatever length was announced. The body has bodyTime to come, or what the server's ReadTimeout
+// has left of it.
 //
-// No deadline is set beforehand: that could put off one of the server's, and would have to be taken back. When the time is over,
-// the read that is under way is ended. Where w has no deadlines (see http.ResponseController), nothing ends it.
+// No deadline is set beforehand: that could put off one of the server's, and would have to be taken
+// back. When the time is over, the read that is under way is ended. Where w has no deadlines (see
+// http.ResponseController), nothing ends it.
 func readAll(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, *BodyError) {
 	tooLarge := &BodyError{Status: http.StatusRequestEntityTooLarge, Type: "unknown_error", Message: "request entity too large"}
 	if r.ContentLength > limit {
@@ -40,7 +42,8 @@ func readAll(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, *Body
 	timer := time.AfterFunc(timeFor(r), func() {
 		ended <- http.NewResponseController(w).SetReadDeadline(longAgo) == nil
 	})
-	// Not http.MaxBytesReader: it makes the server hang up on a client that is still sending, who then may never see the answer.
+	// Not http.MaxBytesReader: it makes the server hang up on a client that is still sending, who
+	// then may never see the answer.
 	text, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
 	switch {
 	case !timer.Stop() && <-ended, errors.Is(err, os.ErrDeadlineExceeded):
@@ -55,8 +58,9 @@ func readAll(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, *Body
 	return text, nil
 }
 
-// leaveBody is for requests that are answered without their body. net/http reads the rest of it (up to 256 KB) before it sends the
-// answer, and would wait for that as long as the client likes where the server has no ReadTimeout.
+// leaveBody is for requests that are answered without their body. net/http reads the rest of it (up
+// to 256 KB) before it sends the answer, and would wait for that as long as the client likes where
+// the server has no ReadTimeout.
 func leaveBody(w http.ResponseWriter, r *http.Request) {
 	server, ok := r.Context().Value(http.ServerContextKey).(*http.Server)
 	if ok && server.ReadTimeout <= 0 && r.Body != nil && r.Body != http.NoBody {
@@ -64,8 +68,8 @@ func leaveBody(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// closeAfter has the connection closed after the answer, which is then sent without waiting for the rest of the body. HTTP/2 ends the
-// stream alone.
+// closeAfter has the connection closed after the answer, which is then sent without waiting for the
+// rest of the body. HTTP/2 ends the stream alone.
 func closeAfter(w http.ResponseWriter, r *http.Request) {
 	if r.ProtoMajor < 2 {
 		w.Header().Set("Connection", "close")

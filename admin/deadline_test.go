@@ -199,7 +199,8 @@ func TestRequirement35BodiesOfAdminRoutesMustComeInTime(t *testing.T) {
 	})
 }
 
-// A body that came in time leaves nothing behind: neither the handler's context nor the connection ends when its time is over.
+// A body that came in time leaves nothing behind: neither the handler's context nor the connection
+// ends when its time is over.
 func TestABodyThatCameLeavesNoDeadline(t *testing.T) {
 	came, over, ended := make(chan struct{}), make(chan struct{}), make(chan error, 2)
 	addr := serving(t, admin.WithBodyTime(soon, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -110,8 +110,8 @@ func (f fields) over(defaults []string) selection {
 }
 
 // choice is a list of names to show, each once. What nothing has is left out: so the list is never
-// longer than all there is to show, however many names are asked for, and taking one out of it costs
-// the same each time.
+// longer than all there is to show, however many names are asked for, and taking one out of it
+// costs the same each time.
 type choice struct{ names []string }
 
 func (c *choice) add(name string) {
@@ -163,9 +163,9 @@ func selectionOf(names []string) selection {
 	return s
 }
 
-// identify adds to each relation the ids by which Medusa joins it, last where they were not asked for:
-// the id of a channel and the key's id of a link, and where channels are shown too, the channel's id of
-// the link through which they are found.
+// identify adds to each relation the ids by which Medusa joins it, last where they were not asked
+// for: the id of a channel and the key's id of a link, and where channels are shown too, the
+// channel's id of the link through which they are found.
 func (s *selection) identify() {
 	_, channels := s.relation(salesChannels)
 	if channels {

@@ -13,8 +13,8 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// tools is the module of the generators, so that applications do not inherit them. What they make is
-// compiled in a copy of it, which has the versions of all that they and their code need.
+// tools is the module of the generators, so that applications do not inherit them. What they make
+// is compiled in a copy of it, which has the versions of all that they and their code need.
 const tools = "../internal/tools"
 
 // TestGeneratorsReadTheDescription makes a client of openapi.json with each generator, compiles it
@@ -30,7 +30,8 @@ func TestGeneratorsReadTheDescription(t *testing.T) {
 	run := func(t *testing.T, dir string, args ...string) string {
 		t.Helper()
 		cmd := exec.CommandContext(t.Context(), "go", append([]string{"-C", dir}, args...)...)
-		// Without paths in it, what was compiled in one temporary folder is in the cache for the next.
+		// Without paths in it, what was compiled in one temporary folder is in the cache for the
+		// next.
 		cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=-mod=readonly -trimpath")
 		var printed, said strings.Builder // go says there what it downloads
 		cmd.Stdout, cmd.Stderr = &printed, &said

@@ -23,9 +23,10 @@ type Input struct {
 	err    error // the body is no object
 }
 
-// ReadInput reads the body of a request, which can be read again afterwards. No body, or one of a content type other than JSON,
-// form and plain text, is an empty object. An error is a [*BodyError]; its Status is 408 when the body has not come within 10
-// seconds, for which w must support read deadlines (see http.ResponseController), as Echo's Response does.
+// ReadInput reads the body of a request, which can be read again afterwards. No body, or one of a
+// content type other than JSON, form and plain text, is an empty object. An error is a
+// [*BodyError]; its Status is 408 when the body has not come within 10 seconds, for which w must
+// support read deadlines (see http.ResponseController), as Echo's Response does.
 func ReadInput(w http.ResponseWriter, r *http.Request) (*Input, error) {
 	sent, err := readBody(w, r)
 	if err != nil {

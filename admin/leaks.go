@@ -44,14 +44,16 @@ type LeakConfig struct {
 //
 //	e.POST("/leaks", echo.WrapHandler(admin.LeakReports(keys)))
 //
-// It takes POST with {"token":"sk_…"} or with an array of such objects, each with "source" and "url" if they are known, which is the form in which
-// GitHub's secret scanning tells its partners. The answer is 202 to everything that is well-formed, 400 to what is not, 413 to a
-// body beyond 500 KB, 408 to one that has not come within 10 seconds, 429 with Retry-After to a client that reports too much, and 503
-// with Retry-After when some token could not be decided: send the report again.
+// It takes POST with {"token":"sk_…"} or with an array of such objects, each with "source" and
+// "url" if they are known, which is the form in which GitHub's secret scanning tells its partners.
+// The answer is 202 to everything that is well-formed, 400 to what is not, 413 to a body beyond 500
+// KB, 408 to one that has not come within 10 seconds, 429 with Retry-After to a client that reports
+// too much, and 503 with Retry-After when some token could not be decided: send the report again.
 //
-// One client (an IPv4 address, an IPv6 /64) can have 4 reports open at once, all clients together 128, so that those who send slowly,
-// or stop, hold 128 MB at most and for 10 seconds. Without LeakConfig.ClientIP a private or loopback address is most likely a proxy's:
-// all reports from such addresses share 64. What is beyond is 429.
+// One client (an IPv4 address, an IPv6 /64) can have 4 reports open at once, all clients together
+// 128, so that those who send slowly, or stop, hold 128 MB at most and for 10 seconds. Without
+// LeakConfig.ClientIP a private or loopback address is most likely a proxy's: all reports from such
+// addresses share 64. What is beyond is 429.
 //
 // Whoever sends a report needs nothing but the token, and needs no signature either (GitHub signs its reports; there is no need to
 // check it): revoking takes the full secret, and who has that could do worse with the key than end it. Nobody can end a key whose token he does not know, and
@@ -144,8 +146,8 @@ func tooMany(w http.ResponseWriter, r *http.Request, wait time.Duration) {
 	respond(w, http.StatusTooManyRequests, typed("too_many_requests", "Too many tokens were reported from this address. Try again later."))
 }
 
-// client returns the network that a report is counted for, the zero Prefix when it is not known, and whether that is most likely a
-// proxy's.
+// client returns the network that a report is counted for, the zero Prefix when it is not known,
+// and whether that is most likely a proxy's.
 func (h *leakReports) client(r *http.Request) (network netip.Prefix, proxy bool) {
 	var text string
 	if h.clientIP != nil {

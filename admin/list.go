@@ -74,8 +74,9 @@ func readWithDeleted(r *reader) {
 	}
 }
 
-// list answers GET /api-keys. Beyond 2^53 Medusa drops a limit or offset, and so it is here. A page of more than maxPage keys
-// is refused, and so is one of more bytes than maxAnswerBytes, so that no answer has to fit into memory whatever its size.
+// list answers GET /api-keys. Beyond 2^53 Medusa drops a limit or offset, and so it is here. A page
+// of more than maxPage keys is refused, and so is one of more bytes than maxAnswerBytes, so that no
+// answer has to fit into memory whatever its size.
 func (a *api) list(ctx context.Context, c call[struct{}, listQuery]) (members, error) {
 	q := store.Query{Filter: c.Query.Filter, Order: c.Query.Order, Limit: a.maxPage + 1, MaxBytes: maxAnswerBytes}
 	if c.Query.Offset <= maxSafeInteger {

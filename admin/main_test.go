@@ -56,7 +56,8 @@ func openOver(t *testing.T, c admin.Config, s store.Store) *fixture {
 	return f
 }
 
-// adminKey is an unrestricted secret key that is in no list, so that answers can be compared to the byte.
+// adminKey is an unrestricted secret key that is in no list, so that answers can be compared to the
+// byte.
 func adminKey() *store.Key { return &store.Key{ID: "apk_admin", Type: store.Secret} }
 
 // withAdmin is a Store that has adminKey too, for those who ask for it by its id.

@@ -47,8 +47,8 @@ func (a *api) admit(r *http.Request, scopes string) (context.Context, error) {
 	}
 }
 
-// admitAgain is admit for a request whose client has been waited for: a key is looked up again, and an actor's
-// login is asked again. A change asks once more, inside its transaction.
+// admitAgain is admit for a request whose client has been waited for: a key is looked up again, and
+// an actor's login is asked again. A change asks once more, inside its transaction.
 func (a *api) admitAgain(r *http.Request, scopes string) (context.Context, error) {
 	ctx, err := a.admit(r, scopes)
 	if err != nil {

@@ -121,8 +121,8 @@ func (a *api) show(ctx context.Context, keys []*store.Key, s selection, meter *s
 	return shown, nil
 }
 
-// showKey writes one key. It counts after each record of a relation: a shop's channels may say much,
-// and a thousand keys may have the same.
+// showKey writes one key. It counts after each record of a relation: a shop's channels may say
+// much, and a thousand keys may have the same.
 func showKey(key *store.Key, s selection, channels map[string]SalesChannel, meter *store.Meter) (json.RawMessage, error) {
 	m := make(members, len(s.names), len(s.names)+len(s.relations))
 	for i, name := range s.names {

@@ -7,7 +7,8 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// readRoll reads the body of roll: revoke_in is how long the old key works on, replace ends an unused successor.
+// readRoll reads the body of roll: revoke_in is how long the old key works on, replace ends an
+// unused successor.
 func readRoll(r *reader) store.RollOptions {
 	return store.RollOptions{Grace: time.Duration(readSeconds(r, maxDuration)) * time.Second, Replace: r.boolean("replace")}
 }

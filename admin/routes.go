@@ -47,8 +47,8 @@ func (a *api) route() {
 	a.mux.Handle(anyPath, a.enter("", a.noRoute))
 }
 
-// enter lets a request into an endpoint if it is admitted; before that, nothing of it is read. The endpoint asks
-// again when it has read the body, which a client can take its time to send.
+// enter lets a request into an endpoint if it is admitted; before that, nothing of it is read. The
+// endpoint asks again when it has read the body, which a client can take its time to send.
 func (a *api) enter(scopes string, answer func(http.ResponseWriter, *http.Request, admission) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, err := a.admit(r, scopes)

@@ -81,10 +81,10 @@ func queriesOf(field, text string) []string {
 	return append(list, f+"="+v+"&"+f+"="+v, f+"[]=a,"+v, f+"="+v+"%ff") // the last: an escape that spoils the decoding of all
 }
 
-// Every route of the table, every parameter that it takes and one that it does not, the path, and the
-// headers, with a token in each place of each shape: no statement of the database, no question to the
-// shop, no line of the log at its most talkative, and nothing that Redis is sent holds the token's
-// body. Nor does an error's answer.
+// Every route of the table, every parameter that it takes and one that it does not, the path, and
+// the headers, with a token in each place of each shape: no statement of the database, no question
+// to the shop, no line of the log at its most talkative, and nothing that Redis is sent holds the
+// token's body. Nor does an error's answer.
 func TestRequirement36NoParameterOfAnyRouteLetsATokenOut(t *testing.T) {
 	server := servers.NewPostgres(t, "log_statement=all", "log_parameter_max_length=-1")
 	rds := servers.NewRedis(t)

@@ -26,7 +26,8 @@ type walk struct {
 	holders []*store.Key // as some guard has seen them, at some time
 }
 
-// probe is one request that a key could make: with a scope, from an address, for a channel, at a time.
+// probe is one request that a key could make: with a scope, from an address, for a channel, at a
+// time.
 type probe struct {
 	scope   string
 	address netip.Addr
@@ -55,7 +56,8 @@ func probes() (all []probe) {
 	return all
 }
 
-// may is what the rules of a key say, told once more and apart from the code: whether it may make the request.
+// may is what the rules of a key say, told once more and apart from the code: whether it may make
+// the request.
 func (p probe) may(k *store.Key, now time.Time, granting bool) bool {
 	at := now.Add(p.after)
 	switch {
@@ -73,7 +75,8 @@ func (p probe) may(k *store.Key, now time.Time, granting bool) bool {
 	return slices.Contains(k.SalesChannelIDs, p.channel)
 }
 
-// perHour is how many requests the key may make in an hour, in the long run; less than 0: any number.
+// perHour is how many requests the key may make in an hour, in the long run; less than 0: any
+// number.
 func perHour(k *store.Key) float64 {
 	if k.RateLimit == (store.RateLimit{}) {
 		return -1
@@ -95,7 +98,8 @@ func (w *walk) at() time.Time {
 	return w.clock().Add(walkTimes[w.rnd.IntN(len(walkTimes))] + time.Second)
 }
 
-// attributes are members of a body, each there or not; every other time they begin with what the holder has.
+// attributes are members of a body, each there or not; every other time they begin with what the
+// holder has.
 func (w *walk) attributes(holder *store.Key) map[string]any {
 	o := map[string]any{}
 	if w.rnd.IntN(8) == 0 {

@@ -43,14 +43,14 @@ func operationOf(w store.Work) operation {
 type Fault struct {
 	// Word is the first word of the error that Redis answers with: NOPERM, READONLY, MISCONF, OOM,
 	// NOAUTH, WRONGPASS, LOADING, BUSY, MASTERDOWN, CLUSTERDOWN, NOREPLICAS, MOVED, DENIED;
-	// "unknown_command" for a command that is disabled; "ERR" for all others; and "UNREACHABLE" when
-	// there is no answer, or none in time.
+	// "unknown_command" for a command that is disabled; "ERR" for all others; and "UNREACHABLE"
+	// when there is no answer, or none in time.
 	Word  string
 	Since time.Time
 }
 
-// Faults are what Redis does not do at the moment. Other answers are right all the same, but slower:
-// docs/operations.md says what each means.
+// Faults are what Redis does not do at the moment. Other answers are right all the same, but
+// slower: docs/operations.md says what each means.
 type Faults struct {
 	Read      Fault // lookups go to the store
 	Write     Fault // records are not written, and changes may wait for a lease
@@ -62,8 +62,8 @@ func (f *Faults) all() [operations]Fault {
 	return [operations]Fault{f.Read, f.Write, f.Publish, f.Subscribe}
 }
 
-// String returns what is wrong in a few words, for a status page: "refuses writes (READONLY)". It is
-// "" when nothing is.
+// String returns what is wrong in a few words, for a status page: "refuses writes (READONLY)". It
+// is "" when nothing is.
 func (f Faults) String() string {
 	var parts, words []string
 	for op, fault := range f.all() {

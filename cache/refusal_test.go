@@ -104,8 +104,8 @@ func gauges(c *cache.Cache, name string) (on []string) {
 	return on
 }
 
-// What Redis refuses is named, in the status, the metrics and one line of the log, while all answers
-// stay right and changes succeed; and so is its end.
+// What Redis refuses is named, in the status, the metrics and one line of the log, while all
+// answers stay right and changes succeed; and so is its end.
 func TestARefusalIsNamed(t *testing.T) {
 	for _, way := range append(servers.Refusals(), servers.WithoutScripts()) {
 		t.Run("Redis "+way.Name, func(t *testing.T) {

@@ -28,10 +28,11 @@ type Config struct {
 	// Optional. Default: store.Secret alone, because publishable keys are public.
 	Types []store.Type
 
-	// Extractors are the places where a key may stand. All of them are read; two different keys are refused.
-	// In the Authorization header, what does not begin with sk_ or pk_ is no key: beside one it is ignored.
-	// Optional. Default by Types: Bearer, Basic and Header("x-api-key") for secret keys, Header("x-publishable-api-key") and
-	// Header("x-api-key") for publishable ones, and all four for both. Never query or cookie.
+	// Extractors are the places where a key may stand. All of them are read; two different keys are
+	// refused. In the Authorization header, what does not begin with sk_ or pk_ is no key: beside
+	// one it is ignored. Optional. Default by Types: Bearer, Basic and Header("x-api-key") for
+	// secret keys, Header("x-publishable-api-key") and Header("x-api-key") for publishable ones,
+	// and all four for both. Never query or cookie.
 	Extractors []Extractor
 
 	// Scopes are what a key must have, all of them (store.Key.Allows).
@@ -45,11 +46,12 @@ type Config struct {
 	// Optional. Default: false.
 	Optional bool
 
-	// PassPreflights lets CORS preflights through, without a key and whatever they carry, for apps whose CORS
-	// stands behind the guard. What stands behind it sees requests that everybody can forge, with a body too:
-	// CORS must answer them before any handler and before Require, which refuses them. Prefer CORS in front
-	// of the guard: then pages can also read its refusals, and this is not needed.
-	// Optional. Default: false; a preflight is refused as a request without a credential.
+	// PassPreflights lets CORS preflights through, without a key and whatever they carry, for apps
+	// whose CORS stands behind the guard. What stands behind it sees requests that everybody can
+	// forge, with a body too: CORS must answer them before any handler and before Require, which
+	// refuses them. Prefer CORS in front of the guard: then pages can also read its refusals, and
+	// this is not needed. Optional. Default: false; a preflight is refused as a request without a
+	// credential.
 	PassPreflights bool
 
 	// Errors chooses the words in which refusals are told.

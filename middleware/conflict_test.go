@@ -96,7 +96,8 @@ func shopScheme(r *http.Request, found []string) (string, []string) {
 	return "authorization", found
 }
 
-// Every notation of every sort of value beside every other, in both orders: DESIGN 7, told again in a few lines.
+// Every notation of every sort of value beside every other, in both orders: DESIGN 7, told again in
+// a few lines.
 func TestRequirement17EveryPairOfValuesInEveryNotation(t *testing.T) {
 	w := newWorld(t)
 	values := map[string]string{
@@ -243,7 +244,8 @@ func TestRequirement17AForeignAuthorizationHidesNoKey(t *testing.T) {
 			}
 		}
 	}
-	// Damaged or too long, a key in base64 is a key: beside another it is no foreign value, and Optional does not pass it by.
+	// Damaged or too long, a key in base64 is a key: beside another it is no foreign value, and
+	// Optional does not pass it by.
 	for _, broken := range []string{b64(w.other)[:30] + "!", b64(w.other)[:29], b64(w.other + strings.Repeat("x", 400)), b64("pk_" + strings.Repeat("\xff", 300))} {
 		for _, optional := range []bool{false, true} {
 			config := w.config(store.Secret)

@@ -11,7 +11,8 @@
 // they ask is decided in guard.go, and how each refusal is told stands in one table in answer.go (Medusa's words for it in
 // medusa.go). A refused request never reaches the handler, and what cannot be decided is 503, never 401.
 //
-// CORS in front of the guard: a CORS preflight is a request without a key, whatever it carries, and is refused.
+// CORS in front of the guard: a CORS preflight is a request without a key, whatever it carries, and
+// is refused.
 //
 // Keys with a rate limit are counted, in this process or by a [Limiter] of your choice (middleware/ratelimit counts in Redis), and
 // [Config.MaxFailures] limits how often an address may send bad keys; both answer 429.

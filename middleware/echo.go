@@ -55,10 +55,11 @@ func (c Config) ToMiddleware() (echo.MiddlewareFunc, error) {
 	}, nil
 }
 
-// Require returns a middleware that stands behind a guard and refuses keys that lack one of the scopes with 403. Keys without a
-// scope list are unrestricted. Where there is no key at all (no guard in front, an Optional one, a skipped
-// request), and on every CORS preflight, it refuses with the 401 of a request without credential. It panics
-// when no scope is given, or one that RFC 6749 would not call a scope.
+// Require returns a middleware that stands behind a guard and refuses keys that lack one of the
+// scopes with 403. Keys without a scope list are unrestricted. Where there is no key at all (no
+// guard in front, an Optional one, a skipped request), and on every CORS preflight, it refuses with
+// the 401 of a request without credential. It panics when no scope is given, or one that RFC 6749
+// would not call a scope.
 func Require(scopes ...string) echo.MiddlewareFunc {
 	scopes = checkRequired(scopes)
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
@@ -71,9 +72,9 @@ func Require(scopes ...string) echo.MiddlewareFunc {
 	}
 }
 
-// Key returns the key that authenticated the request. It panics where there is none: on a route without
-// guard, or behind one with Optional or PassPreflights (use [KeyFrom] there). The key is shared and must not
-// be modified.
+// Key returns the key that authenticated the request. It panics where there is none: on a route
+// without guard, or behind one with Optional or PassPreflights (use [KeyFrom] there). The key is
+// shared and must not be modified.
 func Key(c echo.Context) *store.Key {
 	key, ok := KeyFrom(c.Request().Context())
 	if !ok {

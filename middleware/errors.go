@@ -9,11 +9,12 @@ import (
 // Why a guard refuses, beside the errors of package store (ErrUnauthenticated and its kinds, ErrWrongType, ErrUnavailable). In Echo
 // they are inside the *echo.HTTPError, where errors.Is finds them. None ever holds a token.
 var (
-	// ErrNoCredential: none of the places that the guard reads holds a credential, or the request is a CORS
-	// preflight, where none counts.
+	// ErrNoCredential: none of the places that the guard reads holds a credential, or the request
+	// is a CORS preflight, where none counts.
 	ErrNoCredential = errors.New("keyauth: no credential")
-	// ErrConflictingCredentials: the places that the guard reads hold two different credentials. Neither is
-	// looked up. What is no key in Authorization (a JWT, a proxy's login) is no second one.
+	// ErrConflictingCredentials: the places that the guard reads hold two different credentials.
+	// Neither is looked up. What is no key in Authorization (a JWT, a proxy's login) is no second
+	// one.
 	ErrConflictingCredentials = errors.New("keyauth: two different credentials")
 	// ErrInsufficientScope: the key is good but lacks a scope that is required.
 	ErrInsufficientScope = errors.New("keyauth: insufficient scope")

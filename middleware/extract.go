@@ -111,8 +111,8 @@ func fromBase64(s string) string {
 	return string(buf[:n])
 }
 
-// couldBeKey reports whether s begins as our tokens do, as it stands or in the base64 that fromBase64 gave
-// back because it is too long or damaged.
+// couldBeKey reports whether s begins as our tokens do, as it stands or in the base64 that
+// fromBase64 gave back because it is too long or damaged.
 func couldBeKey(s string) bool {
 	return looksLikeKey(s) || strings.HasPrefix(s, "c2tf") || strings.HasPrefix(s, "cGtf") // sk_, pk_
 }

@@ -12,8 +12,9 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// KeyFrom returns the key that authenticated the request of this context, and whether there is one: behind
-// a guard with Optional or PassPreflights there may be none. The key is shared and must not be modified.
+// KeyFrom returns the key that authenticated the request of this context, and whether there is one:
+// behind a guard with Optional or PassPreflights there may be none. The key is shared and must not
+// be modified.
 func KeyFrom(ctx context.Context) (*store.Key, bool) { return store.FromContext(ctx) }
 
 // authenticate is the whole guard, for both doors: it returns the request to go on with, or why not. h are the headers of
@@ -121,8 +122,8 @@ func (g *guard) credential(r *http.Request) (string, error) {
 // credentials is what a request has shown so far.
 type credentials struct {
 	token string
-	// foreign is a value of Authorization that is no key: a JWT, or the login of a proxy. It counts, as
-	// a malformed credential, only where there is no other.
+	// foreign is a value of Authorization that is no key: a JWT, or the login of a proxy. It
+	// counts, as a malformed credential, only where there is no other.
 	foreign string
 }
 
@@ -201,8 +202,9 @@ func (g *guard) refuse(h http.Header, r *http.Request, clientIP func(*http.Reque
 	return &refusal{answer: a, cause: err}
 }
 
-// requireKey is Require for both doors: it asks the key that a guard has put into the request's context.
-// Without one, whatever the reason, and on CORS preflights, it refuses as if no credential had been sent.
+// requireKey is Require for both doors: it asks the key that a guard has put into the request's
+// context. Without one, whatever the reason, and on CORS preflights, it refuses as if no credential
+// had been sent.
 func requireKey(h http.Header, r *http.Request, scopes []string) *refusal {
 	err := ErrNoCredential
 	if isPreflight(r) {

@@ -9,17 +9,20 @@ import (
 	"sync/atomic"
 )
 
-// isPreflight reports whether the request is a CORS preflight: an OPTIONS that names an origin and a method
-// to come (Fetch standard, 3.3.2). Browsers send it without credentials, and everybody can forge one, with
-// a body too: it counts as a request without a credential. A bare OPTIONS is a request like others.
+// isPreflight reports whether the request is a CORS preflight: an OPTIONS that names an origin and
+// a method to come (Fetch standard, 3.3.2). Browsers send it without credentials, and everybody can
+// forge one, with a body too: it counts as a request without a credential. A bare OPTIONS is a
+// request like others.
 func isPreflight(r *http.Request) bool {
 	return r.Method == http.MethodOptions && r.Header.Get("Origin") != "" && r.Header.Get("Access-Control-Request-Method") != ""
 }
 
-// preflightWarned is of the process and not of a guard: an app with many guards has one place to change.
+// preflightWarned is of the process and not of a guard: an app with many guards has one place to
+// change.
 var preflightWarned atomic.Bool
 
-// warnOfPreflight says once in a process what to do. Where CORS stands in front, no preflight comes here.
+// warnOfPreflight says once in a process what to do. Where CORS stands in front, no preflight comes
+// here.
 func warnOfPreflight(ctx context.Context, log *slog.Logger) {
 	if log.Enabled(ctx, slog.LevelWarn) && preflightWarned.CompareAndSwap(false, true) {
 		log.WarnContext(ctx, "latchkey: a CORS preflight was refused; if browser pages of other origins use this API, "+

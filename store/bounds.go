@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// What a key may hold. In Medusa a title has no bound but that of the request's body; a list of such
-// keys is an answer without one.
+// What a key may hold. In Medusa a title has no bound but that of the request's body; a list of
+// such keys is an answer without one.
 const (
 	MaxTitleBytes     = 1024
 	maxImportedTitle  = 100 << 10 // what Medusa takes; an imported key keeps its title
@@ -23,8 +23,9 @@ const (
 	MaxCreate = 1000
 	// MaxRevoke is the greatest number of keys that RevokeAll ends in one call.
 	MaxRevoke = 1000
-	// maxRevokeBytes is how much of these keys is read: 64 kB each, many times what one with channels and
-	// metadata takes. Without it, a thousand keys that hold all they may would be 290 MB.
+	// maxRevokeBytes is how much of these keys is read: 64 kB each, many times what one with
+	// channels and metadata takes. Without it, a thousand keys that hold all they may would be 290
+	// MB.
 	maxRevokeBytes = 64 << 20
 	// MaxConditions is the greatest number of conditions that a filter may hold: words of Search, lists, times, and filters within it. SQLite
 	// takes no more than 1000 in a row, and answers that it is out of order.
@@ -122,15 +123,16 @@ func checkAttributes(k *Key) error {
 	return nil
 }
 
-// errNoAddress refuses an empty list of addresses in what is written. Rows that hold one mean any address,
-// as before; an empty list of scopes grants nothing, and nobody should have to know the difference.
+// errNoAddress refuses an empty list of addresses in what is written. Rows that hold one mean any
+// address, as before; an empty list of scopes grants nothing, and nobody should have to know the
+// difference.
 var errNoAddress = Errorf(ErrInvalid, "Field 'allowed_cidrs' is empty. Name the networks that the key may be used from, or use null for any.")
 
 // isEmptyList tells an empty list from none.
 func isEmptyList(cidrs []netip.Prefix) bool { return cidrs != nil && len(cidrs) == 0 }
 
-// checkNew is checkAttributes for what is written by a verb, not by an import. before is the key as it
-// was: what has not changed is not judged again by rules that are younger than it.
+// checkNew is checkAttributes for what is written by a verb, not by an import. before is the key as
+// it was: what has not changed is not judged again by rules that are younger than it.
 func checkNew(k, before *Key) error {
 	if err := checkTitle(k, before); err != nil {
 		return err
@@ -141,7 +143,8 @@ func checkNew(k, before *Key) error {
 	return checkAttributes(k)
 }
 
-// checkTitle refuses a new title that is too long. One that is there already may be: it was imported.
+// checkTitle refuses a new title that is too long. One that is there already may be: it was
+// imported.
 func checkTitle(k, before *Key) error {
 	if k.Title == before.Title {
 		return nil

@@ -35,9 +35,9 @@ func FromContext(ctx context.Context) (*Key, bool) {
 	return key, ok && key != nil
 }
 
-// WithActor returns a context in which changes are made in the name of actor: a member of the staff, a job, the program itself. It
-// takes the place of a key in the same context: the rule that no key hands out more than it has does not bind actors. A secret token
-// in the name is redacted.
+// WithActor returns a context in which changes are made in the name of actor: a member of the
+// staff, a job, the program itself. It takes the place of a key in the same context: the rule that
+// no key hands out more than it has does not bind actors. A secret token in the name is redacted.
 func WithActor(ctx context.Context, actor string) context.Context {
 	return context.WithValue(ctx, actorInContext, told(actor))
 }

@@ -18,11 +18,13 @@ import (
 // Linearizable. What Change wrote must be seen by every read, in every process, that begins after Change returned. All statements
 // go to the primary database.
 //
-// The feed. A store has one feed: events numbered 1, 2, 3 … without a gap, in the order in which the changes were committed, and
-// a head, the number of the newest. Head and the key rows are read in one statement wherever both are returned, so that a record
-// reflects exactly the events up to its Head. The feed has a random id, made when the store is: two stores never have the same.
-// Numbers stay below 2^53. Where commits can be lost without the program's knowing, as in a fail-over of PostgreSQL, their numbers
-// must not be given to others: the first change after it leaves a gap, at which caches drop everything.
+// The feed. A store has one feed: events numbered 1, 2, 3 … without a gap, in the order in which
+// the changes were committed, and a head, the number of the newest. Head and the key rows are read
+// in one statement wherever both are returned, so that a record reflects exactly the events up to
+// its Head. The feed has a random id, made when the store is: two stores never have the same.
+// Numbers stay below 2^53. Where commits can be lost without the program's knowing, as in a
+// fail-over of PostgreSQL, their numbers must not be given to others: the first change after it
+// leaves a gap, at which caches drop everything.
 type Store interface {
 	// Info describes the store; it does no I/O and its answer never changes.
 	Info() Info
@@ -42,9 +44,10 @@ type Store interface {
 
 	// Get returns the key with that id, or an error that matches ErrNotFound.
 	Get(ctx context.Context, id string) (*Record, error)
-	// List returns the keys that the query selects. An unknown operator or column is an error that matches ErrInvalid.
-	// So are more bytes than q.MaxBytes, and a store must find that out while it reads: it must not hold more than
-	// those and one key. A Meter counts them. All this holds for Events and EventQuery.MaxBytes as well.
+	// List returns the keys that the query selects. An unknown operator or column is an error that
+	// matches ErrInvalid. So are more bytes than q.MaxBytes, and a store must find that out while
+	// it reads: it must not hold more than those and one key. A Meter counts them. All this holds
+	// for Events and EventQuery.MaxBytes as well.
 	List(ctx context.Context, q Query) ([]*Record, error)
 	// Count returns how many keys the filter matches. For the zero Filter its cost must not grow with the number of keys.
 	Count(ctx context.Context, f Filter) (int, error)

@@ -141,8 +141,9 @@ const makeToken = `try: echo sk_$(openssl rand -hex 32)`
 // there still is one, and false: a key that was deleted does not come back. The token's prefix
 // decides the type; with Type set, a token of the other is an error that matches ErrInvalid.
 //
-// A secret token that is malformed or a placeholder ([Token.IsPlaceholder]) is an error that matches ErrInvalid, also when a key
-// already has it. Placeholders for publishable tokens are taken: everybody may know those.
+// A secret token that is malformed or a placeholder ([Token.IsPlaceholder]) is an error that
+// matches ErrInvalid, also when a key already has it. Placeholders for publishable tokens are
+// taken: everybody may know those.
 func (k *Keys) ImportToken(ctx context.Context, token string, in NewKey) (*Key, bool, error) {
 	t, err := ParseToken(token)
 	switch {

@@ -78,8 +78,8 @@ func (e *Error) Error() string { return e.Message }
 
 func (e *Error) Unwrap() error { return e.Kind }
 
-// Errorf returns an *Error of the given kind. Messages repeat what a caller has sent, and programs log
-// them: a secret token in one is redacted.
+// Errorf returns an *Error of the given kind. Messages repeat what a caller has sent, and programs
+// log them: a secret token in one is redacted.
 func Errorf(kind error, format string, args ...any) error {
 	return &Error{Kind: kind, Message: told(fmt.Sprintf(format, args...))}
 }

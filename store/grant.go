@@ -28,8 +28,9 @@ func (h *Key) mayGrant(key *Key) error {
 	return h.mayOutlive(key)
 }
 
-// mayMake is mayGrant for a new key. A key with a rate limit makes none, whatever limit it would have:
-// each has a bucket of its own, and together they could make more requests than the one that made them.
+// mayMake is mayGrant for a new key. A key with a rate limit makes none, whatever limit it would
+// have: each has a bucket of its own, and together they could make more requests than the one that
+// made them.
 func (h *Key) mayMake(key *Key) error {
 	if h.isLimited() {
 		return Errorf(ErrForbidden, "The key in use has a rate limit: it cannot create or roll keys. Use a key without a limit.")
@@ -37,8 +38,8 @@ func (h *Key) mayMake(key *Key) error {
 	return h.mayGrant(key)
 }
 
-// mayChange is mayGrant for a key that is there already. A key with a rate limit cannot give power to
-// another that has a bucket of its own; it can take it away.
+// mayChange is mayGrant for a key that is there already. A key with a rate limit cannot give power
+// to another that has a bucket of its own; it can take it away.
 func (h *Key) mayChange(before, after *Key) error {
 	if err := h.mayGrant(after); err != nil {
 		return err
@@ -49,8 +50,9 @@ func (h *Key) mayChange(before, after *Key) error {
 	return nil
 }
 
-// mayPutOff is mayChange for an expiry or a revocation that is put off. It is judged as the only end that
-// the key has: the other can be taken back later, by somebody who does not know of this one.
+// mayPutOff is mayChange for an expiry or a revocation that is put off. It is judged as the only
+// end that the key has: the other can be taken back later, by somebody who does not know of this
+// one.
 func (h *Key) mayPutOff(before, after *Key, end Time) error {
 	alone := *after
 	alone.ExpiresAt, alone.RevokedAt = end, Time{}

@@ -36,11 +36,13 @@ type Key struct {
 	Scopes []string
 	// SalesChannelIDs are the sales channels of a publishable key, in the order they were linked.
 	SalesChannelIDs []string
-	// Metadata is for people and reports. It must never decide what a request may do: it is not covered by
-	// the proof, so that a write to the database changes it unnoticed. Use Scopes for that.
+	// Metadata is for people and reports. It must never decide what a request may do: it is not
+	// covered by the proof, so that a write to the database changes it unnoticed. Use Scopes for
+	// that.
 	Metadata map[string]string
-	// AllowedCIDRs, when not empty, are the only client networks the key may be used from. An empty list, which
-	// older versions stored, means any address, as nil does; it cannot be written any more.
+	// AllowedCIDRs, when not empty, are the only client networks the key may be used from. An empty
+	// list, which older versions stored, means any address, as nil does; it cannot be written any
+	// more.
 	AllowedCIDRs []netip.Prefix
 	// RateLimit is the number of requests per window that the key may make; the zero value is no limit.
 	RateLimit RateLimit

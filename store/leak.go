@@ -150,9 +150,9 @@ func cleanSource(s string) string {
 }
 
 // RedactTokens replaces whatever in s could be a secret token by its redacted form, the first six
-// characters and the last three. A text with a token that is percent-encoded becomes "***" as a whole.
-// It is for what clients send and programs write down: the paths in an access log, the place where a
-// token was found.
+// characters and the last three. A text with a token that is percent-encoded becomes "***" as a
+// whole. It is for what clients send and programs write down: the paths in an access log, the place
+// where a token was found.
 func RedactTokens(s string) string {
 	if s = redactPlain(s); HoldsSecret(s) {
 		return "***"

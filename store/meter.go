@@ -6,8 +6,8 @@ type Meter struct {
 	read int
 }
 
-// Add counts n bytes more. When there are more than Max, it returns an error that matches ErrInvalid,
-// and says what to do.
+// Add counts n bytes more. When there are more than Max, it returns an error that matches
+// ErrInvalid, and says what to do.
 func (m *Meter) Add(n int) error {
 	m.read += n
 	if m.Max > 0 && m.read > m.Max {

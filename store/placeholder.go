@@ -2,9 +2,10 @@ package store
 
 import "fmt"
 
-// placeholder returns why s was not drawn at random ("it repeats itself"), or "" when it may have been. It is for texts of 32 and
-// more characters. Of the secrets that it is asked about, it refuses a random one with a probability below 1e-7 when that has 128
-// bits (32 hexadecimal digits), and below 1e-15 when it has 256.
+// placeholder returns why s was not drawn at random ("it repeats itself"), or "" when it may have
+// been. It is for texts of 32 and more characters. Of the secrets that it is asked about, it
+// refuses a random one with a probability below 1e-7 when that has 128 bits (32 hexadecimal
+// digits), and below 1e-15 when it has 256.
 func placeholder(s string) string {
 	const enough = 8
 	distinct := make(map[byte]bool, enough)
@@ -21,7 +22,8 @@ func placeholder(s string) string {
 				same++
 			}
 		}
-		// Not all of them: the pattern may have another one before, behind or within (00 01 02 … 1f).
+		// Not all of them: the pattern may have another one before, behind or within (00 01 02 …
+		// 1f).
 		if 16*same >= 7*len(s) {
 			return "it repeats itself"
 		}
@@ -29,9 +31,10 @@ func placeholder(s string) string {
 	return ""
 }
 
-// IsPlaceholder reports whether the token's secret was typed and not drawn at random: few different characters, or a pattern that
-// repeats (sk_000…0, sk_deadbeef…, sk_0123456789abcdef…). [Keys.ImportToken] refuses such secret tokens. It is never true of a token
-// that Latchkey or Medusa has made.
+// IsPlaceholder reports whether the token's secret was typed and not drawn at random: few different
+// characters, or a pattern that repeats (sk_000…0, sk_deadbeef…, sk_0123456789abcdef…).
+// [Keys.ImportToken] refuses such secret tokens. It is never true of a token that Latchkey or
+// Medusa has made.
 func (t Token) IsPlaceholder() bool { return t.placeholder() != "" }
 
 func (t Token) placeholder() string {

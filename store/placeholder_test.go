@@ -62,12 +62,13 @@ func TestRequirement37PlaceholdersAreNotImported(t *testing.T) {
 
 // A random token is refused so seldom that nobody will ever see it.
 //
-// In Medusa's form, 64 hexadecimal digits: fewer than 8 different ones with a probability of at most C(16,7)·(7/16)^64 = 1.2e-19. At
-// least 28 of them equal to the one d places before, for one d from 1 to 32, with at most the sum over d of C(64-d,28)·16^-28, which
-// is less than C(64,29)·16^-28 = 2.6e-16. (For a given d these are independent events of 1/16 each.)
+// In Medusa's form, 64 hexadecimal digits: fewer than 8 different ones with a probability of at
+// most C(16,7)·(7/16)^64 = 1.2e-19. At least 28 of them equal to the one d places before, for one d
+// from 1 to 32, with at most the sum over d of C(64-d,28)·16^-28, which is less than
+// C(64,29)·16^-28 = 2.6e-16. (For a given d these are independent events of 1/16 each.)
 //
-// In Latchkey's own form, 43 of 62 characters: C(62,7)·(7/62)^43 = 1e-32 and C(43,20)·62^-19 = 7e-23. The first character of 43 has
-// 9 values and not 62, which changes one of 43 factors.
+// In Latchkey's own form, 43 of 62 characters: C(62,7)·(7/62)^43 = 1e-32 and C(43,20)·62^-19 =
+// 7e-23. The first character of 43 has 9 values and not 62, which changes one of 43 factors.
 func TestRequirement37NoRandomTokenIsAPlaceholder(t *testing.T) {
 	random := rand.NewChaCha8([32]byte{37})
 	keys, err := store.Options{Random: random, FlushInterval: -1}.New(store.NewMemory())

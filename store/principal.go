@@ -11,13 +11,14 @@ import (
 // scopes and addresses were compared with the request then, by those who know the route.
 var errNarrowed = Errorf(ErrForbidden, "The key in use has been restricted since the request began. Send the request again.")
 
-// targets reads the keys with these ids for a change and, in the same query, the key that asks for it.
-// A request can be held open for as long as its client likes, so its key is judged as it is inside
-// the transaction, not as the guard saw it. The who that is returned has that state, in a copy that the
-// change does not touch.
+// targets reads the keys with these ids for a change and, in the same query, the key that asks for
+// it. A request can be held open for as long as its client likes, so its key is judged as it is
+// inside the transaction, not as the guard saw it. The who that is returned has that state, in a
+// copy that the change does not touch.
 //
-// Errors match ErrUnauthenticated (the key that asks is gone, revoked or expired) or are errNarrowed; beside
-// that one, who and records are returned too. An actor is not a key and is not read.
+// Errors match ErrUnauthenticated (the key that asks is gone, revoked or expired) or are
+// errNarrowed; beside that one, who and records are returned too. An actor is not a key and is not
+// read.
 func (k *Keys) targets(ctx context.Context, tx Tx, ids ...string) (who, []*Record, error) {
 	p := principal(ctx)
 	wanted := ids
@@ -54,8 +55,8 @@ func (k *Keys) target(ctx context.Context, tx Tx, id string) (who, *Record, erro
 	return p, found[0], nil
 }
 
-// asItIs returns a copy of the key that asks as it is now, r, or says why it may not ask any more. r is nil
-// when the key is gone; seen is what the guard let in.
+// asItIs returns a copy of the key that asks as it is now, r, or says why it may not ask any more.
+// r is nil when the key is gone; seen is what the guard let in.
 func (k *Keys) asItIs(seen *Key, r *Record) (*Key, error) {
 	if r == nil {
 		return nil, ErrUnknownToken
@@ -74,12 +75,13 @@ func (k *Keys) asItIs(seen *Key, r *Record) (*Key, error) {
 	return now, nil
 }
 
-// Reauthenticate looks up again the key that the context has as its principal, by a cache if there is
-// one. It is for servers that have waited for a client since the guard let the request in, as for a request's
-// body. It returns nil if the key may be used now and has lost no scope and no address since. A principal
-// that is not a key is not asked.
+// Reauthenticate looks up again the key that the context has as its principal, by a cache if there
+// is one. It is for servers that have waited for a client since the guard let the request in, as
+// for a request's body. It returns nil if the key may be used now and has lost no scope and no
+// address since. A principal that is not a key is not asked.
 //
-// Errors match ErrUnauthenticated (gone, revoked, expired), ErrForbidden (restricted) or ErrUnavailable.
+// Errors match ErrUnauthenticated (gone, revoked, expired), ErrForbidden (restricted) or
+// ErrUnavailable.
 func (k *Keys) Reauthenticate(ctx context.Context) error {
 	seen := principal(ctx).holder
 	if seen == nil {

@@ -11,7 +11,8 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// changesBy calls every verb that changes something, as the principal of ctx. A new verb belongs in here.
+// changesBy calls every verb that changes something, as the principal of ctx. A new verb belongs in
+// here.
 func changesBy(keys *store.Keys, target string) map[string]func(context.Context) error {
 	title := "b"
 	only := store.Filter{IDs: []string{target}}

@@ -112,8 +112,9 @@ func checkRevokedAt(at time.Time) error {
 	return nil
 }
 
-// revokeOne writes the revocation of a key that is alive. Keys may bring a revocation forward; to put
-// it off is to give life, and needs what it takes to make the whole key. details go into the event.
+// revokeOne writes the revocation of a key that is alive. Keys may bring a revocation forward; to
+// put it off is to give life, and needs what it takes to make the whole key. details go into the
+// event.
 func (k *Keys) revokeOne(ctx context.Context, tx Tx, r *Record, who who, now, at time.Time, details map[string]string) error {
 	key := &r.Key
 	before := key.Clone()

@@ -7,25 +7,28 @@ import (
 
 // RollOptions say how a key is rolled. The zero value ends the old key at once.
 type RollOptions struct {
-	// Grace is how long the old key works on. It never makes the old key last longer. Default 0: it ends now.
+	// Grace is how long the old key works on. It never makes the old key last longer. Default 0: it
+	// ends now.
 	Grace time.Duration
-	// Replace ends the successor that an earlier roll has made, if it has not been used, and makes another:
-	// for the case that the answer with its token was lost. Uses are written every few seconds
-	// (Options.FlushInterval), so that one which another instance has only just seen does not count.
-	// Default: such a roll is refused.
+	// Replace ends the successor that an earlier roll has made, if it has not been used, and makes
+	// another: for the case that the answer with its token was lost. Uses are written every few
+	// seconds (Options.FlushInterval), so that one which another instance has only just seen does
+	// not count. Default: such a roll is refused.
 	Replace bool
 }
 
-// Roll replaces a key: in one transaction the old one is revoked, now or after a grace, and a new one is
-// made that inherits its title, type, scopes, channels, metadata, limits, expiry and creator and names it
-// in RolledFrom. The event of the old key names the new one as its successor. The new token is returned once.
+// Roll replaces a key: in one transaction the old one is revoked, now or after a grace, and a new
+// one is made that inherits its title, type, scopes, channels, metadata, limits, expiry and creator
+// and names it in RolledFrom. The event of the old key names the new one as its successor. The new
+// token is returned once.
 //
-// A key is rolled once. While the successor of an earlier roll is alive, or a successor of that, another roll is
-// ErrNotAllowed and names it; see [RollOptions.Replace]. The audit log is what remembers earlier rolls:
-// those whose events have been pruned are not known.
+// A key is rolled once. While the successor of an earlier roll is alive, or a successor of that,
+// another roll is ErrNotAllowed and names it; see [RollOptions.Replace]. The audit log is what
+// remembers earlier rolls: those whose events have been pruned are not known.
 //
-// Errors match ErrNotFound, ErrNotAllowed (the key is revoked or expired, or has been rolled), ErrForbidden (the
-// principal is a key with less power than the one to be rolled, or with a rate limit), ErrUnavailable.
+// Errors match ErrNotFound, ErrNotAllowed (the key is revoked or expired, or has been rolled),
+// ErrForbidden (the principal is a key with less power than the one to be rolled, or with a rate
+// limit), ErrUnavailable.
 func (k *Keys) Roll(ctx context.Context, id string, o RollOptions) (Made, error) {
 	var made Made
 	err := k.change(ctx, "roll", func(tx Tx) error {
@@ -69,11 +72,12 @@ func (k *Keys) Roll(ctx context.Context, id string, o RollOptions) (Made, error)
 	return made, nil
 }
 
-// successorDetail is the detail of a Revoked event that holds the id of the key which took the place.
+// successorDetail is the detail of a Revoked event that holds the id of the key which took the
+// place.
 const successorDetail = "successor"
 
-// endSuccessors makes sure that old has no living successor: it returns nil when there is none, and else
-// an error, unless they are to be replaced and none has been used, and were ended.
+// endSuccessors makes sure that old has no living successor: it returns nil when there is none, and
+// else an error, unless they are to be replaced and none has been used, and were ended.
 func (k *Keys) endSuccessors(ctx context.Context, tx Tx, old *Record, who who, now time.Time, replace bool) error {
 	if old.Key.RevokedAt.IsZero() {
 		return nil // a roll leaves at least a date
@@ -100,11 +104,12 @@ func (k *Keys) endSuccessors(ctx context.Context, tx Tx, old *Record, who who, n
 	return nil
 }
 
-// maxSuccessors bounds how many rolls of rolls are followed. Each was made while old was in its grace.
+// maxSuccessors bounds how many rolls of rolls are followed. Each was made while old was in its
+// grace.
 const maxSuccessors = 100
 
-// livingSuccessors returns the keys that have taken the place of the one with that id and work, the newest
-// last: the one that it was rolled into, the one that this was rolled into, and so on.
+// livingSuccessors returns the keys that have taken the place of the one with that id and work, the
+// newest last: the one that it was rolled into, the one that this was rolled into, and so on.
 func (k *Keys) livingSuccessors(ctx context.Context, tx Tx, id string, now time.Time) (living []*Record, err error) {
 	for range maxSuccessors {
 		events, err := tx.Events(ctx, EventQuery{KeyID: id, Kind: Revoked})

@@ -191,8 +191,8 @@ func TestRequirement36NoVerbPassesATokenToTheStore(t *testing.T) {
 	}
 }
 
-// A title from before this rule may hold a token. Its key can still be changed, revoked and deleted,
-// and the audit log does not have it.
+// A title from before this rule may hold a token. Its key can still be changed, revoked and
+// deleted, and the audit log does not have it.
 func TestRequirement36AKeyThatHoldsATokenAlreadyCanBeChanged(t *testing.T) {
 	rows := &overheard{Store: store.NewMemory()}
 	keys := store.New(rows)

@@ -12,8 +12,8 @@ const maxEscaped = 2
 // HoldsSecret reports whether a secret token stands anywhere in s: alone, with anything in front of
 // it or behind it, and also percent-encoded. People paste tokens where an id, a title or words to
 // search for belong, and databases and proxies log what they are asked. The checksum decides, so an
-// ordinary text that holds "sk_" is not mistaken for a token. (Tokens in Medusa's form have none: sk_
-// and 64 hexadecimal digits always count.) The cost is linear in the length of s.
+// ordinary text that holds "sk_" is not mistaken for a token. (Tokens in Medusa's form have none:
+// sk_ and 64 hexadecimal digits always count.) The cost is linear in the length of s.
 func HoldsSecret(s string) bool {
 	for range maxEscaped {
 		if findSecret(s) {
@@ -54,8 +54,8 @@ func findSecret(s string) bool {
 	}
 }
 
-// unescape decodes the percent-encoded bytes of s and reports whether there are any. What is no such
-// byte stays: a broken escape must not hide a token beside it.
+// unescape decodes the percent-encoded bytes of s and reports whether there are any. What is no
+// such byte stays: a broken escape must not hide a token beside it.
 func unescape(s string) (string, bool) {
 	at := strings.IndexByte(s, '%')
 	if at < 0 {
@@ -89,8 +89,8 @@ func unhex(c byte) (byte, bool) {
 	return 0, false
 }
 
-// searchHoldsSecret is HoldsSecret for a search, which is put into lower case before a database sees
-// it: that can make a token of Medusa's form out of capitals.
+// searchHoldsSecret is HoldsSecret for a search, which is put into lower case before a database
+// sees it: that can make a token of Medusa's form out of capitals.
 func searchHoldsSecret(s string) bool {
 	return HoldsSecret(s) || HoldsSecret(strings.ToLower(s))
 }

@@ -12,10 +12,11 @@ import (
 	"golang.org/x/net/idna"
 )
 
-// parseOrigins reads origins separated by commas into what browsers send in the header Origin, which
-// is compared byte by byte. What says the same in another way is rewritten as the URL standard
-// serializes it. What no browser sends is an error, since it would be without effect, and so is what
-// says more than an origin, since it would allow more than it says. Empty entries are left out.
+// parseOrigins reads origins separated by commas into what browsers send in the header Origin,
+// which is compared byte by byte. What says the same in another way is rewritten as the URL
+// standard serializes it. What no browser sends is an error, since it would be without effect, and
+// so is what says more than an origin, since it would allow more than it says. Empty entries are
+// left out.
 func parseOrigins(s string) ([]string, error) {
 	var found []string
 	for i, entry := range strings.Split(s, ",") {
@@ -102,8 +103,9 @@ func originHost(u *url.URL) (string, error) {
 	return host + ":" + strconv.Itoa(port), nil
 }
 
-// appHost returns the name of an extension or app. The URL standard has no rule for how it is written:
-// browsers write it in lower case, but Safari writes the UUIDs of its extensions in capitals.
+// appHost returns the name of an extension or app. The URL standard has no rule for how it is
+// written: browsers write it in lower case, but Safari writes the UUIDs of its extensions in
+// capitals.
 func appHost(u *url.URL) (string, error) {
 	if strings.Trim(strings.ToLower(u.Host), "abcdefghijklmnopqrstuvwxyz0123456789.-_") != "" {
 		return "", errors.New("has no name of an extension or app behind its scheme: write scheme://name " + asShown)
@@ -123,7 +125,8 @@ var hostNames = idna.New(
 	idna.VerifyDNSLength(true),
 )
 
-// webHost returns the host of a page: an address in its short form, or a name in lower case and ASCII.
+// webHost returns the host of a page: an address in its short form, or a name in lower case and
+// ASCII.
 func webHost(u *url.URL) (string, error) {
 	if strings.HasPrefix(u.Host, "[") {
 		addr, err := netip.ParseAddr(u.Hostname())

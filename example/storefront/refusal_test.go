@@ -142,7 +142,8 @@ func inDocs(t *testing.T, rule string) string {
 	return rule
 }
 
-// inUse makes a user and does everything with it that an instance does. It returns what was refused.
+// inUse makes a user and does everything with it that an instance does. It returns what was
+// refused.
 func inUse(t *testing.T, user []string) (cache.Faults, ratelimit.Fault) {
 	t.Helper()
 	server := servers.NewRedis(t)

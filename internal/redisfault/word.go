@@ -22,7 +22,8 @@ var refusals = []string{
 	"MASTERDOWN", "CLUSTERDOWN", "NOREPLICAS", "MOVED", "DENIED", unknownCommand,
 }
 
-// Words returns every word that Word can return for an error. Metrics have one label value for each.
+// Words returns every word that Word can return for an error. Metrics have one label value for
+// each.
 func Words() []string { return append(slices.Clone(refusals), Unreachable, Other) }
 
 // Word returns the word for err, "" for nil. It never holds other text of the error, which may

@@ -52,8 +52,8 @@ type Store interface {
 
 // Parse reads sqlite:PATH or postgres://user:password@host:port/database. Behind the latter may
 // stand what pgx understands, and pool_max_conns=N as in pgxpool; several hosts need
-// target_session_attrs=read-write (or primary). Everything behind sqlite: is the path. Its errors are
-// fit to be shown: they are one line and hold no part of a password.
+// target_session_attrs=read-write (or primary). Everything behind sqlite: is the path. Its errors
+// are fit to be shown: they are one line and hold no part of a password.
 func Parse(address string) (Database, error) {
 	if path, ok := strings.CutPrefix(address, "sqlite:"); ok {
 		return parseSQLite(strings.TrimPrefix(path, "//"))

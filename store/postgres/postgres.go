@@ -139,8 +139,9 @@ var takeFeed = fmt.Sprintf(`WITH limits AS MATERIALIZED (
 		SELECT set_config('lock_timeout', '%[1]d', true), set_config('idle_in_transaction_session_timeout', '%[1]d', true))
 	UPDATE latchkey_feed SET head = greatest(head, {least}) + 1 FROM limits WHERE id = 1 RETURNING feed_id, head, keys`, sqldb.LockWaitMillis)
 
-// least has the server's timeline above 32 bits for the number of a change. The timeline, the first 8 digits of the name of a WAL
-// file, is 1 and rises by one when a standby is promoted. Numbers stay below 2^53, which JSON can hold, for two million fail-overs.
+// least has the server's timeline above 32 bits for the number of a change. The timeline, the first
+// 8 digits of the name of a WAL file, is 1 and rises by one when a standby is promoted. Numbers
+// stay below 2^53, which JSON can hold, for two million fail-overs.
 const least = `((('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::bigint - 1) << 32)`
 
 // used is the argument of a touch as a table.

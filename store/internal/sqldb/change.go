@@ -90,9 +90,10 @@ func (s *Store) Change(ctx context.Context, actor store.Actor, fn func(store.Tx)
 	return t.change, nil
 }
 
-// confirm returns nil when everything that can be seen is as safe as a commit is. What a change found done may be the work of one
-// that was given up while it waited for a standby, and that other server need not have it: a fail-over would undo it. A commit
-// waits until the standby has all that came before it.
+// confirm returns nil when everything that can be seen is as safe as a commit is. What a change
+// found done may be the work of one that was given up while it waited for a standby, and that other
+// server need not have it: a fail-over would undo it. A commit waits until the standby has all that
+// came before it.
 func (s *Store) confirm(ctx context.Context) error {
 	if s.sql.confirm == "" {
 		return nil

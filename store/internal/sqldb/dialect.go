@@ -50,12 +50,13 @@ type Dialect struct {
 	// TakeFeed adds one to the feed's head, and with it takes the lock that serialises changes. It returns feed_id, head and keys.
 	// {least} in it is Least, or 0 where the server does not let it be asked.
 	TakeFeed string
-	// Least is an expression for the number that the head has at least; "": 0. It rises with each fail-over, so that the numbers
-	// of changes that are lost in one are not given to others.
+	// Least is an expression for the number that the head has at least; "": 0. It rises with each
+	// fail-over, so that the numbers of changes that are lost in one are not given to others.
 	Least string
 	// WritableCTE: a WITH clause may hold an INSERT, so that two writes travel as one.
 	WritableCTE bool
-	// Confirm writes something and changes nothing, in a database that other servers may have copies of; "" where none has.
+	// Confirm writes something and changes nothing, in a database that other servers may have
+	// copies of; "" where none has.
 	Confirm string
 
 	// Time gives a time its form as an argument.

@@ -103,7 +103,8 @@ func (s *Store) noAccess(lack string, err error) error {
 	return fmt.Errorf("%s: %w: %s (%w)", s.d.Name, store.ErrNoAccess, lack, err)
 }
 
-// failRead is fail for rows: that there is more to read than was asked for is no error of the driver.
+// failRead is fail for rows: that there is more to read than was asked for is no error of the
+// driver.
 func (s *Store) failRead(doing string, err error) error {
 	if told := new(store.Error); errors.As(err, &told) {
 		return err

@@ -124,7 +124,8 @@ func (s *Store) setUp(ctx context.Context) error {
 	})
 }
 
-// checkLeast does without Dialect.Least where the server does not let it be asked. A replica will, as soon as it takes changes.
+// checkLeast does without Dialect.Least where the server does not let it be asked. A replica will,
+// as soon as it takes changes.
 func (s *Store) checkLeast(ctx context.Context, conn *sql.Conn) error {
 	if s.d.Least == "" {
 		return nil

@@ -70,8 +70,9 @@ func checkStorable(r *store.Record) error {
 	return nil
 }
 
-// readRecords reads all rows, whose columns are keyColumns, and closes them. Beyond the meter's bound it
-// calls cancel first, which ends the statement: closing alone would read the rest of the rows.
+// readRecords reads all rows, whose columns are keyColumns, and closes them. Beyond the meter's
+// bound it calls cancel first, which ends the statement: closing alone would read the rest of the
+// rows.
 func readRecords(rows *sql.Rows, meter store.Meter, cancel func()) ([]*store.Record, error) {
 	defer rows.Close()
 	var records []*store.Record
