@@ -151,6 +151,9 @@ func TestRevokingByFilterAsksOnATerminal(t *testing.T) {
 		var stderr bytes.Buffer
 		cmd.Stdin, cmd.Stderr = null, &stderr
 		_ = cmd.Run()
-		result{t, cmd.Args, cmd.ProcessState.ExitCode(), "", stderr.String()}.exits(exitUsage).says("there is no terminal to ask on")
+		r := result{t, cmd.Args, cmd.ProcessState.ExitCode(), "", stderr.String()}
+		if r.exits(exitUsage).says("there is no terminal to ask on"); strings.Contains(r.stderr, "[y/N]") {
+			t.Errorf("it asked\n%s", r.stderr)
+		}
 	})
 }
