@@ -15,14 +15,16 @@ help: ## print this list
 
 test: servers ## what green means: vet, then all tests with the race detector, on real Redis and PostgreSQL, and in Chromium (.screenshots)
 	$(GO) vet ./...
+	$(GO) -C internal/tools build -trimpath -o /dev/null tool # outside of the tests' time limit
 	LATCHKEY_SCREENSHOTS='$(CURDIR)/.screenshots' $(GO) test -race -shuffle=on -count=1 -timeout 10m ./...
 	$(GO) test -count=1 -run Allocat ./middleware # the race detector allocates too
 
-check: ## formatting, vet, staticcheck, and a go.mod that says what is imported
+check: ## formatting, vet, staticcheck, and go.mod files that say what is imported
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt -w these:"; echo "$$unformatted"; exit 1; fi
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
 	$(GO) mod tidy -diff
+	$(GO) -C internal/tools mod tidy -diff
 
 bench: servers ## every performance target as a table, about 4 minutes (BENCH=regexp, KEYS=1000000); fails when one is missed by more than half
 	$(GO) run ./example/benchtable -only '$(BENCH)' -keys $(KEYS)

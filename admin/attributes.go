@@ -98,7 +98,7 @@ func readBetween(r *reader, name string, least, most int64) (float64, bool) {
 	case !ok:
 	case n < float64(least):
 		r.tooSmall(name, least)
-	case n >= float64(most):
+	case n > float64(most):
 		r.tooBig(name, most)
 	default:
 		return n, true

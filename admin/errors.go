@@ -3,6 +3,7 @@ package admin
 import (
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/latchkey-go/latchkey/store"
 )
@@ -57,7 +58,7 @@ func (e *BodyError) Error() string { return e.Message }
 
 // unreadable refuses a body that was not understood.
 func unreadable(status int, message, typ string) error {
-	return &BodyError{Status: status, Message: message, Type: typ}
+	return &BodyError{Status: status, Message: store.RedactTokens(message), Type: typ} // a header can hold anything
 }
 
 // fail answers with an error. Causes that are not the client's are told to the log alone.
@@ -91,13 +92,24 @@ func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 		if o.status == http.StatusUnauthorized {
 			w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
 		}
-		respond(w, o.status, typed(o.typ, message))
+		respond(w, o.status, typed(o.typ, shortened(message)))
 		return
 	}
 	a.log(r, "latchkey: an admin request failed", err)
 	respond(w, http.StatusInternalServerError, members{
 		{"code", "unknown_error"}, {"type", "unknown_error"}, {"message", "An unknown error occurred."},
 	})
+}
+
+// maxMessage bounds what an error repeats of a request, in bytes. Honest mistakes are shorter.
+const maxMessage = 8 << 10
+
+// shortened cuts a message that is too long, between characters.
+func shortened(message string) string {
+	if len(message) <= maxMessage {
+		return message
+	}
+	return strings.ToValidUTF8(message[:maxMessage], "") + "…"
 }
 
 // log tells of a failure by the route's pattern: paths and queries are the client's to fill. That a client went away is no failure.

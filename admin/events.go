@@ -22,7 +22,7 @@ func readEventsQuery(r *reader) eventsQuery {
 // events answers GET /api-keys/{id}/events: the audit trail of a key, oldest first. It outlives the key: of one that was deleted it tells
 // what is left in the log. Imports are told as a batch, without keys, and so in no key's trail.
 func (a *api) events(ctx context.Context, c call[struct{}, eventsQuery]) (members, error) {
-	found, err := a.keys.Events(ctx, store.EventQuery{KeyID: c.ID, After: c.Query.After, Limit: int(c.Query.Limit) + 1})
+	found, err := a.keys.Events(ctx, store.EventQuery{KeyID: c.ID, After: c.Query.After, Limit: int(c.Query.Limit) + 1, MaxBytes: maxAnswerBytes})
 	if err != nil {
 		return nil, err
 	}

@@ -63,6 +63,10 @@ type fields struct {
 
 func readFields(r *reader) fields {
 	text, given := r.text("fields")
+	if strings.Count(text, ",") >= maxElements {
+		r.tooMany("fields")
+		return fields{}
+	}
 	return fields{text, given}
 }
 
@@ -72,32 +76,62 @@ func (f fields) over(defaults []string) selection {
 	if !f.given {
 		return selectionOf(defaults)
 	}
-	asked := slices.DeleteFunc(strings.Split(f.text, ","), func(name string) bool { return name == "" })
-	var chosen []string
+	var asked []string
+	for name := range strings.SplitSeq(f.text, ",") {
+		if name != "" {
+			asked = append(asked, name)
+		}
+	}
+	var chosen choice
 	if len(asked) == 0 || slices.ContainsFunc(asked, isUnsigned) {
 		for _, name := range asked {
 			if strings.ContainsRune("+ -", rune(name[0])) {
 				name = name[1:]
 			}
-			chosen = append(chosen, name)
+			chosen.add(name)
 		}
 	} else {
-		chosen = slices.Clone(defaults)
+		for _, name := range defaults {
+			chosen.add(name)
+		}
 		for _, name := range asked {
 			switch rest := name[1:]; name[0] {
 			case '+', ' ':
-				chosen = append(chosen, strings.TrimPrefix(strings.TrimSpace(name), "+"))
+				chosen.add(strings.TrimPrefix(strings.TrimSpace(name), "+"))
 			case '-':
-				chosen = slices.DeleteFunc(chosen, func(c string) bool {
-					c = strings.TrimPrefix(c, "*")
-					return c == rest || strings.HasPrefix(c, rest+".")
-				})
+				chosen.remove(rest)
 			default:
-				chosen = append(chosen, name)
+				chosen.add(name)
 			}
 		}
 	}
-	return selectionOf(append(chosen, "id"))
+	chosen.add("id")
+	return selectionOf(chosen.names)
+}
+
+// choice is a list of names to show, each once. What nothing has is left out: so the list is never
+// longer than all there is to show, however many names are asked for, and taking one out of it costs
+// the same each time.
+type choice struct{ names []string }
+
+func (c *choice) add(name string) {
+	if isShown(name) && !slices.Contains(c.names, name) {
+		c.names = append(c.names, name)
+	}
+}
+
+// remove takes out a name, and with a relation all of its members.
+func (c *choice) remove(name string) {
+	c.names = slices.DeleteFunc(c.names, func(had string) bool {
+		had = strings.TrimPrefix(had, "*")
+		return had == name || strings.HasPrefix(had, name) && had[len(name)] == '.'
+	})
+}
+
+// isShown reports whether selectionOf makes anything of the name.
+func isShown(name string) bool {
+	s := selectionOf([]string{name})
+	return len(s.names)+len(s.relations) > 0
 }
 
 // ownOf returns only those of our own attributes that the parameter asks for, for answers that Medusa does not let choose.
@@ -125,7 +159,32 @@ func selectionOf(names []string) selection {
 			s.names = append(s.names, name)
 		}
 	}
+	s.identify()
 	return s
+}
+
+// identify adds to each relation the ids by which Medusa joins it, last where they were not asked for:
+// the id of a channel and the key's id of a link, and where channels are shown too, the channel's id of
+// the link through which they are found.
+func (s *selection) identify() {
+	_, channels := s.relation(salesChannels)
+	if channels {
+		s.add(salesChannels, "id")
+	}
+	if _, ok := s.relation(salesChannelsLink); ok {
+		s.add(salesChannelsLink, "publishable_key_id")
+		if channels {
+			s.add(salesChannelsLink, "sales_channel_id")
+		}
+	}
+}
+
+func (s *selection) relation(name string) (*relation, bool) {
+	at := slices.IndexFunc(s.relations, func(r relation) bool { return r.name == name })
+	if at < 0 {
+		return nil, false
+	}
+	return &s.relations[at], true
 }
 
 func (s *selection) add(rel, member string) {
@@ -139,12 +198,11 @@ func (s *selection) add(rel, member string) {
 	if len(wanted) == 0 {
 		return
 	}
-	at := slices.IndexFunc(s.relations, func(r relation) bool { return r.name == rel })
-	if at < 0 {
+	known, ok := s.relation(rel)
+	if !ok {
 		s.relations = append(s.relations, relation{name: rel, members: wanted})
 		return
 	}
-	known := &s.relations[at]
 	if member == "*" {
 		known.members = all
 		return

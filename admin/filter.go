@@ -61,6 +61,10 @@ func (l language) filters(r *reader, name string) []store.Filter {
 		r.mistyped(name, "array", v)
 		return nil
 	}
+	if len(items) > store.MaxConditions { // as store would say, but before they are read
+		r.fault("The filter holds more than " + strconv.Itoa(store.MaxConditions) + " conditions")
+		return nil
+	}
 	filters := make([]store.Filter, 0, len(items))
 	list := r.under(name)
 	list.listed = true
@@ -173,6 +177,9 @@ func timeCondition(r *reader, name string, one, many store.Op, v any, now time.T
 	}
 	condition := store.TimeCondition{Op: many, Times: []time.Time{}}
 	for i, s := range texts {
+		if r.hopeless() { // what is no time costs most
+			return nil
+		}
 		at, ok := parseTimestamp(s, now)
 		switch {
 		case s == "null" && many == store.NotIn:

@@ -60,25 +60,35 @@ func arrayIndex(name string) (int, bool) {
 
 // jsString returns what String(v) is in JavaScript.
 func jsString(v any) string {
+	if s, ok := v.(string); ok {
+		return s
+	}
+	return string(appendJSString(nil, v))
+}
+
+// appendJSString writes into one buffer: lists within lists would be copied once a level.
+func appendJSString(b []byte, v any) []byte {
 	switch v := v.(type) {
 	case nil:
-		return "null"
+		return append(b, "null"...)
 	case bool:
-		return strconv.FormatBool(v)
+		return strconv.AppendBool(b, v)
 	case float64:
-		return jsNumber(v)
+		return append(b, jsNumber(v)...)
 	case string:
-		return v
+		return append(b, v...)
 	case []any:
-		parts := make([]string, len(v))
 		for i, element := range v {
+			if i > 0 {
+				b = append(b, ',')
+			}
 			if element != nil { // Array.prototype.join shows null as nothing
-				parts[i] = jsString(element)
+				b = appendJSString(b, element)
 			}
 		}
-		return strings.Join(parts, ",")
+		return b
 	default:
-		return "[object Object]"
+		return append(b, "[object Object]"...)
 	}
 }
 

@@ -172,6 +172,19 @@ func TestUpdate(t *testing.T) {
 			f.do("POST", "/api-keys/"+f.secret("ERP").ID, tt.body).is(t, 400, tt.want)
 		})
 	}
+	t.Run("a rate limit may be as large as openapi.json and the message say, and no larger", func(t *testing.T) {
+		f := open(t, admin.Config{})
+		erp := f.secret("ERP")
+		target := "/api-keys/" + erp.ID + "?fields=rate_limit"
+		bounds := described().Components.Schemas["RateLimit"].Value.Properties
+		requests, window := *bounds["requests"].Value.Max, *bounds["window"].Value.Max
+		limit := func(requests, window float64) string {
+			return fmt.Sprintf(`{"rate_limit":{"requests":%.0f,"window":%f}}`, requests, window)
+		}
+		f.do("POST", target, limit(requests, window)).is(t, 200, fill(`{"api_key":{"rate_limit":{"requests":2147483647,"window":9223372036},"id":"{id}"}}`, erp))
+		f.do("POST", target, limit(requests+1, window+0.001)).is(t, 400,
+			invalid(`Value for field 'rate_limit, requests' too big, expected at most: '2147483647'; Value for field 'rate_limit, window' too big, expected at most: '9223372036'`))
+	})
 	t.Run("our own attributes can be set without a title, and taken away with null", func(t *testing.T) {
 		f := open(t, admin.Config{})
 		erp := f.secret("ERP")

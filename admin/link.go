@@ -2,7 +2,6 @@ package admin
 
 import (
 	"context"
-	"slices"
 
 	"github.com/latchkey-go/latchkey/store"
 )
@@ -14,11 +13,20 @@ func readLinks(r *reader) (l links) {
 	var right bool
 	l.Add, right = r.list("add")
 	l.Remove, _ = r.list("remove")
-	for i, id := range l.Add {
-		if right && slices.Contains(l.Add[:i], id) {
+	if !right {
+		return l
+	}
+	seen := make(map[string]bool, len(l.Add))
+	for _, id := range l.Add {
+		switch {
+		case store.HoldsSecret(id): // before the shop is asked for it
+			r.fault("Field 'add' holds a secret token. Remove it; a token must not be stored or searched for.")
+			return l
+		case seen[id]:
 			r.fault("Field 'add' names '" + id + "' twice")
-			break
+			return l
 		}
+		seen[id] = true
 	}
 	return l
 }

@@ -75,9 +75,9 @@ func readWithDeleted(r *reader) {
 }
 
 // list answers GET /api-keys. Beyond 2^53 Medusa drops a limit or offset, and so it is here. A page of more than maxPage keys
-// is refused, so that no answer has to fit into memory whatever its size.
+// is refused, and so is one of more bytes than maxAnswerBytes, so that no answer has to fit into memory whatever its size.
 func (a *api) list(ctx context.Context, c call[struct{}, listQuery]) (members, error) {
-	q := store.Query{Filter: c.Query.Filter, Order: c.Query.Order, Limit: a.maxPage + 1}
+	q := store.Query{Filter: c.Query.Filter, Order: c.Query.Order, Limit: a.maxPage + 1, MaxBytes: maxAnswerBytes}
 	if c.Query.Offset <= maxSafeInteger {
 		q.Offset = int(c.Query.Offset)
 	}
@@ -94,7 +94,7 @@ func (a *api) list(ctx context.Context, c call[struct{}, listQuery]) (members, e
 	if len(keys) > a.maxPage {
 		return nil, store.Errorf(store.ErrInvalid, "Invalid request: Value for field 'limit' too big, expected at most: '%d'", a.maxPage)
 	}
-	shown, err := a.show(ctx, keys, c.Query.Fields.over(defaultFields()))
+	shown, err := a.show(ctx, keys, c.Query.Fields.over(defaultFields()), &store.Meter{Max: maxAnswerBytes})
 	if err != nil {
 		return nil, fmt.Errorf("admin: list: %w", err)
 	}

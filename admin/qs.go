@@ -36,10 +36,13 @@ func parseQS(s string, depth, maxIndex int) (*object, error) {
 		if key == "" {
 			continue
 		}
-		if earlier, ok := flat.get(key); ok {
-			flat.set(key, concat(earlier, value))
-		} else {
+		switch earlier, _ := flat.get(key); earlier := earlier.(type) {
+		case nil:
 			flat.set(key, value)
+		case []any:
+			flat.set(key, append(earlier, value))
+		default:
+			flat.set(key, []any{earlier, value})
 		}
 	}
 	tree := newObject()

@@ -55,7 +55,7 @@ func readReportQuery(r *reader) (q reportQuery) {
 // report answers GET /api-keys/report: the keys that work and that deserve a look. Each list is a page in the order of the ids, and its
 // count is of all.
 func (a *api) report(ctx context.Context, c call[struct{}, reportQuery]) (members, error) {
-	now := a.now()
+	now, meter := a.now(), store.Meter{Max: maxAnswerBytes}
 	answer := members{
 		{"at", timeOrNull(now)}, {"idle_days", c.Query.IdleDays}, {"expiring_days", c.Query.ExpiringDays}, {"limit", c.Query.Limit},
 	}
@@ -68,9 +68,10 @@ func (a *api) report(ctx context.Context, c call[struct{}, reportQuery]) (member
 			span = time.Duration(c.Query.ExpiringDays) * day
 		}
 		keys, count, err := a.keys.ListAndCount(ctx, store.Query{
-			Filter:  store.Filter{Types: c.Query.Types, And: []store.Filter{concern.Filter(now, span)}},
-			AfterID: c.Query.After,
-			Limit:   int(c.Query.Limit) + 1,
+			Filter:   store.Filter{Types: c.Query.Types, And: []store.Filter{concern.Filter(now, span)}},
+			AfterID:  c.Query.After,
+			Limit:    int(c.Query.Limit) + 1,
+			MaxBytes: maxAnswerBytes,
 		})
 		if err != nil {
 			return nil, err
@@ -80,7 +81,7 @@ func (a *api) report(ctx context.Context, c call[struct{}, reportQuery]) (member
 			keys = keys[:c.Query.Limit]
 			next = keys[len(keys)-1].ID
 		}
-		shown, err := a.show(ctx, keys, selection{names: reportFields()})
+		shown, err := a.show(ctx, keys, selection{names: reportFields()}, &meter)
 		if err != nil {
 			return nil, err
 		}

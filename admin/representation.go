@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"encoding/json"
 	"net/netip"
 
 	"github.com/latchkey-go/latchkey/store"
@@ -101,36 +102,66 @@ func cidrTexts(cidrs []netip.Prefix) []string {
 	return texts
 }
 
-// show writes keys as the selection says.
-func (a *api) show(ctx context.Context, keys []*store.Key, s selection) ([]members, error) {
+// maxAnswerBytes bounds an answer, and what is read for it. An ordinary key with two sales channels
+// and some of our own attributes takes some 700 bytes, so that a page of 10 000 fits.
+const maxAnswerBytes = 8 << 20
+
+// show writes keys as the selection says, no more than the meter allows.
+func (a *api) show(ctx context.Context, keys []*store.Key, s selection, meter *store.Meter) ([]json.RawMessage, error) {
 	channels, err := a.channelsOf(ctx, keys, s)
 	if err != nil {
 		return nil, err
 	}
-	shown := make([]members, len(keys))
+	shown := make([]json.RawMessage, len(keys))
 	for i, key := range keys {
-		var m members
-		for _, name := range s.names {
-			value, _ := attribute(key, name)
-			m = append(m, member{name, value})
+		if shown[i], err = showKey(key, s, channels, meter); err != nil {
+			return nil, err
 		}
-		for _, rel := range s.relations {
-			linked := make([]members, len(key.SalesChannelIDs))
-			for j, id := range key.SalesChannelIDs {
-				for _, name := range rel.members {
-					linked[j] = append(linked[j], member{name, relationMember(rel.name, name, key.ID, id, channels)})
-				}
-			}
-			m = append(m, member{rel.name, linked})
-		}
-		shown[i] = m
 	}
 	return shown, nil
 }
 
+// showKey writes one key. It counts after each record of a relation: a shop's channels may say much,
+// and a thousand keys may have the same.
+func showKey(key *store.Key, s selection, channels map[string]SalesChannel, meter *store.Meter) (json.RawMessage, error) {
+	m := make(members, len(s.names), len(s.names)+len(s.relations))
+	for i, name := range s.names {
+		value, _ := attribute(key, name)
+		m[i] = member{name, value}
+	}
+	for _, rel := range s.relations {
+		list := []byte{'['}
+		linked := make(members, len(rel.members))
+		for i, id := range key.SalesChannelIDs {
+			for j, name := range rel.members {
+				linked[j] = member{name, relationMember(rel.name, name, key.ID, id, channels)}
+			}
+			if i > 0 {
+				list = append(list, ',')
+			}
+			before := len(list)
+			list = appendJSON(list, linked)
+			if err := meter.Add(len(list) - before); err != nil {
+				return nil, err
+			}
+		}
+		m = append(m, member{rel.name, json.RawMessage(append(list, ']'))})
+	}
+	text := appendJSON(nil, m)
+	return text, meter.Add(len(text) - relationBytes(m[len(s.names):]))
+}
+
+// relationBytes is how much of an answer has been counted already.
+func relationBytes(relations members) (n int) {
+	for _, m := range relations {
+		n += len(m.value.(json.RawMessage))
+	}
+	return n
+}
+
 // showOne is show for one key, as the answer {"api_key":…}.
 func (a *api) showOne(ctx context.Context, key *store.Key, s selection) (members, error) {
-	shown, err := a.show(ctx, []*store.Key{key}, s)
+	shown, err := a.show(ctx, []*store.Key{key}, s, &store.Meter{Max: maxAnswerBytes})
 	if err != nil {
 		return nil, err
 	}

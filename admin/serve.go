@@ -145,9 +145,11 @@ func givenTwice(name string) error {
 	return store.Errorf(store.ErrInvalid, "Invalid request: Field '%s' is given in two ways", name)
 }
 
+// splitCommas splits a text at its commas, as far as a list may be long: what is in the one element
+// more does not matter.
 func splitCommas(s string) []any {
 	var list []any
-	for part := range strings.SplitSeq(s, ",") {
+	for _, part := range strings.SplitN(s, ",", maxElements+1) {
 		list = append(list, part)
 	}
 	return list

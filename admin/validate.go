@@ -2,7 +2,6 @@ package admin
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -34,7 +33,15 @@ type reader struct {
 // newReader returns a reader of a whole body or query.
 func newReader(o *object) *reader { return &reader{from: o, faults: new([]string)} }
 
-func (r *reader) fault(text string) { *r.faults = append(*r.faults, text) }
+// fault notes what is wrong. Of many faults the first are told, and the others not kept.
+func (r *reader) fault(text string) {
+	if !r.hopeless() {
+		*r.faults = append(*r.faults, text)
+	}
+}
+
+// hopeless reports whether so much is wrong already that no further fault will be told.
+func (r *reader) hopeless() bool { return len(*r.faults) >= maxFaults }
 
 // at returns the field's path as Medusa writes it.
 func (r *reader) at(name string) string {
@@ -57,6 +64,11 @@ func (r *reader) tooSmall(name string, least int64) {
 
 func (r *reader) tooBig(name string, most int64) {
 	r.fault("Value for field '" + r.at(name) + "' too big, expected at most: '" + strconv.FormatInt(most, 10) + "'")
+}
+
+// tooMany refuses a list. Its length is not told: it is not counted to the end.
+func (r *reader) tooMany(name string) {
+	r.fault("Field '" + r.at(name) + "' holds too many values, at most " + strconv.Itoa(maxElements) + " are allowed")
 }
 
 // take returns a field as it is.
@@ -174,7 +186,7 @@ func (r *reader) list(name string) ([]string, bool) {
 // elements reads the strings of an array; the elements' paths begin with name.
 func (r *reader) elements(name string, items []any) ([]string, bool) {
 	if len(items) > maxElements {
-		r.fault(fmt.Sprintf("Field '%s' holds %d values, at most %d are allowed", r.at(name), len(items), maxElements))
+		r.tooMany(name)
 		return nil, false
 	}
 	list, right := make([]string, len(items)), true
@@ -239,9 +251,13 @@ func (r *reader) under(name string) *reader {
 
 // finish notes the fields that nobody read.
 func (r *reader) finish() {
+	known := make(map[string]bool, len(r.known))
+	for _, name := range r.known {
+		known[name] = true
+	}
 	var unknown []string
 	for _, name := range r.from.keys() {
-		if !slices.Contains(r.known, name) {
+		if !known[name] {
 			unknown = append(unknown, name)
 		}
 	}
@@ -255,6 +271,5 @@ func (r *reader) err() error {
 	if len(*r.faults) == 0 {
 		return nil
 	}
-	told := (*r.faults)[:min(maxFaults, len(*r.faults))]
-	return store.Errorf(store.ErrInvalid, "Invalid request: %s", strings.Join(told, "; "))
+	return store.Errorf(store.ErrInvalid, "Invalid request: %s", strings.Join(*r.faults, "; "))
 }

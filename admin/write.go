@@ -50,6 +50,8 @@ func appendJSON(b []byte, v any) []byte {
 		return appendArray(b, v)
 	case []members:
 		return appendArray(b, v)
+	case []json.RawMessage:
+		return appendArray(b, v)
 	case map[string]string:
 		names := make([]string, 0, len(v))
 		for name := range v {

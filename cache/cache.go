@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/latchkey-go/latchkey/internal/redisfault"
 	"github.com/latchkey-go/latchkey/store"
 )
 
@@ -22,8 +23,8 @@ type Cache struct {
 	id       string // of this process start, among the members
 	codec    entryCodec
 	messages messageCodec
-	shared   *guard // nil: no Redis
-	breaker  *breaker
+	shared   *guard  // nil: no Redis
+	faults   *faults // nil: no Redis
 
 	// epoch is what lookups answer from; nil before the first completed poll and after Close.
 	epoch      atomic.Pointer[epoch]
@@ -130,25 +131,19 @@ func kick(c chan struct{}) {
 	}
 }
 
-// health tells the log when something stops working and when it works again, and nothing in between.
-type health struct{ failing bool }
+// health logs when something stops working and when it works again, and nothing in between. The
+// first refusal of a server that did not answer before is logged too: it names the cause.
+type health struct{ failing, refused bool }
 
 func (h *health) note(log *slog.Logger, what string, err error) {
+	refused := redisfault.Refused(err)
 	switch {
-	case err != nil && !h.failing:
+	case err != nil && (!h.failing || refused && !h.refused):
 		log.Warn("latchkey: cache: "+what+" fails; trying on", "error", err)
 	case err == nil && h.failing:
 		log.Info("latchkey: cache: " + what + " works again")
 	}
-	h.failing = err != nil
-}
-
-func (c *Cache) tellBreaker(open bool) {
-	if open {
-		c.o.Logger.Warn("latchkey: cache: Redis does not answer in time; lookups go to the store until it does", "budget", c.o.RedisTimeout)
-		return
-	}
-	c.o.Logger.Info("latchkey: cache: Redis answers again")
+	h.failing, h.refused = err != nil, err != nil && (h.refused || refused)
 }
 
 // tellForged logs an entry of Redis that cannot be ours, at most once a second.

@@ -220,6 +220,9 @@ func (c *Cache) tellMissing(s *settlement, missing []string) {
 		return
 	}
 	c.count.missingAcks.Add(uint64(len(missing)))
+	if len(missing) == 0 && c.faults != nil && !c.faults.of(opWrite).Closed() {
+		return // Redis alone is the reason, and that has been logged
+	}
 	if c.onceASecond(&c.lastSlow) {
 		c.o.Logger.Warn("latchkey: cache: a change had to wait for a lease", "change", s.change.Last, "waited", s.wait,
 			"unacknowledged_by", missing, "redis_has_it", s.applied || c.shared == nil)

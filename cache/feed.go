@@ -34,7 +34,7 @@ func (c *Cache) pollLoop(ctx context.Context) {
 			c.count.pollErrors.Add(1)
 		}
 		c.polling.note(c.o.Logger, "reading the change feed", err)
-		if c.shared != nil && c.breaker.wantsProbe() {
+		if c.shared != nil && c.faults.wantProbe() {
 			kick(c.repairKicks)
 		}
 	}

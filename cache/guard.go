@@ -24,14 +24,14 @@ type guard struct {
 	request chan struct{}
 	change  chan struct{}
 	repair  chan struct{}
-	breaker *breaker
+	faults  *faults
 	running *work
 	observe store.Observer // nil: nobody
 }
 
-func newGuard(inner shared, budget time.Duration, b *breaker, running *work, o store.Observer) *guard {
+func newGuard(inner shared, budget time.Duration, f *faults, running *work, o store.Observer) *guard {
 	return &guard{
-		reads: newReader(inner, budget, b, o), inner: inner, budget: budget, breaker: b, running: running, observe: o,
+		reads: newReader(inner, budget, f.of(opRead), o), inner: inner, budget: budget, faults: f, running: running, observe: o,
 		request: make(chan struct{}, requestLane), change: make(chan struct{}, changeLane), repair: make(chan struct{}, repairLane),
 	}
 }
@@ -42,9 +42,10 @@ func call[T any](ctx context.Context, g *guard, lane chan struct{}, w store.Work
 	var none T
 	ctx, done := store.Begin(ctx, g.observe, w)
 	defer func() { done(err) }()
+	b := g.faults.of(operationOf(w))
 	timer := time.NewTimer(g.budget)
 	defer timer.Stop()
-	if err := enter(ctx, lane, struct{}{}, timer, g.breaker); err != nil {
+	if err := enter(ctx, lane, struct{}{}, timer, b); err != nil {
 		return none, err
 	}
 	if !g.running.begin() {
@@ -60,12 +61,13 @@ func call[T any](ctx context.Context, g *guard, lane chan struct{}, w store.Work
 		<-lane
 		answers <- answer[T]{value, err}
 	}()
-	return await(ctx, answers, timer, g.budget, g.breaker)
+	return await(ctx, answers, timer, g.budget, b)
 }
 
 // write runs fill in the background, or not at all when the lane is full; it reports which.
 func (g *guard) write(ctx context.Context, fn func(context.Context) error) bool {
-	if !g.breaker.closed() {
+	b := g.faults.of(opWrite)
+	if !b.Closed() {
 		return false
 	}
 	select {
@@ -86,10 +88,10 @@ func (g *guard) write(ctx context.Context, fn func(context.Context) error) bool 
 		err := fn(ctx)
 		done(err)
 		if err != nil {
-			g.breaker.failed()
+			b.Failed(err)
 			return
 		}
-		g.breaker.succeeded()
+		b.Succeeded()
 	}()
 	return true
 }
@@ -103,7 +105,11 @@ func (g *guard) advance(ctx context.Context, lane chan struct{}, feed string, id
 }
 
 func (g *guard) publish(ctx context.Context, feed, to, message string) error {
-	_, err := call(ctx, g, g.change, store.WorkRedisPublish, func(ctx context.Context) (struct{}, error) {
+	return g.publishIn(ctx, g.change, feed, to, message)
+}
+
+func (g *guard) publishIn(ctx context.Context, lane chan struct{}, feed, to, message string) error {
+	_, err := call(ctx, g, lane, store.WorkRedisPublish, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, g.inner.publish(ctx, feed, to, message)
 	})
 	return err
@@ -111,4 +117,35 @@ func (g *guard) publish(ctx context.Context, feed, to, message string) error {
 
 func (g *guard) reset(ctx context.Context, lane chan struct{}, feed string, expected string, to mark) (bool, error) {
 	return call(ctx, g, lane, store.WorkRedisReset, func(ctx context.Context) (bool, error) { return g.inner.reset(ctx, feed, expected, to) })
+}
+
+// probe tries each kind of calls that is refused or not answered, and reports to the breakers. The
+// message must have no effect when it arrives.
+func (g *guard) probe(ctx context.Context, feed, to, message string) {
+	for op := range opSubscribe {
+		b := g.faults.of(op)
+		if b.Closed() {
+			continue
+		}
+		var err error
+		switch op {
+		case opRead: // both commands: a user may be allowed one of them
+			_, err = call(ctx, g, g.repair, store.WorkRedisRead, func(ctx context.Context) (string, error) {
+				mark, _, err := g.inner.entries(ctx, feed, []store.LookupID{{}})
+				return mark, err
+			})
+			if err == nil {
+				_, err = g.mark(ctx, g.repair, feed)
+			}
+		case opWrite:
+			_, err = call(ctx, g, g.repair, store.WorkRedisWrite, func(ctx context.Context) (struct{}, error) {
+				return struct{}{}, g.inner.probe(ctx, feed)
+			})
+		case opPublish:
+			err = g.publishIn(ctx, g.repair, feed, to, message)
+		}
+		if err == nil {
+			b.Probed()
+		}
+	}
 }

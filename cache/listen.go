@@ -24,14 +24,18 @@ func (c *Cache) listenLoop(ctx context.Context) {
 			continue
 		}
 		err := c.listenTo(ctx, e.feed, &state)
-		c.listening.Store(false)
+		was := c.listening.Swap(false)
 		if ctx.Err() != nil {
 			return
 		}
 		if err == nil {
 			continue
 		}
-		state.note(c.o.Logger, "hearing of changes through Redis", err)
+		c.faults.subscribed(err)
+		// A lost connection is made again at once. When that fails, its error says why.
+		if !was {
+			state.note(c.o.Logger, "hearing of changes through Redis", err)
+		}
 		idle(ctx, c.o.pollEvery())
 	}
 }
@@ -45,6 +49,7 @@ func (c *Cache) listenTo(ctx context.Context, feed string, state *health) error 
 		ended <- c.shared.inner.listen(ctx, feed, c.id, ear{
 			open: func() {
 				state.note(c.o.Logger, "hearing of changes through Redis", nil)
+				c.faults.subscribed(nil)
 				c.listening.Store(true)
 				c.noteUp()
 			},

@@ -3,6 +3,7 @@ package cache
 import (
 	"iter"
 
+	"github.com/latchkey-go/latchkey/internal/redisfault"
 	"github.com/latchkey-go/latchkey/store"
 )
 
@@ -66,7 +67,7 @@ func (s *Stats) redisMetrics() []store.Metric {
 			Label: "what", Is: what, Value: float64(n),
 		}
 	}
-	return []store.Metric{
+	return append([]store.Metric{
 		counter("latchkey.cache.redis_misses", "{lookup}", "Lookups that Redis had no answer for.", s.RedisMisses),
 		counter("latchkey.cache.redis_errors", "{command}", "Redis commands that failed, took too long or were not sent for that reason.", s.RedisErrors),
 		counter("latchkey.cache.fills", "{record}", "Records written to Redis.", s.Fills),
@@ -80,7 +81,25 @@ func (s *Stats) redisMetrics() []store.Metric {
 		gauge("latchkey.cache.breaker_open", "", "1 while Redis is given up.", number(s.Breaker == BreakerOpen)),
 		gauge("latchkey.cache.redis_ready", "", "1 while Redis is in use.", number(s.RedisReady)),
 		gauge("latchkey.cache.listening", "", "1 while changes of other processes are heard of at once.", number(s.Listening)),
+	}, s.Faults.metrics()...)
+}
+
+// metrics returns one number for each kind of calls, and one for each word.
+func (f Faults) metrics() []store.Metric {
+	var all []store.Metric
+	words := map[string]bool{}
+	for op, fault := range f.all() {
+		words[fault.Word] = true
+		m := gauge("latchkey.cache.redis_fault", "", "1 while Redis does not do such calls.", number(fault.Word != ""))
+		m.Label, m.Is = "operation", operationNames[op]
+		all = append(all, m)
 	}
+	for _, word := range redisfault.Words() {
+		m := gauge("latchkey.cache.redis_error", "", "1 while it does not, for this reason.", number(words[word]))
+		m.Label, m.Is = "word", word
+		all = append(all, m)
+	}
+	return all
 }
 
 func (s *Stats) feedAgeSeconds() float64 {

@@ -9,7 +9,7 @@ import (
 )
 
 func TestEveryNumberOfStatsIsAMetric(t *testing.T) {
-	storetest.Measures(t, cache.Stats{Redis: true, Breaker: cache.BreakerClosed}, "Redis")
+	storetest.Measures(t, cache.Stats{Redis: true, Breaker: cache.BreakerClosed}, "Redis", "Faults")
 }
 
 func TestWithoutRedisNoMetricSpeaksOfIt(t *testing.T) {

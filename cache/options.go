@@ -201,8 +201,8 @@ func newCache(o Options, rows store.Store, memory shared, clk clock) *Cache {
 	}
 	c.coarse.Store(int64(clk.now().mono))
 	if memory != nil {
-		c.breaker = &breaker{clock: clk, tell: c.tellBreaker}
-		c.shared = newGuard(memory, o.RedisTimeout, c.breaker, &c.background, o.Observer)
+		c.faults = newFaults(o.Logger, o.RedisTimeout)
+		c.shared = newGuard(memory, o.RedisTimeout, c.faults, &c.background, o.Observer)
 	}
 	return c
 }

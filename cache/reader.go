@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/latchkey-go/latchkey/internal/redisfault"
 	"github.com/latchkey-go/latchkey/store"
 )
 
@@ -24,7 +25,7 @@ const (
 type reader struct {
 	inner     shared
 	budget    time.Duration
-	breaker   *breaker
+	breaker   *redisfault.Breaker
 	questions chan *question
 	relief    chan struct{}  // wakes the reserve
 	timers    sync.Pool      // of stopped *time.Timer
@@ -43,7 +44,7 @@ type question struct {
 	abandoned atomic.Bool
 }
 
-func newReader(inner shared, budget time.Duration, b *breaker, o store.Observer) *reader {
+func newReader(inner shared, budget time.Duration, b *redisfault.Breaker, o store.Observer) *reader {
 	return &reader{
 		inner: inner, budget: budget, breaker: b, observe: o,
 		questions: make(chan *question, requestLane), relief: make(chan struct{}, reserves),
@@ -66,7 +67,7 @@ func (r *reader) loops() (all []func(context.Context)) {
 // read returns the watermark and one entry, read after read was called. Its error matches errShared when that failed or took too long, and
 // errNotAsked when it was not even tried.
 func (r *reader) read(ctx context.Context, feed string, id store.LookupID) (_ pair, err error) {
-	if !r.breaker.closed() {
+	if !r.breaker.Closed() {
 		return pair{}, errNotAsked
 	}
 	ctx, done := store.Begin(ctx, r.observe, store.WorkRedisRead)

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/latchkey-go/latchkey/internal/redisfault"
 	"github.com/latchkey-go/latchkey/store"
 )
 
@@ -38,7 +39,7 @@ func TestReadersStandInForOneAnother(t *testing.T) {
 			for n := range hang {
 				hang[n] = make(chan struct{}) // of this bubble
 			}
-			r := newReader(s, budget, &breaker{clock: newSystemClock()}, nil)
+			r := newReader(s, budget, &redisfault.Breaker{}, nil)
 			ctx, stop := context.WithCancel(t.Context())
 			var loops, questions sync.WaitGroup
 			for _, loop := range r.loops() {

@@ -11,11 +11,12 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/latchkey-go/latchkey/internal/redisfault"
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// The three scripts (COHERENCE 7). Ids are compared as numbers and written as the text they came in: Lua would print large ones
-// in scientific notation.
+// The three scripts (COHERENCE 7), and probe, which tries what they do. Ids are compared as numbers
+// and written as the text they came in: Lua would print large ones in scientific notation.
 var (
 	//go:embed advance.lua
 	advanceLua string
@@ -23,12 +24,15 @@ var (
 	fillLua string
 	//go:embed reset.lua
 	resetLua string
+	//go:embed probe.lua
+	probeLua string
 )
 
 // redisMemory is the shared memory in Redis:
 //
 //	<prefix>:{<feed>}:wm      the watermark, "<generation>:<id>", without TTL
 //	<prefix>:{<feed>}:e:<id>  an entry, "<generation>|<record>", with TTL; the lookup id in base64
+//	<prefix>:{<feed>}:probe   there for a moment, after Redis has refused to write
 //	<prefix>:{<feed>}:changes      channel: changes that have been committed
 //	<prefix>:{<feed>}:ack:<member> channel: what is acknowledged to one process
 //
@@ -37,13 +41,14 @@ type redisMemory struct {
 	rdb    redis.UniversalClient
 	prefix string
 
-	advanceScript, fillScript, resetScript *redis.Script
+	advanceScript, fillScript, resetScript, probeScript *redis.Script
 }
 
 func newRedisMemory(rdb redis.UniversalClient, prefix string) *redisMemory {
 	return &redisMemory{
 		rdb: rdb, prefix: prefix,
 		advanceScript: redis.NewScript(advanceLua), fillScript: redis.NewScript(fillLua), resetScript: redis.NewScript(resetLua),
+		probeScript: redis.NewScript(probeLua),
 	}
 }
 
@@ -102,6 +107,10 @@ func (r *redisMemory) reset(ctx context.Context, feed string, expected string, t
 	return done == 1, err
 }
 
+func (r *redisMemory) probe(ctx context.Context, feed string) error {
+	return r.probeScript.Run(ctx, r.rdb, []string{r.prefix + ":{" + feed + "}:probe"}).Err()
+}
+
 // channel is where messages to one process go, or those to all.
 func (r *redisMemory) channel(feed, to string) string {
 	if to == "" {
@@ -124,7 +133,7 @@ func (r *redisMemory) listen(ctx context.Context, feed, me string, ear ear) erro
 	stop := context.AfterFunc(ctx, func() { _ = sub.Close() }) // a context does not end a read
 	defer stop()
 	defer sub.Close()
-	silent := false
+	silent, opened := false, false
 	for {
 		got, err := sub.ReceiveTimeout(ctx, earPause)
 		var timeout interface{ Timeout() bool }
@@ -139,12 +148,18 @@ func (r *redisMemory) listen(ctx context.Context, feed, me string, ear ear) erro
 				return err
 			}
 			continue
+		case opened && redisfault.Word(err) != redisfault.Unreachable:
+			// This answers a PING, which Redis refuses when it cannot save to disk, or to this
+			// user. But it answers, and the subscription stands.
+			silent = false
+			continue
 		default:
 			return err
 		}
 		switch m := got.(type) {
 		case *redis.Subscription:
 			if m.Count == 2 {
+				opened = true
 				ear.open()
 			}
 		case *redis.Message:

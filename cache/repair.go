@@ -32,7 +32,10 @@ func (c *Cache) repairLoop(ctx context.Context) {
 			kick(c.repairKicks)
 			wait, err = min(wait, c.o.RedisTimeout), nil
 		}
-		c.repaired.note(c.o.Logger, "bringing Redis up to date", err)
+		if err == nil || c.faults.of(opRead).Closed() && c.faults.of(opWrite).Closed() { // else it has been logged
+			c.repaired.note(c.o.Logger, "bringing Redis up to date", err)
+		}
+		c.shared.probe(ctx, e.feed, c.id, c.messages.acknowledge(e.feed, c.id, acknowledgement{member: c.id}))
 		if !idle(ctx, wait) {
 			return
 		}

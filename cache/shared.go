@@ -25,6 +25,8 @@ type shared interface {
 	fill(ctx context.Context, feed string, id store.LookupID, generation string, asOf int64, ttl time.Duration, entry string) (bool, error)
 	// reset replaces the watermark, if it still is what expected says. It reports whether it did.
 	reset(ctx context.Context, feed string, expected string, to mark) (bool, error)
+	// probe does what the four above do, on a key of its own, and changes nothing that they see.
+	probe(ctx context.Context, feed string) error
 
 	// publish sends a message to one process, or to all when to is "". It may arrive never, late, or more than once.
 	publish(ctx context.Context, feed, to, message string) error

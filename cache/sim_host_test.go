@@ -131,13 +131,6 @@ func (c processClock) now() instant {
 	return p.host.sample()
 }
 
-// steadyClock is the same clock for the breaker, which reads it while it holds a mutex: held up there, the whole run would be.
-type steadyClock struct{ host *host }
-
-func (c steadyClock) now() instant { return c.host.sample() }
-
-func (c steadyClock) read() (instant, time.Time) { return byWall(c.now()) }
-
 // condition is what is wrong with a connection or a server. The zero value: nothing.
 type condition struct {
 	only   string        // this command or statement alone; "": all

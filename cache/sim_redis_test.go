@@ -291,6 +291,11 @@ func (l redisLink) reset(_ context.Context, feed string, expected string, to mar
 	})
 }
 
+func (l redisLink) probe(context.Context, string) error {
+	_, err := ask(l, "redis.probe", 0, func() bool { return true })
+	return err
+}
+
 func (l redisLink) publish(_ context.Context, feed, to, message string) error {
 	w := l.p.host.w
 	_, err := ask(l, "redis.publish", uint64(len(message)), func() bool {

@@ -157,9 +157,6 @@ func (h *host) open() *process {
 	// A kick and a tick that wait for the end of a poll would be taken in any order, and the run would not be the same again. So a
 	// kick counts only while none is under way.
 	c.pollKicks = make(chan struct{})
-	if c.breaker != nil {
-		c.breaker.clock = steadyClock{h}
-	}
 	p.cache = c
 	ctx, stop := context.WithCancel(context.Background())
 	p.stopReaders = stop

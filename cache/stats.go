@@ -38,7 +38,8 @@ type Stats struct {
 	Stale      bool          // it is not, since the feed is out of reach, and known keys are answered from Redis meanwhile
 	Head       int64         // the newest event heard of
 	Redis      bool          // there is a Redis client
-	RedisReady bool          // Redis is in use: up to date as far as known, and answering
+	RedisReady bool          // Redis is in use: up to date as far as known, and answering lookups
+	Faults     Faults        // what Redis does not do now, and why: writes, for example, while it is in use
 	Listening  bool          // changes of other processes are heard of at once, through Redis
 	Breaker    BreakerState
 	Opened     uint64 // how often the breaker has opened
@@ -50,7 +51,7 @@ type BreakerState string
 // The states of the breaker.
 const (
 	BreakerClosed BreakerState = "closed" // Redis is asked; also when there is none
-	BreakerOpen   BreakerState = "open"   // Redis does not answer; probes go on
+	BreakerOpen   BreakerState = "open"   // Redis does not answer, or refuses to be read; probes go on
 )
 
 // counters are the sums behind Stats. Hits have a counter of their own (hitCounter), since every request does.
@@ -93,8 +94,8 @@ func (c *Cache) Stats() Stats {
 		Listening:    c.listening.Load(),
 	}
 	if c.shared != nil {
-		s.Opened = uint64(c.breaker.opened.Load())
-		if !c.breaker.closed() {
+		s.Opened, s.Faults = c.faults.of(opRead).Opened(), c.faults.now()
+		if !c.faults.of(opRead).Closed() {
 			s.Breaker = BreakerOpen
 		}
 	}
@@ -105,7 +106,7 @@ func (c *Cache) Stats() Stats {
 		s.Head = e.need.Load()
 		s.Keys = e.keys.EstimatedSize()
 		s.Unknown = e.unknown.EstimatedSize()
-		s.RedisReady = c.shared != nil && e.aligned.Load() && c.breaker.closed()
+		s.RedisReady = c.shared != nil && e.aligned.Load() && s.Breaker == BreakerClosed
 		s.Stale = !s.Fresh && s.RedisReady && c.recordsAreShared() && s.FeedAge >= 0 && s.FeedAge <= c.o.MaxStale
 	}
 	return s

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/latchkey-go/latchkey/internal/redisfault"
 )
 
 // idle waits for d and reports whether it has passed; it returns at once when ctx ends.
@@ -19,7 +21,7 @@ func idle(ctx context.Context, d time.Duration) bool {
 }
 
 // enter puts v into a queue of calls of the shared memory, if there is room before the timer fires. Its errors match errNotAsked.
-func enter[T any](ctx context.Context, queue chan<- T, v T, timer *time.Timer, b *breaker) error {
+func enter[T any](ctx context.Context, queue chan<- T, v T, timer *time.Timer, b *redisfault.Breaker) error {
 	select {
 	case queue <- v:
 		return nil
@@ -29,8 +31,9 @@ func enter[T any](ctx context.Context, queue chan<- T, v T, timer *time.Timer, b
 	case queue <- v:
 		return nil
 	case <-timer.C:
-		b.failed()
-		return fmt.Errorf("%w: %d calls are waiting for an answer", errNotAsked, cap(queue))
+		err := fmt.Errorf("%w: %d calls are waiting for an answer", errNotAsked, cap(queue))
+		b.Failed(err)
+		return err
 	case <-ctx.Done():
 		return fmt.Errorf("%w: %w", errNotAsked, ctx.Err())
 	}
@@ -43,26 +46,27 @@ type answer[T any] struct {
 
 // await waits for the answer to a call of the shared memory until the timer fires, which it does when the budget is over, and tells the
 // breaker what came of it. Its errors match errShared.
-func await[T any](ctx context.Context, answers <-chan answer[T], timer *time.Timer, budget time.Duration, b *breaker) (T, error) {
+func await[T any](ctx context.Context, answers <-chan answer[T], timer *time.Timer, budget time.Duration, b *redisfault.Breaker) (T, error) {
 	var none T
 	select {
 	case a := <-answers:
 		return taken(a, b)
 	case <-timer.C:
-		b.failed()
-		return none, fmt.Errorf("%w: no answer within %v", errShared, budget)
+		err := fmt.Errorf("%w: no answer within %v", errShared, budget)
+		b.Failed(err)
+		return none, err
 	case <-ctx.Done():
 		return none, fmt.Errorf("%w: %w", errShared, ctx.Err())
 	}
 }
 
 // taken is await for an answer that has come.
-func taken[T any](a answer[T], b *breaker) (T, error) {
+func taken[T any](a answer[T], b *redisfault.Breaker) (T, error) {
 	if a.err != nil {
 		var none T
-		b.failed()
+		b.Failed(a.err)
 		return none, fmt.Errorf("%w: %w", errShared, a.err)
 	}
-	b.succeeded()
+	b.Succeeded()
 	return a.value, nil
 }

@@ -2,15 +2,16 @@ package store
 
 import (
 	"net/netip"
-	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
 )
 
-// What a key may hold. Titles have no bound in Medusa but that of the request body, and so it is here.
+// What a key may hold. In Medusa a title has no bound but that of the request's body; a list of such
+// keys is an answer without one.
 const (
-	MaxTitleBytes     = 100 << 10 // 102400
+	MaxTitleBytes     = 1024
+	maxImportedTitle  = 100 << 10 // what Medusa takes; an imported key keeps its title
 	MaxScopes         = 100
 	MaxScopeBytes     = 100
 	MaxSalesChannels  = 1000
@@ -22,6 +23,9 @@ const (
 	MaxCreate = 1000
 	// MaxRevoke is the greatest number of keys that RevokeAll ends in one call.
 	MaxRevoke = 1000
+	// maxRevokeBytes is how much of these keys is read: 64 kB each, many times what one with channels and
+	// metadata takes. Without it, a thousand keys that hold all they may would be 290 MB.
+	maxRevokeBytes = 64 << 20
 	// MaxConditions is the greatest number of conditions that a filter may hold: words of Search, lists, times, and filters within it. SQLite
 	// takes no more than 1000 in a row, and answers that it is out of order.
 	MaxConditions = 300
@@ -63,7 +67,7 @@ var latest = time.Date(9999, 12, 31, 23, 59, 59, 999e6, time.UTC)
 
 // checkAttributes returns nil, or an *Error that matches ErrInvalid and names the field as the admin API does.
 func checkAttributes(k *Key) error {
-	if err := checkText("title", k.Title, MaxTitleBytes); err != nil {
+	if err := checkText("title", k.Title, maxImportedTitle); err != nil {
 		return err
 	}
 	if len(k.Scopes) > MaxScopes {
@@ -125,6 +129,26 @@ var errNoAddress = Errorf(ErrInvalid, "Field 'allowed_cidrs' is empty. Name the 
 // isEmptyList tells an empty list from none.
 func isEmptyList(cidrs []netip.Prefix) bool { return cidrs != nil && len(cidrs) == 0 }
 
+// checkNew is checkAttributes for what is written by a verb, not by an import. before is the key as it
+// was: what has not changed is not judged again by rules that are younger than it.
+func checkNew(k, before *Key) error {
+	if err := checkTitle(k, before); err != nil {
+		return err
+	}
+	if err := checkUnsaid(k, before); err != nil { // before messages that repeat a part of a text
+		return err
+	}
+	return checkAttributes(k)
+}
+
+// checkTitle refuses a new title that is too long. One that is there already may be: it was imported.
+func checkTitle(k, before *Key) error {
+	if k.Title == before.Title {
+		return nil
+	}
+	return checkText("title", k.Title, MaxTitleBytes)
+}
+
 // checkText refuses what a database cannot keep.
 func checkText(field, s string, limit int) error {
 	switch {
@@ -156,12 +180,14 @@ func normalize(k *Key) {
 	k.Scopes = unique(k.Scopes)
 	k.SalesChannelIDs = unique(k.SalesChannelIDs)
 	if k.AllowedCIDRs != nil {
+		seen := make(map[netip.Prefix]bool, len(k.AllowedCIDRs))
 		cidrs := make([]netip.Prefix, 0, len(k.AllowedCIDRs))
 		for _, p := range k.AllowedCIDRs {
 			if a := p.Addr(); a.Is4In6() && p.Bits() >= 96 {
 				p = netip.PrefixFrom(a.Unmap(), p.Bits()-96)
 			}
-			if !slices.Contains(cidrs, p) {
+			if !seen[p] {
+				seen[p] = true
 				cidrs = append(cidrs, p)
 			}
 		}
@@ -183,4 +209,13 @@ func unique(list []string) []string {
 		}
 	}
 	return out
+}
+
+// setOf returns the texts of list as a set.
+func setOf(list []string) map[string]bool {
+	set := make(map[string]bool, len(list))
+	for _, s := range list {
+		set[s] = true
+	}
+	return set
 }

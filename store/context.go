@@ -36,9 +36,10 @@ func FromContext(ctx context.Context) (*Key, bool) {
 }
 
 // WithActor returns a context in which changes are made in the name of actor: a member of the staff, a job, the program itself. It
-// takes the place of a key in the same context: the rule that no key hands out more than it has does not bind actors.
+// takes the place of a key in the same context: the rule that no key hands out more than it has does not bind actors. A secret token
+// in the name is redacted.
 func WithActor(ctx context.Context, actor string) context.Context {
-	return context.WithValue(ctx, actorInContext, actor)
+	return context.WithValue(ctx, actorInContext, told(actor))
 }
 
 // WithRequestID returns a context whose changes carry that request id in the audit log, with secret tokens in it redacted.

@@ -94,7 +94,7 @@ func (k *Keys) mayMake(ctx context.Context, tx Tx, records ...*Record) error {
 // newRecord checks n and returns a record of it that has no token yet.
 func (k *Keys) newRecord(n NewKey, creator string, now time.Time) (*Record, error) {
 	if n.Type != Publishable && n.Type != Secret {
-		return nil, Errorf(ErrInvalid, "Expected: 'publishable, secret' for field 'type', but got: '%.100s'", string(n.Type))
+		return nil, Errorf(ErrInvalid, "Expected: 'publishable, secret' for field 'type', but got: '%.100s'", told(string(n.Type)))
 	}
 	id, err := k.ids.next(now)
 	if err != nil {
@@ -113,7 +113,7 @@ func (k *Keys) newRecord(n NewKey, creator string, now time.Time) (*Record, erro
 	if err := k.checkLifetime(&r.Key); err != nil {
 		return nil, err
 	}
-	if err := checkAttributes(&r.Key); err != nil {
+	if err := checkNew(&r.Key, &Key{}); err != nil {
 		return nil, err
 	}
 	if !r.Key.ExpiresAt.IsZero() && !r.Key.ExpiresAt.After(TimeOf(now)) {
@@ -138,7 +138,8 @@ const makeToken = `try: echo sk_$(openssl rand -hex 32)`
 
 // ImportToken makes a key whose token is already known to those who use it: a fixed key from the configuration, say. It
 // returns the key and true, or, when the event log has ever held that token, changes nothing and returns the key it belongs to, if
-// there still is one, and false: a key that was deleted does not come back. The token's prefix decides the type.
+// there still is one, and false: a key that was deleted does not come back. The token's prefix
+// decides the type; with Type set, a token of the other is an error that matches ErrInvalid.
 //
 // A secret token that is malformed or a placeholder ([Token.IsPlaceholder]) is an error that matches ErrInvalid, also when a key
 // already has it. Placeholders for publishable tokens are taken: everybody may know those.
@@ -151,6 +152,9 @@ func (k *Keys) ImportToken(ctx context.Context, token string, in NewKey) (*Key, 
 		return nil, false, Errorf(ErrInvalid, "store: the token to import is malformed (%s)", makeToken)
 	case t.Type() == Secret && t.IsPlaceholder():
 		return nil, false, Errorf(ErrInvalid, "store: the token to import looks like a placeholder: %s (%s)", t.placeholder(), makeToken)
+	}
+	if in.Type != "" && in.Type != t.Type() {
+		return nil, false, Errorf(ErrInvalid, "store: the token to import is that of a %s key, not of a %s one", t.Type(), in.Type)
 	}
 	in.Type = t.Type()
 	now := k.now()

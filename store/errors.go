@@ -24,11 +24,12 @@ var (
 	ErrSchemaTooNew = errors.New("database schema is newer than this program understands")
 	// ErrWrongDialect: the pool handed to Open speaks to another kind of database. It does not heal.
 	ErrWrongDialect = errors.New("wrong database dialect")
-	// ErrNoAccess: the database refuses this program: a wrong password, a database that does not exist, a right that
-	// the role lacks. The message names it, with the statement that gives it. Waiting does not heal it.
+	// ErrNoAccess: the database refuses this program: a wrong password, a database that does not
+	// exist, a right that the role lacks. The message names it, with the statement that gives it.
+	// Waiting does not heal it.
 	ErrNoAccess = errors.New("no access")
-	// ErrReadOnly: keys can be looked up and not changed, because the role lacks a right or the database takes no
-	// changes. It comes together with ErrUnavailable.
+	// ErrReadOnly: keys can be looked up and not changed, because the role lacks a right or the
+	// database takes no changes. It comes together with ErrUnavailable.
 	ErrReadOnly = errors.New("read-only")
 	// ErrClosed: the store, cache or Keys has been closed.
 	ErrClosed = fmt.Errorf("closed: %w", ErrUnavailable)
@@ -73,7 +74,16 @@ func (e *Error) Error() string { return e.Message }
 
 func (e *Error) Unwrap() error { return e.Kind }
 
-// Errorf returns an *Error of the given kind.
+// Errorf returns an *Error of the given kind. Messages repeat what a caller has sent, and programs log
+// them: a secret token in one is redacted.
 func Errorf(kind error, format string, args ...any) error {
-	return &Error{Kind: kind, Message: fmt.Sprintf(format, args...)}
+	return &Error{Kind: kind, Message: told(fmt.Sprintf(format, args...))}
+}
+
+// told returns s as it is unless it holds a secret token, and then without it.
+func told(s string) string {
+	if HoldsSecret(s) {
+		return RedactTokens(s)
+	}
+	return s
 }

@@ -94,6 +94,32 @@ func TestRequirement34KeysBringEndsForwardAndPutThemOffOnlyWhereTheyCouldGrantTh
 	}
 }
 
+func TestRequirement34AnEndThatIsPutOffIsJudgedAsIfItWereTheOnlyOne(t *testing.T) {
+	b := newBench(t, store.Options{})
+	end := func(id string, in time.Duration) {
+		t.Helper()
+		if _, err := b.keys.RevokeIn(b.ctx, id, in); err != nil {
+			t.Fatal(err)
+		}
+	}
+	holder := b.holder(store.NewKey{ExpiresAt: start.Add(2 * time.Hour)})
+	as := store.NewContext(b.ctx, holder)
+	expiring := b.holder(store.NewKey{ExpiresAt: start.Add(time.Hour)}).ID
+	end(expiring, 90*time.Minute)
+	if _, err := b.keys.RevokeIn(as, expiring, 3*time.Hour); !errors.Is(err, store.ErrForbidden) {
+		t.Errorf("a revocation behind the expiry, which somebody may lift: %v", err)
+	}
+	scheduled := b.holder(store.NewKey{ExpiresAt: start.Add(90 * time.Minute)}).ID
+	end(scheduled, time.Hour)
+	if _, err := b.keys.Update(as, scheduled, store.Patch{ExpiresAt: &time.Time{}}); !errors.Is(err, store.ErrForbidden) {
+		t.Errorf("an expiry behind the revocation: %v", err)
+	}
+	within := start.Add(2 * time.Hour)
+	if _, err := b.keys.Update(as, scheduled, store.Patch{ExpiresAt: &within}); err != nil {
+		t.Errorf("within the holder's own: %v", err)
+	}
+}
+
 func TestRequirement34ALimitedKeyDoesNotMultiplyItself(t *testing.T) {
 	b := newBench(t, store.Options{})
 	limit := store.RateLimit{Requests: 5, Window: time.Hour}

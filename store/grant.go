@@ -49,6 +49,14 @@ func (h *Key) mayChange(before, after *Key) error {
 	return nil
 }
 
+// mayPutOff is mayChange for an expiry or a revocation that is put off. It is judged as the only end that
+// the key has: the other can be taken back later, by somebody who does not know of this one.
+func (h *Key) mayPutOff(before, after *Key, end Time) error {
+	alone := *after
+	alone.ExpiresAt, alone.RevokedAt = end, Time{}
+	return h.mayChange(before, &alone)
+}
+
 var errLimitedGives = Errorf(ErrForbidden, "The key in use has a rate limit: it can take power from keys, not give it. Use a key without a limit.")
 
 // isLimited reports whether the holder is a key with a rate limit.
@@ -60,7 +68,7 @@ func (h *Key) mayGiveScopes(scopes []string) error {
 		return nil
 	}
 	if scopes == nil {
-		return Errorf(ErrForbidden, "The key in use is restricted to scopes: name the scopes of the new key, within its own")
+		return Errorf(ErrForbidden, "The key in use is restricted to scopes: name the scopes of the other key, within its own")
 	}
 	for _, scope := range scopes {
 		if !slices.Contains(h.Scopes, scope) {
@@ -76,7 +84,7 @@ func (h *Key) mayGiveAddresses(cidrs []netip.Prefix) error {
 		return nil
 	}
 	if len(cidrs) == 0 {
-		return Errorf(ErrForbidden, "The key in use is restricted to addresses: name the addresses of the new key, within its own")
+		return Errorf(ErrForbidden, "The key in use is restricted to addresses: name the addresses of the other key, within its own")
 	}
 	for _, cidr := range cidrs {
 		if !covered(cidr, h.AllowedCIDRs) {
@@ -103,8 +111,9 @@ func (h *Key) mayLink(channels []string) error {
 	if h == nil || (h.Scopes == nil && len(h.SalesChannelIDs) == 0) {
 		return nil
 	}
+	own := setOf(h.SalesChannelIDs)
 	for _, id := range channels {
-		if !slices.Contains(h.SalesChannelIDs, id) {
+		if !own[id] {
 			return Errorf(ErrForbidden, "The key in use is restricted and does not have the sales channel '%s'", id)
 		}
 	}

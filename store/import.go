@@ -48,7 +48,7 @@ func (k *Keys) Import(ctx context.Context, batch []ImportKey, dryRun bool) (Impo
 			err = Errorf(ErrInvalid, "its id or token stands in the batch twice")
 		}
 		if err != nil {
-			result.Refused = append(result.Refused, Refusal{ID: in.Key.ID, Reason: err.Error()})
+			result.Refused = append(result.Refused, Refusal{ID: told(in.Key.ID), Reason: err.Error()})
 			continue
 		}
 		records = append(records, r)
@@ -121,6 +121,17 @@ func (k *Keys) importRecord(in ImportKey) (*Record, error) {
 	}
 	normalize(key)
 	k.capLifetime(key, k.now())
+	if err := checkUnsaid(key, &Key{}); err != nil {
+		return nil, err
+	}
+	for _, field := range []struct{ name, text string }{
+		{"id", key.ID}, {"redacted", key.Redacted}, {"created_by", key.CreatedBy}, {"revoked_by", key.RevokedBy}, {"rolled_from", key.RolledFrom},
+		{"salt", in.Salt},
+	} {
+		if HoldsSecret(field.text) {
+			return nil, holdsSecretError(field.name)
+		}
+	}
 	if err := checkAttributes(key); err != nil {
 		return nil, err
 	}

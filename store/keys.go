@@ -185,7 +185,10 @@ func (k *Keys) findSome(ctx context.Context, tx Tx, q Query) ([]*Record, error) 
 	if err := q.Filter.check(); err != nil {
 		return nil, err
 	}
-	q.Filter = q.Filter.withoutSecrets()
+	q, err := q.withoutSecrets()
+	if err != nil {
+		return nil, err
+	}
 	found, err := tx.Find(ctx, q)
 	for _, r := range found {
 		if err := k.o.Sealer.Verify(r); err != nil {

@@ -541,7 +541,7 @@ func TestRequirement25NoKeyHandsOutMoreThanItHas(t *testing.T) {
 			t.Errorf("Create with %s: %v", name, err)
 		}
 		_, err := b.keys.Create(store.NewContext(b.ctx, unlimited.Key), n)
-		if limits := n.Scopes != nil && len(n.Scopes) == 1 && n.ExpiresAt.Equal(end) && len(n.AllowedCIDRs) == 1 && n.AllowedCIDRs[0] == inside && n.Type == store.Secret; (err == nil) != limits {
+		if limits := len(n.Scopes) == 1 && n.ExpiresAt.Equal(end) && len(n.AllowedCIDRs) == 1 && n.AllowedCIDRs[0] == inside && n.Type == store.Secret; (err == nil) != limits {
 			t.Errorf("Create by a key without a limit with %s: %v", name, err)
 		}
 		strong := b.create(n)
@@ -610,6 +610,9 @@ func TestImportToken(t *testing.T) {
 	}
 	if got, err := b.keys.Authenticate(b.ctx, medusaSecret); err != nil || got.ID != key.ID {
 		t.Errorf("%+v, %v", got, err)
+	}
+	if _, _, err := b.keys.ImportToken(b.ctx, medusaSecret, store.NewKey{Type: store.Publishable}); !errors.Is(err, store.ErrInvalid) {
+		t.Errorf("a secret token where a publishable one is wanted: %v", err)
 	}
 	again, made, err := b.keys.ImportToken(b.ctx, medusaSecret, store.NewKey{Title: "second"})
 	if err != nil || made || again == nil || again.ID != key.ID || again.Title != "first" {

@@ -149,9 +149,18 @@ func cleanSource(s string) string {
 	return s
 }
 
-// RedactTokens replaces whatever in s could be a secret token by its redacted form, the first six characters and the last three. It is for what
-// clients send and programs write down: the paths in an access log, the place where a token was found.
+// RedactTokens replaces whatever in s could be a secret token by its redacted form, the first six
+// characters and the last three. A text with a token that is percent-encoded becomes "***" as a whole.
+// It is for what clients send and programs write down: the paths in an access log, the place where a
+// token was found.
 func RedactTokens(s string) string {
+	if s = redactPlain(s); HoldsSecret(s) {
+		return "***"
+	}
+	return s
+}
+
+func redactPlain(s string) string {
 	var b strings.Builder
 	for {
 		at := strings.Index(s, prefixOf(Secret))

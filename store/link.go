@@ -22,14 +22,13 @@ func (k *Keys) LinkSalesChannels(ctx context.Context, id string, add, remove []s
 			return Errorf(ErrInvalid, "Sales channels can only be associated with publishable API keys")
 		}
 		before := key.Clone()
-		key.SalesChannelIDs = slices.DeleteFunc(key.SalesChannelIDs, func(c string) bool {
-			return slices.Contains(remove, c) && !slices.Contains(add, c)
-		})
+		removed, added, had := setOf(remove), setOf(add), setOf(key.SalesChannelIDs)
+		key.SalesChannelIDs = slices.DeleteFunc(key.SalesChannelIDs, func(c string) bool { return removed[c] && !added[c] })
 		key.SalesChannelIDs = unique(append(key.SalesChannelIDs, add...))
-		if err := checkAttributes(key); err != nil {
+		if err := checkNew(key, before); err != nil {
 			return err
 		}
-		isNew := func(c string) bool { return !slices.Contains(before.SalesChannelIDs, c) }
+		isNew := func(c string) bool { return !had[c] }
 		if slices.ContainsFunc(key.SalesChannelIDs, isNew) { // to take channels away needs no power
 			if p.holder.isLimited() {
 				return errLimitedGives

@@ -9,7 +9,7 @@ import (
 
 // Get returns one key as the store has it now, never from a cache. No such key: ErrNotFound.
 func (k *Keys) Get(ctx context.Context, id string) (*Key, error) {
-	if isSecretToken(id) {
+	if HoldsSecret(id) {
 		return nil, notFound(id)
 	}
 	r, err := k.store.Get(ctx, id)
@@ -28,7 +28,10 @@ func (k *Keys) List(ctx context.Context, q Query) ([]*Key, error) {
 	if err := q.Filter.check(); err != nil {
 		return nil, err
 	}
-	q.Filter = q.Filter.withoutSecrets()
+	q, err := q.withoutSecrets()
+	if err != nil {
+		return nil, err
+	}
 	records, err := k.store.List(ctx, q)
 	if err != nil {
 		return nil, fmt.Errorf("store: list: %w", err)
@@ -55,7 +58,8 @@ func (k *Keys) ListAndCount(ctx context.Context, q Query) ([]*Key, int, error) {
 
 // Events returns the audit log, oldest first.
 func (k *Keys) Events(ctx context.Context, q EventQuery) ([]Event, error) {
-	if isSecretToken(q.KeyID) {
+	q, ok := q.withoutSecrets()
+	if !ok {
 		return nil, nil
 	}
 	events, err := k.store.Events(ctx, q)

@@ -171,7 +171,7 @@ func (tx *memoryTx) Events(ctx context.Context, q EventQuery) ([]Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	return selectEvents(append(before, tx.events...), q), nil
+	return selectEvents(append(before, tx.events...), q)
 }
 
 func (tx *memoryTx) Insert(ctx context.Context, r *Record, e Event) error {
@@ -317,21 +317,25 @@ func (m *Memory) Events(ctx context.Context, q EventQuery) ([]Event, error) {
 	if err := m.usable(ctx); err != nil {
 		return nil, err
 	}
-	return selectEvents(m.events, q), nil
+	return selectEvents(m.events, q)
 }
 
-func selectEvents(events []Event, q EventQuery) []Event {
+func selectEvents(events []Event, q EventQuery) ([]Event, error) {
 	var out []Event
+	meter := Meter{Max: q.MaxBytes}
 	for _, e := range events {
 		if e.ID <= q.After || (q.KeyID != "" && e.KeyID != q.KeyID) || (!q.LookupID.IsZero() && e.LookupID != q.LookupID) ||
 			(q.Kind != "" && e.Kind != q.Kind) || !among(q.KeyIDs, e.KeyID) {
 			continue
 		}
+		if err := meter.Add(e.Bytes()); err != nil {
+			return nil, err
+		}
 		if out = append(out, e.Clone()); q.Limit > 0 && len(out) == q.Limit {
 			break
 		}
 	}
-	return out
+	return out, nil
 }
 
 // PruneEvents implements Store.

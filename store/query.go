@@ -12,6 +12,10 @@ type Query struct {
 	// AfterID, when set, continues a listing in the default order after that id, at a cost that does not grow with
 	// the position (keyset paging). Medusa's Offset is kept beside it.
 	AfterID string
+	// MaxBytes bounds what is read: when the keys' Bytes are more in sum, the answer is an error that
+	// matches ErrInvalid, and the rest is not read. 0: no bound. (Limit bounds how many keys are
+	// returned, not how long they are.)
+	MaxBytes int
 }
 
 // Filter is Medusa's filter language as a value, and a little more: everything set must hold. In lists, nil means "do not care" and an empty list

@@ -119,7 +119,7 @@ func (k *Keys) revokeOne(ctx context.Context, tx Tx, r *Record, who who, now, at
 	before := key.Clone()
 	key.Revoked, key.RevokedAt, key.RevokedBy, key.UpdatedAt = !at.After(now), TimeOf(at), who.actor, TimeOf(now)
 	if !before.RevokedAt.IsZero() && key.RevokedAt.After(before.RevokedAt) {
-		if err := who.holder.mayChange(before, key); err != nil {
+		if err := who.holder.mayPutOff(before, key, key.RevokedAt); err != nil {
 			return err
 		}
 	}

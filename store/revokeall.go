@@ -22,7 +22,7 @@ func (k *Keys) RevokeAll(ctx context.Context, f Filter, at time.Time) ([]*Key, e
 		if err != nil {
 			return err
 		}
-		found, err := k.findSome(ctx, tx, Query{Filter: f.outliving(at), Limit: MaxRevoke + 1})
+		found, err := k.findSome(ctx, tx, Query{Filter: f.outliving(at), Limit: MaxRevoke + 1, MaxBytes: maxRevokeBytes})
 		if err != nil {
 			return err
 		}
@@ -51,7 +51,7 @@ func (k *Keys) Revocable(ctx context.Context, f Filter, at time.Time) ([]*Key, i
 	if err := checkRevokedAt(at); err != nil {
 		return nil, 0, err
 	}
-	return k.ListAndCount(ctx, Query{Filter: f.outliving(notBefore(k.now(), at)), Limit: MaxRevoke})
+	return k.ListAndCount(ctx, Query{Filter: f.outliving(notBefore(k.now(), at)), Limit: MaxRevoke, MaxBytes: maxRevokeBytes})
 }
 
 // outliving narrows the filter to keys that no revocation ends at that moment or before.

@@ -11,8 +11,8 @@ type RollOptions struct {
 	Grace time.Duration
 	// Replace ends the successor that an earlier roll has made, if it has not been used, and makes another:
 	// for the case that the answer with its token was lost. Uses are written every few seconds
-	// (Options.FlushInterval), so that one which has only just begun may not be seen. Default: such a
-	// roll is refused.
+	// (Options.FlushInterval), so that one which another instance has only just seen does not count.
+	// Default: such a roll is refused.
 	Replace bool
 }
 
@@ -47,7 +47,7 @@ func (k *Keys) Roll(ctx context.Context, id string, o RollOptions) (Made, error)
 		if err := who.holder.mayMake(&next.Key); err != nil {
 			return err
 		}
-		if err := k.endSuccessor(ctx, tx, old, who, now, o.Replace); err != nil {
+		if err := k.endSuccessors(ctx, tx, old, who, now, o.Replace); err != nil {
 			return err
 		}
 		at := notBefore(now, now.Add(o.Grace))
@@ -72,32 +72,40 @@ func (k *Keys) Roll(ctx context.Context, id string, o RollOptions) (Made, error)
 // successorDetail is the detail of a Revoked event that holds the id of the key which took the place.
 const successorDetail = "successor"
 
-// endSuccessor makes sure that old has no living successor: it returns nil when there is none, and else
-// an error, unless the successor is to be replaced and has not been used, and was ended.
-func (k *Keys) endSuccessor(ctx context.Context, tx Tx, old *Record, who who, now time.Time, replace bool) error {
+// endSuccessors makes sure that old has no living successor: it returns nil when there is none, and else
+// an error, unless they are to be replaced and none has been used, and were ended.
+func (k *Keys) endSuccessors(ctx context.Context, tx Tx, old *Record, who who, now time.Time, replace bool) error {
 	if old.Key.RevokedAt.IsZero() {
 		return nil // a roll leaves at least a date
 	}
-	living, err := k.livingSuccessor(ctx, tx, old.Key.ID, now)
-	switch {
-	case err != nil || living == nil:
+	living, err := k.livingSuccessors(ctx, tx, old.Key.ID, now)
+	if err != nil || len(living) == 0 {
 		return err
-	case !replace:
+	}
+	if last := living[len(living)-1]; !replace {
 		return Errorf(ErrNotAllowed,
 			"Cannot roll an API key twice - %s was rolled and its successor %s works. "+
-				"Roll that one, or set 'replace' to end it if it has not been used", old.Key.ID, living.Key.ID)
-	case !living.Key.LastUsedAt.IsZero(), k.uses.waits(living.Key.ID), who.actor == living.Key.ID:
-		return Errorf(ErrNotAllowed, "Cannot replace the successor of %s - %s has been used. Roll or revoke that one", old.Key.ID, living.Key.ID)
+				"Roll that one, or set 'replace' to end it if it has not been used", old.Key.ID, last.Key.ID)
 	}
-	return k.revokeOne(ctx, tx, living, who, now, now, nil)
+	for _, r := range living {
+		if !r.Key.LastUsedAt.IsZero() || k.uses.waits(r.Key.ID) || who.actor == r.Key.ID {
+			return Errorf(ErrNotAllowed, "Cannot replace the successor of %s - %s has been used. Roll or revoke that one", old.Key.ID, r.Key.ID)
+		}
+	}
+	for _, r := range living {
+		if err := k.revokeOne(ctx, tx, r, who, now, now, nil); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // maxSuccessors bounds how many rolls of rolls are followed. Each was made while old was in its grace.
 const maxSuccessors = 100
 
-// livingSuccessor returns the key that has taken the place of the one with that id and works, or nil. A
-// successor that was rolled itself has handed the place on.
-func (k *Keys) livingSuccessor(ctx context.Context, tx Tx, id string, now time.Time) (*Record, error) {
+// livingSuccessors returns the keys that have taken the place of the one with that id and work, the newest
+// last: the one that it was rolled into, the one that this was rolled into, and so on.
+func (k *Keys) livingSuccessors(ctx context.Context, tx Tx, id string, now time.Time) (living []*Record, err error) {
 	for range maxSuccessors {
 		events, err := tx.Events(ctx, EventQuery{KeyID: id, Kind: Revoked})
 		if err != nil {
@@ -110,14 +118,14 @@ func (k *Keys) livingSuccessor(ctx context.Context, tx Tx, id string, now time.T
 			}
 		}
 		if id == "" {
-			return nil, nil
+			return living, nil
 		}
 		found, err := k.find(ctx, tx, Filter{IDs: []string{id}})
 		if err != nil {
 			return nil, err
 		}
 		if len(found) > 0 && found[0].Key.Check(now) == nil {
-			return found[0], nil
+			living = append(living, found[0])
 		}
 	}
 	return nil, Errorf(ErrNotAllowed, "Cannot roll an API key whose successors were rolled more than %d times - make a new one", maxSuccessors)

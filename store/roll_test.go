@@ -146,6 +146,24 @@ func TestAKeyIsRolledOnce(t *testing.T) {
 			t.Errorf("alive: %v", got)
 		}
 	})
+	t.Run("replace ends all successors that are alive, or none", func(t *testing.T) {
+		b := newBench(t, store.Options{FlushInterval: -1})
+		old, next := rolled(b)
+		third := roll(b, next.Key.ID, grace) // next works on for its grace
+		refused(b, old.Key.ID, grace, third.Key.ID)
+		last := roll(b, old.Key.ID, store.RollOptions{Grace: hour, Replace: true})
+		if got := alive(b); len(got) != 2 || got[0] != old.Key.ID || got[1] != last.Key.ID {
+			t.Errorf("alive: %v", got)
+		}
+		fourth := roll(b, last.Key.ID, grace)
+		if err := b.rows.Touch(b.ctx, []store.Use{{KeyID: last.Key.ID, At: start}}); err != nil {
+			t.Fatal(err)
+		}
+		refused(b, old.Key.ID, store.RollOptions{Replace: true}, last.Key.ID)
+		if got := alive(b); len(got) != 3 || got[2] != fourth.Key.ID {
+			t.Errorf("alive: %v", got)
+		}
+	})
 	t.Run("a key whose end was scheduled by hand is rolled as before", func(t *testing.T) {
 		b := newBench(t, store.Options{})
 		old := b.create(store.NewKey{Type: store.Secret})

@@ -31,14 +31,22 @@ func selectRecords(records []*Record, q Query) ([]*Record, error) {
 	case q.Limit > 0 && q.Limit < len(selected):
 		selected = selected[:q.Limit]
 	}
+	meter := Meter{Max: q.MaxBytes}
+	for _, r := range selected {
+		if err := meter.Add(r.Key.Bytes()); err != nil {
+			return nil, err
+		}
+	}
 	return selected, nil
 }
 
 func (f Filter) matches(k *Key) (bool, error) {
-	hay := strings.ToLower(k.Title + "\n" + k.Redacted)
-	for _, word := range strings.Fields(strings.ToLower(f.Search)) {
-		if !strings.Contains(hay, word) {
-			return false, nil
+	if f.Search != "" { // titles may be long
+		hay := strings.ToLower(k.Title + "\n" + k.Redacted)
+		for word := range strings.FieldsSeq(strings.ToLower(f.Search)) {
+			if !strings.Contains(hay, word) {
+				return false, nil
+			}
 		}
 	}
 	if !among(f.IDs, k.ID) || !among(f.Titles, k.Title) || !among(f.Types, k.Type) || !among(f.CreatedBy, k.CreatedBy) ||

@@ -23,6 +23,7 @@ const (
 	crcChars      = 6
 	tailChars     = bodyChars + crcChars
 	medusaHex     = 64
+	maxNamespace  = 12
 	base62        = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 )
 
@@ -125,7 +126,7 @@ func isLowerHex(s string) bool {
 
 // isNamespace reports whether s is [a-z][a-z0-9]{1,11}.
 func isNamespace(s string) bool {
-	if len(s) < 2 || len(s) > 12 || s[0] < 'a' || s[0] > 'z' {
+	if len(s) < 2 || len(s) > maxNamespace || s[0] < 'a' || s[0] > 'z' {
 		return false
 	}
 	for i := 1; i < len(s); i++ {

@@ -5,22 +5,113 @@ import (
 	"strings"
 )
 
-// isSecretToken reports whether s is a whole secret token. People paste those where an id, a title or words to search for belong; then the
-// answer is known (nothing has it), and a database that logs its statements need not see it.
-func isSecretToken(s string) bool {
-	t, err := ParseToken(s)
-	return err == nil && t.Type() == Secret
+// maxEscaped is how often percent-encoded text may be encoded again and still be recognised. The
+// first encoding of a URL is gone when a text arrives here; each more costs one pass.
+const maxEscaped = 2
+
+// HoldsSecret reports whether a secret token stands anywhere in s: alone, with anything in front of
+// it or behind it, and also percent-encoded. People paste tokens where an id, a title or words to
+// search for belong, and databases and proxies log what they are asked. The checksum decides, so an
+// ordinary text that holds "sk_" is not mistaken for a token. (Tokens in Medusa's form have none: sk_
+// and 64 hexadecimal digits always count.) The cost is linear in the length of s.
+func HoldsSecret(s string) bool {
+	for range maxEscaped {
+		if findSecret(s) {
+			return true
+		}
+		plain, escaped := unescape(s)
+		if !escaped {
+			return false
+		}
+		s = plain
+	}
+	return findSecret(s)
+}
+
+// findSecret is HoldsSecret for text that is not encoded. A token has one of three lengths behind
+// each "sk_", so that each is tried.
+func findSecret(s string) bool {
+	prefix := prefixOf(Secret)
+	for {
+		at := strings.Index(s, prefix)
+		if at < 0 {
+			return false
+		}
+		rest := s[at+len(prefix):]
+		lengths := [...]int{tailChars, medusaHex, 0}
+		if ns := strings.IndexByte(rest[:min(len(rest), maxNamespace+1)], '_'); ns > 0 {
+			lengths[2] = ns + 1 + tailChars
+		}
+		for _, n := range lengths {
+			if n == 0 || n > len(rest) {
+				continue
+			}
+			if _, err := ParseToken(s[at : at+len(prefix)+n]); err == nil {
+				return true
+			}
+		}
+		s = rest
+	}
+}
+
+// unescape decodes the percent-encoded bytes of s and reports whether there are any. What is no such
+// byte stays: a broken escape must not hide a token beside it.
+func unescape(s string) (string, bool) {
+	at := strings.IndexByte(s, '%')
+	if at < 0 {
+		return s, false
+	}
+	b := []byte(s[:at])
+	for i := at; i < len(s); i++ {
+		if s[i] == '%' && i+2 < len(s) {
+			if high, ok := unhex(s[i+1]); ok {
+				if low, ok := unhex(s[i+2]); ok {
+					b = append(b, high<<4|low)
+					i += 2
+					continue
+				}
+			}
+		}
+		b = append(b, s[i])
+	}
+	return string(b), len(b) < len(s)
+}
+
+func unhex(c byte) (byte, bool) {
+	switch {
+	case c >= '0' && c <= '9':
+		return c - '0', true
+	case c >= 'a' && c <= 'f':
+		return c - 'a' + 10, true
+	case c >= 'A' && c <= 'F':
+		return c - 'A' + 10, true
+	}
+	return 0, false
+}
+
+// searchHoldsSecret is HoldsSecret for a search, which is put into lower case before a database sees
+// it: that can make a token of Medusa's form out of capitals.
+func searchHoldsSecret(s string) bool {
+	return HoldsSecret(s) || HoldsSecret(strings.ToLower(s))
+}
+
+// withoutSecrets returns a query that selects the same keys and holds no secret token, or an error
+// that matches ErrInvalid: a listing cannot go on behind a token, as no key has one for an id.
+func (q Query) withoutSecrets() (Query, error) {
+	if HoldsSecret(q.AfterID) {
+		return q, holdsSecretError("after")
+	}
+	q.Filter = q.Filter.withoutSecrets()
+	return q, nil
 }
 
 // withoutSecrets returns a filter that selects the same keys and holds no secret token.
 func (f Filter) withoutSecrets() Filter {
-	if slices.ContainsFunc(strings.Fields(f.Search), isSecretToken) {
+	if searchHoldsSecret(f.Search) {
 		return Filter{IDs: []string{}} // matches nothing
 	}
 	for _, list := range []*[]string{&f.IDs, &f.Titles, &f.Tokens, &f.CreatedBy} {
-		if slices.ContainsFunc(*list, isSecretToken) {
-			*list = slices.DeleteFunc(slices.Clone(*list), isSecretToken)
-		}
+		*list = withoutTokens(*list)
 	}
 	for _, within := range []*[]Filter{&f.And, &f.Or} {
 		if *within == nil {
@@ -33,4 +124,51 @@ func (f Filter) withoutSecrets() Filter {
 		*within = clean
 	}
 	return f
+}
+
+// withoutSecrets returns a query that selects the same events and holds no secret token. Not ok: it
+// selects none.
+func (q EventQuery) withoutSecrets() (_ EventQuery, ok bool) {
+	q.KeyIDs = withoutTokens(q.KeyIDs)
+	return q, !HoldsSecret(q.KeyID) && !HoldsSecret(string(q.Kind))
+}
+
+// withoutTokens returns list, or a copy of it without the texts that hold a secret token.
+func withoutTokens(list []string) []string {
+	if !slices.ContainsFunc(list, HoldsSecret) {
+		return list
+	}
+	return slices.DeleteFunc(slices.Clone(list), HoldsSecret)
+}
+
+// holdsSecretError refuses a field without repeating what is in it.
+func holdsSecretError(field string) error {
+	return Errorf(ErrInvalid, "Field '%s' holds a secret token. Remove it; a token must not be stored or searched for.", field)
+}
+
+// checkUnsaid returns nil, or an error that matches ErrInvalid when a text of k that is not in
+// before holds a secret token: what is written reaches the log of a database, and everybody who may
+// read the key. What was there before this rule stays, or the key could not be changed any more.
+func checkUnsaid(k, before *Key) error {
+	if k.Title != before.Title && HoldsSecret(k.Title) {
+		return holdsSecretError("title")
+	}
+	for _, list := range []struct {
+		field       string
+		now, before []string
+	}{{"scopes", k.Scopes, before.Scopes}, {"sales_channels", k.SalesChannelIDs, before.SalesChannelIDs}} {
+		if !slices.ContainsFunc(list.now, HoldsSecret) {
+			continue
+		}
+		before := setOf(list.before)
+		if slices.ContainsFunc(list.now, func(s string) bool { return HoldsSecret(s) && !before[s] }) {
+			return holdsSecretError(list.field)
+		}
+	}
+	for name, value := range k.Metadata {
+		if old, there := before.Metadata[name]; (!there || old != value) && (HoldsSecret(name) || HoldsSecret(value)) {
+			return holdsSecretError("metadata")
+		}
+	}
+	return nil
 }

@@ -33,6 +33,7 @@ func (o *overheard) Events(ctx context.Context, q store.EventQuery) ([]store.Eve
 	return o.Store.Events(ctx, q)
 }
 func (o *overheard) Change(ctx context.Context, actor store.Actor, fn func(store.Tx) error) (store.Change, error) {
+	fmt.Fprintf(&o.heard, "%+v\n", actor)
 	return o.Store.Change(ctx, actor, func(tx store.Tx) error { return fn(&overheardTx{tx, o}) })
 }
 
@@ -44,6 +45,31 @@ type overheardTx struct {
 func (t *overheardTx) Find(ctx context.Context, q store.Query) ([]*store.Record, error) {
 	fmt.Fprintf(&t.o.heard, "%+v\n", q)
 	return t.Tx.Find(ctx, q)
+}
+
+func (t *overheardTx) Events(ctx context.Context, q store.EventQuery) ([]store.Event, error) {
+	fmt.Fprintf(&t.o.heard, "%+v\n", q)
+	return t.Tx.Events(ctx, q)
+}
+
+func (t *overheardTx) Insert(ctx context.Context, r *store.Record, e store.Event) error {
+	fmt.Fprintf(&t.o.heard, "%+v %+v\n", r.Key, e)
+	return t.Tx.Insert(ctx, r, e)
+}
+
+func (t *overheardTx) InsertQuietly(ctx context.Context, r *store.Record) error {
+	fmt.Fprintf(&t.o.heard, "%+v\n", r.Key)
+	return t.Tx.InsertQuietly(ctx, r)
+}
+
+func (t *overheardTx) Update(ctx context.Context, r *store.Record, e store.Event) error {
+	fmt.Fprintf(&t.o.heard, "%+v %+v\n", r.Key, e)
+	return t.Tx.Update(ctx, r, e)
+}
+
+func (t *overheardTx) Append(ctx context.Context, r *store.Record, e store.Event) error {
+	fmt.Fprintf(&t.o.heard, "%+v\n", e)
+	return t.Tx.Append(ctx, r, e)
 }
 
 // Who asks for a key by its secret is answered as before, and the secret does not reach the database, which may log what it is asked.

@@ -102,14 +102,17 @@ func (k *Keys) patch(ctx context.Context, tx Tx, r *Record, who who, p Patch) er
 			return err
 		}
 	}
-	if err := checkAttributes(key); err != nil {
+	if err := checkNew(key, before); err != nil {
 		return err
 	}
 	// Metadata decides nothing here, but applications have been seen to let it.
-	powers := p.Scopes != nil || p.AllowedCIDRs != nil || p.RateLimit != nil || p.Metadata != nil ||
-		p.ExpiresAt != nil && isLater(key.ExpiresAt, before.ExpiresAt)
-	if powers {
+	if p.Scopes != nil || p.AllowedCIDRs != nil || p.RateLimit != nil || p.Metadata != nil {
 		if err := who.holder.mayChange(before, key); err != nil {
+			return err
+		}
+	}
+	if p.ExpiresAt != nil && isLater(key.ExpiresAt, before.ExpiresAt) {
+		if err := who.holder.mayPutOff(before, key, key.ExpiresAt); err != nil {
 			return err
 		}
 	}

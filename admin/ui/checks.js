@@ -2,13 +2,19 @@
 
 import { Faults } from './dialog.js';
 
-const longestTitle = 100_000; // bytes of JSON: with the rest of the form, the server takes no more
+const longestTitle = 1024; // bytes
+// A secret key, or most of one: the server finds it by its checksum, which is more than this page has to know.
+const secretKey = /sk_(?:[a-z][a-z0-9]{1,11}_)?[0-9A-Za-z]{43}/;
+
+/** Whether a text holds a secret key. Such a text must not be put into an address: servers and proxies log those. */
+export const holdsSecret = (text) => secretKey.test(text);
 
 export function readTitle(input) {
 	const title = input.value.trim();
 	const fault = (text) => { throw new Faults({ field: 'title', text }); };
 	if (title === '') fault('Give the key a title, so that it is known again.');
-	if (new TextEncoder().encode(JSON.stringify(title)).length > longestTitle) fault('This title is too long.');
+	if (new TextEncoder().encode(title).length > longestTitle) fault('This title is too long.');
+	if (holdsSecret(title)) fault('This title holds a secret key. Remove it.');
 	return title;
 }
 

@@ -119,9 +119,12 @@ func faults(t *testing.T, b *chromium) {
 	})
 	s.part(p, "a title that no server takes", func(*testing.T) {
 		p.click("button", "Rename")
-		p.retypes(strings.Repeat("é", 51<<10))
+		p.retypes(strings.Repeat("é", 513))
 		p.press(kb.Enter)
 		p.faulty("title", "This title is too long.")
+		p.retypes("ERP " + s.admin.Token.Reveal())
+		p.press(kb.Enter)
+		p.faulty("title", "This title holds a secret key. Remove it.")
 		p.retypes("ERP 2")
 		p.press(kb.Enter)
 		p.sees("Renamed.")

@@ -149,7 +149,7 @@ func lifeByKeyboard(t *testing.T, b *chromium) {
 	// What the old one went through.
 	p.tabTo("button", "ERP")
 	p.press(kb.Enter)
-	p.sees("Revocation set for")
+	p.sees("Revocation set for", "replaced by")
 	p.press(kb.Escape)
 	p.focused("button", "ERP")
 

@@ -1,6 +1,7 @@
 // The list of keys: search, filters, pages.
 
 import * as api from './api.js';
+import { holdsSecret } from './checks.js';
 import { now } from './clock.js';
 import { $, h, title } from './dom.js';
 import { explainWhole } from './explain.js';
@@ -8,7 +9,7 @@ import { remember } from './known.js';
 import { statusFilter, statusOf } from './status.js';
 import { time } from './time.js';
 
-const form = $('#filters'), rows = $('#rows'), lost = $('#lost'), size = $('#page-size');
+const form = $('#filters'), rows = $('#rows'), lost = $('#lost'), notSearched = $('#not-searched'), size = $('#page-size');
 const typing = 250; // milliseconds without a key stroke, after which a search is made
 
 let keys = [], count = 0, offset = 0;
@@ -39,6 +40,11 @@ export async function load() {
 	request.abort();
 	const mine = request = new AbortController();
 	const { q, type, status, order } = Object.fromEntries(new FormData(form));
+	notSearched.hidden = !holdsSecret(q);
+	if (!notSearched.hidden) {
+		$('#list').removeAttribute('aria-busy');
+		return;
+	}
 	const filter = statusFilter(status, now());
 	if (q.trim()) filter.push(['q', q.trim()]);
 	if (type) filter.push(['type', type]);
@@ -70,7 +76,7 @@ export function clear() {
 	request = new AbortController();
 	keys = [];
 	[count, offset] = [0, 0];
-	lost.hidden = true;
+	lost.hidden = notSearched.hidden = true;
 	form.reset();
 	rows.replaceChildren();
 	$('#count').textContent = '';

@@ -86,6 +86,32 @@ func listing(t *testing.T, b *chromium) {
 		p.lists(all...)
 		p.focused("searchbox", "Search in titles and tokens")
 	})
+	s.part(p, "a secret key in the search is not sent anywhere", func(t *testing.T) {
+		const told = "A secret key does not belong in the search."
+		for _, token := range []string{s.admin.Token.Reveal(), "sk_acme_" + s.admin.Token.Reveal()[3:], "sk_" + strings.Repeat("5ca1ab1e", 8)} {
+			for _, text := range []string{token, "x" + token, token + "00", "(key=" + token + ") app", token + " " + token} {
+				p.fills("searchbox", "Search in titles and tokens", text)
+				p.sees(told)
+				p.press("\r")
+				p.chooses("Order", "By title")
+				p.chooses("Order", "Newest first")
+				p.sees(told)
+				p.fills("searchbox", "Search in titles and tokens", "app")
+				p.lists("Mobile app") // so that a request of before would have been made
+				p.is(`document.querySelector('#not-searched').hidden`)
+			}
+		}
+		addresses := js[[]string](p, `[...performance.getEntriesByType('resource').map((e) => e.name), location.href]`)
+		asked := strings.ToLower(strings.Join(addresses, "\n"))
+		if !strings.Contains(asked, "q=app") {
+			t.Errorf("the search is not among the addresses that were asked for: %s", asked)
+		}
+		if strings.Contains(asked, "sk_") || strings.Contains(asked, strings.ToLower(s.admin.Token.Reveal()[10:30])) || strings.Contains(asked, "5ca1ab1e") {
+			t.Errorf("a secret key is in an address: %s", asked)
+		}
+		p.retypes("")
+		p.lists(all...)
+	})
 	s.part(p, "pages are turned over", func(t *testing.T) {
 		for n := range 45 {
 			s.made(store.NewKey{Type: store.Secret, Title: fmt.Sprintf("Bulk %02d", n)})

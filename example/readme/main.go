@@ -51,7 +51,7 @@ func run(ctx context.Context) (err error) {
 
 	// Your first key. It is imported once; if you delete it, it does not come back.
 	// ADMIN_KEY=sk_$(openssl rand -hex 32)
-	if _, _, err := keys.ImportToken(ctx, os.Getenv("ADMIN_KEY"), store.NewKey{Title: "first"}); err != nil {
+	if _, _, err := keys.ImportToken(ctx, os.Getenv("ADMIN_KEY"), store.NewKey{Type: store.Secret, Title: "first"}); err != nil {
 		return fmt.Errorf("ADMIN_KEY: %w", err)
 	}
 

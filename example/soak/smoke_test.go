@@ -39,7 +39,7 @@ func TestSmoke(t *testing.T) {
 		w.report.check(t)
 	})
 	t.Run("PgBouncer", func(t *testing.T) {
-		w := newWorld(t, setup{pooled: true}, seed)
+		w := newWorld(t, setup{pooled: true, instances: 3}, seed) // logging in through PgBouncer is dear where five share two cores
 		w.script(usual, slices.Concat(databaseFaults(), poolerFaults()), time.Time{})
 		w.report.check(t)
 	})

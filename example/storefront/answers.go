@@ -26,6 +26,16 @@ func answer(c echo.Context, status int, v any) error {
 	return c.Blob(status, "application/json; charset=utf-8", bytes.TrimSuffix(b.Bytes(), []byte("\n")))
 }
 
+// read reads the body of a request, and then asks for its key again: a client can take its time to
+// send a body, and the key may have been revoked meanwhile.
+func (s *shop) read(c echo.Context) (*admin.Input, error) {
+	in, err := admin.ReadInput(c.Response(), c.Request())
+	if err != nil {
+		return nil, err
+	}
+	return in, s.keys.Reauthenticate(c.Request().Context())
+}
+
 // problem is an error that is told to the client as it stands, in the form that the guards and the admin routes use too.
 type problem struct {
 	status  int
@@ -49,6 +59,9 @@ func tellError(log *slog.Logger) echo.HTTPErrorHandler {
 		status, body := told(err)
 		if h := c.Response().Header(); status == http.StatusServiceUnavailable && h.Get("Retry-After") == "" {
 			h.Set("Retry-After", "1")
+		}
+		if status == http.StatusUnauthorized {
+			c.Response().Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
 		}
 		if c.Request().Method == http.MethodHead {
 			err = c.NoContent(status)
@@ -80,6 +93,10 @@ func told(err error) (status int, body any) {
 		return unread.Status, unread
 	case errors.Is(err, store.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
 		return http.StatusServiceUnavailable, &problem{Type: "unavailable", Message: "The shop cannot answer at the moment; try again"}
+	case errors.Is(err, store.ErrUnauthenticated): // the key has ended since the guard let it in
+		return http.StatusUnauthorized, &problem{Type: "unauthorized", Message: "Unauthorized"}
+	case errors.As(err, &wrong) && wrong.Kind == store.ErrForbidden:
+		return http.StatusForbidden, &problem{Type: "forbidden", Message: wrong.Message}
 	case errors.As(err, &wrong) && wrong.Kind == store.ErrInvalid:
 		return http.StatusBadRequest, &problem{Type: "invalid_data", Message: wrong.Message}
 	case isHTTP && refused.Code < 500:

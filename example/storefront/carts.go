@@ -9,7 +9,6 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"github.com/latchkey-go/latchkey/admin"
 	keyauth "github.com/latchkey-go/latchkey/middleware"
 )
 
@@ -25,7 +24,7 @@ type cart struct {
 // createCart answers POST /store/carts. A cart belongs to one sales channel of the key: the one that the body names, or
 // the key's first.
 func (s *shop) createCart(c echo.Context) error {
-	in, err := admin.ReadInput(c.Response(), c.Request())
+	in, err := s.read(c)
 	if err != nil {
 		return err
 	}

@@ -36,7 +36,7 @@ func (s *shop) listChannels(c echo.Context) error {
 
 // createChannel answers POST /admin/sales-channels.
 func (s *shop) createChannel(c echo.Context) error {
-	in, err := admin.ReadInput(c.Response(), c.Request())
+	in, err := s.read(c)
 	if err != nil {
 		return err
 	}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -130,18 +129,6 @@ func parseDelay(s string) (time.Duration, error) {
 		return 0, errors.New("must be a time between 0s and 10m, like 5s")
 	}
 	return d, nil
-}
-
-// parseOrigins reads a list of origins as browsers send them: scheme://host[:port] and nothing after.
-func parseOrigins(s string) ([]string, error) {
-	found := list(s)
-	for _, origin := range found {
-		u, err := url.Parse(origin)
-		if err != nil || u.Scheme == "" || u.Host == "" || u.Scheme+"://"+u.Host != origin {
-			return nil, fmt.Errorf("%.100q is no origin (want https://shop.example or http://localhost:8000)", origin)
-		}
-	}
-	return found, nil
 }
 
 // list splits at commas and leaves out what is empty.

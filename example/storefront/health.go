@@ -9,6 +9,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/latchkey-go/latchkey/cache"
+	"github.com/latchkey-go/latchkey/middleware/ratelimit"
 	"github.com/latchkey-go/latchkey/store"
 )
 
@@ -48,11 +49,12 @@ func (a *app) readyz(c echo.Context) error {
 	ctx, cancel := context.WithTimeout(c.Request().Context(), probeTime)
 	defer cancel()
 	stats := a.cached.Stats()
-	s := state{Database: "ok", Prepared: a.prepared.Load(), FeedAge: stats.FeedAge.Milliseconds(), Redis: redisState(stats), Listening: stats.Listening}
+	s := state{Database: "ok", Prepared: a.prepared.Load(), FeedAge: stats.FeedAge.Milliseconds(), Redis: redisState(stats, a.limits.Stats()), Listening: stats.Listening}
 	if stats.FeedAge < 0 {
 		s.FeedAge = -1
 	}
-	// The cache reads from the database several times a second: while that goes well it answers, whatever else is said of it.
+	// The cache reads from the database several times a second: while that goes well it answers,
+	// whatever else is said of it.
 	switch err := a.rows.Ready(ctx); {
 	case errors.Is(err, store.ErrReadOnly):
 		s.Database = "read-only"
@@ -78,7 +80,7 @@ func (a *app) readyz(c echo.Context) error {
 		s.Status = "degraded"
 	default:
 		s.Status, status = "unavailable", http.StatusServiceUnavailable
-		if stats.Redis {
+		if s.Redis == "in use" {
 			s.Redis = "not in use"
 		}
 	}
@@ -91,7 +93,10 @@ func (a *app) redisAnswers(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, pingTime)
 	defer cancel()
 	answered := make(chan bool, 1)
-	go func() { answered <- a.redis.Ping(ctx).Err() == nil }() // ends with the client's own timeouts
+	go func() { // ends with the client's own timeouts
+		// What lookups do, and no PING: Redis refuses that one when it cannot save to disk.
+		answered <- a.redis.MGet(ctx, cache.DefaultKeyPrefix+":ready").Err() == nil
+	}()
 	select {
 	case yes := <-answered:
 		return yes
@@ -100,10 +105,21 @@ func (a *app) redisAnswers(ctx context.Context) bool {
 	}
 }
 
-func redisState(stats cache.Stats) string {
-	switch {
+// unreachable is the word for a Redis that does not answer.
+const unreachable = "UNREACHABLE"
+
+func redisState(stats cache.Stats, limits ratelimit.Stats) string {
+	faults := stats.Faults
+	if faults.Read.Word == unreachable {
+		faults.Read = cache.Fault{} // "not in use" says it
+	}
+	switch said := faults.String(); {
 	case !stats.Redis:
 		return "none"
+	case said != "":
+		return said
+	case limits.Fault.Word != "" && limits.Fault.Word != unreachable:
+		return "refuses to count rate limits (" + limits.Fault.Word + ")"
 	case stats.RedisReady:
 		return "in use"
 	default:

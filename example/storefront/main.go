@@ -95,6 +95,7 @@ func run(ctx context.Context, getenv func(string) string, stdout, stderr io.Writ
 	if a.keys, err = a.policies().New(a.cached); err != nil {
 		return err
 	}
+	a.shop.keys = a.keys
 	if a.limits, err = (ratelimit.Options{Logger: a.log}).New(a.redis); err != nil {
 		return err
 	}

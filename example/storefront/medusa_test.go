@@ -15,7 +15,7 @@ const (
 
 // The statuses and bodies are those that were observed on Medusa 2.21.2.
 func TestMedusaCompat(t *testing.T) {
-	p := start(t, t.TempDir(), "MEDUSA_COMPAT=1", "STORE_CORS=https://shop.example,http://localhost:8000", "ADMIN_CORS=https://staff.example")
+	p := start(t, t.TempDir(), "MEDUSA_COMPAT=1", "STORE_CORS=https://Shop.example:443,http://localhost:8000", "ADMIN_CORS=https://staff.example")
 	pk, sk := p.firstKeys()
 	made := p.ask("POST", "/admin/api-keys", `{"title":"bare","type":"publishable"}`, secretKey(sk)).expect(t, 200)
 	bare := made.field(t, "api_key", "token").(string)

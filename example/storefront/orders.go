@@ -7,7 +7,6 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"github.com/latchkey-go/latchkey/admin"
 	keyauth "github.com/latchkey-go/latchkey/middleware"
 )
 
@@ -35,7 +34,7 @@ func (s *shop) orders(c echo.Context) error {
 
 // createOrder answers POST /api/orders.
 func (s *shop) createOrder(c echo.Context) error {
-	in, err := admin.ReadInput(c.Response(), c.Request())
+	in, err := s.read(c)
 	if err != nil {
 		return err
 	}

@@ -19,7 +19,7 @@ func parseRedis(s string) (*redis.UniversalOptions, error) {
 	if err != nil {
 		return nil, err
 	}
-	o.ClientName = "storefront"
+	o.IdentitySuffix = "storefront" // ClientName would need the right to CLIENT SETNAME
 	return o, nil
 }
 

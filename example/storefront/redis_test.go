@@ -71,8 +71,9 @@ func TestRedisURL(t *testing.T) {
 	})
 }
 
-// sentinel starts a Sentinel that knows the server at address as "shop", and returns the address it answers at.
-func sentinel(t *testing.T, address string) string {
+// sentinel starts a Sentinel that knows the server at address as "shop", and returns the address it
+// answers at. Lines are added to its configuration.
+func sentinel(t *testing.T, address string, config ...string) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -88,7 +89,8 @@ func sentinel(t *testing.T, address string) string {
 		t.Fatal(err)
 	}
 	file := filepath.Join(t.TempDir(), "sentinel.conf") // it writes to it
-	if err := os.WriteFile(file, fmt.Appendf(nil, "bind 127.0.0.1\nport %s\nsentinel monitor shop %s %s 1\n", own, host, port), 0o600); err != nil {
+	if err := os.WriteFile(file, fmt.Appendf(nil, "bind 127.0.0.1\nport %s\nsentinel monitor shop %s %s 1\n%s\n",
+		own, host, port, strings.Join(config, "\n")), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), "redis-server", file, "--sentinel")

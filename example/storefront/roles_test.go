@@ -13,7 +13,8 @@ import (
 	"github.com/latchkey-go/latchkey/store/storetest/servers"
 )
 
-// TestARoleThatMayOnlyReadAndWrite starts the program as docs/operations.md says, with the role that its statements make.
+// TestARoleThatMayOnlyReadAndWrite starts the program as docs/operations.md says, with the role
+// that its statements make.
 func TestARoleThatMayOnlyReadAndWrite(t *testing.T) {
 	admin := servers.NewPostgres(t).Database(t)
 	database := admin[strings.LastIndex(admin, "/")+1 : strings.Index(admin, "?")]

@@ -18,6 +18,7 @@ import (
 // needed to use Latchkey; it is here to show how an application and its keys live together. Its statements are plain enough to be the same
 // for SQLite and PostgreSQL.
 type shop struct {
+	keys *store.Keys
 	db   *sql.DB
 	lock string // see schemaLock
 }

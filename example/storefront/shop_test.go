@@ -1,6 +1,10 @@
 package main
 
 import (
+	"bufio"
+	"fmt"
+	"net"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -40,6 +44,39 @@ func TestShop(t *testing.T) {
 				p.ask("POST", "/store/carts", `{"sales_channel_id":"sc_wholesale","region_id":"reg_us"}`, publishableKey(pk)).
 					expect(t, 200, `"sales_channel_id":"sc_wholesale"`, `"currency_code":"usd"`)
 				p.ask("POST", "/store/carts", `{"region_id":"reg_x"}`, publishableKey(pk)).expect(t, 404)
+			})
+			t.Run("a body that was held open until after the revoke does nothing", func(t *testing.T) {
+				for _, path := range []string{"/api/orders", "/admin/sales-channels", "/store/carts"} {
+					kind := "secret"
+					if path == "/store/carts" {
+						kind = "publishable"
+					}
+					made := p.ask("POST", "/admin/api-keys", `{"title":"held","type":"`+kind+`"}`, secretKey(sk)).expect(t, 200)
+					token, id := made.field(t, "api_key", "token").(string), made.field(t, "api_key", "id").(string)
+					conn, err := net.Dial("tcp", strings.TrimPrefix(p.base, "http://"))
+					if err != nil {
+						t.Fatal(err)
+					}
+					defer conn.Close()
+					in, body := bufio.NewReader(conn), `{"product_id":"prod_mug","name":"Held"}`
+					fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nX-Api-Key: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", path, token, len(body))
+					if line, err := in.ReadString('\n'); err != nil || !strings.Contains(line, "100 Continue") { // the guard has let it in
+						t.Fatalf("%q, %v", line, err)
+					}
+					if _, err := in.ReadString('\n'); err != nil {
+						t.Fatal(err)
+					}
+					p.ask("POST", "/admin/api-keys/"+id+"/revoke", "", secretKey(sk)).expect(t, 200)
+					fmt.Fprint(conn, body)
+					answer, err := http.ReadResponse(in, nil)
+					if err != nil {
+						t.Fatal(err)
+					}
+					answer.Body.Close()
+					if answer.StatusCode != 401 || answer.Header.Get("WWW-Authenticate") == "" {
+						t.Errorf("%s was answered %d %v", path, answer.StatusCode, answer.Header)
+					}
+				}
 			})
 			t.Run("a restricted key may do what its scopes say", func(t *testing.T) {
 				made := p.ask("POST", "/admin/api-keys", `{"title":"ERP","type":"secret","scopes":["orders:read"]}`, secretKey(sk)).expect(t, 200)

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/latchkey-go/latchkey/internal/redisfault"
 	"github.com/latchkey-go/latchkey/store"
 )
 
@@ -26,14 +27,16 @@ type Limiter struct {
 	budget  time.Duration
 	log     *slog.Logger
 	local   store.Limiter
-	breaker breaker
+	breaker redisfault.Breaker
 	lane    chan struct{}
 
 	counted, fallback, failed atomic.Uint64
 }
 
 func newLimiter(o Options, shared counter) *Limiter {
-	return &Limiter{shared: shared, budget: o.Timeout, log: o.Logger, lane: make(chan struct{}, maxCalls)}
+	l := &Limiter{shared: shared, budget: o.Timeout, log: o.Logger, lane: make(chan struct{}, maxCalls)}
+	l.breaker.OnChange = l.logFault
+	return l
 }
 
 // Take counts one request of the key with that id and says whether limit allows it. It waits for Redis at most the timeout. The only
@@ -42,11 +45,10 @@ func (l *Limiter) Take(ctx context.Context, keyID string, limit store.RateLimit)
 	if l.shared == nil {
 		return l.local.Take(ctx, keyID, limit)
 	}
-	closed, probe := l.breaker.state()
-	if probe { // with what is a request of this key, too; nobody waits for it
+	if l.breaker.WantsProbe() { // with what is a request of this key, too; nobody waits for it
 		go func() { _, _ = l.ask(context.WithoutCancel(ctx), keyID, limit) }()
 	}
-	if closed {
+	if l.breaker.Closed() {
 		taken, err := l.ask(ctx, keyID, limit)
 		if err == nil {
 			l.counted.Add(1)
@@ -74,7 +76,7 @@ func (l *Limiter) ask(ctx context.Context, keyID string, limit store.RateLimit) 
 	select {
 	case l.lane <- struct{}{}:
 	case <-timer.C:
-		return 0, l.report(fmt.Errorf("%d calls are waiting for an answer", cap(l.lane)))
+		return 0, l.failure(fmt.Errorf("%d calls are waiting for an answer", cap(l.lane)))
 	case <-ctx.Done():
 		return 0, ctx.Err()
 	}
@@ -89,27 +91,37 @@ func (l *Limiter) ask(ctx context.Context, keyID string, limit store.RateLimit) 
 	}()
 	select {
 	case a := <-answers:
-		return a.taken, l.report(a.err)
+		if a.err != nil {
+			return 0, l.failure(a.err)
+		}
+		l.breaker.Succeeded()
+		if _, decision := limit.Spend(a.taken); decision.Allowed { // only then Redis has written
+			l.breaker.Probed()
+		}
+		return a.taken, nil
 	case <-timer.C:
-		return 0, l.report(fmt.Errorf("no answer within %v", l.budget))
+		return 0, l.failure(fmt.Errorf("no answer within %v", l.budget))
 	case <-ctx.Done():
 		return 0, ctx.Err() // says nothing about Redis
 	}
 }
 
-// report tells breaker, counters and log how a call ended, and returns err.
-func (l *Limiter) report(err error) error {
-	if err != nil {
-		l.failed.Add(1)
-	}
-	switch changed := l.breaker.report(err == nil); {
-	case !changed:
-	case err != nil:
+func (l *Limiter) failure(err error) error {
+	l.failed.Add(1)
+	l.breaker.Failed(err)
+	return err
+}
+
+func (l *Limiter) logFault(was, is redisfault.Fault, err error) {
+	switch is.Word {
+	case "":
+		l.log.Info("latchkey: Redis counts rate limits again", "after", time.Since(was.Since).Round(time.Millisecond))
+	case redisfault.Unreachable:
 		l.log.Warn("latchkey: Redis does not answer in time; until it does, this instance counts rate limits by itself", "error", err)
 	default:
-		l.log.Info("latchkey: Redis answers again; rate limits are counted there")
+		l.log.Warn("latchkey: Redis refuses to count rate limits; until it does, this instance counts them by itself",
+			"word", is.Word, "error", err)
 	}
-	return err
 }
 
 // Stats are numbers since the start of the Limiter.
@@ -118,12 +130,19 @@ type Stats struct {
 	Fallback uint64 // requests that were counted in this process, because Redis did not answer in time
 	Errors   uint64 // calls of Redis that failed or took too long
 	Redis    bool   // whether Redis is being asked at the moment; false without one
+	Fault    Fault  // why it is not
+}
+
+// Fault is why Redis does not count. The zero value: it does, or there is none.
+type Fault struct {
+	Word  string // as cache.Fault has it: READONLY, NOPERM, UNREACHABLE, …
+	Since time.Time
 }
 
 // Stats returns them.
 func (l *Limiter) Stats() Stats {
 	return Stats{
 		Counted: l.counted.Load(), Fallback: l.fallback.Load(), Errors: l.failed.Load(),
-		Redis: l.shared != nil && l.breaker.closed(),
+		Redis: l.shared != nil && l.breaker.Closed(), Fault: Fault(l.breaker.Fault()),
 	}
 }

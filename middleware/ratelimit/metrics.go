@@ -3,6 +3,7 @@ package ratelimit
 import (
 	"iter"
 
+	"github.com/latchkey-go/latchkey/internal/redisfault"
 	"github.com/latchkey-go/latchkey/store"
 )
 
@@ -37,8 +38,21 @@ func (s Stats) Metrics() iter.Seq[store.Metric] {
 		if s.Redis {
 			asked = 1
 		}
-		yield(store.Metric{
+		if !yield(store.Metric{
 			Name: "latchkey.ratelimit.redis_ready", Help: "1 while Redis counts, for all instances together.", Kind: store.Gauge, Value: asked,
-		})
+		}) {
+			return
+		}
+		for _, word := range redisfault.Words() {
+			why := store.Metric{
+				Name: "latchkey.ratelimit.redis_error", Help: "1 while it does not, for this reason.", Kind: store.Gauge, Label: "word", Is: word,
+			}
+			if word == s.Fault.Word {
+				why.Value = 1
+			}
+			if !yield(why) {
+				return
+			}
+		}
 	}
 }

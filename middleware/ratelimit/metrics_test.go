@@ -7,7 +7,7 @@ import (
 	"github.com/latchkey-go/latchkey/store/storetest"
 )
 
-func TestEveryNumberOfStatsIsAMetric(t *testing.T) { storetest.Measures(t, ratelimit.Stats{}) }
+func TestEveryNumberOfStatsIsAMetric(t *testing.T) { storetest.Measures(t, ratelimit.Stats{}, "Fault") }
 
 func TestALimiterWithoutRedisHasNoMetrics(t *testing.T) {
 	for m := range ratelimit.New(nil).Metrics() {

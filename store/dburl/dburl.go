@@ -39,7 +39,8 @@ type Database struct {
 	conns    int             // of the pool, for PostgreSQL
 }
 
-// DefaultConns is how many connections a pool for PostgreSQL has at most, unless the URL says pool_max_conns.
+// DefaultConns is how many connections a pool for PostgreSQL has at most, unless the URL says
+// pool_max_conns.
 const DefaultConns = 20
 
 // Store is what the key stores of package sqlite and postgres have in common.
@@ -49,9 +50,10 @@ type Store interface {
 	Err() error                  // not nil: it can never work
 }
 
-// Parse reads sqlite:PATH or postgres://user:password@host:port/database. Behind the latter may stand what pgx understands, and
-// pool_max_conns=N as in pgxpool; several hosts need target_session_attrs=read-write (or primary). Everything behind sqlite: is
-// the path. Its errors are fit to be shown: they are one line and hold no part of a password.
+// Parse reads sqlite:PATH or postgres://user:password@host:port/database. Behind the latter may
+// stand what pgx understands, and pool_max_conns=N as in pgxpool; several hosts need
+// target_session_attrs=read-write (or primary). Everything behind sqlite: is the path. Its errors
+// are fit to be shown: they are one line and hold no part of a password.
 func Parse(address string) (Database, error) {
 	if path, ok := strings.CutPrefix(address, "sqlite:"); ok {
 		return parseSQLite(strings.TrimPrefix(path, "//"))
@@ -105,8 +107,8 @@ func leadsToPrimary(dsn string) bool {
 	return wanted == "read-write" || wanted == "primary"
 }
 
-// maxConns takes pgxpool's settings out of those that are sent to the server, which does not know them. Of these only the
-// number of connections has a counterpart here.
+// maxConns takes pgxpool's settings out of those that are sent to the server, which does not know
+// them. Of these only the number of connections has a counterpart here.
 func maxConns(settings map[string]string) (int, error) {
 	const name = "pool_max_conns"
 	conns := DefaultConns
@@ -132,8 +134,8 @@ func (d Database) IsPostgres() bool { return d.postgres != nil }
 // File returns the path of an SQLite file, which Open makes when it is missing, or "" for PostgreSQL.
 func (d Database) File() string { return d.file }
 
-// Connect returns a pool: for PostgreSQL of at most pool_max_conns connections, for SQLite of as many as are used at once, of
-// which one writes. Nothing has to be reachable yet.
+// Connect returns a pool: for PostgreSQL of at most pool_max_conns connections, for SQLite of as
+// many as are used at once, of which one writes. Nothing has to be reachable yet.
 func (d Database) Connect() (*sql.DB, error) {
 	if d.postgres == nil {
 		return sql.Open("sqlite", d.sqlite)
@@ -153,8 +155,9 @@ func (d Database) Open(db *sql.DB, log *slog.Logger) (Store, error) {
 	return d.options(log).Open(db)
 }
 
-// Migrate brings the schema up to date over a pool of Connect, or, with dry, only looks, and returns the versions before and after.
-// Open does the same: Migrate is for a role of its own (docs/operations.md).
+// Migrate brings the schema up to date over a pool of Connect, or, with dry, only looks, and
+// returns the versions before and after. Open does the same: Migrate is for a role of its own
+// (docs/operations.md).
 func (d Database) Migrate(ctx context.Context, db *sql.DB, log *slog.Logger, dry bool) (from, to int, err error) {
 	if d.postgres == nil {
 		return sqlite.Options{Logger: log}.Migrate(ctx, db, dry)

@@ -6,9 +6,10 @@
 //	...
 //	keys := store.New(rows)
 //
-// All tables are named latchkey_…, so that they can live in the app's own database. Nothing is prepared by name and nothing
-// is left in a session: behind PgBouncer in transaction mode, use pgx's default_query_exec_mode=exec (docs/operations.md). The
-// DSN must lead to the primary, never to a read replica.
+// All tables are named latchkey_…, so that they can live in the app's own database. Nothing is
+// prepared by name and nothing is left in a session: behind PgBouncer in transaction mode, use
+// pgx's default_query_exec_mode=exec (docs/operations.md). The DSN must lead to the primary, never
+// to a read replica.
 package postgres
 
 import (
@@ -41,21 +42,24 @@ type Options struct {
 	Logger *slog.Logger
 	// Timeout bounds each statement, whatever the deadline of the context. Zero: 1 s.
 	Timeout time.Duration
-	// Role and Database are those of the pool. They are named in errors about a connection that the server refused, when it
-	// cannot be asked. Empty: such errors say ROLE and DATABASE.
+	// Role and Database are those of the pool. They are named in errors about a connection that the
+	// server refused, when it cannot be asked. Empty: such errors say ROLE and DATABASE.
 	Role, Database string
 }
 
 // Open is Options{}.Open.
 func Open(db *sql.DB) (*Store, error) { return Options{}.Open(db) }
 
-// Open brings the schema up to date and returns a Store. It fails only for what cannot heal, with an error that matches store.ErrSchemaTooNew,
-// store.ErrWrongDialect, store.ErrNoAccess (a wrong password, no such database, a missing right; the message has the statement
-// that grants it) or, for a bad Schema, store.ErrInvalid. With the database out of reach it returns a Store
-// that answers store.ErrUnavailable until it is there. The pool stays its owner's, who closes it after the Store.
+// Open brings the schema up to date and returns a Store. It fails only for what cannot heal, with
+// an error that matches store.ErrSchemaTooNew, store.ErrWrongDialect, store.ErrNoAccess (a wrong
+// password, no such database, a missing right; the message has the statement that grants it) or,
+// for a bad Schema, store.ErrInvalid. With the database out of reach it returns a Store that
+// answers store.ErrUnavailable until it is there. The pool stays its owner's, who closes it after
+// the Store.
 //
-// A role that may not change the schema can open a database that another has migrated; docs/operations.md lists the rights.
-// One that may only read is let in as well: Ready then says what changes need.
+// A role that may not change the schema can open a database that another has migrated;
+// docs/operations.md lists the rights. One that may only read is let in as well: Ready then says
+// what changes need.
 func (o Options) Open(db *sql.DB) (*Store, error) {
 	d, err := o.dialect()
 	if err != nil {
@@ -68,9 +72,10 @@ func (o Options) Open(db *sql.DB) (*Store, error) {
 	return &Store{s}, nil
 }
 
-// Migrate brings the schema up to date, as Open does, for those who migrate with a role of its own, and returns the versions
-// before and after. With dry it only looks. It waits for the database as long as ctx lets it; errors are those of Open, and
-// store.ErrUnavailable when the database is out of reach.
+// Migrate brings the schema up to date, as Open does, for those who migrate with a role of its own,
+// and returns the versions before and after. With dry it only looks. It waits for the database as
+// long as ctx lets it; errors are those of Open, and store.ErrUnavailable when the database is out
+// of reach.
 func (o Options) Migrate(ctx context.Context, db *sql.DB, dry bool) (from, to int, err error) {
 	d, err := o.dialect()
 	if err != nil {

@@ -50,7 +50,8 @@ func open(tb testing.TB, db *sql.DB, o postgres.Options) *postgres.Store {
 	return s
 }
 
-// simpleProtocol returns the DSN with the setting of pgx that poolers older than prepared statements need.
+// simpleProtocol returns the DSN with the setting of pgx that poolers older than prepared
+// statements need.
 func simpleProtocol(tb testing.TB, dsn string) string {
 	tb.Helper()
 	return setting(tb, dsn, "default_query_exec_mode", "simple_protocol")

@@ -10,7 +10,8 @@ import (
 	"github.com/latchkey-go/latchkey/store/internal/sqldb"
 )
 
-// need is a right on a table, and what it is for. docs/operations.md lists the same as GRANT statements.
+// need is a right on a table, and what it is for. docs/operations.md lists the same as GRANT
+// statements.
 type need struct{ table, right, purpose string }
 
 const (
@@ -36,9 +37,9 @@ var needs = []need{
 	{"latchkey_event", "DELETE", forPrune},
 }
 
-// rightsSQL reads catalogs alone, which every role may. Names come quoted, ready for a statement. The schema is the one that has the
-// tables, or else the one in which they would be made; a right on a column counts as one on its table, except that there is no
-// DELETE of columns.
+// rightsSQL reads catalogs alone, which every role may. Names come quoted, ready for a statement.
+// The schema is the one that has the tables, or else the one in which they would be made; a right
+// on a column counts as one on its table, except that there is no DELETE of columns.
 const rightsSQL = `WITH path AS MATERIALIZED (
 		SELECT n.oid, n.nspname, p.at, has_schema_privilege(n.oid, 'USAGE') AS usage, has_schema_privilege(n.oid, 'CREATE') AS make
 		FROM (%s) AS p (name, at) JOIN pg_namespace n ON n.nspname = p.name),
@@ -59,7 +60,8 @@ const rightsSQL = `WITH path AS MATERIALIZED (
 		coalesce((SELECT string_agg(what, ',' ORDER BY at) FROM missing), ''),
 		pg_is_in_recovery(), current_setting('transaction_read_only') = 'on'`
 
-// searchPath is the search path of the connection as a table, with the schemas that the role may not use.
+// searchPath is the search path of the connection as a table, with the schemas that the role may
+// not use.
 const searchPath = `SELECT replace(btrim(name, ' "'), '$user', current_user), at
 	FROM unnest(string_to_array(current_setting('search_path'), ',')) WITH ORDINALITY AS names (name, at)`
 

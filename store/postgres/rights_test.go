@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -64,7 +65,8 @@ func (r *realm) database(t *testing.T) *place {
 	return p
 }
 
-// run executes statements as the administrator, but for those that make roles: these are the server's, and there already.
+// run executes statements as the administrator, but for those that make roles: these are the
+// server's, and there already.
 func (p *place) run(t *testing.T, statements string) {
 	t.Helper()
 	statements = strings.ReplaceAll(statements, "DATABASE shop ", "DATABASE "+p.name+" ")
@@ -161,7 +163,8 @@ func state(err error) string {
 	return ""
 }
 
-// TestEachRightThatIsMissingIsNamed takes each of the documented rights away. The statement in the error then has to give it back.
+// TestEachRightThatIsMissingIsNamed takes each of the documented rights away. The statement in the
+// error then has to give it back.
 func TestEachRightThatIsMissingIsNamed(t *testing.T) {
 	p := newRealm(t).database(t).migrated(t)
 	dsn := p.as(t, "latchkey_run")
@@ -446,15 +449,17 @@ func TestADatabaseThatTakesNoChanges(t *testing.T) {
 func TestACrowdOfCallersOverFewConnections(t *testing.T) {
 	p := newRealm(t).database(t).migrated(t)
 	p.run(t, `ALTER ROLE latchkey_run CONNECTION LIMIT 3`)
-	// crowd is 16 callers, each of which looks keys up and changes one.
+	// crowd is 16 callers, each of which looks keys up and makes one. It returns what went wrong.
+	round := 0
 	crowd := func(t *testing.T, s store.Store) (errs []error) {
+		round++
 		results := make(chan error, 32)
 		var all sync.WaitGroup
 		for n := range 16 {
 			all.Go(func() {
 				_, err := s.Lookup(t.Context(), sqldbtest.LookupID(n), "")
 				results <- err
-				results <- insert(t, s, 100+n)
+				results <- insert(t, s, 100*round+n)
 			})
 		}
 		all.Wait()
@@ -463,31 +468,33 @@ func TestACrowdOfCallersOverFewConnections(t *testing.T) {
 			if err != nil {
 				errs = append(errs, err)
 			}
+			if err != nil && !errors.Is(err, store.ErrUnavailable) {
+				t.Error(err)
+			}
 		}
 		return errs
 	}
+	refused := func(err error) bool { return state(err) == "53300" }
 	t.Run("a pool that is larger than the role's limit fails by name", func(t *testing.T) {
 		s, err := tryOpen(t, p.as(t, "latchkey_run"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		var errs []error
 		sqldbtest.Eventually(t, "more than three connections are wanted at once", func() bool {
-			errs = crowd(t, s)
-			return len(errs) > 0
-		})
-		for _, err := range errs {
-			if !errors.Is(err, store.ErrConflict) && (!errors.Is(err, store.ErrUnavailable) || state(err) != "53300" || !strings.Contains(err.Error(), "pool_max_conns")) {
-				t.Errorf("%v", err)
+			errs := crowd(t, s)
+			n := slices.IndexFunc(errs, refused)
+			if n >= 0 && !strings.Contains(errs[n].Error(), "pool_max_conns") {
+				t.Error(errs[n])
 			}
-		}
+			return n >= 0
+		})
 		if err := s.Close(t.Context()); err != nil {
 			t.Error(err)
 		}
 	})
 	for _, conns := range []int{3, 1} {
 		t.Run(fmt.Sprintf("a pool of %d serves all", conns), func(t *testing.T) {
-			p.run(t, `TRUNCATE latchkey_key; SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = 'latchkey_run'`)
+			p.run(t, `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = 'latchkey_run'`)
 			sqldbtest.Eventually(t, "the old pool is gone", func() bool {
 				var n int
 				err := p.db.QueryRow(`SELECT count(*) FROM pg_stat_activity WHERE usename = 'latchkey_run'`).Scan(&n)
@@ -497,9 +504,13 @@ func TestACrowdOfCallersOverFewConnections(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if errs := crowd(t, s); len(errs) > 0 {
-				t.Errorf("%d errors, %v", len(errs), errs[0])
-			}
+			sqldbtest.Eventually(t, "all are served, on a machine that has time", func() bool {
+				errs := crowd(t, s)
+				if n := slices.IndexFunc(errs, refused); n >= 0 {
+					t.Error(errs[n])
+				}
+				return len(errs) == 0
+			})
 		})
 	}
 }

@@ -50,7 +50,8 @@ func (o Options) Open(db *sql.DB) (*Store, error) {
 	return &Store{s}, nil
 }
 
-// Migrate brings the schema up to date, as Open does, and returns the versions before and after. With dry it only looks.
+// Migrate brings the schema up to date, as Open does, and returns the versions before and after.
+// With dry it only looks.
 func (o Options) Migrate(ctx context.Context, db *sql.DB, dry bool) (from, to int, err error) {
 	return sqldb.Migrate(ctx, db, dialect(), sqldb.Options{Logger: o.Logger, Timeout: o.Timeout}, dry)
 }

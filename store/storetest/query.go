@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -147,5 +148,63 @@ func badQueries(t *testing.T, s store.Store) {
 		if _, err := s.List(ctx, q); !errors.Is(err, store.ErrInvalid) {
 			t.Errorf("%s: %v, want ErrInvalid", name, err)
 		}
+	}
+}
+
+// boundedReads asks for keys and events with a bound in bytes.
+func boundedReads(t *testing.T, s store.Store) {
+	ctx := within(t)
+	var records []*store.Record
+	for n := range 10 {
+		r := plain(n + 1)
+		r.Key.Metadata = map[string]string{"a": strings.Repeat("x", 10_000)}
+		records = append(records, r)
+	}
+	insert(t, s, records...)
+	change(t, s, func(ctx context.Context, tx store.Tx) error {
+		for range 10 {
+			e := event(store.Updated)
+			e.Details = map[string]string{"a": strings.Repeat("x", 10_000)}
+			if err := tx.Append(ctx, records[0], e); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	keyBytes := records[0].Key.Bytes()
+	find := func(q store.Query) (n int, err error) {
+		_, err = s.Change(ctx, store.Actor{}, func(tx store.Tx) error {
+			found, err := tx.Find(ctx, q)
+			n = len(found)
+			return err
+		})
+		return n, err
+	}
+	for name, read := range map[string]func(limit, most int) (int, error){
+		"List": func(limit, most int) (int, error) {
+			list, err := s.List(ctx, store.Query{Limit: limit, MaxBytes: most})
+			return len(list), err
+		},
+		"Find": func(limit, most int) (int, error) { return find(store.Query{Limit: limit, MaxBytes: most}) },
+		"Events": func(limit, most int) (int, error) {
+			list, err := s.Events(ctx, store.EventQuery{Kind: store.Updated, Limit: limit, MaxBytes: most})
+			return len(list), err
+		},
+	} {
+		for _, tt := range []struct {
+			limit, most, want int
+			fits              bool
+		}{
+			{0, 0, 10, true}, {0, 10*keyBytes + 1000, 10, true}, {5, 5*keyBytes + 1000, 5, true}, {0, 5 * keyBytes, 0, false}, {6, 5 * keyBytes, 0, false},
+			{1, 100, 0, false},
+		} {
+			n, err := read(tt.limit, tt.most)
+			if n != tt.want || (err == nil) != tt.fits || err != nil && (!errors.Is(err, store.ErrInvalid) || errors.Is(err, store.ErrUnavailable)) {
+				t.Errorf("%s with limit %d and %d bytes: %d, %v", name, tt.limit, tt.most, n, err)
+			}
+		}
+	}
+	if n, err := find(store.Query{}); n != 10 || err != nil {
+		t.Errorf("afterwards: %d keys, %v", n, err)
 	}
 }

@@ -38,6 +38,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"pruning keeps the newest event and what was deleted", prune},
 		{"listing filters, orders and pages as the memory store does", queries},
 		{"a bad query is refused", badQueries},
+		{"more bytes than were asked for are refused, and can be read in smaller pages", boundedReads},
 		{"last use only moves forward and is no change", touch},
 		{"members join, lapse and leave", members},
 		{"of concurrent rolls and revokes exactly one wins", rollAndRevoke},

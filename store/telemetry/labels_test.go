@@ -18,12 +18,15 @@ import (
 // vocabulary is every metric with labels, and all that each label may say. What is not here has none. It is written out, not derived
 // from the code: a label that becomes unbounded must fail here.
 var vocabulary = map[string]map[string]string{
-	"latchkey.authentications":    {"result": "ok malformed unknown revoked expired forged wrong_type unavailable canceled"},
-	"latchkey.denials":            {"reason": "no_credential conflict address rate_limited failures_limited plain_http foreign_origin"},
-	"latchkey.cache.lookups":      {"layer": "process unknown redis store"},
-	"latchkey.cache.entries":      {"kind": "key unknown"},
-	"latchkey.cache.forged":       {"what": "record message"},
-	"latchkey.ratelimit.requests": {"by": "redis process"},
+	"latchkey.authentications":       {"result": "ok malformed unknown revoked expired forged wrong_type unavailable canceled"},
+	"latchkey.denials":               {"reason": "no_credential conflict address rate_limited failures_limited plain_http foreign_origin"},
+	"latchkey.cache.lookups":         {"layer": "process unknown redis store"},
+	"latchkey.cache.entries":         {"kind": "key unknown"},
+	"latchkey.cache.forged":          {"what": "record message"},
+	"latchkey.cache.redis_fault":     {"operation": "read write publish subscribe"},
+	"latchkey.cache.redis_error":     {"word": redisWords},
+	"latchkey.ratelimit.requests":    {"by": "redis process"},
+	"latchkey.ratelimit.redis_error": {"word": redisWords},
 	"latchkey.change.duration": {
 		"change": "create update revoke roll delete link_sales_channels import upgrade_imported_keys reseal report_leaks",
 		"result": outcomes,
@@ -35,6 +38,9 @@ var vocabulary = map[string]map[string]string{
 	"latchkey.redis.duration":  {"operation": "read write mark advance reset publish", "result": outcomes},
 	"latchkey.scrypt.duration": {"result": outcomes},
 }
+
+const redisWords = "NOPERM NOAUTH WRONGPASS READONLY MISCONF OOM LOADING BUSY MASTERDOWN CLUSTERDOWN NOREPLICAS MOVED DENIED" +
+	" unknown_command UNREACHABLE ERR"
 
 const outcomes = "ok not_found refused canceled unavailable error"
 

@@ -101,7 +101,7 @@ func (a *access) settings() (s settings, err error) {
 		if s.redis, err = cache.ParseRedisURL(address); err != nil {
 			return s, usagef("%s %w", name, err)
 		}
-		s.redis.ClientName = "latchkey-cli"
+		s.redis.IdentitySuffix = "latchkey-cli" // ClientName would need the right to CLIENT SETNAME
 	}
 	s.actor = cmp.Or(a.actor, "cli:"+userName())
 	if len(s.actor) > 255 {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -126,13 +127,22 @@ const withoutRedisBound = "without Redis: when this command succeeds, every inst
 	"answers from Redis meanwhile, may answer from before it until it hears from the database or another instance has brought Redis up to date: at the " +
 	"latest when its MaxStale is over (5 minutes by default; with cache.Strict there is no such time)."
 
-// warnWithout says so when Redis does not answer. The change goes through all the same, as it does in an instance whose Redis is down.
+// warnWithout says so when Redis does not answer, or refuses. The change goes through all the same,
+// as it does in an instance whose Redis is down. It reads as instances do: a PING is refused by a
+// Redis that cannot save to disk.
 func (a *access) warnWithout(ctx context.Context, rdb redis.UniversalClient) {
 	ctx, cancel := context.WithTimeout(ctx, pingTime)
 	defer cancel()
-	if err := rdb.Ping(ctx).Err(); err != nil {
-		fmt.Fprintf(a.stderr, "warning: Redis does not answer (%s). If the instances can reach it, its address is wrong here, and then this holds:\n%s\n", oneLine(err), withoutRedisBound)
+	err := rdb.MGet(ctx, cmp.Or(a.prefix, cache.DefaultKeyPrefix)+":ready").Err()
+	if err == nil {
+		return
 	}
+	does, wrong := "does not answer", "its address is"
+	if refused := redis.Error(nil); errors.As(err, &refused) {
+		does, wrong = "refuses", "its address, user or password is"
+	}
+	fmt.Fprintf(a.stderr, "warning: Redis %s (%s). If the instances can use it, %s wrong here, and then this holds:\n%s\n",
+		does, oneLine(err), wrong, withoutRedisBound)
 }
 
 // redisLog leaves out what go-redis has to say: the cache says it in one line.

@@ -11,9 +11,10 @@ import (
 func migrateCommand() command {
 	return command{
 		name: "migrate", short: "bring the database's schema up to date",
-		long: `Brings the schema of the keys' tables up to date, in one transaction, and prints the versions before and after. Every instance does the same when
-it starts, if its role may. This is for databases where only another role may, the owner of the tables: run it before you start instances of a new
-version. docs/operations.md lists the rights of both roles. It can be run again.
+		long: `Brings the schema of the keys' tables up to date, in one transaction, and prints the versions
+before and after. Every instance does the same when it starts, if its role may. This is for databases where only another
+role may, the owner of the tables: run it before you start instances of a new version. docs/operations.md lists the rights
+of both roles. It can be run again.
 
   latchkey migrate -check
   latchkey migrate`,

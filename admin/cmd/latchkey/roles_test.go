@@ -11,7 +11,8 @@ import (
 	"github.com/latchkey-go/latchkey/store/storetest/servers"
 )
 
-// TestMigrate is what a role of its own does, and what the roles of docs/operations.md can do afterwards.
+// TestMigrateAndTheRolesAfterIt migrates with a role of its own. Then the roles of
+// docs/operations.md work.
 func TestMigrateAndTheRolesAfterIt(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile("../../../docs/operations.md")

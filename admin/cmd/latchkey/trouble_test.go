@@ -63,6 +63,44 @@ func TestARedisThatIsAwayIsAWarning(t *testing.T) {
 	}
 }
 
+// The user of docs/operations.md has no CLIENT and no PING.
+func TestARedisUserThatMayDoLittle(t *testing.T) {
+	t.Parallel()
+	server := servers.NewRedis(t)
+	sh := onSQLite(t)
+	rules := aclOfTheDocs(t)
+	server.Do(append([]string{"ACL", "SETUSER"}, rules...)...)
+	sh.env["REDIS_URL"] = "redis://latchkey:change-me@" + server.Addr()
+	if r := sh.ok("create", "-type", "secret"); strings.Contains(r.stderr, "Redis") {
+		t.Errorf("it complains:\n%s", r.stderr)
+	}
+	if n := server.Do("DBSIZE"); n == ":0" {
+		t.Error("Redis has nothing: the change did not reach it")
+	}
+	server.Do("ACL", "SETUSER", "latchkey", "-mget", "-evalsha")
+	sh.ok("create", "-type", "secret").says("warning: Redis refuses (NOPERM", withoutRedisBound)
+	sh.env["REDIS_URL"] = "redis://latchkey:hunter2@" + server.Addr()
+	if r := sh.ok("create", "-type", "secret").says("warning: Redis refuses (", "WRONGPASS"); strings.Contains(r.stderr, "hunter2") {
+		t.Errorf("it says the password:\n%s", r.stderr)
+	}
+}
+
+// aclOfTheDocs returns the words of the user that docs/operations.md recommends, after "user".
+func aclOfTheDocs(t *testing.T) []string {
+	t.Helper()
+	text, err := os.ReadFile("../../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if rest, ok := strings.CutPrefix(line, "user latchkey "); ok {
+			return append([]string{"latchkey"}, strings.Fields(rest)...)
+		}
+	}
+	t.Fatal("docs/operations.md has no line that begins with user latchkey")
+	return nil
+}
+
 func TestWithoutRedisSaysWhatTheBoundIs(t *testing.T) {
 	t.Parallel()
 	sh := onSQLite(t, "REDIS_URL", "redis://"+closedPort(t))

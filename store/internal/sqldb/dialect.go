@@ -28,8 +28,8 @@ type Dialect struct {
 	// store.ErrInvalid is for whoever configured the pool.
 	Prepare func(context.Context, *sql.DB, *sql.Conn) error
 
-	// Rights, if set, asks what the role at the other end lacks. It must work on every database that Probe has recognised,
-	// migrated or not, and for every role.
+	// Rights, if set, asks what the role at the other end lacks. It must work on every database
+	// that Probe has recognised, migrated or not, and for every role.
 	Rights func(context.Context, Asker) (Lack, error)
 	// Refusals says, by SQLSTATE, what an error of the server means to those who run the program.
 	Refusals map[string]Refusal
@@ -77,8 +77,9 @@ type Asker interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
-// Lack is what a role lacks, for each of what it may be there for. A field is "" where it lacks nothing, and otherwise a
-// sentence that names the role, the right and the object, with the statement that grants it.
+// Lack is what a role lacks, for each of what it may be there for. A field is "" where it lacks
+// nothing, and otherwise a sentence that names the role, the right and the object, with the
+// statement that grants it.
 type Lack struct {
 	Migrate string
 	Read    string // look keys up, list them, follow the feed

@@ -40,7 +40,8 @@ func (s *Store) fail(doing string, err error) error {
 	return fmt.Errorf("%s: %s: %w: %w", s.d.Name, doing, kind, s.hinted(err))
 }
 
-// hinted adds to an error of the server what it means to those who run the program, if that is known.
+// hinted adds to an error of the server what it means to those who run the program, if that is
+// known.
 func (s *Store) hinted(err error) error {
 	if hint := s.d.Refusals[sqlState(err)].Hint; hint != "" {
 		return fmt.Errorf("%w. %s", err, hint)
@@ -92,6 +93,14 @@ func (s *Store) noAccess(lack string, err error) error {
 		return fmt.Errorf("%s: %w: %s", s.d.Name, store.ErrNoAccess, lack)
 	}
 	return fmt.Errorf("%s: %w: %s (%w)", s.d.Name, store.ErrNoAccess, lack, err)
+}
+
+// failRead is fail for rows: that there is more to read than was asked for is no error of the driver.
+func (s *Store) failRead(doing string, err error) error {
+	if told := new(store.Error); errors.As(err, &told) {
+		return err
+	}
+	return s.fail(doing, err)
 }
 
 // sqlState returns the SQLSTATE of an error of a PostgreSQL driver, or "".

@@ -71,19 +71,21 @@ func (s *Store) events(ctx context.Context, db queryer, q store.EventQuery) ([]s
 	}
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
+	ctx, stop := context.WithCancel(ctx) // bounded may leave the caller's context as it is
+	defer stop()
 	rows, err := db.QueryContext(ctx, s.d.bind(statement), c.args...)
 	if err != nil {
 		return nil, s.fail("read events", err)
 	}
-	events, err := readEvents(rows)
+	events, err := readEvents(rows, store.Meter{Max: q.MaxBytes}, stop)
 	if err != nil {
-		return nil, s.fail("read events", err)
+		return nil, s.failRead("read events", err)
 	}
 	return events, nil
 }
 
-// readEvents reads all rows, whose columns are eventColumns, and closes them.
-func readEvents(rows *sql.Rows) ([]store.Event, error) {
+// readEvents reads all rows, whose columns are eventColumns, and closes them, like readRecords.
+func readEvents(rows *sql.Rows, meter store.Meter, cancel func()) ([]store.Event, error) {
 	defer rows.Close()
 	var events []store.Event
 	for rows.Next() {
@@ -91,6 +93,10 @@ func readEvents(rows *sql.Rows) ([]store.Event, error) {
 		var at store.Time
 		if err := rows.Scan(&e.ID, &e.KeyID, (*lookupID)(&e.LookupID), (*text)(&e.Kind), &e.Version, &e.Actor, &e.RequestID,
 			(*moment)(&at), (*textMap)(&e.Details)); err != nil {
+			return nil, err
+		}
+		if err := meter.Add(e.Bytes()); err != nil {
+			cancel()
 			return nil, err
 		}
 		e.At = at.Time()

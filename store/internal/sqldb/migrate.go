@@ -26,8 +26,9 @@ type migration struct {
 	log  *slog.Logger
 }
 
-// Migrate brings the schema up to date, or, with dry, only looks, and returns the versions before and after. It is for those who
-// migrate with a role of its own; Open does the same. Unlike Open it waits for as long as ctx lets it.
+// Migrate brings the schema up to date, or, with dry, only looks, and returns the versions before
+// and after. It is for those who migrate with a role of its own; Open does the same. Unlike Open it
+// waits for as long as ctx lets it.
 func Migrate(ctx context.Context, db *sql.DB, d Dialect, o Options, dry bool) (from, to int, err error) {
 	s, _, err := newStore(db, d, o)
 	if err != nil {
@@ -53,8 +54,9 @@ type step struct {
 	statements            []string
 }
 
-// run brings the schema up to date, in one transaction that excludes all other instances, and returns the versions before and after.
-// When there is nothing to do it only reads, so that a program without the right to change the schema can start.
+// run brings the schema up to date, in one transaction that excludes all other instances, and
+// returns the versions before and after. When there is nothing to do it only reads, so that a
+// program without the right to change the schema can start.
 func (m *migration) run(ctx context.Context) (from, to int, err error) {
 	from, steps, err := m.pending(ctx)
 	if err != nil || from >= len(steps) {

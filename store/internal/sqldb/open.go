@@ -21,8 +21,9 @@ const (
 	firstRetry, lastRetry = 50 * time.Millisecond, 2 * time.Second
 )
 
-// Open migrates the database and returns a Store in it. With the database out of reach the Store answers store.ErrUnavailable and goes on trying
-// in the background until it is closed. Errors match store.ErrSchemaTooNew, store.ErrWrongDialect, store.ErrNoAccess or, when the pool is
+// Open migrates the database and returns a Store in it. With the database out of reach the Store
+// answers store.ErrUnavailable and goes on trying in the background until it is closed. Errors
+// match store.ErrSchemaTooNew, store.ErrWrongDialect, store.ErrNoAccess or, when the pool is
 // configured in a way that cannot work, store.ErrInvalid.
 func Open(db *sql.DB, d Dialect, o Options) (*Store, error) {
 	s, background, err := newStore(db, d, o)
@@ -98,7 +99,8 @@ func (s *Store) keepTrying(ctx context.Context) {
 	}
 }
 
-// setUp checks what is at the other end of the pool, brings its schema up to date, and finds out what the role may do.
+// setUp checks what is at the other end of the pool, brings its schema up to date, and finds out
+// what the role may do.
 func (s *Store) setUp(ctx context.Context) error {
 	return s.reached(ctx, func(conn *sql.Conn) error {
 		ctx, cancel := context.WithTimeout(ctx, migrateWithin)
@@ -155,7 +157,8 @@ func (s *Store) reached(ctx context.Context, do func(*sql.Conn) error) error {
 	return do(conn)
 }
 
-// checkRights refuses a role that cannot look keys up. One that cannot change them is let in: Ready says so.
+// checkRights refuses a role that cannot look keys up. One that cannot change them is let in: Ready
+// says so.
 func (s *Store) checkRights(ctx context.Context, conn *sql.Conn) error {
 	if s.d.Rights == nil {
 		return nil

@@ -20,7 +20,7 @@ func (s *Store) Get(ctx context.Context, id string) (*store.Record, error) {
 		if err != nil {
 			return nil, s.fail("get", err)
 		}
-		if found, err = readRecords(rows); err != nil {
+		if found, err = readRecords(rows, store.Meter{}, cancel); err != nil {
 			return nil, s.fail("get", err)
 		}
 	}
@@ -68,13 +68,15 @@ func (s *Store) find(ctx context.Context, db queryer, q store.Query) ([]*store.R
 	}
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
+	ctx, stop := context.WithCancel(ctx) // bounded may leave the caller's context as it is
+	defer stop()
 	rows, err := db.QueryContext(ctx, statement, args...)
 	if err != nil {
 		return nil, s.fail("find keys", err)
 	}
-	records, err := readRecords(rows)
+	records, err := readRecords(rows, store.Meter{Max: q.MaxBytes}, stop)
 	if err != nil {
-		return nil, s.fail("find keys", err)
+		return nil, s.failRead("find keys", err)
 	}
 	return records, nil
 }

@@ -70,8 +70,9 @@ func checkStorable(r *store.Record) error {
 	return nil
 }
 
-// readRecords reads all rows, whose columns are keyColumns, and closes them.
-func readRecords(rows *sql.Rows) ([]*store.Record, error) {
+// readRecords reads all rows, whose columns are keyColumns, and closes them. Beyond the meter's bound it
+// calls cancel first, which ends the statement: closing alone would read the rest of the rows.
+func readRecords(rows *sql.Rows, meter store.Meter, cancel func()) ([]*store.Record, error) {
 	defer rows.Close()
 	var records []*store.Record
 	var e store.Evidence // of the row at hand
@@ -80,6 +81,10 @@ func readRecords(rows *sql.Rows) ([]*store.Record, error) {
 		r := new(store.Record)
 		if err := rows.Scan(appendTargets(targets, r, &e)...); err != nil {
 			return nil, fmt.Errorf("row %d: %w", len(records)+1, err)
+		}
+		if err := meter.Add(r.Key.Bytes()); err != nil {
+			cancel()
+			return nil, err
 		}
 		r.SetEvidence(e)
 		records = append(records, r)

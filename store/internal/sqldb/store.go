@@ -78,17 +78,18 @@ func (s *Store) refuse(err error) {
 	s.become(&condition{fmt.Errorf("%w: %w", store.ErrUnavailable, err)})
 }
 
-// Err returns what keeps the store from ever working, if the background migration met it: an error that matches
-// store.ErrSchemaTooNew, store.ErrWrongDialect or store.ErrNoAccess. Every other method then answers with it too. It is nil while things are well or may heal.
+// Err returns what keeps the store from ever working, if the background migration met it: an error
+// that matches store.ErrSchemaTooNew, store.ErrWrongDialect or store.ErrNoAccess. Every other
+// method then answers with it too. It is nil while things are well or may heal.
 func (s *Store) Err() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.fatal
 }
 
-// Ready returns nil when the database has been migrated, answers now, and lets keys be changed, and otherwise an error that
-// matches store.ErrUnavailable. Where lookups work and changes cannot, it also matches store.ErrReadOnly, and names the
-// reason. It is made for a readiness probe.
+// Ready returns nil when the database has been migrated, answers now, and lets keys be changed, and
+// otherwise an error that matches store.ErrUnavailable. Where lookups work and changes cannot, it
+// also matches store.ErrReadOnly, and names the reason. It is made for a readiness probe.
 func (s *Store) Ready(ctx context.Context) error {
 	_, err := s.Feed(ctx, 0, 0)
 	if state := sqlState(err); s.d.Rights == nil || err != nil && state != missingRight && state != missingTable {

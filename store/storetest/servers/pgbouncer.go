@@ -1,6 +1,7 @@
 package servers
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -14,8 +15,8 @@ import (
 	"time"
 )
 
-// PgBouncerServer is a PgBouncer in transaction mode, in front of a PostgreSQL server. Its methods are for one goroutine at a
-// time, but for DSN.
+// PgBouncerServer is a PgBouncer in transaction mode, in front of a PostgreSQL server. Its methods
+// are for one goroutine at a time, but for DSN.
 type PgBouncerServer struct {
 	tb      testing.TB
 	folder  string
@@ -24,8 +25,9 @@ type PgBouncerServer struct {
 	process *process
 }
 
-// NewPgBouncer starts a PgBouncer of this test's own, which ends with the test, in front of all databases of a server. It lets in
-// the user that the server's DSNs name. Settings are those of pgbouncer.ini: NewPgBouncer(t, pg, "default_pool_size=5").
+// NewPgBouncer starts a PgBouncer of this test's own, which ends with the test, in front of all
+// databases of a server. It lets in the user that the server's DSNs name. Settings are those of
+// pgbouncer.ini: NewPgBouncer(t, pg, "default_pool_size=5").
 func NewPgBouncer(tb testing.TB, pg *PostgresServer, settings ...string) *PgBouncerServer {
 	tb.Helper()
 	s, err := startPgBouncer(tb, pg.url, settings)
@@ -40,8 +42,8 @@ func NewPgBouncer(tb testing.TB, pg *PostgresServer, settings ...string) *PgBoun
 	return s
 }
 
-// DSN returns a DSN of the server behind as one that leads through PgBouncer. How statements are executed is the client's matter: pgx
-// needs default_query_exec_mode=exec, or simple_protocol.
+// DSN returns a DSN of the server behind as one that leads through PgBouncer. How statements are
+// executed is the client's matter: pgx needs default_query_exec_mode=exec, or simple_protocol.
 func (s *PgBouncerServer) DSN(dsn string) string {
 	u, err := url.Parse(dsn)
 	if err != nil {
@@ -100,7 +102,7 @@ func (s *PgBouncerServer) configure(behind *url.URL, port int, settings []string
 	quoted := func(text string) string { return `"` + strings.ReplaceAll(text, `"`, `""`) + `"` }
 	users, ini := filepath.Join(s.folder, "users.txt"), filepath.Join(s.folder, "pgbouncer.ini")
 	lines := append([]string{
-		"[databases]", "* = host=" + behind.Hostname() + " port=" + behind.Port(),
+		"[databases]", "* = host=" + behind.Hostname() + " port=" + cmp.Or(behind.Port(), "5432"),
 		"[pgbouncer]", "listen_addr=127.0.0.1", "listen_port=" + strconv.Itoa(port), "unix_socket_dir=",
 		"auth_type=scram-sha-256", "auth_file=" + users, "pool_mode=transaction", "max_client_conn=500",
 		"server_login_retry=1", // 15 s by default: so long it would not come back after the server has

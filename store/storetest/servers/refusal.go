@@ -1,0 +1,157 @@
+package servers
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Refusal is a way in which a Redis server that answers refuses part of what it is asked.
+type Refusal struct {
+	Name string   // completes "Redis …"
+	Word string   // what programs should report
+	Args []string // for NewRedis
+	// What is refused. Scripts that read only are not writes.
+	Read, Write, Publish, Subscribe bool
+
+	begin, end func(s *RedisServer)
+}
+
+// Begin makes the server refuse. The way must not have begun yet.
+func (r Refusal) Begin(s *RedisServer) {
+	s.tb.Helper()
+	s.own()
+	s.Do("ACL", "SETUSER", root, "on", ">"+root, "~*", "&*", "+@all")
+	r.begin(s)
+}
+
+// End makes it accept everything again.
+func (r Refusal) End(s *RedisServer) { s.tb.Helper(); r.end(s) }
+
+// root is a user that no refusal touches: the others are those of the default user.
+const root = "latchkey-root"
+
+// Refusals returns the ways that a running server can take up and give up again.
+func Refusals() []Refusal {
+	acl := func(name string, rules ...string) Refusal {
+		return Refusal{
+			Name: name, Word: "NOPERM",
+			begin: func(s *RedisServer) { s.Do(append([]string{"ACL", "SETUSER", "default"}, rules...)...) },
+			end:   func(s *RedisServer) { s.Do("ACL", "SETUSER", "default", "+@all", "allchannels") },
+		}
+	}
+	scripts := acl("allows no scripts", "-@scripting")
+	scripts.Write = true
+	writes := acl("allows no writes, in scripts either", "-@write")
+	writes.Write = true
+	reads := acl("allows no reads, in scripts either", "-@read")
+	reads.Read, reads.Write = true, true
+	channels := acl("allows no channels", "resetchannels")
+	channels.Publish, channels.Subscribe = true, true
+	return []Refusal{
+		scripts, writes, reads, channels,
+		{
+			Name: "is a replica whose primary is gone", Word: "READONLY", Write: true,
+			begin: func(s *RedisServer) { s.Do("REPLICAOF", "127.0.0.1", "1") },
+			end:   func(s *RedisServer) { s.Do("REPLICAOF", "NO", "ONE") },
+		},
+		{
+			Name: "cannot save to disk", Word: "MISCONF", Write: true,
+			begin: func(s *RedisServer) {
+				s.must("be in the way of dump.rdb", os.Mkdir(filepath.Join(s.folder, "dump.rdb"), 0o700))
+				s.Do("CONFIG", "SET", "save", "3600 1000000")
+				s.save("err")
+			},
+			end: func(s *RedisServer) {
+				s.must("make way for dump.rdb", os.Remove(filepath.Join(s.folder, "dump.rdb")))
+				s.save("ok")
+			},
+		},
+		{
+			Name: "is full", Word: "OOM", Write: true,
+			begin: func(s *RedisServer) { s.Do("CONFIG", "SET", "maxmemory", "1") },
+			end:   func(s *RedisServer) { s.Do("CONFIG", "SET", "maxmemory", "0") },
+		},
+		{
+			Name: "has got a password", Word: "NOAUTH", Read: true, Write: true, Publish: true, Subscribe: true,
+			begin: func(s *RedisServer) {
+				s.Do("CONFIG", "SET", "requirepass", "secret")
+				for _, kind := range []string{"normal", "pubsub"} { // those that are connected may stay
+					s.Do("CLIENT", "KILL", "TYPE", kind)
+				}
+			},
+			end: func(s *RedisServer) { s.Do("CONFIG", "SET", "requirepass", "") },
+		},
+	}
+}
+
+// WithoutScripts is a server on which EVALSHA and EVAL have no name.
+func WithoutScripts() Refusal {
+	return Refusal{
+		Name: "knows no scripts", Word: "unknown_command", Write: true,
+		Args:  []string{"--rename-command", "EVALSHA", "", "--rename-command", "EVAL", ""},
+		begin: func(*RedisServer) {},
+		end:   func(s *RedisServer) { s.tb.Helper(); s.tb.Fatal("EVALSHA does not come back") },
+	}
+}
+
+// Do sends one command as a user that may do everything, and ends the test when Redis answers with
+// an error.
+func (s *RedisServer) Do(args ...string) string {
+	s.tb.Helper()
+	s.own()
+	conn, err := net.DialTimeout("tcp", s.addr, time.Second)
+	s.must("reach", err)
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(startWithin))
+	in := bufio.NewReader(conn)
+	command := func(args ...string) string {
+		var b strings.Builder
+		fmt.Fprintf(&b, "*%d\r\n", len(args))
+		for _, arg := range args {
+			fmt.Fprintf(&b, "$%d\r\n%s\r\n", len(arg), arg)
+		}
+		_, err := conn.Write([]byte(b.String()))
+		s.must("send a command to", err)
+		line, err := in.ReadString('\n')
+		s.must("read from", err)
+		return strings.TrimSuffix(line, "\r\n")
+	}
+	command("AUTH", root, root) // refused as long as there is no such user
+	answer := command(args...)
+	if strings.HasPrefix(answer, "-") {
+		s.tb.Fatalf("redis-server: %s: %s", args[0], answer)
+	}
+	if size, ok := strings.CutPrefix(answer, "$"); ok && size != "-1" {
+		var n int
+		_, err := fmt.Sscan(size, &n)
+		s.must("read from", err)
+		text := make([]byte, n)
+		for read := 0; read < n; {
+			k, err := in.Read(text[read:])
+			s.must("read from", err)
+			read += k
+		}
+		return string(text)
+	}
+	return answer
+}
+
+// save saves in the background until that ends as it should.
+func (s *RedisServer) save(status string) {
+	s.tb.Helper()
+	s.Do("BGSAVE", "SCHEDULE")
+	for deadline := time.Now().Add(startWithin); ; time.Sleep(2 * time.Millisecond) {
+		info := s.Do("INFO", "persistence")
+		if strings.Contains(info, "rdb_last_bgsave_status:"+status) && strings.Contains(info, "rdb_bgsave_in_progress:0") {
+			return
+		}
+		if time.Now().After(deadline) {
+			s.tb.Fatalf("redis-server: the save never ended as %q", status)
+		}
+	}
+}
