@@ -525,6 +525,7 @@ func TestAPrimaryThatBecomesReadOnly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	i.connect(t) // new connections are refused by a server that takes no changes
 	if n := i.lookups(made.Key.LookupID); n != dburl.DefaultConns {
 		t.Fatalf("%d lookups", n)
 	}
