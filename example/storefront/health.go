@@ -55,7 +55,14 @@ func (a *app) readyz(c echo.Context) error {
 	}
 	// The cache reads from the database several times a second: while that goes well it answers,
 	// whatever else is said of it.
-	switch err := a.rows.Ready(ctx); {
+	err := a.rows.Ready(ctx)
+	switch readOnly := errors.Is(err, store.ErrReadOnly); {
+	case readOnly && !a.readOnly.Swap(true):
+		a.log.Warn("keys cannot be changed", "reason", err)
+	case err == nil && a.readOnly.Swap(false):
+		a.log.Info("keys can be changed again")
+	}
+	switch {
 	case errors.Is(err, store.ErrReadOnly):
 		s.Database = "read-only"
 	case err != nil && !stats.Fresh:

@@ -365,7 +365,8 @@ func TestARoleThatOnlyReads(t *testing.T) {
 	if err := s.Ready(t.Context()); !errors.Is(err, store.ErrUnavailable) || !errors.Is(err, store.ErrReadOnly) || !strings.Contains(err.Error(), help) {
 		t.Errorf("Ready: %v", err)
 	}
-	if err := insert(t, s, 2); !errors.Is(err, store.ErrUnavailable) || state(err) != "42501" {
+	err = insert(t, s, 2)
+	if !errors.Is(err, store.ErrUnavailable) || state(err) != "42501" || !strings.Contains(err.Error(), "Ready names the right") || strings.Contains(err.Error(), "CONNECT") {
 		t.Errorf("Change: %v", err)
 	}
 }

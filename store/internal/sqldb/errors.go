@@ -37,6 +37,9 @@ func (s *Store) fail(doing string, err error) error {
 	if state == readOnly {
 		return fmt.Errorf("%s: %s: %w: %w: %w", s.d.Name, doing, store.ErrUnavailable, store.ErrReadOnly, s.hinted(err))
 	}
+	if state == missingRight { // of a statement: the hint is about connections
+		return fmt.Errorf("%s: %s: %w: %w. Ready names the right that is missing, with the statement that gives it", s.d.Name, doing, kind, err)
+	}
 	return fmt.Errorf("%s: %s: %w: %w", s.named(), doing, kind, s.hinted(err))
 }
 
