@@ -53,11 +53,11 @@ func (a *app) readyz(c echo.Context) error {
 	if stats.FeedAge < 0 {
 		s.FeedAge = -1
 	}
-	// The cache reads from the database several times a second: while that goes well it answers,
-	// whatever else is said of it.
+	// The cache reads the feed several times a second: while that goes well the database answers,
+	// whatever else is said of it, but for a right to look keys up that was taken away.
 	err := a.rows.Ready(ctx)
-	switch readOnly := errors.Is(err, store.ErrReadOnly); {
-	case readOnly && !a.readOnly.Swap(true):
+	switch lacks := errors.Is(err, store.ErrReadOnly) || errors.Is(err, store.ErrNoAccess); {
+	case lacks && !a.readOnly.Swap(true):
 		a.log.Warn("keys cannot be changed", "reason", err)
 	case err == nil && a.readOnly.Swap(false):
 		a.log.Info("keys can be changed again")
@@ -65,7 +65,7 @@ func (a *app) readyz(c echo.Context) error {
 	switch {
 	case errors.Is(err, store.ErrReadOnly):
 		s.Database = "read-only"
-	case err != nil && !stats.Fresh:
+	case err != nil && (!stats.Fresh || errors.Is(err, store.ErrNoAccess)):
 		s.Database = "unavailable"
 	default:
 		if members, err := a.rows.Members(ctx); err == nil {
@@ -83,7 +83,7 @@ func (a *app) readyz(c echo.Context) error {
 		s.Status = "ready"
 	case s.Database == "read-only":
 		s.Status = "degraded"
-	case stats.Stale && a.redisAnswers(c.Request().Context()):
+	case (stats.Stale || stats.Fresh && a.redis != nil) && a.redisAnswers(c.Request().Context()):
 		s.Status = "degraded"
 	default:
 		s.Status, status = "unavailable", http.StatusServiceUnavailable

@@ -98,6 +98,10 @@ func TestARoleThatMayOnlyReadAndWrite(t *testing.T) {
 	run(owner, `GRANT UPDATE ON latchkey_feed TO latchkey_run`)
 	other.prepared()
 	p.get("/readyz").expect(t, 200, `"status":"ready"`)
+	run(owner, `REVOKE SELECT ON latchkey_key FROM latchkey_run`)
+	p.get("/readyz").expect(t, 503, `"status":"unavailable"`, `"database":"unavailable"`)
+	p.waitForLog("GRANT SELECT ON public.latchkey_key TO latchkey_run;")
+	run(owner, `GRANT SELECT ON latchkey_key TO latchkey_run`)
 	other.stop()
 	p.stop()
 }
