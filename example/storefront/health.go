@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -50,6 +51,9 @@ func (a *app) readyz(c echo.Context) error {
 	defer cancel()
 	stats := a.cached.Stats()
 	s := state{Database: "ok", Prepared: a.prepared.Load(), FeedAge: stats.FeedAge.Milliseconds(), Redis: redisState(stats, a.limits.Stats()), Listening: stats.Listening}
+	if silent(stats.Faults) && !a.redisAnswers(c.Request().Context()) { // after a start, writes alone may have been tried
+		s.Redis = "not in use"
+	}
 	if stats.FeedAge < 0 {
 		s.FeedAge = -1
 	}
@@ -114,6 +118,12 @@ func (a *app) redisAnswers(ctx context.Context) bool {
 
 // unreachable is the word for a Redis that does not answer.
 const unreachable = "UNREACHABLE"
+
+// silent reports whether calls of Redis fail, and all for want of an answer.
+func silent(f cache.Faults) bool {
+	words := f.Read.Word + f.Write.Word + f.Publish.Word + f.Subscribe.Word
+	return words != "" && strings.ReplaceAll(words, unreachable, "") == ""
+}
 
 func redisState(stats cache.Stats, limits ratelimit.Stats) string {
 	faults := stats.Faults

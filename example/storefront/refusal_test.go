@@ -119,7 +119,7 @@ func TestTheRedisUserOfTheDocs(t *testing.T) {
 		t.Run("needs "+command, func(t *testing.T) {
 			t.Parallel()
 			less := slices.Concat([]string{"ACL", "SETUSER"}, rules[:i], rules[i+1:])
-			if faults, limits := inUse(t, less); faults == (cache.Faults{}) && limits == (ratelimit.Fault{}) {
+			if faults, limits := inUse(t, less, true); faults == (cache.Faults{}) && limits == (ratelimit.Fault{}) {
 				t.Error("and does not")
 			}
 		})
@@ -127,7 +127,7 @@ func TestTheRedisUserOfTheDocs(t *testing.T) {
 	t.Run("needs nothing more", func(t *testing.T) {
 		t.Parallel()
 		all := append([]string{"ACL", "SETUSER"}, rules...)
-		if faults, limits := inUse(t, all); faults != (cache.Faults{}) || limits != (ratelimit.Fault{}) {
+		if faults, limits := inUse(t, all, false); faults != (cache.Faults{}) || limits != (ratelimit.Fault{}) {
 			t.Errorf("%v, %v", faults, limits)
 		}
 	})
@@ -142,9 +142,9 @@ func inDocs(t *testing.T, rule string) string {
 	return rule
 }
 
-// inUse makes a user and does everything with it that an instance does. It returns what was
-// refused.
-func inUse(t *testing.T, user []string) (cache.Faults, ratelimit.Fault) {
+// inUse makes a user and does everything with it that an instance does, until something is refused
+// or, unless a refusal is waited for, until all is in use. It returns what was refused.
+func inUse(t *testing.T, user []string, refusal bool) (cache.Faults, ratelimit.Fault) {
 	t.Helper()
 	server := servers.NewRedis(t)
 	server.Do(user...)
@@ -174,15 +174,22 @@ func inUse(t *testing.T, user []string) (cache.Faults, ratelimit.Fault) {
 		if _, err := keys.Authenticate(t.Context(), made.Token.Reveal()); err != nil {
 			t.Error(err)
 		}
+		title := "changed"
+		if _, err := keys.Update(t.Context(), made.Key.ID, store.Patch{Title: &title}); err != nil {
+			t.Error(err)
+		}
 		if _, err := limits.Take(t.Context(), made.Key.ID, store.RateLimit{Requests: 10, Window: time.Second}); err != nil {
 			t.Error(err)
 		}
 		now, counted := c.Stats(), limits.Stats()
 		refused := now.Faults != (cache.Faults{}) || counted.Fault != (ratelimit.Fault{})
-		if refused || now.Fills > 0 && now.RedisReady && now.Listening && counted.Counted > 0 {
+		if refused || !refusal && now.Fills > 0 && now.RedisReady && now.Listening && counted.Counted > 0 {
 			return now.Faults, counted.Fault
 		}
 		if time.Now().After(deadline) {
+			if refusal {
+				return now.Faults, counted.Fault
+			}
 			t.Fatalf("neither refused nor in use: %+v", now)
 		}
 	}
