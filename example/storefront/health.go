@@ -41,7 +41,8 @@ type state struct {
 //   - Without Redis it can: the memory of the process and the database are enough. It says so, and is ready.
 //   - Without the database it can as long as Redis may be believed (cache.Options.MaxStale): it is degraded, and ready. All instances lose a
 //     database at the same moment, and if all of them were unready for it, nobody would be left to let known keys in.
-//   - While the database takes no changes it can, and nobody can change a key: it is degraded, and ready.
+//   - While the database takes no changes it can, and nobody can change a key: it is degraded, and
+//     ready.
 //   - Before the tables are there and the change feed has been read once, and when nothing can be asked any more, it cannot.
 //   - Once it has been told to stop it is not ready, though it still answers.
 //

@@ -13,7 +13,7 @@ import (
 )
 
 // TestRequirement09ARevocationInAFileThatReplacedAnotherIsInEffectEverywhere: an instance that
-// still has the old file would never hear of it, so it must not answer any more.
+// still has the old file would never see it, so it must not answer any more.
 func TestRequirement09ARevocationInAFileThatReplacedAnotherIsInEffectEverywhere(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows removes and replaces no file that is open")
