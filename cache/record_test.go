@@ -10,12 +10,13 @@ import (
 	"github.com/latchkey-go/latchkey/store/storetest"
 )
 
-// filledRecord has something in every field, those included that a later version adds. LastUsedAt is not kept in caches.
+// filledRecord has something in every field, those included that a later version adds. LastUsedAt
+// and Description are not kept in caches.
 func filledRecord(t *testing.T) *store.Record {
 	t.Helper()
 	r := &store.Record{}
 	storetest.Fill(t, r)
-	r.Key.LastUsedAt = store.Time{}
+	r.Key.LastUsedAt, r.Key.Description = store.Time{}, ""
 	return r
 }
 
@@ -38,11 +39,11 @@ func TestRecordEncoding(t *testing.T) {
 			t.Errorf("got  %+v\nwant %+v", got.Key, r.Key)
 		}
 	})
-	t.Run("LastUsedAt alone is left out", func(t *testing.T) {
+	t.Run("LastUsedAt and Description are left out", func(t *testing.T) {
 		r := filledRecord(t)
-		r.Key.LastUsedAt = r.Key.CreatedAt
+		r.Key.LastUsedAt, r.Key.Description = r.Key.CreatedAt, "of the shop"
 		got, err := decodedRecord(string(appendRecord(nil, r)), r.Key.LookupID)
-		if err != nil || !got.Key.LastUsedAt.IsZero() {
+		if err != nil || !got.Key.LastUsedAt.IsZero() || got.Key.Description != "" {
 			t.Errorf("got %v, %v", got, err)
 		}
 	})

@@ -320,7 +320,7 @@ func filled(t testing.TB) *store.Record {
 	t.Helper()
 	r := &store.Record{}
 	storetest.Fill(t.(*testing.T), r)
-	r.Key.LastUsedAt = store.Time{}
+	r.Key.LastUsedAt, r.Key.Description = store.Time{}, ""
 	return r
 }
 

@@ -10,15 +10,16 @@ import (
 // What a key may hold. In Medusa a title has no bound but that of the request's body; a list of
 // such keys is an answer without one.
 const (
-	MaxTitleBytes     = 1024
-	maxImportedTitle  = 100 << 10 // what Medusa takes; an imported key keeps its title
-	MaxScopes         = 100
-	MaxScopeBytes     = 100
-	MaxSalesChannels  = 1000
-	MaxChannelIDBytes = 255
-	MaxMetadata       = 50 // entries
-	MaxMetadataBytes  = 16 << 10
-	MaxCIDRs          = 100
+	MaxTitleBytes       = 1024
+	MaxDescriptionBytes = 1024
+	maxImportedTitle    = 100 << 10 // what Medusa takes; an imported key keeps its title
+	MaxScopes           = 100
+	MaxScopeBytes       = 100
+	MaxSalesChannels    = 1000
+	MaxChannelIDBytes   = 255
+	MaxMetadata         = 50 // entries
+	MaxMetadataBytes    = 16 << 10
+	MaxCIDRs            = 100
 	// MaxCreate is the greatest number of keys that one call makes.
 	MaxCreate = 1000
 	// MaxRevoke is the greatest number of keys that RevokeAll ends in one call.
@@ -43,7 +44,7 @@ func (f Filter) check() error {
 // conditions adds to n how many conditions the filter holds. It stops soon after MaxConditions.
 func (f Filter) conditions(n int) int {
 	n += len(strings.Fields(f.Search))
-	for _, list := range [][]string{f.IDs, f.Titles, f.Tokens, f.CreatedBy} {
+	for _, list := range [][]string{f.IDs, f.Titles, f.Descriptions, f.Tokens, f.CreatedBy} {
 		if list != nil {
 			n++
 		}
@@ -69,6 +70,9 @@ var latest = time.Date(9999, 12, 31, 23, 59, 59, 999e6, time.UTC)
 // checkAttributes returns nil, or an *Error that matches ErrInvalid and names the field as the admin API does.
 func checkAttributes(k *Key) error {
 	if err := checkText("title", k.Title, maxImportedTitle); err != nil {
+		return err
+	}
+	if err := checkText("description", k.Description, MaxDescriptionBytes); err != nil {
 		return err
 	}
 	if len(k.Scopes) > MaxScopes {

@@ -8,8 +8,9 @@ import (
 
 // NewKey is what a key is made from. Only Type is required.
 type NewKey struct {
-	Type  Type
-	Title string
+	Type        Type
+	Title       string
+	Description string
 	// Scopes: nil means unrestricted, an empty list grants nothing.
 	Scopes          []string
 	SalesChannelIDs []string // publishable keys only
@@ -101,7 +102,7 @@ func (k *Keys) newRecord(n NewKey, creator string, now time.Time) (*Record, erro
 		return nil, err
 	}
 	r := &Record{Key: Key{
-		ID: id, Type: n.Type, Title: n.Title, Scopes: n.Scopes, SalesChannelIDs: n.SalesChannelIDs, Metadata: n.Metadata,
+		ID: id, Type: n.Type, Title: n.Title, Description: n.Description, Scopes: n.Scopes, SalesChannelIDs: n.SalesChannelIDs, Metadata: n.Metadata,
 		AllowedCIDRs: n.AllowedCIDRs, RateLimit: n.RateLimit, ExpiresAt: TimeOf(n.ExpiresAt),
 		CreatedBy: creator, CreatedAt: TimeOf(now), UpdatedAt: TimeOf(now), Version: 1,
 	}}

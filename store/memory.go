@@ -64,17 +64,27 @@ func (m *Memory) Lookup(ctx context.Context, id LookupID, redacted string) (Foun
 	}
 	found := Found{FeedID: m.feedID, Head: m.head}
 	if keyID, ok := m.byLookup[id]; ok && !id.IsZero() {
-		found.Record = m.keys[keyID]
+		found.Record = m.keys[keyID].forLookup()
 		return found, nil
 	}
 	if redacted != "" {
 		for _, r := range m.keys {
 			if r.Key.LookupID.IsZero() && r.Key.Redacted == redacted {
-				found.Legacy = append(found.Legacy, r)
+				found.Legacy = append(found.Legacy, r.forLookup())
 			}
 		}
 	}
 	return found, nil
+}
+
+// forLookup returns the record without what a lookup leaves out.
+func (r *Record) forLookup() *Record {
+	if r.Key.Description == "" {
+		return r
+	}
+	r = r.Clone()
+	r.Key.Description = ""
+	return r
 }
 
 // Change implements Store.

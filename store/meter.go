@@ -24,7 +24,7 @@ const (
 
 // Bytes returns about how much memory the key takes.
 func (k *Key) Bytes() int {
-	n := fixedBytes + len(k.ID) + len(k.Title) + len(k.Redacted) + len(k.Token) + len(k.CreatedBy) + len(k.RevokedBy) + len(k.RolledFrom) +
+	n := fixedBytes + len(k.ID) + len(k.Title) + len(k.Description) + len(k.Redacted) + len(k.Token) + len(k.CreatedBy) + len(k.RevokedBy) + len(k.RolledFrom) +
 		len(k.AllowedCIDRs)*2*entryBytes
 	for _, list := range [...][]string{k.Scopes, k.SalesChannelIDs} {
 		for _, s := range list {

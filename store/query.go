@@ -28,6 +28,8 @@ type Filter struct {
 	IDs, Titles, Tokens []string
 	Types               []Type
 	CreatedBy           []string // not in Medusa
+	// Descriptions: exactly one of these; "" finds keys that have none. Not in Medusa.
+	Descriptions []string
 
 	CreatedAt, UpdatedAt, RevokedAt, DeletedAt []TimeCondition
 	ExpiresAt, LastUsedAt                      []TimeCondition // not in Medusa

@@ -18,7 +18,7 @@ type RollOptions struct {
 }
 
 // Roll replaces a key: in one transaction the old one is revoked, now or after a grace, and a new
-// one is made that inherits its title, type, scopes, channels, metadata, limits, expiry and creator
+// one is made that inherits its title, description, type, scopes, channels, metadata, limits, expiry and creator
 // and names it in RolledFrom. The event of the old key names the new one as its successor. The new
 // token is returned once.
 //
@@ -148,7 +148,7 @@ func (k *Keys) successor(old *Record, now time.Time) (*Record, Token, error) {
 	}
 	from := old.Key.Clone()
 	next := &Record{Key: Key{
-		ID: id, Type: from.Type, Title: from.Title, Scopes: from.Scopes, SalesChannelIDs: from.SalesChannelIDs, Metadata: from.Metadata,
+		ID: id, Type: from.Type, Title: from.Title, Description: from.Description, Scopes: from.Scopes, SalesChannelIDs: from.SalesChannelIDs, Metadata: from.Metadata,
 		AllowedCIDRs: from.AllowedCIDRs, RateLimit: from.RateLimit, ExpiresAt: from.ExpiresAt,
 		CreatedBy: from.CreatedBy, CreatedAt: TimeOf(now), UpdatedAt: TimeOf(now), RolledFrom: from.ID, Version: 1,
 	}}

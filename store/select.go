@@ -50,6 +50,7 @@ func (f Filter) matches(k *Key) (bool, error) {
 		}
 	}
 	if !among(f.IDs, k.ID) || !among(f.Titles, k.Title) || !among(f.Types, k.Type) || !among(f.CreatedBy, k.CreatedBy) ||
+		!among(f.Descriptions, k.Description) ||
 		f.Tokens != nil && (k.Token == "" || !slices.Contains(f.Tokens, k.Token)) {
 		return false, nil
 	}

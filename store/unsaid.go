@@ -110,7 +110,7 @@ func (f Filter) withoutSecrets() Filter {
 	if searchHoldsSecret(f.Search) {
 		return Filter{IDs: []string{}} // matches nothing
 	}
-	for _, list := range []*[]string{&f.IDs, &f.Titles, &f.Tokens, &f.CreatedBy} {
+	for _, list := range []*[]string{&f.IDs, &f.Titles, &f.Descriptions, &f.Tokens, &f.CreatedBy} {
 		*list = withoutTokens(*list)
 	}
 	for _, within := range []*[]Filter{&f.And, &f.Or} {
@@ -152,6 +152,9 @@ func holdsSecretError(field string) error {
 func checkUnsaid(k, before *Key) error {
 	if k.Title != before.Title && HoldsSecret(k.Title) {
 		return holdsSecretError("title")
+	}
+	if k.Description != before.Description && HoldsSecret(k.Description) {
+		return holdsSecretError("description")
 	}
 	for _, list := range []struct {
 		field       string

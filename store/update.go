@@ -12,6 +12,7 @@ import (
 // Patch is what to change in a key; nil fields stay as they are.
 type Patch struct {
 	Title        *string
+	Description  *string   // to "": none
 	Scopes       *[]string // to nil: unrestricted
 	Metadata     *map[string]string
 	AllowedCIDRs *[]netip.Prefix
@@ -79,6 +80,9 @@ func (k *Keys) patch(ctx context.Context, tx Tx, r *Record, who who, p Patch) er
 	if p.Title != nil {
 		key.Title = *p.Title
 	}
+	if p.Description != nil {
+		key.Description = *p.Description
+	}
 	if p.Scopes != nil {
 		key.Scopes = slices.Clone(*p.Scopes)
 	}
@@ -122,6 +126,7 @@ func (k *Keys) patch(ctx context.Context, tx Tx, r *Record, who who, p Patch) er
 		}
 	}
 	set("title", key.Title != before.Title)
+	set("description", key.Description != before.Description)
 	set("scopes", !sameList(key.Scopes, before.Scopes))
 	set("metadata", !maps.Equal(key.Metadata, before.Metadata))
 	set("allowed_cidrs", !slices.Equal(key.AllowedCIDRs, before.AllowedCIDRs))

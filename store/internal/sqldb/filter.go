@@ -3,6 +3,7 @@ package sqldb
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -101,6 +102,9 @@ func (c *conditions) filter(f store.Filter) error {
 	among(c, "token", f.Tokens)
 	among(c, "type", f.Types)
 	among(c, "created_by", f.CreatedBy)
+	if f.Descriptions != nil {
+		c.description(f.Descriptions)
+	}
 	for _, column := range []struct {
 		name string
 		when []store.TimeCondition
@@ -152,6 +156,16 @@ func among[T ~string](c *conditions, column string, list []T) {
 		return
 	}
 	c.add(fmt.Sprintf(c.d.Among, column), mustJSON(possible))
+}
+
+// description is among for a column in which an empty text is NULL.
+func (c *conditions) description(list []string) {
+	either := conditions{d: c.d}
+	among(&either, "description", list)
+	if slices.Contains(list, "") {
+		either.add("description IS NULL")
+	}
+	c.add("("+strings.Join(either.all, " OR ")+")", either.args...)
 }
 
 // time adds a condition over a time column; "" is one that is never set. As columns hold whole milliseconds, comparing with a time

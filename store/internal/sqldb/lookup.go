@@ -18,9 +18,12 @@ var (
 		FROM latchkey_feed f LEFT JOIN latchkey_key k ON k.lookup_id = ? OR (k.lookup_id IS NULL AND k.redacted = ?) WHERE f.id = 1`
 )
 
-// lookupColumns leaves out last_used_at, which is not part of what is cached.
+// uncached is how many of the last keyColumns are not part of what is cached.
+const uncached = 2
+
+// lookupColumns leaves out what is not cached.
 func lookupColumns() string {
-	return "k." + strings.Join(keyColumns[:len(keyColumns)-1], ", k.")
+	return "k." + strings.Join(keyColumns[:len(keyColumns)-uncached], ", k.")
 }
 
 // Lookup implements store.Store.
@@ -80,7 +83,7 @@ func readFound(rows *sql.Rows) (found store.Found, err error) {
 	for rows.Next() {
 		r := new(store.Record)
 		targets = appendTargets(append(targets[:0], &found.FeedID, &found.Head), r, &e)
-		if err := rows.Scan(targets[:len(targets)-1]...); err != nil {
+		if err := rows.Scan(targets[:len(targets)-uncached]...); err != nil {
 			return store.Found{}, err
 		}
 		r.SetEvidence(e)

@@ -10,13 +10,13 @@ import (
 )
 
 // keyColumns are the columns of latchkey_key that make a record, in the order of targets and values. The first is the id, and
-// the last is last_used_at, which lookups and updates leave out. The column search is written only.
+// the last two are those that lookups leave out: description, and last_used_at, which updates leave out too. The column search is written only.
 var keyColumns = [...]string{
 	"id", "type", "title", "redacted", "token", "lookup_id",
 	"scopes", "sales_channel_ids", "metadata", "allowed_cidrs", "rate_requests", "rate_window",
 	"created_by", "created_at", "updated_at", "expires_at",
 	"revoked", "revoked_at", "revoked_by", "rolled_from", "version",
-	"proof", "pepper_id", "legacy_salt", "legacy_hash", "last_used_at",
+	"proof", "pepper_id", "legacy_salt", "legacy_hash", "description", "last_used_at",
 }
 
 // columns returns the columns of a record for a SELECT, with a table's alias and dot before each.
@@ -33,7 +33,7 @@ func appendTargets(dst []any, r *store.Record, e *store.Evidence) []any {
 		(*count)(&k.RateLimit.Requests), (*number)(&k.RateLimit.Window),
 		(*text)(&k.CreatedBy), (*moment)(&k.CreatedAt), (*moment)(&k.UpdatedAt), (*moment)(&k.ExpiresAt),
 		(*flag)(&k.Revoked), (*moment)(&k.RevokedAt), (*text)(&k.RevokedBy), (*text)(&k.RolledFrom), (*number)(&k.Version),
-		(*blob)(&e.Proof), (*text)(&e.PepperID), (*text)(&e.LegacySalt), (*blob)(&e.LegacyHash), (*moment)(&k.LastUsedAt))
+		(*blob)(&e.Proof), (*text)(&e.PepperID), (*text)(&e.LegacySalt), (*blob)(&e.LegacyHash), (*text)(&k.Description), (*moment)(&k.LastUsedAt))
 }
 
 // values returns the arguments for keyColumns.
@@ -45,7 +45,7 @@ func (d *Dialect) values(r *store.Record) []any {
 		int64(k.RateLimit.Requests), int64(k.RateLimit.Window),
 		k.CreatedBy, d.time(k.CreatedAt), d.time(k.UpdatedAt), d.time(k.ExpiresAt),
 		k.Revoked, d.time(k.RevokedAt), k.RevokedBy, k.RolledFrom, k.Version,
-		bytesOrNull(e.Proof), e.PepperID, e.LegacySalt, bytesOrNull(e.LegacyHash), d.time(k.LastUsedAt),
+		bytesOrNull(e.Proof), e.PepperID, e.LegacySalt, bytesOrNull(e.LegacyHash), orNull(k.Description), d.time(k.LastUsedAt),
 	}
 }
 
@@ -59,7 +59,7 @@ func checkStorable(r *store.Record) error {
 	if k.ID == "" {
 		return store.Errorf(store.ErrInvalid, "a key needs an id")
 	}
-	texts := []string{k.ID, string(k.Type), k.Title, k.Redacted, k.Token, k.CreatedBy, k.RevokedBy, k.RolledFrom, e.PepperID, e.LegacySalt}
+	texts := []string{k.ID, string(k.Type), k.Title, k.Description, k.Redacted, k.Token, k.CreatedBy, k.RevokedBy, k.RolledFrom, e.PepperID, e.LegacySalt}
 	texts = append(append(texts, k.Scopes...), k.SalesChannelIDs...)
 	for name, value := range k.Metadata {
 		texts = append(texts, name, value)
