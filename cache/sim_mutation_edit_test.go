@@ -32,10 +32,9 @@ type edit struct {
 
 type editKind int
 
-// In this order, edits of one place stand in the source.
 const (
-	addsBefore editKind = iota
-	replaces
+	replaces editKind = iota
+	addsBefore
 	addsAfter
 )
 
@@ -260,18 +259,17 @@ func (s *sources) alter(edits, extra []edit) (map[string]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		c := change{place, e.text, 0}
+		c, isExtra := change{place, e.text, 0}, i >= len(edits)
 		switch e.kind {
 		case addsBefore:
 			c.to, place.to = c.from, place.from+1
-			c.rank++
 		case addsAfter:
 			c.from, place.from = c.to, place.to-1
-			c.rank--
+			if isExtra {
+				c.rank = -1
+			}
 		}
-		if i < len(edits) {
-			c.rank = 0
-		} else if slices.ContainsFunc(changes, func(c change) bool { return c.overlaps(place) }) {
+		if isExtra && slices.ContainsFunc(changes, func(c change) bool { return c.overlaps(place) }) {
 			continue
 		}
 		changes = append(changes, c)
