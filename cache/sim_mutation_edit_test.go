@@ -38,6 +38,8 @@ const (
 	addsAfter
 )
 
+// What is added stands on lines of its own.
+
 func replace(in, at, text string) edit   { return edit{in, at, replaces, text} }
 func omit(in, at string) edit            { return edit{in, at, replaces, ""} }
 func addBefore(in, at, text string) edit { return edit{in, at, addsBefore, text + "\n"} }
@@ -214,16 +216,13 @@ func (s scope) whole(p span) bool {
 
 // statements returns those that begin with the tokens of a text.
 func (s scope) statements(head string) []ast.Node {
-	begins := map[int]bool{}
-	for _, place := range s.matches(head) {
-		begins[place.from] = true
-	}
+	begins := s.matches(head)
 	var found []ast.Node
 	ast.Inspect(s.node, func(n ast.Node) bool {
 		if n, ok := n.(ast.Stmt); ok {
-			if from := s.span(n.Pos(), n.End()).from; begins[from] {
+			from := s.span(n.Pos(), n.End()).from
+			if slices.ContainsFunc(begins, func(p span) bool { return p.from == from }) {
 				found = append(found, n)
-				delete(begins, from) // the first one is the outermost
 			}
 		}
 		return true
@@ -236,6 +235,10 @@ func (s scope) body() []ast.Stmt {
 	case *ast.FuncDecl:
 		return n.Body.List
 	case *ast.IfStmt:
+		return n.Body.List
+	case *ast.ForStmt:
+		return n.Body.List
+	case *ast.RangeStmt:
 		return n.Body.List
 	case *ast.CaseClause:
 		return n.Body
