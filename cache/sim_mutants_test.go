@@ -25,7 +25,8 @@ var stretched = []edit{
 	addAfter("(*Cache).hear", "e.hear(a.last, a.revealing)", `c.stretch("message: need")`),
 	addAfter("(*Cache).hear", "e.keys.Invalidate(slotOf(id))", `c.stretch("message: invalidate")`),
 
-	addBefore("(*Cache).Change", "s := &settlement{change: change, committed: c.clock.now(), wait: c.o.wait()}", `c.stretch("change: committed")`),
+	addBefore("(*Cache).Change", "s := &settlement{change: change, committed: c.clock.now(), wait: c.o.wait()}",
+		`c.stretch("change: committed")`),
 	addBefore("(*Cache).settle", "s.answered = c.acks.await()", `c.stretch("change: settle")`),
 }
 
@@ -45,7 +46,8 @@ var mutations = []mutation{
 		replace("(*Cache).recall", "e == nil || c.o.ChangesOnly || e.age(now) > c.o.Lease", "e == nil || c.o.ChangesOnly"),
 	}},
 	{rule: "2.2a: the loader reads need", faults: "fail-over", edits: []edit{
-		addAfter("(*Cache).lookupMissed", "if err := ctx.Err(); err != nil { return store.Found{}, undecided(err) }", "need := e.need.Load()"),
+		addAfter("(*Cache).lookupMissed", "if err := ctx.Err(); err != nil { return store.Found{}, undecided(err) }",
+			"need := e.need.Load()"),
 		replace("(*Cache).lookupMissed", "c.load(ctx, e, id, redacted)", "c.load(ctx, e, id, redacted, need)"),
 		addBefore("(*Cache).lookupMissed", "k, err := c.single(ctx, e, slotOf(id), load)", `c.stretch("need")`),
 		replace("(*Cache).load", "redacted string", "redacted string, need int64"),
@@ -64,7 +66,8 @@ var mutations = []mutation{
 		}`),
 	}},
 	{rule: "2.2c: the record and the head are of one moment", faults: "", edits: []edit{
-		replace("storeLink.Lookup", "(l storeLink) Lookup", `(l storeLink) Lookup(ctx context.Context, id store.LookupID, redacted string) (store.Found, error) {
+		replace("storeLink.Lookup", "(l storeLink) Lookup",
+			`(l storeLink) Lookup(ctx context.Context, id store.LookupID, redacted string) (store.Found, error) {
 			found, err := l.lookup(ctx, id, redacted)
 			if err == nil {
 				var feed store.Feed
@@ -77,7 +80,8 @@ var mutations = []mutation{
 		func (l storeLink) lookup`),
 	}},
 	{rule: "2.2d: the fill says as of when its record is", faults: "redis late", edits: []edit{
-		replace("(*Cache).load", "c.fill(ctx, e.feed, generation, answer.Record, answer.Head)", "c.fill(ctx, e.feed, generation, answer.Record, maxEventID)"),
+		replace("(*Cache).load", "c.fill(ctx, e.feed, generation, answer.Record, answer.Head)",
+			"c.fill(ctx, e.feed, generation, answer.Record, maxEventID)"),
 	}},
 	{rule: "2.4: a stale process does not use its memory", faults: "store cut,bus", edits: []edit{
 		addAfter("(*Cache).lookupStale", "c.count.staleLookups.Add(1)", `if e != nil {
@@ -104,7 +108,8 @@ var mutations = []mutation{
 		replace("(*Cache).ask", "undecided(err)", "nil"),
 	}},
 	{rule: "2.4a: what Redis has counts for MaxStale", faults: "store cut,bus,redis loss,fail-over", edits: []edit{
-		replace("(*Cache).lookupStale", "e != nil && !c.o.ChangesOnly && e.age(c.clock.now()) <= c.o.MaxStale", "e != nil && !c.o.ChangesOnly"),
+		replace("(*Cache).lookupStale", "e != nil && !c.o.ChangesOnly && e.age(c.clock.now()) <= c.o.MaxStale",
+			"e != nil && !c.o.ChangesOnly"),
 	}},
 	{rule: "2.4a: a stale process asks for need too", by: "TestScenarios/2.4a", edits: []edit{
 		replace("(*Cache).lookupStale", "e.need.Load()", "0"),
@@ -132,7 +137,8 @@ var mutations = []mutation{
 		replace("(*Cache).poll", "c.apply(feed, began, known)", "c.apply(feed, c.clock.now(), known)"),
 	}},
 	{rule: "3.4 (1): a poll raises need", faults: "bus", edits: []edit{
-		replace("(*Cache).apply: default:", "e.hear(feed.Head, newestRevealing(feed.Events))", "raise(&e.revealing, newestRevealing(feed.Events))"),
+		replace("(*Cache).apply: default:", "e.hear(feed.Head, newestRevealing(feed.Events))",
+			"raise(&e.revealing, newestRevealing(feed.Events))"),
 	}},
 	{rule: "3.4: need before invalidation", faults: "fail-over,bus", edits: []edit{
 		omit("(*Cache).apply: default:", "e.hear(feed.Head, newestRevealing(feed.Events))"),
@@ -150,17 +156,20 @@ var mutations = []mutation{
 		time.Sleep(20 * time.Millisecond)`),
 	}},
 	{rule: "3.5: after a gap memory is dropped", faults: "prune,bus", edits: []edit{
-		replace("(*Cache).apply: case !follows(feed, last):", "c.replace(c.newEpoch(e.history, &began))", "e.freshAt.Store(&began)"),
+		replace("(*Cache).apply: case !follows(feed, last):", "c.replace(c.newEpoch(e.history, &began))",
+			"e.freshAt.Store(&began)"),
 	}},
 	{rule: "3.5: after a gap a new memory, not InvalidateAll", by: "TestScenarios/T5", edits: []edit{
-		replace("(*Cache).apply: case !follows(feed, last):", "c.replace(c.newEpoch(e.history, &began))", `e.keys.InvalidateAll()
+		replace("(*Cache).apply: case !follows(feed, last):", "c.replace(c.newEpoch(e.history, &began))",
+			`e.keys.InvalidateAll()
 		e.freshAt.Store(&began)`),
 	}},
 	{rule: "14: an event that names no key drops all", faults: "bus", edits: []edit{
 		replace("(*Cache).apply", "namesAll(feed.Events)", "false"),
 	}},
 	{rule: "14: an event that names no key begins a new memory, not InvalidateAll", by: "TestScenarios/T5", edits: []edit{
-		replace("(*Cache).apply: case namesAll(feed.Events):", "c.replace(c.newEpoch(e.history, &began))", `e.keys.InvalidateAll()
+		replace("(*Cache).apply: case namesAll(feed.Events):", "c.replace(c.newEpoch(e.history, &began))",
+			`e.keys.InvalidateAll()
 		e.freshAt.Store(&began)`),
 	}},
 	{rule: "3.6: a store that ends before what is known has been restored", by: "TestScenarios/3.6:_a_restored", edits: []edit{
@@ -217,10 +226,12 @@ var mutations = []mutation{
 		replace("(*Cache).settle", "s.known && len(missing) == 0", "s.known"),
 	}},
 	{rule: "4.4: a success before WAIT needs Redis to have the change", by: "TestScenarios/4.4:_a_process", edits: []edit{
-		replace("(*Cache).settle", "s.known && len(missing) == 0 && (c.shared == nil || s.applied)", "s.known && len(missing) == 0"),
+		replace("(*Cache).settle", "s.known && len(missing) == 0 && (c.shared == nil || s.applied)",
+			"s.known && len(missing) == 0"),
 	}},
 	{rule: "4.4: no success after WAIT when Redis works and does not have it", by: "TestScenarios/4.4:_no_success", edits: []edit{
-		replace("(*Cache).settle", "s.known && waited >= s.wait && (c.shared == nil || s.applied || s.failing.Load())", "s.known && waited >= s.wait"),
+		replace("(*Cache).settle", "s.known && waited >= s.wait && (c.shared == nil || s.applied || s.failing.Load())",
+			"s.known && waited >= s.wait"),
 	}},
 	{rule: "4.4: WAIT is longer than the lease", faults: "store cut,bus", edits: []edit{
 		replace("waitFor", "lease * 21 / 20", "lease * 3 / 4"),
@@ -250,11 +261,13 @@ var mutations = []mutation{
 	}},
 	{rule: "5.1: invalidation before the acknowledgement", faults: "", edits: []edit{
 		addAfter("(*Cache).hearOthers", "c.count.messages.Add(1)",
-			"_ = c.shared.publish(ctx, feed, a.from, c.messages.acknowledge(feed, a.from, acknowledgement{member: c.id, serial: a.serial}))"),
+			`_ = c.shared.publish(ctx, feed, a.from,
+				c.messages.acknowledge(feed, a.from, acknowledgement{member: c.id, serial: a.serial}))`),
 	}},
 	{rule: "5.1: need before the acknowledgement", faults: "fail-over", edits: []edit{
 		addAfter("listen.go", `"errors"`, `"time"`),
-		replace("(*Cache).hear", "e.hear(a.last, a.revealing)", "defer time.AfterFunc(20*time.Millisecond, func() { e.hear(a.last, a.revealing) })"),
+		replace("(*Cache).hear", "e.hear(a.last, a.revealing)",
+			"defer time.AfterFunc(20*time.Millisecond, func() { e.hear(a.last, a.revealing) })"),
 	}},
 	{rule: "5.2: a message makes nobody fresh", faults: "store cut,bus", edits: []edit{
 		addAfter("(*Cache).hear", "e.hear(a.last, a.revealing)", `now := c.clock.now()
@@ -270,10 +283,12 @@ var mutations = []mutation{
 		replace("(*Cache).hear", "c.replace(c.newEpoch(e.history, e.freshAt.Load()))", "e.keys.InvalidateAll()"),
 	}},
 	{rule: "6.2: a repair over a gap begins a new generation", faults: "prune,redis cut", edits: []edit{
-		replace("(*Cache).repairOnce", "!ok || forced || wm.id > feed.Head || !follows(feed, wm.id)", "!ok || forced || wm.id > feed.Head"),
+		replace("(*Cache).repairOnce", "!ok || forced || wm.id > feed.Head || !follows(feed, wm.id)",
+			"!ok || forced || wm.id > feed.Head"),
 	}},
 	{rule: "6.2: a repair over an event that names no key begins a new generation", faults: "redis cut,redis down", edits: []edit{
-		replace("(*Cache).repairOnce", "!ok || forced || wm.id > feed.Head || !follows(feed, wm.id) || namesAll(feed.Events)",
+		replace("(*Cache).repairOnce",
+			"!ok || forced || wm.id > feed.Head || !follows(feed, wm.id) || namesAll(feed.Events)",
 			"!ok || forced || wm.id > feed.Head || !follows(feed, wm.id)"),
 	}},
 	{rule: "4.3a: a change that names not all begins a new generation", faults: "", edits: []edit{
@@ -302,7 +317,8 @@ var mutations = []mutation{
 		omit("(*history).hear", "raise(&h.revealing, revealing)"),
 	}},
 	{rule: "14: an unknown token is forgotten before the acknowledgement", faults: "", edits: []edit{
-		replace("(*history).hear", "raise(&h.revealing, revealing)", "defer time.AfterFunc(20*time.Millisecond, func() { raise(&h.revealing, revealing) })"),
+		replace("(*history).hear", "raise(&h.revealing, revealing)",
+			"defer time.AfterFunc(20*time.Millisecond, func() { raise(&h.revealing, revealing) })"),
 	}},
 	{rule: "14: a poll tells of keys that were created", faults: "bus", edits: []edit{
 		replace("(*Cache).apply: default:", "e.hear(feed.Head, newestRevealing(feed.Events))", "e.hear(feed.Head, 0)"),
@@ -320,7 +336,8 @@ var mutations = []mutation{
 		omit("(*Cache).apply", "e.correct(known.heard, feed.Head)"),
 	}},
 	{rule: "14: only a poll that began after a message can prove it wrong", faults: "bus,store slow", edits: []edit{
-		omit("(*Cache).poll", "var known bounds; if e := c.epoch.Load(); e != nil { known = bounds{heard: e.need.Load(), sure: e.sure.Load()} }"),
+		omit("(*Cache).poll",
+			"var known bounds; if e := c.epoch.Load(); e != nil { known = bounds{heard: e.need.Load(), sure: e.sure.Load()} }"),
 		addAfter("(*Cache).poll", "if err != nil { return err }", `var known bounds
 		if e := c.epoch.Load(); e != nil {
 			known = bounds{heard: e.need.Load(), sure: e.sure.Load()}

@@ -278,7 +278,8 @@ func (s *sources) alter(edits, extra []edit) (map[string]string, error) {
 		changes = append(changes, c)
 	}
 	slices.SortStableFunc(changes, func(a, b change) int {
-		return cmp.Or(cmp.Compare(a.file, b.file), cmp.Compare(a.from, b.from), cmp.Compare(a.to, b.to), cmp.Compare(a.rank, b.rank))
+		return cmp.Or(cmp.Compare(a.file, b.file), cmp.Compare(a.from, b.from), cmp.Compare(a.to, b.to),
+			cmp.Compare(a.rank, b.rank))
 	})
 	altered := map[string]string{}
 	for i, c := range slices.Backward(changes) {
