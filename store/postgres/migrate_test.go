@@ -5,11 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"strings"
 	"testing"
-	"testing/fstest"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -21,38 +19,22 @@ import (
 	"github.com/latchkey-go/latchkey/store/storetest/servers"
 )
 
-// version is a program that knows more than this one: further migrations, and other indexes.
+// version is a program that knows more than this one.
 type version struct {
-	schema  string
-	steps   []string
-	indexes string
+	schema string
+	sqldbtest.Version
 }
 
-func (v version) dialect(t *testing.T) sqldb.Dialect {
-	t.Helper()
+func (v version) dialect(tb testing.TB) sqldb.Dialect {
+	tb.Helper()
 	d, err := postgres.Options{Schema: v.schema}.Dialect()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	files := fstest.MapFS{}
-	names, err := fs.Glob(d.Migrations, "migrations/0*.sql")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range names {
-		text, err := fs.ReadFile(d.Migrations, name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		files[name] = &fstest.MapFile{Data: text}
-	}
-	for i, step := range v.steps {
-		files[fmt.Sprintf("migrations/%04d_more.sql", len(names)+1+i)] = &fstest.MapFile{Data: []byte("-- min_compatible: 1\n" + step)}
-	}
-	files["migrations/indexes.sql"] = &fstest.MapFile{Data: []byte(v.indexes)}
-	d.Migrations = files
-	return d
+	return v.Of(tb, d)
 }
+
+func withSteps(steps ...string) version { return version{Version: sqldbtest.Version{Steps: steps}} }
 
 // instance is a running program.
 type instance struct {
@@ -138,6 +120,10 @@ const (
 	building = `SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'CREATE %INDEX CONCURRENTLY%' AND state = 'active'
 		AND datname = current_database()`
 
+	// alone is how many hold the lock of those who make indexes, and no snapshot with it.
+	alone = `SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE l.locktype = 'advisory' AND l.granted
+		AND l.mode = 'ExclusiveLock' AND a.datname = current_database() AND a.backend_xmin IS NULL`
+
 	byTitle = "CREATE INDEX IF NOT EXISTS latchkey_key_title ON latchkey_key (title) WHERE title <> '';\n"
 	// byTitleState is NULL while there is no such index.
 	byTitleState = `SELECT (SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('latchkey_key_title'))`
@@ -148,13 +134,15 @@ func waitForTitles(t *testing.T, db *sql.DB) {
 	sqldbtest.Eventually(t, "the index", func() bool { return answer[sql.NullBool](t, db, byTitleState).Bool })
 }
 
+func TestMigrationsAreInstant(t *testing.T) { sqldbtest.Instant(t, version{}.dialect(t)) }
+
 func TestAMigrationDoesNotKeepLookupsWaiting(t *testing.T) {
 	db := pool(t, servers.Postgres(t).Database(t))
 	old := version{}.start(t, db)
 	end := busy(t, db, reading) // as pg_dump does
 
 	log, migrated := &lines{}, make(chan error)
-	v := version{steps: []string{"ALTER TABLE latchkey_key ADD COLUMN more text;\n"}}
+	v := withSteps("ALTER TABLE latchkey_key ADD COLUMN more text;\n")
 	go func() {
 		_, _, _, err := sqldb.Migrate(t.Context(), db, v.dialect(t), v.options(log), false)
 		migrated <- err
@@ -191,7 +179,7 @@ func TestAMigrationHasOneBudgetForAllItsLocks(t *testing.T) {
 	dsn := servers.Postgres(t).Database(t)
 	version{}.start(t, pool(t, dsn))
 	db, sent := sqldbtest.Open(t, "pgx", dsn)
-	version{steps: []string{"ALTER TABLE latchkey_key ADD COLUMN more text;\nSELECT pg_sleep(0.3);\nALTER TABLE latchkey_event ADD COLUMN more text;\n"}}.start(t, db)
+	withSteps("ALTER TABLE latchkey_key ADD COLUMN more text;\nSELECT pg_sleep(0.3);\nALTER TABLE latchkey_event ADD COLUMN more text;\n").start(t, db)
 	var waits []string
 	for _, s := range sent.Take() {
 		if wait, is := strings.CutPrefix(s, "SET LOCAL lock_timeout = "); is {
@@ -207,7 +195,7 @@ func TestAMigrationGoesOnAfterOneThatWasStopped(t *testing.T) {
 	db := pool(t, servers.Postgres(t).Database(t))
 	version{}.start(t, db)
 	end := busy(t, db, `LOCK TABLE latchkey_event IN ACCESS SHARE MODE`)
-	v := version{steps: []string{"ALTER TABLE latchkey_key ADD COLUMN more text;\n", "ALTER TABLE latchkey_event ADD COLUMN more text;\n"}}
+	v := withSteps("ALTER TABLE latchkey_key ADD COLUMN more text;\n", "ALTER TABLE latchkey_event ADD COLUMN more text;\n")
 	ctx, stop := context.WithCancel(t.Context())
 	log, stopped := &lines{}, make(chan error)
 	go func() {
@@ -231,7 +219,7 @@ func TestAMigrationGoesOnAfterOneThatWasStopped(t *testing.T) {
 }
 
 func TestIndexes(t *testing.T) {
-	withTitles := version{indexes: "-- Lists by title.\n" + byTitle}
+	withTitles := version{Version: sqldbtest.Version{Indexes: "-- Lists by title.\n" + byTitle}}
 
 	t.Run("come with the tables of an empty database", func(t *testing.T) {
 		db := pool(t, servers.Postgres(t).Database(t))
@@ -281,6 +269,9 @@ func TestIndexes(t *testing.T) {
 				}
 			}
 			sqldbtest.Eventually(t, "idle long enough", func() bool { return time.Since(began) > 500*time.Millisecond })
+			if n := answer[int](t, admin, alone); n != 1 {
+				t.Errorf("%d have the right to build alone", n)
+			}
 			end()
 			waitForTitles(t, admin)
 			logs := one.log.String() + two.log.String()
@@ -290,13 +281,7 @@ func TestIndexes(t *testing.T) {
 			sqldbtest.Eventually(t, "it says so", func() bool {
 				return strings.Contains(one.log.String()+two.log.String(), `msg="index made" store=postgres index=latchkey_key_title took=`)
 			})
-			if n := answer[int](t, admin, `SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database =
-				(SELECT oid FROM pg_database WHERE datname = current_database())`); n != 0 {
-				sqldbtest.Eventually(t, "the lock is free", func() bool {
-					return answer[int](t, admin, `SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database =
-						(SELECT oid FROM pg_database WHERE datname = current_database())`) == 0
-				})
-			}
+			sqldbtest.Eventually(t, "the lock is free", func() bool { return answer[int](t, admin, alone) == 0 })
 		})
 	}
 
@@ -315,7 +300,7 @@ func TestIndexes(t *testing.T) {
 		}); err != nil {
 			t.Fatal(err)
 		}
-		i := version{indexes: strings.Replace(byTitle, "INDEX", "UNIQUE INDEX", 1)}.start(t, db)
+		i := version{Version: sqldbtest.Version{Indexes: strings.Replace(byTitle, "INDEX", "UNIQUE INDEX", 1)}}.start(t, db)
 		i.says(t, "an index could not be made: trying again")
 		if valid := answer[sql.NullBool](t, db, byTitleState); !valid.Valid || valid.Bool {
 			t.Errorf("no broken index is left: %v", valid)
@@ -425,7 +410,7 @@ func TestIndexes(t *testing.T) {
 
 	t.Run("are left alone in a schema that is newer", func(t *testing.T) {
 		db := pool(t, servers.Postgres(t).Database(t))
-		version{steps: []string{"SELECT 1;\n"}}.start(t, db)
+		withSteps("SELECT 1;\n").start(t, db)
 		i := withTitles.start(t, db)
 		i.serves(t)
 		_, _, made, err := sqldb.Migrate(t.Context(), db, withTitles.dialect(t), withTitles.options(&lines{}), false)

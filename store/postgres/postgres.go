@@ -151,7 +151,7 @@ const indexState = `SELECT coalesce((SELECT CASE WHEN i.indisvalid THEN 'valid'
 		WHEN EXISTS (SELECT FROM pg_stat_progress_create_index p WHERE p.index_relid = c.oid) THEN 'at work' ELSE 'broken' END
 	FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE c.relname = ? AND i.indrelid = to_regclass(?)), 'missing')`
 
-// alone also ends transaction_timeout, which servers before 17 do not know. Idle, which follows it, ends its snapshot.
+// alone also ends transaction_timeout, which servers before 17 do not know.
 const alone = `SELECT pg_try_advisory_xact_lock(hashtextextended('latchkey_indexes', 0)) FROM (SELECT count(set_config(name, '0', true))
 	FROM pg_settings WHERE name = 'transaction_timeout') AS forever`
 

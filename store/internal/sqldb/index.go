@@ -172,7 +172,9 @@ func (s *Store) makeIndex(ctx context.Context, i index) error {
 			}
 		}
 	}()
-	if _, err := s.db.ExecContext(ctx, i.online); err != nil {
+	if _, err := s.db.ExecContext(ctx, i.online); IsBusy(err) { // SQLite has but one lock, for changes too
+		return errElsewhere
+	} else if err != nil {
 		return err
 	}
 	s.log.Info("index made", "store", s.d.Name, "index", i.name, "took", time.Since(began).Round(time.Millisecond))
