@@ -63,7 +63,7 @@ func TestARoleThatMayOnlyReadAndWrite(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	if _, _, err := (postgres.Options{}).Migrate(t.Context(), db, false); err != nil {
+	if _, _, _, err := (postgres.Options{}).Migrate(t.Context(), db, false); err != nil {
 		t.Fatal(err)
 	}
 	ends("lacks SELECT on public.latchkey_version", "GRANT SELECT ON")

@@ -162,9 +162,10 @@ func (d Database) Open(db *sql.DB, log *slog.Logger) (Store, error) {
 }
 
 // Migrate brings the schema up to date over a pool of Connect, or, with dry, only looks, and
-// returns the versions before and after. Open does the same: Migrate is for a role of its own
+// returns the versions before and after, and the names of the indexes that were missing. Open does
+// the same, with the indexes in the background: Migrate is for a role of its own
 // (docs/operations.md).
-func (d Database) Migrate(ctx context.Context, db *sql.DB, log *slog.Logger, dry bool) (from, to int, err error) {
+func (d Database) Migrate(ctx context.Context, db *sql.DB, log *slog.Logger, dry bool) (from, to int, indexes []string, err error) {
 	if d.postgres == nil {
 		return sqlite.Options{Logger: log, File: d.file}.Migrate(ctx, db, dry)
 	}

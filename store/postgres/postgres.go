@@ -73,13 +73,14 @@ func (o Options) Open(db *sql.DB) (*Store, error) {
 }
 
 // Migrate brings the schema up to date, as Open does, for those who migrate with a role of its own,
-// and returns the versions before and after. With dry it only looks. It waits for the database as
-// long as ctx lets it; errors are those of Open, and store.ErrUnavailable when the database is out
-// of reach.
-func (o Options) Migrate(ctx context.Context, db *sql.DB, dry bool) (from, to int, err error) {
+// and returns the versions before and after. It also makes the indexes that are missing, which Open
+// does in the background, and returns their names. With dry it only looks. It waits for the database
+// and the indexes as long as ctx lets it; errors are those of Open, and store.ErrUnavailable when
+// the database is out of reach.
+func (o Options) Migrate(ctx context.Context, db *sql.DB, dry bool) (from, to int, indexes []string, err error) {
 	d, err := o.dialect()
 	if err != nil {
-		return 0, 0, err
+		return 0, 0, nil, err
 	}
 	return sqldb.Migrate(ctx, db, d, sqldb.Options{Logger: o.Logger, Timeout: o.Timeout}, dry)
 }
@@ -116,7 +117,14 @@ func dialect(schema string) sqldb.Dialect {
 		Among:       `%s = ANY (ARRAY(SELECT json_array_elements_text(CAST(? AS json))))`,
 		Touch: `UPDATE latchkey_key k SET last_used_at = u.at FROM ` + used + `
 			WHERE k.id = u.id AND (k.last_used_at IS NULL OR k.last_used_at < u.at)`,
-		TouchFree: touchFree,
+		TouchFree:    touchFree,
+		LockWait:     `SET LOCAL lock_timeout = %d`,
+		Holders:      holders,
+		IndexState:   indexState,
+		DropIndex:    `DROP INDEX CONCURRENTLY IF EXISTS %s`,
+		Concurrently: `CONCURRENTLY `,
+		Alone:        alone,
+		Idle:         `SET LOCAL idle_in_transaction_session_timeout = 0`,
 		// The table of tables is read because to_regclass answers from a cache that may be older than the lock.
 		Migrated: `SELECT count(*) FROM pg_class WHERE relname = 'latchkey_version' AND pg_table_is_visible(oid)`,
 	}
@@ -132,6 +140,20 @@ func dialect(schema string) sqldb.Dialect {
 	}
 	return d
 }
+
+// holders has what pg_terminate_backend needs, and what tells a transaction from the next of the same process.
+const holders = `SELECT DISTINCT concat('process ', pid, ', transaction ', virtualtransaction) FROM pg_locks
+	WHERE granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+		AND relation IN (SELECT oid FROM pg_class WHERE relname LIKE 'latchkey\_%' AND relkind IN ('r', 'p'))`
+
+// indexState: a process that makes an index goes on without its client, and until then the index is not valid.
+const indexState = `SELECT coalesce((SELECT CASE WHEN i.indisvalid THEN 'valid'
+		WHEN EXISTS (SELECT FROM pg_stat_progress_create_index p WHERE p.index_relid = c.oid) THEN 'at work' ELSE 'broken' END
+	FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE c.relname = ? AND i.indrelid = to_regclass(?)), 'missing')`
+
+// alone also ends transaction_timeout, which servers before 17 do not know.
+const alone = `SELECT pg_try_advisory_xact_lock(hashtextextended('latchkey_indexes', 0)) FROM (SELECT count(set_config(name, '0', true))
+	FROM pg_settings WHERE name = 'transaction_timeout') AS forever`
 
 // takeFeed sets, for this transaction only, how long it waits for a lock and how long it may idle while it holds one (COHERENCE 14),
 // in the same round trip as it asks for the lock.

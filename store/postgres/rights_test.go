@@ -99,7 +99,7 @@ func (p *place) login(t *testing.T, role, password string) string {
 // migrated makes the tables as their owner, and lets the runner and the reader work with them.
 func (p *place) migrated(t *testing.T) *place {
 	t.Helper()
-	from, to, err := quiet.Migrate(t.Context(), pool(t, p.as(t, "latchkey_owner")), false)
+	from, to, _, err := quiet.Migrate(t.Context(), pool(t, p.as(t, "latchkey_owner")), false)
 	if err != nil || from != 0 || to == 0 {
 		t.Fatalf("migrated from %d to %d: %v", from, to, err)
 	}

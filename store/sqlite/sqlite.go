@@ -54,9 +54,10 @@ func (o Options) Open(db *sql.DB) (*Store, error) {
 	return &Store{s}, nil
 }
 
-// Migrate brings the schema up to date, as Open does, and returns the versions before and after.
-// With dry it only looks.
-func (o Options) Migrate(ctx context.Context, db *sql.DB, dry bool) (from, to int, err error) {
+// Migrate brings the schema up to date, as Open does, and returns the versions before and after. It
+// also makes the indexes that are missing, which Open does in the background, and returns their
+// names. With dry it only looks.
+func (o Options) Migrate(ctx context.Context, db *sql.DB, dry bool) (from, to int, indexes []string, err error) {
 	return sqldb.Migrate(ctx, db, dialect(o.File), sqldb.Options{Logger: o.Logger, Timeout: o.Timeout}, dry)
 }
 
@@ -83,6 +84,8 @@ func dialect(path string) sqldb.Dialect {
 		Touch: `UPDATE latchkey_key SET last_used_at = u.at
 			FROM (SELECT json_extract(value, '$[0]') AS id, json_extract(value, '$[1]') AS at FROM json_each(?)) AS u
 			WHERE latchkey_key.id = u.id AND (last_used_at IS NULL OR last_used_at < u.at)`,
+		IndexState: `SELECT CASE WHEN EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'index' AND name = ? AND tbl_name = ?)
+			THEN 'valid' ELSE 'missing' END`,
 	}
 }
 

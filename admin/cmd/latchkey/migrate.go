@@ -6,13 +6,15 @@ import (
 	"fmt"
 	"log/slog"
 	"strconv"
+	"strings"
 )
 
 func migrateCommand() command {
 	return command{
 		name: "migrate", short: "bring the database's schema up to date",
-		long: `Brings the schema of the keys' tables up to date, in one transaction, and prints the versions
-before and after. Every instance does the same when it starts, if its role may. This is for databases where only another
+		long: `Brings the schema of the keys' tables up to date, in one transaction, makes the indexes that are
+missing, and prints the versions before and after. Programs serve meanwhile: an index of a large table may take minutes,
+and a transaction that has been open for long is waited for. Every instance does the same when it starts, if its role may. This is for databases where only another
 role may, the owner of the tables: run it before you start instances of a new version. docs/operations.md lists the rights
 of both roles. It can be run again.
 
@@ -38,6 +40,8 @@ type migrationView struct {
 	Check bool `json:"check"`
 	From  int  `json:"from"` // 0: there were no tables
 	To    int  `json:"to"`
+	// Indexes that were missing, beside those of new tables.
+	Indexes []string `json:"indexes"`
 }
 
 func (r *migrating) run(ctx context.Context, args []string) error {
@@ -55,13 +59,14 @@ func (r *migrating) run(ctx context.Context, args []string) error {
 	}
 	defer db.Close()
 	v := migrationView{Check: r.check}
-	if v.From, v.To, err = s.database.Migrate(ctx, db, slog.New(slog.DiscardHandler), r.check); err != nil {
+	log := slog.New(slog.NewTextHandler(r.stderr, nil))
+	if v.From, v.To, v.Indexes, err = s.database.Migrate(ctx, db, log, r.check); err != nil {
 		return fmt.Errorf("database: %w", err)
 	}
 	if err := r.output.write(v, func() [][]string { return [][]string{{v.sentence()}} }); err != nil {
 		return err
 	}
-	if r.check && v.From != v.To {
+	if r.check && (v.From != v.To || len(v.Indexes) > 0) {
 		return fmt.Errorf("the schema is not up to date: run latchkey migrate")
 	}
 	return nil
@@ -72,12 +77,19 @@ func (v migrationView) sentence() string {
 	if v.From == 0 {
 		from = "no tables"
 	}
-	switch {
-	case v.From == v.To:
-		return from + ": up to date, nothing to do"
-	case v.Check:
-		return fmt.Sprintf("%s: would be migrated to version %d", from, v.To)
-	default:
-		return fmt.Sprintf("%s: migrated to version %d", from, v.To)
+	migrated, made := "migrated", "made"
+	if v.Check {
+		migrated, made = "would be migrated", "would be made"
 	}
+	var done []string
+	if v.From != v.To {
+		done = append(done, fmt.Sprintf("%s to version %d", migrated, v.To))
+	}
+	for _, name := range v.Indexes {
+		done = append(done, "index "+name+" "+made)
+	}
+	if len(done) == 0 {
+		done = []string{"up to date, nothing to do"}
+	}
+	return from + ": " + strings.Join(done, ", ")
 }

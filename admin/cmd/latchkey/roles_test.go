@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
@@ -62,7 +63,7 @@ func TestMigrateAndTheRolesAfterIt(t *testing.T) {
 		sh.ok("migrate", "-database", owner).prints("no tables: migrated to version 1\n")
 		sh.ok("migrate", "-database", owner).prints("schema version 1: up to date, nothing to do\n")
 		sh.ok("migrate", "-check", "-database", owner).prints("schema version 1: up to date, nothing to do\n")
-		if v := read[migrationView](sh.ok("migrate", "-o", "json", "-database", owner)); v != (migrationView{From: 1, To: 1}) {
+		if v := read[migrationView](sh.ok("migrate", "-o", "json", "-database", owner)); !reflect.DeepEqual(v, migrationView{From: 1, To: 1}) {
 			t.Errorf("%+v", v)
 		}
 	})

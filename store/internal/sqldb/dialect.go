@@ -41,6 +41,16 @@ type Dialect struct {
 	Lock  []string
 	// Migrated asks whether the version table exists: 0 or 1.
 	Migrated string
+	// LockWait, if set, bounds how long the next statements of the migration wait for a lock: %d milliseconds. Holders then lists the
+	// transactions that hold locks of the tables, as texts.
+	LockWait, Holders string
+
+	// IndexState asks how an index of a table is, two arguments (see index.go), DropIndex drops a broken one, %s, and Concurrently
+	// is what CREATE INDEX takes so as not to lock changes out.
+	IndexState, DropIndex, Concurrently string
+	// Alone, if set, takes a lock until the end of a transaction, in which indexes are made one at a time, and reports whether that
+	// was free. Idle lets the transaction idle.
+	Alone, Idle string
 
 	// Isolation is that of a change.
 	Isolation sql.IsolationLevel

@@ -74,6 +74,8 @@ const (
 	missingSchema = "3F000"
 	missingTable  = "42P01" // or a schema on the search path that the role may not use
 	readOnly      = "25006"
+	lockTimeout   = "55P03"
+	deadlock      = "40P01"
 
 	missingFunction = "42883"
 	notSupported    = "0A000"

@@ -21,7 +21,8 @@ const (
 	firstRetry, lastRetry = 50 * time.Millisecond, 2 * time.Second
 )
 
-// Open migrates the database and returns a Store in it. With the database out of reach the Store
+// Open migrates the database and returns a Store in it. Indexes that are missing are made in the
+// background, until the Store is closed. With the database out of reach the Store
 // answers store.ErrUnavailable and goes on trying in the background until it is closed. Errors
 // match store.ErrSchemaTooNew, store.ErrWrongDialect, store.ErrNoAccess or, when the pool is
 // configured in a way that cannot work, store.ErrInvalid.
@@ -31,9 +32,14 @@ func Open(db *sql.DB, d Dialect, o Options) (*Store, error) {
 		return nil, err
 	}
 	switch err := s.setUp(background); {
-	case err == nil:
+	case err == nil && !s.indexing:
 		s.stop()
 		close(s.done)
+	case err == nil:
+		go func() {
+			defer s.ended(background)
+			s.keepIndexing(background)
+		}()
 	case permanent(err):
 		s.stop()
 		return nil, err
@@ -55,7 +61,7 @@ func newStore(db *sql.DB, d Dialect, o Options) (*Store, context.Context, error)
 		sql:    d.statements(),
 		turns:  make(chan struct{}, max(d.Writers, 1)),
 		closed: &condition{fmt.Errorf("%s: %w", d.Name, store.ErrClosed)},
-		stop:   stop, done: make(chan struct{}), started: time.Now(),
+		stop:   stop, done: make(chan struct{}), started: time.Now(), indexAfter: cmp.Or(o.IndexAfter, 3*time.Second),
 	}
 	if s.log == nil {
 		s.log = slog.Default()
@@ -72,14 +78,18 @@ func notYet(err error) *condition {
 	return &condition{fmt.Errorf("%w: the database has not been reached and migrated yet: %w", store.ErrUnavailable, err)}
 }
 
-// keepTrying ends when the store is ready, can never be, or is closed.
+// ended notes that the background work has ended.
+func (s *Store) ended(background context.Context) {
+	if background.Err() != nil { // Close may not have waited
+		_ = s.closeFiles()
+	}
+	close(s.done)
+}
+
+// keepTrying ends when the store is ready and its indexes are made, when it can never be, or when
+// it is closed.
 func (s *Store) keepTrying(ctx context.Context) {
-	defer func() {
-		if ctx.Err() != nil { // Close may not have waited
-			_ = s.closeFiles()
-		}
-		close(s.done)
-	}()
+	defer s.ended(ctx)
 	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
 		select {
 		case <-ctx.Done():
@@ -93,6 +103,9 @@ func (s *Store) keepTrying(ctx context.Context) {
 		case err == nil:
 			s.become(nil)
 			s.log.Info("database reached and up to date", "store", s.d.Name)
+			if s.indexing {
+				s.keepIndexing(ctx)
+			}
 			return
 		case permanent(err):
 			s.refuse(err)
@@ -120,7 +133,12 @@ func (s *Store) setUp(ctx context.Context) error {
 		if err := s.checkLeast(ctx, conn); err != nil {
 			return err
 		}
-		return s.checkRights(ctx, conn)
+		if err := s.checkRights(ctx, conn); err != nil {
+			return err
+		}
+		missing, err := s.missing(ctx, conn)
+		s.indexing = len(missing) > 0
+		return s.keepKind("look for indexes", err)
 	})
 }
 

@@ -26,6 +26,8 @@ type Options struct {
 	Logger *slog.Logger
 	// Timeout bounds each statement, whatever the deadline of the context. Zero: 1 s.
 	Timeout time.Duration
+	// IndexAfter is when an index that is missing begins to be made. Zero: after 3 s.
+	IndexAfter time.Duration
 }
 
 // Store is a store.Store in an SQL database. It is made by Open.
@@ -47,6 +49,9 @@ type Store struct {
 
 	stop context.CancelFunc // ends the background work
 	done chan struct{}      // closed when the background work has ended
+
+	indexing   bool          // some index is missing; set by setUp
+	indexAfter time.Duration // Options.IndexAfter, so that a command that ends soon leaves no index half made
 }
 
 // condition is why the store cannot answer; none is needed when it can.

@@ -1,0 +1,254 @@
+package sqldbtest
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"math/rand/v2"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/latchkey-go/latchkey/store"
+	"github.com/latchkey-go/latchkey/store/internal/sqldb"
+)
+
+// Version is a program that knows more than this one: further migrations, and other indexes.
+type Version struct {
+	Steps   []string
+	Indexes string
+}
+
+// Of returns the dialect of that program.
+func (v Version) Of(tb testing.TB, d sqldb.Dialect) sqldb.Dialect {
+	tb.Helper()
+	files := fstest.MapFS{"migrations/indexes.sql": {Data: []byte(v.Indexes)}}
+	names := migrations(tb, d)
+	for _, name := range names {
+		files[name] = &fstest.MapFile{Data: []byte(read(tb, d, name))}
+	}
+	for i, step := range v.Steps {
+		name := fmt.Sprintf("migrations/%04d_more.sql", len(names)+1+i)
+		files[name] = &fstest.MapFile{Data: []byte("-- min_compatible: 1\n" + step)}
+	}
+	d.Migrations = files
+	return d
+}
+
+func migrations(tb testing.TB, d sqldb.Dialect) []string {
+	tb.Helper()
+	names, err := fs.Glob(d.Migrations, "migrations/[0-9]*.sql")
+	if err != nil || len(names) == 0 {
+		tb.Fatalf("%d migrations, %v", len(names), err)
+	}
+	return names
+}
+
+func read(tb testing.TB, d sqldb.Dialect, name string) string {
+	tb.Helper()
+	text, err := fs.ReadFile(d.Migrations, name)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return string(text)
+}
+
+var (
+	newTable    = regexp.MustCompile(`(?m)^CREATE TABLE (\w+)`)
+	alterTable  = regexp.MustCompile(`(?m)^ALTER TABLE (?:IF EXISTS )?(\w+)`)
+	createIndex = regexp.MustCompile(`(?m)^CREATE (?:UNIQUE )?INDEX [^;]* ON (\w+)`)
+	addsAtOnce  = regexp.MustCompile(`^ALTER TABLE \w+ (ADD COLUMN \w+ [a-z]+( COLLATE "C")?(, )?)+$`)
+)
+
+// Instant tests that no migration but the first holds a lock for longer than a change of the
+// catalog takes: a table that is not new only gets columns that are nullable and have no default,
+// and its indexes are in migrations/indexes.sql.
+func Instant(t *testing.T, d sqldb.Dialect) {
+	for _, name := range migrations(t, d)[1:] {
+		text := read(t, d, name)
+		var fresh []string
+		for _, found := range newTable.FindAllStringSubmatch(text, -1) {
+			fresh = append(fresh, found[1])
+		}
+		for _, found := range createIndex.FindAllStringSubmatch(text, -1) {
+			if !slices.Contains(fresh, found[1]) {
+				t.Errorf("%s locks changes of %s out while it makes an index: put that into migrations/indexes.sql", name, found[1])
+			}
+		}
+		for statement := range strings.SplitSeq(text, ";\n") {
+			found := alterTable.FindStringSubmatchIndex(statement)
+			if found == nil {
+				continue
+			}
+			flat := strings.Join(strings.Fields(statement[found[0]:]), " ")
+			if table := statement[found[2]:found[3]]; !slices.Contains(fresh, table) && !addsAtOnce.MatchString(flat) {
+				t.Errorf("%s: columns of %s must be nullable, without a default and without a check: %s", name, table, flat)
+			}
+		}
+	}
+}
+
+// Loaded is a table that is migrated while keys are looked up and made.
+type Loaded struct {
+	Fresh   func() (store.Store, *sql.DB)
+	Again   func() *sql.DB // another pool of the database that Fresh made last
+	Fill    string         // as for BenchmarkTable
+	Dialect sqldb.Dialect
+}
+
+// next is what a later program might bring: columns of two tables, an index of all keys, and one of
+// the few that have a text.
+var next = Version{
+	Steps: []string{
+		"ALTER TABLE latchkey_key ADD COLUMN more text;\nALTER TABLE latchkey_event ADD COLUMN more text;\n",
+		"ALTER TABLE latchkey_key ADD COLUMN most text;\n",
+	},
+	Indexes: "CREATE INDEX IF NOT EXISTS latchkey_key_title ON latchkey_key (title);\n" +
+		"CREATE INDEX IF NOT EXISTS latchkey_key_more ON latchkey_key (more) WHERE more IS NOT NULL;\n",
+}
+
+func (l Loaded) migrate(ctx context.Context, tb testing.TB, db *sql.DB) error {
+	o := sqldb.Options{Logger: slog.New(slog.NewTextHandler(io.Discard, nil))}
+	_, _, made, err := sqldb.Migrate(ctx, db, next.Of(tb, l.Dialect), o, false)
+	if err == nil && len(made) != 2 {
+		err = fmt.Errorf("made %v", made)
+	}
+	return err
+}
+
+// Test tests that no lookup and no change fails meanwhile.
+func (l Loaded) Test(t *testing.T, size int) {
+	keys := l.table(t, size)
+	db := l.Again()
+	stop, result := make(chan struct{}), make(chan burden)
+	go func() { result <- keys.load(t.Context(), stop) }()
+	err := l.migrate(t.Context(), t, db)
+	close(stop)
+	took := <-result
+	if err != nil {
+		t.Error(err)
+	}
+	if len(took.lookups) == 0 || len(took.failed) > 0 {
+		t.Errorf("of %d lookups and %d changes %d failed: %v", len(took.lookups), len(took.changes), len(took.failed), took.failed)
+	}
+}
+
+// Benchmark reports what lookups and changes take before and while the table is migrated.
+func (l Loaded) Benchmark(b *testing.B, size int) {
+	keys := l.table(b, size)
+	for range b.N {
+		stop, result := make(chan struct{}), make(chan burden)
+		go func() { result <- keys.load(b.Context(), stop) }()
+		time.Sleep(10 * time.Second)
+		close(stop)
+		before := <-result
+
+		db := l.Again()
+		stop = make(chan struct{})
+		go func() { result <- keys.load(b.Context(), stop) }()
+		began := time.Now()
+		err := l.migrate(b.Context(), b, db)
+		took := time.Since(began)
+		close(stop)
+		during := <-result
+		if err != nil || len(before.failed) > 0 {
+			b.Fatal(err, before.failed)
+		}
+		for name, of := range map[string]burden{"before": before, "during": during} {
+			b.ReportMetric(percentile(of.lookups, 50), "ns/lookup-p50-"+name)
+			b.ReportMetric(percentile(of.lookups, 99), "ns/lookup-p99-"+name)
+			b.ReportMetric(percentile(of.changes, 99), "ns/change-p99-"+name)
+		}
+		b.ReportMetric(percentile(during.lookups, 99)/percentile(before.lookups, 99), "p99-ratio")
+		b.ReportMetric(float64(len(during.failed)), "failed")
+		b.ReportMetric(took.Seconds(), "s/migration")
+		if len(during.failed) > 0 {
+			b.Logf("%d of %d failed: %v", len(during.failed), len(during.lookups)+len(during.changes), during.failed[0])
+		}
+	}
+}
+
+func (l Loaded) table(tb testing.TB, size int) table {
+	s, db := l.Fresh()
+	t := table{size: size, store: s, keys: store.New(s)}
+	tb.Cleanup(func() { _ = t.keys.Close(context.Background()) })
+	if err := t.fill(tb.Context(), db, l.Fill); err != nil {
+		tb.Fatal(err)
+	}
+	for range 5000 {
+		if _, err := s.Lookup(tb.Context(), bulkID(rand.IntN(size)), ""); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	return t
+}
+
+// burden is what a load has seen.
+type burden struct {
+	lookups, changes []time.Duration
+	failed           []error
+}
+
+const (
+	lookupsPerSecond = 1000
+	changesPerSecond = 20
+	lookers          = 8 // at once
+)
+
+// load looks keys up and makes some, at a steady rate, until stop is closed. Each takes as long as
+// it is late.
+func (t table) load(ctx context.Context, stop <-chan struct{}) burden {
+	var b burden
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	steadily := func(every time.Duration, into *[]time.Duration, do func() error) {
+		all.Go(func() {
+			for due := time.Now(); ; due = due.Add(every) {
+				select {
+				case <-stop:
+					return
+				case <-time.After(time.Until(due)):
+				}
+				err := do()
+				took := time.Since(due)
+				mu.Lock()
+				*into = append(*into, took)
+				if err != nil {
+					b.failed = append(b.failed, err)
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	for range lookers {
+		steadily(time.Second*lookers/lookupsPerSecond, &b.lookups, func() error {
+			found, err := t.store.Lookup(ctx, bulkID(rand.IntN(t.size)), "")
+			if err == nil && found.Record == nil {
+				err = store.ErrUnknownToken
+			}
+			return err
+		})
+	}
+	steadily(time.Second/changesPerSecond, &b.changes, func() error {
+		_, err := t.keys.Create(ctx, store.NewKey{Type: store.Secret, Title: "one more"})
+		return err
+	})
+	all.Wait()
+	return b
+}
+
+// percentile is in nanoseconds.
+func percentile(took []time.Duration, p int) float64 {
+	if len(took) == 0 {
+		return 0
+	}
+	slices.Sort(took)
+	return float64(took[(len(took)-1)*p/100])
+}

@@ -1,0 +1,4 @@
+package sqlite
+
+// Dialect is what Open uses.
+var Dialect = dialect
