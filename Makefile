@@ -8,16 +8,26 @@ SOAK      ?= 10m
 SEED      ?= 0
 SAMPLES   ?= 100000
 
-.PHONY: help test check bench soak fuzz timing cover vuln servers
+# The second tier: tests whose name ends in More. `make test` runs all others, `make test-more` these,
+# in the packages that have some.
+MORE     := More$$
+MORE_IN   = $(shell grep -rlE --include='*_test.go' '^func (Test|Fuzz|Example)[A-Za-z0-9_]*More[^A-Za-z0-9_]' . | xargs -n 1 dirname | sort -u)
+STEP      = @sh .ci/step
+TEST      = $(GO) test -race -shuffle=on -count=1 -timeout 10m
+
+.PHONY: help test test-more check bench soak fuzz timing cover vuln servers
 
 help: ## print this list
-	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile | while IFS='	' read -r target text; do printf '  make %-8s %s\n' "$$target" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | while IFS='	' read -r target text; do printf '  make %-9s %s\n' "$$target" "$$text"; done
 
-test: servers ## what green means: vet, then all tests with the race detector, on real Redis and PostgreSQL, and in Chromium (.screenshots)
-	$(GO) vet ./...
-	$(GO) -C internal/tools build -trimpath -o /dev/null tool # outside of the tests' time limit
-	LATCHKEY_SCREENSHOTS='$(CURDIR)/.screenshots' $(GO) test -race -shuffle=on -count=1 -timeout 10m ./...
-	$(GO) test -count=1 -run Allocat ./middleware # the race detector allocates too
+test: servers ## what everybody runs, about 5 minutes: vet, then the first tier with the race detector, on real Redis and PostgreSQL, and in Chromium (.screenshots)
+	$(STEP) $(GO) vet ./...
+	$(STEP) $(GO) -C internal/tools build -trimpath -o /dev/null tool # outside of the tests' time limit
+	$(STEP) env LATCHKEY_SCREENSHOTS='$(CURDIR)/.screenshots' $(TEST) -skip '$(MORE)' ./...
+	$(STEP) $(GO) test -count=1 -run Allocat ./middleware # the race detector allocates too
+
+test-more: servers ## the second tier, at most 10 minutes: long soaks, old binaries, proxies, replication
+	$(STEP) $(TEST) -run '$(MORE)' $(MORE_IN)
 
 check: ## formatting, vet, staticcheck, and go.mod files that say what is imported
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt -w these:"; echo "$$unformatted"; exit 1; fi
@@ -34,13 +44,8 @@ soak: servers ## the simulation and its mutations, then five instances on real s
 	$(GO) test -count=1 -timeout 0 -v -run '^TestMutations$$' ./cache -sim.mutations .
 	$(GO) test -count=1 -timeout 0 -v -run '^TestSoak$$' ./example/soak -soak $(SOAK) -seed $(SEED)
 
-fuzz: ## run every fuzz target for FUZZTIME (10s)
-	@set -e; for file in $$(grep -rl --include='*_test.go' '^func Fuzz' . | sort); do \
-		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/p' "$$file"); do \
-			echo "== $$target in $$file"; \
-			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")"; \
-		done; \
-	done
+fuzz: ## run every fuzz target for FUZZTIME (10s); all of them, then fail with the names of those that failed
+	@GO='$(GO)' sh .ci/fuzz $(FUZZTIME)
 
 timing: ## can the time of a refusal tell an unknown key from a revoked or expired one? (SAMPLES=100000 of each, about a quarter of an hour)
 	$(GO) run ./example/timing -samples $(SAMPLES)

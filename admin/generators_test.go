@@ -20,9 +20,6 @@ const tools = "../internal/tools"
 // TestGeneratorsReadTheDescription makes a client of openapi.json with each generator, compiles it
 // and lets it talk to the API. The first run downloads and builds them.
 func TestGeneratorsReadTheDescription(t *testing.T) {
-	if testing.Short() {
-		t.Skip("compiles generators")
-	}
 	description, err := filepath.Abs("openapi.json")
 	if err != nil {
 		t.Fatal(err)

@@ -108,7 +108,7 @@ func (f *forgery) judge(what string, k goldenKey, want store.Key, forged bool) {
 // In f8ca000's rows each attribute that gives power is stripped, added and changed by SQL, in every
 // row, to what other rows have there. With peppers no such key authenticates. Without, the row is
 // believed, as docs/security.md says.
-func TestRequirement33GoldenRowsThatWereAltered(t *testing.T) {
+func TestRequirement33GoldenRowsThatWereAlteredMore(t *testing.T) {
 	const values = 4 // of each column that are put into all rows
 	eachGolden(t, func(t *testing.T, g *golden, database string) {
 		f := g.forge(t, database)
@@ -166,7 +166,7 @@ func TestRequirement33GoldenRowsThatWereAltered(t *testing.T) {
 // Two of f8ca000's rows exchange what gives them power: one column at a time, and then all but what
 // they are found by, with their proofs and without. With peppers neither token authenticates any
 // more.
-func TestRequirement33GoldenRowsThatWereSwapped(t *testing.T) {
+func TestRequirement33GoldenRowsThatWereSwappedMore(t *testing.T) {
 	eachGolden(t, func(t *testing.T, g *golden, database string) {
 		f := g.forge(t, database)
 		named := func(name string) goldenKey {

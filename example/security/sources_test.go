@@ -7,6 +7,7 @@ import (
 	"go/token"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -139,7 +140,7 @@ func TestThePageNamesTheTestsThatThereAre(t *testing.T) {
 	}
 }
 
-// Every package with tests ends them with a look for goroutines that are left, and what CI runs has the race detector on.
+// Every package with tests ends them with a look for goroutines that are left.
 func TestRequirement30EveryPackageLooksForLeaks(t *testing.T) {
 	looks := map[string]bool{}
 	testFiles(t, func(path string, file *ast.File) {
@@ -164,10 +165,69 @@ func TestRequirement30EveryPackageLooksForLeaks(t *testing.T) {
 			t.Errorf("package %s has tests and no TestMain with goleak.VerifyTestMain", dir)
 		}
 	}
-	if !regexp.MustCompile(`(?m)^test:.*\n(\t.*\n)*\t.*\$\(GO\) test -race .*\./\.\.\.$`).MatchString(read(t, "Makefile")) {
-		t.Error("make test does not run all tests with -race")
+}
+
+// make test and make test-more divide the tests by their names, so that each belongs to exactly one
+// of them, and run with the race detector; CI runs both.
+func TestRequirement30EveryTestBelongsToOneTier(t *testing.T) {
+	first, second := command(t, "test"), command(t, "test-more")
+	if strings.Count(first, " -skip 'More$' ") != 1 || strings.Contains(first, " -run ") || !strings.HasSuffix(first, " ./...") {
+		t.Errorf("make test does not run everything but the second tier: %s", first)
 	}
-	if !strings.Contains(read(t, ".ci/run"), "\nstep make test\n") {
-		t.Error("CI does not run make test")
+	args, packages, ok := strings.Cut(second, " -run 'More$' ")
+	if !ok || strings.Contains(args, " -run ") || strings.Contains(args, " -skip ") {
+		t.Errorf("make test-more does not run the second tier: %s", second)
 	}
+	var want []string
+	for name, dirs := range tests(t) {
+		if strings.HasSuffix(name, "More") {
+			want = append(want, dirs...)
+		}
+	}
+	slices.Sort(want)
+	got := strings.Fields(strings.ReplaceAll(packages, "./", ""))
+	if want = slices.Compact(want); len(want) == 0 || !slices.Equal(got, want) {
+		t.Errorf("make test-more runs %q; tests of the second tier are in %q", got, want)
+	}
+	for _, line := range []string{first, second} {
+		for _, flag := range []string{" -race ", " -shuffle=on ", " -count=1 "} {
+			if !strings.Contains(line, flag) {
+				t.Errorf("without%s: %s", flag, line)
+			}
+		}
+		if strings.Contains(line, "-short") || strings.Contains(line, "-tags") {
+			t.Errorf("tests are left out: %s", line)
+		}
+	}
+	testFiles(t, func(path string, file *ast.File) {
+		ast.Inspect(file, func(n ast.Node) bool {
+			if call, ok := n.(*ast.SelectorExpr); ok && call.Sel.Name == "Short" {
+				if pkg, ok := call.X.(*ast.Ident); ok && pkg.Name == "testing" {
+					t.Errorf("%s asks for testing.Short: a tier is chosen by name", path)
+				}
+			}
+			return true
+		})
+	})
+	for _, target := range []string{"test", "test-more"} {
+		if !strings.Contains(read(t, ".ci/run"), "\n.ci/step make "+target+"\n") {
+			t.Errorf("CI does not run make %s", target)
+		}
+	}
+}
+
+// command returns the command with which a target of the Makefile runs tests with the race detector.
+func command(t *testing.T, target string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "make", "--dry-run", "--no-print-directory", target)
+	cmd.Dir = root
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("make: %v\n%s", err, out)
+	}
+	found := regexp.MustCompile(`(?m)^.*go test .*-race .*$`).FindAllString(string(out), -1)
+	if len(found) != 1 {
+		t.Fatalf("make %s: want one run with the race detector, got %q\n%s", target, found, out)
+	}
+	return found[0]
 }

@@ -30,8 +30,8 @@ func (w *world) inside(i *instance) state {
 	return s
 }
 
-// TestRedisLost: without Redis no request fails, and the database is read at most once per hot key, instance and L1 lifetime.
-func TestRedisLost(t *testing.T) {
+// TestRedisLostMore: without Redis no request fails, and the database is read at most once per hot key, instance and L1 lifetime.
+func TestRedisLostMore(t *testing.T) {
 	for _, c := range []struct {
 		name       string
 		lose, mend func(n *node)
@@ -75,8 +75,8 @@ func TestRedisLost(t *testing.T) {
 	}
 }
 
-// TestDatabaseLost: keys that Redis knows are let in for MaxStale, others cannot be decided; in strict mode nothing can after the lease.
-func TestDatabaseLost(t *testing.T) {
+// TestDatabaseLostMore: keys that Redis knows are let in for MaxStale, others cannot be decided; in strict mode nothing can after the lease.
+func TestDatabaseLostMore(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		setup setup

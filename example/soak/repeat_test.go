@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// TestRepeatedImport: whoever repeats an import whose answer was lost, and is told that it succeeded, has a key that works everywhere.
-func TestRepeatedImport(t *testing.T) {
+// TestRepeatedImportMore: whoever repeats an import whose answer was lost, and is told that it succeeded, has a key that works everywhere.
+func TestRepeatedImportMore(t *testing.T) {
 	w := newWorld(t, setup{}, 1)
 	for range 20 {
 		k := &key{token: w.token()}

@@ -22,11 +22,8 @@ func newSeed(t testing.TB) uint64 {
 	return seed
 }
 
-// TestSmoke is each fault once.
-func TestSmoke(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it takes a minute or two")
-	}
+// TestSmokeMore is each fault once.
+func TestSmokeMore(t *testing.T) {
 	seed := newSeed(t)
 	t.Run("one Redis", func(t *testing.T) {
 		w := newWorld(t, setup{}, seed)

@@ -350,10 +350,10 @@ func (c *crowd) check(dsn string) {
 	}
 }
 
-// TestFailOver: the primary is lost, its synchronous standby is promoted. Nothing that returned
+// TestFailOverMore: the primary is lost, its synchronous standby is promoted. Nothing that returned
 // success is lost, no revoked key is accepted, no valid one refused, and the instances go on by
 // themselves.
-func TestFailOver(t *testing.T) {
+func TestFailOverMore(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		redis bool
@@ -396,9 +396,9 @@ func TestFailOver(t *testing.T) {
 	}
 }
 
-// TestConnectionsThatHangAreNotTriedOneByOne: a pool has many of them, and each costs a statement
+// TestConnectionsThatHangAreNotTriedOneByOneMore: a pool has many of them, and each costs a statement
 // its second.
-func TestConnectionsThatHangAreNotTriedOneByOne(t *testing.T) {
+func TestConnectionsThatHangAreNotTriedOneByOneMore(t *testing.T) {
 	p := newPair(t)
 	i := newInstance(t, p.url+"&pool_max_conns=80", "")
 	made, err := i.keys.Create(t.Context(), store.NewKey{Type: store.Secret})
@@ -422,10 +422,10 @@ func TestConnectionsThatHangAreNotTriedOneByOne(t *testing.T) {
 	t.Logf("%d lookups failed one after the other", failed)
 }
 
-// TestARepeatThatFindsNothingToDo: a commit that the standby did not confirm can be seen on the
+// TestARepeatThatFindsNothingToDoMore: a commit that the standby did not confirm can be seen on the
 // primary all the same, after its caller has given up. A repeat that finds it done must not return
 // success before the standby has it.
-func TestARepeatThatFindsNothingToDo(t *testing.T) {
+func TestARepeatThatFindsNothingToDoMore(t *testing.T) {
 	p := newPair(t)
 	i := newInstance(t, p.url, "")
 	made, err := i.keys.Create(t.Context(), store.NewKey{Type: store.Publishable})
@@ -464,10 +464,10 @@ func TestARepeatThatFindsNothingToDo(t *testing.T) {
 	})
 }
 
-// TestANumberIsNotGivenToTwoChanges: a commit that no standby confirmed is seen by the instances
+// TestANumberIsNotGivenToTwoChangesMore: a commit that no standby confirmed is seen by the instances
 // and lost with the primary. Who has seen it must not take the first change at the new primary for
 // it.
-func TestANumberIsNotGivenToTwoChanges(t *testing.T) {
+func TestANumberIsNotGivenToTwoChangesMore(t *testing.T) {
 	p := newPair(t)
 	redisAddr := servers.NewRedis(t).Addr()
 	all := []*instance{newInstance(t, p.url, redisAddr), newInstance(t, p.url, redisAddr), newInstance(t, p.url, "")}
@@ -517,7 +517,7 @@ func TestANumberIsNotGivenToTwoChanges(t *testing.T) {
 	}
 }
 
-func TestAPrimaryThatBecomesReadOnly(t *testing.T) {
+func TestAPrimaryThatBecomesReadOnlyMore(t *testing.T) {
 	p := newPair(t)
 	i := newInstance(t, p.url, "")
 	create := func() (store.Made, error) { return i.keys.Create(t.Context(), store.NewKey{Type: store.Secret}) }
@@ -571,10 +571,10 @@ func TestAPrimaryThatBecomesReadOnly(t *testing.T) {
 	}
 }
 
-// TestTheOldPrimaryComesBack as it was, which is for the operator to prevent: a program that starts
+// TestTheOldPrimaryComesBackMore as it was, which is for the operator to prevent: a program that starts
 // then cannot know better. Those that run keep to the new one; when that is lost they go back, and
 // say that keys have been lost.
-func TestTheOldPrimaryComesBack(t *testing.T) {
+func TestTheOldPrimaryComesBackMore(t *testing.T) {
 	p := newPair(t)
 	i := newInstance(t, p.url, "")
 	first, err := i.keys.Create(t.Context(), store.NewKey{Type: store.Secret})

@@ -24,7 +24,7 @@ func behind(t *testing.T, b *servers.PgBouncerServer, mode string) string {
 	return dsn
 }
 
-func TestBehindPgBouncer(t *testing.T) {
+func TestBehindPgBouncerMore(t *testing.T) {
 	// Fewer connections of the server than clients, so that they change hands.
 	b := servers.NewPgBouncer(t, servers.Postgres(t), "default_pool_size=3")
 	t.Run("a store is as it should be", func(t *testing.T) {

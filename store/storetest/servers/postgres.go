@@ -169,7 +169,7 @@ func startPostgres(settings []string) (*postgres, error) {
 	// A password, although the server listens on loopback only: its superuser can run programs, and there may be other
 	// people on this machine.
 	p := &postgres{folder: folder, bin: bin, psql: psql, password: rand.Text()}
-	if err := p.initialise(); err != nil {
+	if err := p.fill(); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(folder))
 	}
 	if err := p.listen(settings); err != nil {
@@ -202,27 +202,6 @@ func (p *postgres) listen(settings []string) (err error) {
 }
 
 func (p *postgres) data() string { return filepath.Join(p.folder, "data") }
-
-// initialise runs initdb.
-func (p *postgres) initialise() error {
-	pwfile := filepath.Join(p.folder, "password")
-	if err := os.WriteFile(pwfile, []byte(p.password+"\n"), 0o600); err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 2*startWithin)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, filepath.Join(p.bin, "initdb"), "--pgdata="+p.data(), "--username=latchkey",
-		"--pwfile="+pwfile, "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync")
-	cmd.Dir = p.folder
-	cmd.Env = cleanEnv()
-	if err := unprivileged(cmd, p.folder, pwfile); err != nil {
-		return err
-	}
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("initdb: %w\n%s", err, out)
-	}
-	return os.Remove(pwfile)
-}
 
 // launch starts the program and waits until it accepts connections.
 func (p *postgres) launch() error {

@@ -12,7 +12,7 @@ import (
 	"github.com/latchkey-go/latchkey/store/storetest/servers"
 )
 
-func TestStandby(t *testing.T) {
+func TestStandbyMore(t *testing.T) {
 	t.Setenv("DATABASE_URL", "") // what is tested is what we start ourselves
 	count := func(t *testing.T, c *pgx.Conn) (n int) {
 		t.Helper()
