@@ -80,7 +80,6 @@ func attributes() []attribute {
 			name: "rate_limit", value: rateValue, label: "rate limit", text: rateText,
 			flag: "rate", usage: "at most so many requests in so much time, `N/TIME`: 100/1m (default: no limit)", set: setRate,
 		},
-		{name: "created_by", value: func(k view) any { return k.CreatedBy }, label: "created by"},
 		{name: "created_at", value: func(k view) any { return timeOrNull(k.CreatedAt.Time()) }},
 		{name: "updated_at", value: func(k view) any { return timeOrNull(k.UpdatedAt.Time()) }},
 		{ // its two flags depend on one another: see create
@@ -94,6 +93,7 @@ func attributes() []attribute {
 		{name: "revoked_by", value: func(k view) any { return k.RevokedBy }},
 		{name: "last_used_at", value: func(k view) any { return timeOrNull(k.LastUsedAt.Time()) }},
 		{name: "rolled_from", value: func(k view) any { return k.RolledFrom }, label: "rolled from"},
+		{name: "created_by", value: func(k view) any { return k.CreatedBy }, label: "created by"},
 		{name: "version", value: func(k view) any { return k.Version }},
 	}
 }
