@@ -53,7 +53,7 @@ func TestEveryAttributeIsInEveryPlace(t *testing.T) {
 	settable := []string{"title"} // Medusa's; its other one, type, cannot be changed
 	for _, a := range admin.Attributes() {
 		known = append(known, a.Name)
-		if a.Own {
+		if a.Own && a.Name != "version" { // the page shows the changes that it counts
 			own = append(own, a.Name)
 		}
 		if a.Settable {
@@ -86,28 +86,25 @@ func TestEveryAttributeIsInEveryPlace(t *testing.T) {
 	for i, name := range inFilter {
 		inFilter[i] = strings.TrimSuffix(name, "s") // IDs is id
 	}
-	with := func(names ...string) func([]string) []string {
-		return func(list []string) []string { return append(slices.Clone(list), names...) }
-	}
-	same := with()
+	with := func(list []string, more ...string) []string { return append(slices.Clone(list), more...) }
 	for _, place := range []struct {
 		name string
 		has  []string
 		of   string
 		want []string
 	}{
-		{"the table in admin/attributes.go", known, "store.Key", with("deleted_at")(inKey)},
+		{"the table in admin/attributes.go", known, "store.Key", with(inKey, "deleted_at")},
 		{"what admin/attributes.go lets bodies set", settable, "store.NewKey", inNew},
 		{"what admin/attributes.go lets bodies set", settable, "store.Patch", fieldsOf[store.Patch](nil)},
 		{"openapi.json, schema ApiKey", properties("ApiKey"), "the table in admin/attributes.go",
-			with("sales_channels", "sales_channels_link")(known)},
+			with(known, "sales_channels", "sales_channels_link")},
 		{"openapi.json, the body of POST /api-keys", body("POST /api-keys"), "the table in admin/attributes.go",
-			with("type")(settable)},
+			with(settable, "type")},
 		{"openapi.json, the body of POST /api-keys/{id}", body("POST /api-keys/{id}"), "the table in admin/attributes.go", settable},
 		{"openapi.json, schema KeyFilter", properties("KeyFilter"), "store.Filter", inFilter},
 		{"openapi.json, schema Revocation", properties("Revocation"), "store.Filter",
-			with("q", "$and", "$or", "revoke_in", "dry_run")(inFilter)},
-		{"the table in admin/ui/attributes.js", onPage, "our own in admin/attributes.go", same(own)},
+			with(inFilter, "q", "$and", "$or", "revoke_in", "dry_run")},
+		{"the table in admin/ui/attributes.js", onPage, "our own in admin/attributes.go", own},
 	} {
 		for _, name := range place.want {
 			if !slices.Contains(place.has, name) {

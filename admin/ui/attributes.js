@@ -53,7 +53,6 @@ const attributes = [
 	{ name: 'last_used_at', label: 'Last used', show: (key) => (key.last_used_at ? time(key.last_used_at) : 'Never') },
 	{ name: 'created_at', label: 'Created', show: (key, actor) => [time(key.created_at), ', by ', actor(key.created_by)] },
 	{ name: 'rolled_from', own: true, label: 'Rolled from', show: (key, actor) => (key.rolled_from ? actor(key.rolled_from) : null) },
-	{ name: 'version', own: true }, // it is in the audit trail
 ];
 
 /** Those to ask for, beside what answers show anyway. */
