@@ -9,29 +9,132 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
+// attribute is all that this package knows of one attribute of a key. openapi.json is checked
+// against the table of them.
+type attribute struct {
+	name string
+	// show returns the value in answers. The token of a secret key is not in a store.Key, so no
+	// attribute can show it.
+	show func(*store.Key) any
+	// own: Medusa does not have the attribute, and answers show it only when they are asked for it.
+	own bool
+	// uncached: lookups leave it out (store.Store), so that it is read from the store.
+	uncached bool
+	// create and update read the attribute from a body; nil: a body cannot set it. Medusa's own are
+	// read by readNewKey and readPatch.
+	create func(*reader, *store.NewKey)
+	update func(*reader, *store.Patch)
+	// texts is where a filter has the texts that the attribute may be; nil: it is no such filter.
+	// Medusa's own filters are in language.filter.
+	texts func(*store.Filter) *[]string
+}
+
+// attributes are Medusa's, and then our own. In answers null tells "not set" from an empty list.
+var attributes = []*attribute{
+	{name: "id", show: func(k *store.Key) any { return k.ID }},
+	{name: "title", show: func(k *store.Key) any { return k.Title }},
+	{name: "token", show: func(k *store.Key) any { return k.Token }},
+	{name: "redacted", show: func(k *store.Key) any { return k.Redacted }},
+	{name: "type", show: func(k *store.Key) any { return string(k.Type) }},
+	{name: "created_by", show: func(k *store.Key) any { return k.CreatedBy }},
+	{name: "created_at", show: func(k *store.Key) any { return timeOrNull(k.CreatedAt.Time()) }},
+	{name: "updated_at", show: func(k *store.Key) any { return timeOrNull(k.UpdatedAt.Time()) }},
+	{name: "revoked_at", show: func(k *store.Key) any { return timeOrNull(k.RevokedAt.Time()) }},
+	{name: "revoked_by", show: showRevokedBy},
+	{name: "last_used_at", uncached: true, show: func(k *store.Key) any { return timeOrNull(k.LastUsedAt.Time()) }},
+	{name: "deleted_at", show: func(*store.Key) any { return nil }}, // deletion removes the row
+
+	settable("description", (*reader).text,
+		func(n *store.NewKey) *string { return &n.Description }, func(p *store.Patch) **string { return &p.Description },
+		attribute{
+			uncached: true, texts: func(f *store.Filter) *[]string { return &f.Descriptions },
+			show: func(k *store.Key) any { return textOrNull(k.Description) },
+		}),
+	settable("scopes", (*reader).list,
+		func(n *store.NewKey) *[]string { return &n.Scopes }, func(p *store.Patch) **[]string { return &p.Scopes },
+		attribute{show: func(k *store.Key) any { return listOrNull(k.Scopes) }}),
+	settable("expires_at", readTime,
+		func(n *store.NewKey) *time.Time { return &n.ExpiresAt }, func(p *store.Patch) **time.Time { return &p.ExpiresAt },
+		attribute{show: func(k *store.Key) any { return timeOrNull(k.ExpiresAt.Time()) }}),
+	settable("metadata", readMetadata,
+		func(n *store.NewKey) *map[string]string { return &n.Metadata },
+		func(p *store.Patch) **map[string]string { return &p.Metadata },
+		attribute{show: showMetadata}),
+	settable("allowed_cidrs", readCIDRs,
+		func(n *store.NewKey) *[]netip.Prefix { return &n.AllowedCIDRs },
+		func(p *store.Patch) **[]netip.Prefix { return &p.AllowedCIDRs },
+		attribute{show: func(k *store.Key) any { return listOrNull(cidrTexts(k.AllowedCIDRs)) }}),
+	settable("rate_limit", readRateLimit,
+		func(n *store.NewKey) *store.RateLimit { return &n.RateLimit },
+		func(p *store.Patch) **store.RateLimit { return &p.RateLimit },
+		attribute{show: showRateLimit}),
+	{name: "rolled_from", own: true, show: func(k *store.Key) any { return textOrNull(k.RolledFrom) }},
+	{name: "version", own: true, show: func(k *store.Key) any { return k.Version }},
+}
+
+// settable completes a, an attribute of our own that bodies can set: read reads its value, and null
+// is the zero value; inNew and inPatch are where it goes.
+func settable[T any](
+	name string, read func(*reader, string) (T, bool), inNew func(*store.NewKey) *T, inPatch func(*store.Patch) **T, a attribute,
+) *attribute {
+	value := func(r *reader) *T {
+		if r.isNull(name) {
+			return new(T)
+		}
+		if v, ok := read(r, name); ok {
+			return &v
+		}
+		return nil
+	}
+	a.name, a.own = name, true
+	a.create = func(r *reader, n *store.NewKey) {
+		if v := value(r); v != nil {
+			*inNew(n) = *v
+		}
+	}
+	a.update = func(r *reader, p *store.Patch) { *inPatch(p) = value(r) }
+	return &a
+}
+
+// attributeNamed returns the attribute of that name, or nil.
+func attributeNamed(name string) *attribute {
+	for _, a := range attributes {
+		if a.name == name {
+			return a
+		}
+	}
+	return nil
+}
+
+func showRevokedBy(k *store.Key) any {
+	if k.RevokedAt.IsZero() {
+		return nil
+	}
+	return k.RevokedBy
+}
+
+func showMetadata(k *store.Key) any {
+	if k.Metadata == nil {
+		return nil
+	}
+	return k.Metadata
+}
+
+func showRateLimit(k *store.Key) any {
+	if k.RateLimit == (store.RateLimit{}) {
+		return nil
+	}
+	return members{{"requests", k.RateLimit.Requests}, {"window", k.RateLimit.Window.Seconds()}}
+}
+
 // maxRequests bounds rate_limit.requests, which is an int in package store.
 const maxRequests = math.MaxInt32
 
-// readScopes reads an array of strings, or null for an unrestricted key.
-func readScopes(r *reader) *[]string {
-	if r.isNull("scopes") {
-		return new([]string)
-	}
-	list, ok := r.list("scopes")
+// readMetadata reads an object of strings.
+func readMetadata(r *reader, name string) (map[string]string, bool) {
+	o, ok := r.object(name)
 	if !ok {
-		return nil
-	}
-	return &list
-}
-
-// readMetadata reads an object of strings, or null.
-func readMetadata(r *reader) *map[string]string {
-	if r.isNull("metadata") {
-		return new(map[string]string)
-	}
-	o, ok := r.object("metadata")
-	if !ok {
-		return nil
+		return nil, false
 	}
 	metadata := make(map[string]string)
 	for _, name := range o.from.keys() {
@@ -39,17 +142,14 @@ func readMetadata(r *reader) *map[string]string {
 		o.storable(name, name)
 		metadata[name] = value
 	}
-	return &metadata
+	return metadata, true
 }
 
-// readCIDRs reads an array of networks or single addresses, or null for a key that may be used from anywhere.
-func readCIDRs(r *reader) *[]netip.Prefix {
-	if r.isNull("allowed_cidrs") {
-		return new([]netip.Prefix)
-	}
-	texts, ok := r.list("allowed_cidrs")
+// readCIDRs reads an array of networks or single addresses.
+func readCIDRs(r *reader, name string) ([]netip.Prefix, bool) {
+	texts, ok := r.list(name)
 	if !ok {
-		return nil
+		return nil, false
 	}
 	cidrs := make([]netip.Prefix, 0, len(texts))
 	for i, text := range texts {
@@ -58,34 +158,31 @@ func readCIDRs(r *reader) *[]netip.Prefix {
 			cidr, err = netip.PrefixFrom(addr, addr.BitLen()), nil
 		}
 		if err != nil || !cidr.IsValid() {
-			r.under("allowed_cidrs").mistyped(strconv.Itoa(i), "cidr", text)
+			r.under(name).mistyped(strconv.Itoa(i), "cidr", text)
 			continue
 		}
 		cidrs = append(cidrs, cidr)
 	}
-	return &cidrs
+	return cidrs, true
 }
 
-// readRateLimit reads {"requests":n,"window":seconds}, or null for no limit. Windows are whole milliseconds.
-func readRateLimit(r *reader) *store.RateLimit {
-	if r.isNull("rate_limit") {
-		return new(store.RateLimit)
-	}
-	o, ok := r.object("rate_limit")
+// readRateLimit reads {"requests":n,"window":seconds}. Windows are whole milliseconds.
+func readRateLimit(r *reader, name string) (store.RateLimit, bool) {
+	o, ok := r.object(name)
 	if !ok {
-		return nil
+		return store.RateLimit{}, false
 	}
 	defer o.finish()
 	requests, hasRequests := readBetween(o, "requests", 1, maxRequests)
 	window, hasWindow := readBetween(o, "window", 1, int64(math.MaxInt64/time.Second))
 	if !hasRequests || !hasWindow {
-		return nil
+		return store.RateLimit{}, false
 	}
 	if requests != math.Trunc(requests) {
 		o.mistyped("requests", "integer", requests)
-		return nil
+		return store.RateLimit{}, false
 	}
-	return &store.RateLimit{Requests: int(requests), Window: time.Duration(math.Round(window*1000)) * time.Millisecond}
+	return store.RateLimit{Requests: int(requests), Window: time.Duration(math.Round(window*1000)) * time.Millisecond}, true
 }
 
 // readBetween reads a required number within bounds.
@@ -106,28 +203,17 @@ func readBetween(r *reader, name string, least, most int64) (float64, bool) {
 	return 0, false
 }
 
-// readExpiresAt reads a time in ISO 8601 with a zone (RFC 3339), or a date (midnight UTC, as in JavaScript), or null for never.
-func readExpiresAt(r *reader) *time.Time {
-	if r.isNull("expires_at") {
-		return new(time.Time)
-	}
-	text, ok := r.text("expires_at")
+// readTime reads a time in ISO 8601 with a zone (RFC 3339), or a date (midnight UTC, as in JavaScript).
+func readTime(r *reader, name string) (time.Time, bool) {
+	text, ok := r.text(name)
 	if !ok {
-		return nil
+		return time.Time{}, false
 	}
 	for _, layout := range []string{time.RFC3339, time.DateOnly} {
 		if at, err := time.Parse(layout, text); err == nil && !at.IsZero() {
-			return &at
+			return at, true
 		}
 	}
-	r.mistyped("expires_at", "date", text)
-	return nil
-}
-
-// orZero returns what p points to, or the zero value.
-func orZero[T any](p *T) T {
-	if p == nil {
-		return *new(T)
-	}
-	return *p
+	r.mistyped(name, "date", text)
+	return time.Time{}, false
 }

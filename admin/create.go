@@ -14,11 +14,11 @@ func readNewKey(r *reader) store.NewKey {
 		r.missing("type")
 	}
 	n.Type = store.Type(typ)
-	n.Scopes = orZero(readScopes(r))
-	n.ExpiresAt = orZero(readExpiresAt(r))
-	n.Metadata = orZero(readMetadata(r))
-	n.AllowedCIDRs = orZero(readCIDRs(r))
-	n.RateLimit = orZero(readRateLimit(r))
+	for _, a := range attributes {
+		if a.create != nil {
+			a.create(r, &n)
+		}
+	}
 	return n
 }
 

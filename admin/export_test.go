@@ -29,6 +29,20 @@ func Routes(keys *store.Keys) []Route {
 	return list
 }
 
+// Attribute is a row of the table of attributes, for tests that must not miss one.
+type Attribute struct {
+	Name                  string
+	Own, Settable, Filter bool
+}
+
+// Attributes returns the table.
+func Attributes() (list []Attribute) {
+	for _, a := range attributes {
+		list = append(list, Attribute{a.name, a.own, a.create != nil && a.update != nil, a.texts != nil})
+	}
+	return list
+}
+
 // Documents returns the paths that stand outside the guard.
 func Documents() (paths []string) {
 	for _, d := range documents() {

@@ -7,8 +7,8 @@ import (
 
 // selection is what an answer shows of a key: attributes first, relations last, as Medusa orders them.
 type selection struct {
-	names     []string
-	relations []relation
+	attributes []*attribute
+	relations  []relation
 }
 
 // relation is a list of other records that an answer shows.
@@ -48,11 +48,6 @@ func createdFields() []string {
 	return []string{
 		"id", "token", "redacted", "title", "type", "last_used_at", "created_by", "revoked_by", "revoked_at", "created_at", "updated_at", "deleted_at",
 	}
-}
-
-// ownAttributes returns the attributes that Medusa does not have.
-func ownAttributes() []string {
-	return []string{"scopes", "expires_at", "metadata", "allowed_cidrs", "rate_limit", "rolled_from", "version"}
 }
 
 // fields is the query parameter of that name; absent is not the same as empty.
@@ -131,12 +126,12 @@ func (c *choice) remove(name string) {
 // isShown reports whether selectionOf makes anything of the name.
 func isShown(name string) bool {
 	s := selectionOf([]string{name})
-	return len(s.names)+len(s.relations) > 0
+	return len(s.attributes)+len(s.relations) > 0
 }
 
 // ownOf returns only those of our own attributes that the parameter asks for, for answers that Medusa does not let choose.
-func (f fields) ownOf() []string {
-	return slices.DeleteFunc(f.over(nil).names, func(name string) bool { return !slices.Contains(ownAttributes(), name) })
+func (f fields) ownOf() []*attribute {
+	return slices.DeleteFunc(f.over(nil).attributes, func(a *attribute) bool { return !a.own })
 }
 
 // isUnsigned reports whether a name asks for a replacement of the defaults.
@@ -152,11 +147,10 @@ func selectionOf(names []string) selection {
 		if starred, ok := strings.CutPrefix(name, "*"); ok {
 			rel, member, dotted = starred, "*", true
 		}
-		switch {
-		case dotted:
+		if dotted {
 			s.add(rel, member)
-		case isAttribute(name) && !slices.Contains(s.names, name):
-			s.names = append(s.names, name)
+		} else if a := attributeNamed(name); a != nil && !slices.Contains(s.attributes, a) {
+			s.attributes = append(s.attributes, a)
 		}
 	}
 	s.identify()

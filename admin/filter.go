@@ -42,6 +42,11 @@ func (l language) filter(r *reader) (f store.Filter) {
 	f.DeletedAt = readTimes(r, "deleted_at", l.now)
 	f.RevokedAt = readTimes(r, "revoked_at", l.now)
 	f.ExpiresAt = readTimes(r, "expires_at", l.now) // Medusa's list does not have it, but what is active cannot be told without it
+	for _, a := range attributes {
+		if a.texts != nil {
+			*a.texts(&f), _ = r.textOrList(a.name)
+		}
+	}
 	if l.ours {
 		f.CreatedBy, _ = r.textOrList("created_by")
 		f.LastUsedAt = readTimes(r, "last_used_at", l.now)

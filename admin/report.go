@@ -81,7 +81,7 @@ func (a *api) report(ctx context.Context, c call[struct{}, reportQuery]) (member
 			keys = keys[:c.Query.Limit]
 			next = keys[len(keys)-1].ID
 		}
-		shown, err := a.show(ctx, keys, selection{names: reportFields()}, &meter)
+		shown, err := a.show(ctx, keys, selectionOf(reportFields()), &meter)
 		if err != nil {
 			return nil, err
 		}

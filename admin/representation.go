@@ -8,75 +8,6 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// attribute returns what an answer shows of a key under that name, and whether there is such an attribute. The token of a
-// secret key is not in a store.Key, so no name can show it.
-func attribute(k *store.Key, name string) (value any, ok bool) {
-	switch name {
-	case "id":
-		return k.ID, true
-	case "title":
-		return k.Title, true
-	case "token":
-		return k.Token, true
-	case "redacted":
-		return k.Redacted, true
-	case "type":
-		return string(k.Type), true
-	case "created_by":
-		return k.CreatedBy, true
-	case "created_at":
-		return timeOrNull(k.CreatedAt.Time()), true
-	case "updated_at":
-		return timeOrNull(k.UpdatedAt.Time()), true
-	case "revoked_at":
-		return timeOrNull(k.RevokedAt.Time()), true
-	case "revoked_by":
-		if k.RevokedAt.IsZero() {
-			return nil, true
-		}
-		return k.RevokedBy, true
-	case "last_used_at":
-		return timeOrNull(k.LastUsedAt.Time()), true
-	case "deleted_at": // deletion removes the row
-		return nil, true
-	default:
-		return ownAttribute(k, name)
-	}
-}
-
-// ownAttribute is attribute for what Medusa does not have. null tells "not restricted" from an empty list.
-func ownAttribute(k *store.Key, name string) (value any, ok bool) {
-	switch name {
-	case "scopes":
-		return listOrNull(k.Scopes), true
-	case "expires_at":
-		return timeOrNull(k.ExpiresAt.Time()), true
-	case "metadata":
-		if k.Metadata == nil {
-			return nil, true
-		}
-		return k.Metadata, true
-	case "allowed_cidrs":
-		return listOrNull(cidrTexts(k.AllowedCIDRs)), true
-	case "rate_limit":
-		if k.RateLimit == (store.RateLimit{}) {
-			return nil, true
-		}
-		return members{{"requests", k.RateLimit.Requests}, {"window", k.RateLimit.Window.Seconds()}}, true
-	case "rolled_from":
-		return textOrNull(k.RolledFrom), true
-	case "version":
-		return k.Version, true
-	default:
-		return nil, false
-	}
-}
-
-func isAttribute(name string) bool {
-	_, ok := attribute(&store.Key{}, name)
-	return ok
-}
-
 func listOrNull(list []string) any {
 	if list == nil {
 		return nil
@@ -124,10 +55,9 @@ func (a *api) show(ctx context.Context, keys []*store.Key, s selection, meter *s
 // showKey writes one key. It counts after each record of a relation: a shop's channels may say
 // much, and a thousand keys may have the same.
 func showKey(key *store.Key, s selection, channels map[string]SalesChannel, meter *store.Meter) (json.RawMessage, error) {
-	m := make(members, len(s.names), len(s.names)+len(s.relations))
-	for i, name := range s.names {
-		value, _ := attribute(key, name)
-		m[i] = member{name, value}
+	m := make(members, len(s.attributes), len(s.attributes)+len(s.relations))
+	for i, a := range s.attributes {
+		m[i] = member{a.name, a.show(key)}
 	}
 	for _, rel := range s.relations {
 		list := []byte{'['}
@@ -148,7 +78,7 @@ func showKey(key *store.Key, s selection, channels map[string]SalesChannel, mete
 		m = append(m, member{rel.name, json.RawMessage(append(list, ']'))})
 	}
 	text := appendJSON(nil, m)
-	return text, meter.Add(len(text) - relationBytes(m[len(s.names):]))
+	return text, meter.Add(len(text) - relationBytes(m[len(s.attributes):]))
 }
 
 // relationBytes is how much of an answer has been counted already.
@@ -172,12 +102,12 @@ func (a *api) showOne(ctx context.Context, key *store.Key, s selection) (members
 // for.
 func showCreated(made store.Made, asked fields) members {
 	var m members
-	for _, name := range append(createdFields(), asked.ownOf()...) {
-		value, _ := attribute(made.Key, name)
-		if name == "token" {
+	for _, a := range append(selectionOf(createdFields()).attributes, asked.ownOf()...) {
+		value := a.show(made.Key)
+		if a.name == "token" {
 			value = made.Token.Reveal()
 		}
-		m = append(m, member{name, value})
+		m = append(m, member{a.name, value})
 	}
 	return members{{"api_key", m}}
 }

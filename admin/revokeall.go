@@ -25,6 +25,9 @@ func narrows(f store.Filter) bool {
 	if strings.TrimSpace(f.Search) != "" || f.IDs != nil || f.Titles != nil || f.Tokens != nil || f.Types != nil || f.CreatedBy != nil {
 		return true
 	}
+	if slices.ContainsFunc(attributes, func(a *attribute) bool { return a.texts != nil && *a.texts(&f) != nil }) {
+		return true
+	}
 	for _, conditions := range [][]store.TimeCondition{f.CreatedAt, f.UpdatedAt, f.RevokedAt, f.ExpiresAt, f.LastUsedAt} {
 		if len(conditions) > 0 {
 			return true

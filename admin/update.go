@@ -3,39 +3,28 @@ package admin
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/latchkey-go/latchkey/store"
 )
 
 // readPatch reads the body of POST /api-keys/{id}. Medusa's has a title and nothing else; with one of our own attributes there, it
 // may be left out.
-func readPatch(r *reader) store.Patch {
-	title, hasTitle := r.text("title")
-	_, given := r.from.get("title")
-	if !given && !hasOwn(r.from) {
-		r.missing("title")
-	}
-	p := store.Patch{
-		Scopes:       readScopes(r),
-		ExpiresAt:    readExpiresAt(r),
-		Metadata:     readMetadata(r),
-		AllowedCIDRs: readCIDRs(r),
-		RateLimit:    readRateLimit(r),
-	}
-	if hasTitle {
+func readPatch(r *reader) (p store.Patch) {
+	if title, ok := r.text("title"); ok {
 		p.Title = &title
 	}
-	return p
-}
-
-// hasOwn reports whether the object has one of our own attributes that can be changed.
-func hasOwn(o *object) bool {
-	for _, name := range []string{"scopes", "expires_at", "metadata", "allowed_cidrs", "rate_limit"} {
-		if _, ok := o.get(name); ok {
-			return true
+	given := func(name string) bool { _, ok := r.from.get(name); return ok }
+	hasOwn := slices.ContainsFunc(attributes, func(a *attribute) bool { return a.update != nil && given(a.name) })
+	if !given("title") && !hasOwn {
+		r.missing("title")
+	}
+	for _, a := range attributes {
+		if a.update != nil {
+			a.update(r, &p)
 		}
 	}
-	return false
+	return p
 }
 
 // update answers POST /api-keys/{id}.

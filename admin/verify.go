@@ -24,8 +24,9 @@ func readToken(r *reader) string {
 // verify answers POST /api-keys/verify: whether the token may be used now, and whose it is. It does not count as a use. All reasons
 // for a no look the same, a malformed token too; what cannot be decided is an error.
 //
-// The answer may come from the cache, which does not know when a key was last used: last_used_at is shown only when it is asked
-// for by name, at the price of a read from the store.
+// The answer may come from the cache, which does not know when a key was last used, nor its
+// description: they are shown only when they are asked for by name, at the price of a read from the
+// store.
 func (a *api) verify(ctx context.Context, c call[string, fields]) (members, error) {
 	no := members{{"is_authenticated", false}}
 	key, err := a.keys.Verify(ctx, c.Body)
@@ -36,7 +37,7 @@ func (a *api) verify(ctx context.Context, c call[string, fields]) (members, erro
 		return nil, err
 	}
 	shown := c.Query.over(verifiedFields())
-	if slices.Contains(shown.names, "last_used_at") {
+	if slices.ContainsFunc(shown.attributes, func(a *attribute) bool { return a.uncached }) {
 		if key, err = a.keys.Get(ctx, key.ID); errors.Is(err, store.ErrNotFound) {
 			return no, nil // deleted just now
 		}

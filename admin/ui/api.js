@@ -20,14 +20,17 @@ export class SignedOut extends Error {}
 
 const patience = 20_000; // milliseconds; a change waits for every instance, and a database may be slow
 const root = new URL(location.pathname.endsWith('/') ? '..' : '.', location.href);
-const attributes = '+scopes,+expires_at,+metadata,+allowed_cidrs,+rate_limit,+rolled_from,+version';
 
 let signedIn = false;
 let authorization = null; // null while signed in: by a login of the site, of which its cookies tell
 let onSignedOut = () => {};
+let attributes = ''; // of keys, as the routes' parameter fields
 
 /** Names what happens when the key is not accepted any more. */
 export function whenSignedOut(then) { onSignedOut = then; }
+
+/** Names the attributes of keys to ask for, beside what answers show anyway. */
+export function askFor(names) { attributes = names.map((name) => `+${name}`).join(); }
 
 export const isSignedIn = () => signedIn;
 
@@ -65,7 +68,7 @@ export const events = (id, after) => ask('GET', `${path(id)}/events?limit=50&aft
 /** Returns {key, token}. */
 export const create = async (body) => apart(await ask('POST', `api-keys?${fields()}`, body));
 
-export const rename = (id, title) => change(id, '', { title });
+export const update = (id, patch) => change(id, '', patch);
 
 export const revoke = (id, seconds) => change(id, '/revoke', { revoke_in: seconds });
 

@@ -1,12 +1,11 @@
 // Creating a key.
 
 import * as api from './api.js';
+import { fields } from './attributes.js';
 import { Chips } from './chips.js';
-import { readScopes, readTitle } from './checks.js';
-import { all, open, wire } from './dialog.js';
+import { open, wire } from './dialog.js';
 import { $ } from './dom.js';
 import { suggestChannels, suggestScopes } from './known.js';
-import { expiries, When } from './when.js';
 
 /**
  * Returns the function that opens the form. done is called with {key, token}, the sales channels that the key was to have, and the
@@ -14,15 +13,9 @@ import { expiries, When } from './when.js';
  */
 export function createDialog(done) {
 	const dialog = $('#create'), form = $('form', dialog);
-	const scopes = new Chips($('#create-scopes')), channels = new Chips($('#create-channels'));
-	const expires = new When($('[data-field=expires_at]', form), 'Expires', expiries);
+	const attributes = fields(form, 'create'), channels = new Chips($('#create-channels'));
 	const isPublishable = () => form.elements.type.value === 'publishable';
-	const isRestricted = () => form.elements.access.value === 'scopes';
-
-	const arrange = () => {
-		$('[data-field=sales_channels]', form).hidden = !isPublishable();
-		$('#create-scopes').hidden = $('#create-scopes-hint').hidden = !isRestricted();
-	};
+	const arrange = () => { $('[data-field=sales_channels]', form).hidden = !isPublishable(); };
 	form.addEventListener('reset', () => queueMicrotask(arrange)); // the event comes before the reset
 	form.addEventListener('change', ({ target }) => {
 		arrange();
@@ -30,16 +23,10 @@ export function createDialog(done) {
 	});
 
 	wire(dialog, {
-		read() {
-			const [title, list, end] = all(
-				() => readTitle($('#create-title')),
-				() => (isRestricted() ? readScopes(scopes.words) : null),
-				() => expires.read());
-			return {
-				body: { title, type: form.elements.type.value, scopes: list, expires_at: end === Infinity ? null : new Date(end).toISOString() },
-				channels: isPublishable() ? channels.words : [],
-			};
-		},
+		read: () => ({
+			body: { type: form.elements.type.value, ...attributes.read() },
+			channels: isPublishable() ? channels.words : [],
+		}),
 		async send({ body, channels: wanted }) {
 			const made = await api.create(body);
 			try {

@@ -6,7 +6,7 @@ import { local } from './time.js';
 // The first pattern that is found in the server's message names the field. A form that does not have that field shows the message below
 // its fields.
 const places = [
-	[/[Ff]ield '(title|type|scopes|expires_at|revoke_in|sales_channels)\b/, null],
+	[/[Ff]ield '(\w+)/, null],
 	[/[Ff]ield '(?:add|remove)\b/, 'sales_channels'],
 	[/sales channel/i, 'sales_channels'],
 	[/ends at .* cannot make a key last longer/, ['expires_at', 'revoke_in']],

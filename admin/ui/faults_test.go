@@ -108,17 +108,17 @@ func faults(t *testing.T, b *chromium) {
 	})
 	s.part(p, "what the server finds is told below the fields where it is about none", func(*testing.T) {
 		p.click("button", "ERP")
-		p.click("button", "Rename")
+		p.click("button", "Edit")
 		p.retypes("ERP 2")
 		s.breaks(413, `{"message":"request entity too large","type":"unknown_error"}`)
 		p.press(kb.Enter)
 		p.sees("request entity too large")
 		s.mend()
 		p.press(kb.Enter)
-		p.sees("Renamed.")
+		p.sees("Saved.")
 	})
 	s.part(p, "a title that no server takes", func(*testing.T) {
-		p.click("button", "Rename")
+		p.click("button", "Edit")
 		p.retypes(strings.Repeat("é", 513))
 		p.press(kb.Enter)
 		p.faulty("title", "This title is too long.")
@@ -127,7 +127,7 @@ func faults(t *testing.T, b *chromium) {
 		p.faulty("title", "This title holds a secret key. Remove it.")
 		p.retypes("ERP 2")
 		p.press(kb.Enter)
-		p.sees("Renamed.")
+		p.sees("Saved.")
 	})
 	s.part(p, "rolling and revoking", func(t *testing.T) {
 		p.click("button", "Roll")
@@ -162,7 +162,7 @@ func faults(t *testing.T, b *chromium) {
 		if err := s.keys.Delete(t.Context(), erp.ID); err != nil {
 			t.Fatal(err)
 		}
-		p.click("button", "Rename")
+		p.click("button", "Edit")
 		p.retypes("ERP 3")
 		p.press(kb.Enter)
 		p.sees("There is no such key any more. Somebody has deleted it.")

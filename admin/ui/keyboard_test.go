@@ -13,7 +13,7 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// lifeByKeyboard signs in, makes a key, renames, rolls, revokes and deletes it, and signs out. No mouse is used.
+// lifeByKeyboard signs in, makes a key, edits, rolls, revokes and deletes it, and signs out. No mouse is used.
 func lifeByKeyboard(t *testing.T, b *chromium) {
 	s := newSite(t)
 	s.stock()
@@ -71,17 +71,17 @@ func lifeByKeyboard(t *testing.T, b *chromium) {
 		t.Errorf("created by %q", made.CreatedBy)
 	}
 
-	// Rename it.
+	// Edit it.
 	p.press(kb.Enter)
 	p.focused("heading", "ERP sync")
 	p.sees("Audit trail", "Created", "by Back office (you)", "orders:read")
-	p.tabTo("button", "Rename")
+	p.tabTo("button", "Edit")
 	p.press(kb.Enter)
 	p.focused("textbox", "Title")
 	p.retypes("ERP")
 	p.press(kb.Enter)
-	p.sees("Renamed.", "Changed: title")
-	p.focused("button", "Rename")
+	p.sees("Saved.", "Changed: title")
+	p.focused("button", "Edit")
 	p.find("heading", "ERP")
 	if s.byTitle("ERP").ID != made.ID {
 		t.Error("another key was renamed")
@@ -172,7 +172,7 @@ func between(t *testing.T, what string, at time.Time, want time.Duration) {
 // isNowhere asserts that a text is nowhere in the document, neither to be seen nor in an attribute or a field.
 func (p *tab) isNowhere(text string) {
 	p.t.Helper()
-	whole := js[string](p, `document.documentElement.outerHTML + [...document.querySelectorAll('input, select')].map((i) => i.value).join()`)
+	whole := js[string](p, `document.documentElement.outerHTML + [...document.querySelectorAll('input, select, textarea')].map((i) => i.value).join()`)
 	if at := strings.Index(whole, text); at >= 0 {
 		p.t.Errorf("it is in the page: %s", whole[max(0, at-200):min(len(whole), at+200)])
 	}

@@ -55,7 +55,7 @@ func lostServer(t *testing.T, b *chromium) {
 		s.lose()
 		p.click("button", "ERP")
 		p.sees(erp.Key.ID, "The server does not answer.") // what the list knew is shown all the same
-		for _, form := range []struct{ open, send string }{{"Rename", "Save"}, {"Roll", "Roll key"}, {"Revoke", "Revoke key"}} {
+		for _, form := range []struct{ open, send string }{{"Edit", "Save"}, {"Roll", "Roll key"}, {"Revoke", "Revoke key"}} {
 			p.click("button", form.open)
 			p.click("button", form.send)
 			p.sees("The server does not answer. Nothing that you typed is lost.")

@@ -1,14 +1,16 @@
 // Ties the parts of the page together: what happens after what.
 
+import { askFor } from './api.js';
+import { own } from './attributes.js';
 import { channelsDialog } from './channels.js';
 import { now } from './clock.js';
 import { createDialog } from './create.js';
 import { deleteDialog } from './delete.js';
 import * as details from './details.js';
 import { $, hush, say } from './dom.js';
+import { editDialog } from './edit.js';
 import * as known from './known.js';
 import * as list from './list.js';
-import { renameDialog } from './rename.js';
 import { revokeDialog } from './revoke.js';
 import { rollDialog } from './roll.js';
 import * as secret from './secret.js';
@@ -23,7 +25,7 @@ const changed = (text) => (key) => {
 	say(text(key));
 };
 
-const rename = renameDialog(changed(() => 'Renamed.'));
+const edit = editDialog(changed(() => 'Saved.'));
 const channels = channelsDialog(changed(() => 'The sales channels are saved.'));
 const revoke = revokeDialog(changed((key) => (Date.parse(key.revoked_at) > now() ? 'The revocation is set.' : 'Revoked. The key works nowhere any more.')));
 
@@ -50,8 +52,9 @@ const create = createDialog((made, wanted, error) => {
 	});
 });
 
+askFor(own);
 list.setUp(details.show);
-details.setUp({ rename, channels, roll, revoke, delete: remove });
+details.setUp({ edit, channels, roll, revoke, delete: remove });
 $('#create-open').addEventListener('click', create);
 
 session.start(list.load, () => {

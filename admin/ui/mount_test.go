@@ -80,9 +80,9 @@ func mounts(t *testing.T, b *chromium) {
 		p.sees("Your login to this site")
 		p.lists("Back office")
 		p.click("button", "Back office")
-		p.click("button", "Rename")
+		p.click("button", "Edit")
 		p.retypes("Office")
 		p.click("button", "Save")
-		p.sees("Renamed.", "Changed: title", "user_ada")
+		p.sees("Saved.", "Changed: title", "user_ada")
 	})
 }

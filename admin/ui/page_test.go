@@ -28,6 +28,7 @@ func TestPage(t *testing.T) {
 		{"the status of a key is found in every combination of revocation and expiry", statuses},
 		{"times are local, with UTC in the title, and go by the server's clock", times},
 		{"a publishable key is made with sales channels, which can be changed", salesChannels},
+		{"a key is described, and its description is changed and taken away", descriptions},
 		{"every fault of a field is told next to it", faults},
 		{"a server that is lost is told, and nothing typed is", lostServer},
 		{"a key that dies while it is in use is replaced without a loss", lostKey},

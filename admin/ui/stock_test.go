@@ -34,7 +34,7 @@ func (s *site) stock() {
 	payments := secret("Payments", "orders:write")
 	at(60 * day)
 	title := "Payment webhooks"
-	if _, err := s.keys.Update(s.staff("req_8f1c"), payments.Key.ID, store.Patch{Title: &title}); err != nil {
+	if _, err := s.keys.Update(s.staff("req_8f1c"), payments.Key.ID, store.Patch{Title: &title, Description: new("Captures and refunds.\nThe payments team answers for it.")}); err != nil {
 		s.t.Fatal(err)
 	}
 	at(33 * day)

@@ -25,9 +25,9 @@ func texts(t *testing.T, b *chromium) {
 	p.click("button", image)
 	p.sees(image, image+": "+script, "<b>:read", "javascript:alert(1)", "sc_<img/src=x>", "user_<i>eve</i>", "request <u>1</u>", made.Key.Token)
 	p.shot("texts")
-	for _, verb := range []string{"Rename", "Sales channels", "Roll", "Revoke"} {
+	for _, verb := range []string{"Edit", "Sales channels", "Roll", "Revoke"} {
 		p.click("button", verb)
-		if verb != "Rename" {
+		if verb != "Edit" {
 			p.sees(image)
 		}
 		p.click("button", "Cancel")

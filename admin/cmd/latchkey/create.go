@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"flag"
-	"net/netip"
 	"time"
 
 	"github.com/latchkey-go/latchkey/store"
@@ -18,16 +17,9 @@ member "token"). Bounds on keys that your program sets in store.Options (MaxLife
   latchkey create -type secret -title ERP -scope orders:read -scope orders:write -expires-in 90d
   latchkey create -type publishable -title "Web shop" -channel sc_default`,
 		flags: func(p *program, flags *flag.FlagSet) func(context.Context, []string) error {
-			c := &creation{access: p.minting(flags), output: p.output(flags), scopes: texts(), channels: texts(), networks: networks(), metadata: pairs()}
+			c := &creation{access: p.minting(flags), output: p.output(flags)}
 			c.makesFile = true
-			c.typ.allowed = []string{string(store.Secret), string(store.Publishable)}
-			flags.Var(&c.typ, "type", "`TYPE` of the key, secret or publishable; required")
-			flags.StringVar(&c.title, "title", "", "a `TEXT` that says what the key is for")
-			flags.Var(c.scopes, "scope", "a `SCOPE` that it has; may be repeated (default: unrestricted)")
-			flags.Var(c.channels, "channel", "`ID` of a sales channel of a publishable key; may be repeated")
-			flags.Var(c.networks, "cidr", "a `NETWORK` of clients that it may be used from; may be repeated (default: any)")
-			flags.Var(c.metadata, "metadata", "an entry, `NAME=VALUE`; may be repeated")
-			flags.Var(&c.limit, "rate", "at most so many requests in so much time, `N/TIME`: 100/1m (default: no limit)")
+			setters(flags, &c.key)
 			flags.Var(&c.expiresIn, "expires-in", "the `TIME` that it lives: 90d, 12h (default: for ever)")
 			flags.Var(&c.expiresAt, "expires-at", "the `MOMENT` until which it lives: 2027-01-31, 2027-01-31T12:00:00Z")
 			return c.run
@@ -40,13 +32,7 @@ type creation struct {
 	*access
 	output *output
 
-	typ       oneOf
-	title     string
-	scopes    *several[string]
-	channels  *several[string]
-	networks  *several[netip.Prefix]
-	metadata  *several[pair]
-	limit     rate
+	key       store.NewKey
 	expiresIn span
 	expiresAt moment
 }
@@ -55,7 +41,7 @@ func (c *creation) run(ctx context.Context, args []string) error {
 	if err := none(args); err != nil {
 		return err
 	}
-	if c.typ.value == "" {
+	if c.key.Type == "" {
 		return usagef("-type is required: secret or publishable")
 	}
 	expires, err := ending(c.expiresIn, c.expiresAt, "expires-in", "expires-at")
@@ -65,16 +51,7 @@ func (c *creation) run(ctx context.Context, args []string) error {
 	if (c.expiresIn.given || c.expiresAt.given) && !expires.After(time.Now()) {
 		return usagef("-expires-in or -expires-at: the key would have ended already")
 	}
-	in := store.NewKey{
-		Type: store.Type(c.typ.value), Title: c.title, Scopes: c.scopes.values, SalesChannelIDs: c.channels.values,
-		AllowedCIDRs: c.networks.values, RateLimit: c.limit.RateLimit, ExpiresAt: expires,
-	}
-	for _, m := range c.metadata.values {
-		if in.Metadata == nil {
-			in.Metadata = make(map[string]string)
-		}
-		in.Metadata[m.name] = m.value
-	}
+	c.key.ExpiresAt = expires
 	s, ctx, err := c.open(ctx, true)
 	if err != nil {
 		return err
@@ -85,7 +62,7 @@ func (c *creation) run(ctx context.Context, args []string) error {
 		return err
 	}
 	defer cancel()
-	made, err := s.keys.Create(ctx, in)
+	made, err := s.keys.Create(ctx, c.key)
 	if err != nil {
 		return invalid(explain(err, "look for the key with list, and revoke it: its token is lost"))
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"flag"
+	"slices"
 	"time"
 
 	"github.com/latchkey-go/latchkey/store"
@@ -10,16 +11,23 @@ import (
 // filter is the flags that select keys; all that are given must hold.
 type filter struct {
 	search                      word
-	title                       text
-	typ                         oneOf
+	texts                       store.Filter // by attributes
+	typ                         *oneOf
 	createdBefore, createdAfter moment
 }
 
 func selecting(flags *flag.FlagSet) *filter {
-	f := &filter{typ: oneOf{allowed: []string{string(store.Secret), string(store.Publishable)}}}
+	f := &filter{typ: oneType()}
 	flags.Var(&f.search, "q", "`WORDS` that all occur in the title or in the redacted token, in any case")
-	flags.Var(&f.title, "title", "exactly this title, a `TEXT`; \"\" for keys without one")
-	flags.Var(&f.typ, "type", "only keys of this `TYPE`: secret or publishable")
+	for _, a := range attributes() {
+		if a.texts != nil {
+			flags.Func(a.name, "exactly this "+a.label+", a `TEXT`; \"\" for keys without one", func(s string) error {
+				*a.texts(&f.texts) = []string{s}
+				return nil
+			})
+		}
+	}
+	flags.Var(f.typ, "type", "only keys of this `TYPE`: secret or publishable")
 	flags.Var(&f.createdBefore, "created-before", "only keys made before this `MOMENT`: 2027-01-31, 2027-01-31T12:00:00Z")
 	flags.Var(&f.createdAfter, "created-after", "only keys made at this `MOMENT` or later")
 	return f
@@ -27,14 +35,13 @@ func selecting(flags *flag.FlagSet) *filter {
 
 // any reports whether one of the flags was given.
 func (f *filter) any() bool {
-	return f.search.value != "" || f.title.given || f.typ.value != "" || f.createdBefore.given || f.createdAfter.given
+	given := func(a attribute) bool { return a.texts != nil && *a.texts(&f.texts) != nil }
+	return f.search.value != "" || slices.ContainsFunc(attributes(), given) || f.typ.value != "" || f.createdBefore.given || f.createdAfter.given
 }
 
 func (f *filter) filter() store.Filter {
-	out := store.Filter{Search: f.search.value}
-	if f.title.given {
-		out.Titles = []string{f.title.value}
-	}
+	out := f.texts
+	out.Search = f.search.value
 	if f.typ.value != "" {
 		out.Types = []store.Type{store.Type(f.typ.value)}
 	}

@@ -22,10 +22,9 @@ func uninterrupted(ctx context.Context) (context.Context, context.CancelFunc, er
 
 // showMade writes a new key with its token, the only time that it is shown. To standard output alone: it has no place in a log.
 func (o *output) showMade(made store.Made) error {
-	now := time.Now()
-	v := view(made.Key, now)
-	v.Token = made.Token.Reveal()
-	err := o.write(v, func() [][]string { return fieldRows(made.Key, v.Token, now) })
+	v := viewOf(made.Key, time.Now())
+	v.token = made.Token.Reveal()
+	err := o.write(v, v.rows)
 	if err != nil {
 		return fmt.Errorf("key %s has been made, but its token is lost: %w. Revoke it and make another", made.Key.ID, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -196,6 +197,52 @@ func read[T any](r result) T {
 }
 
 // create makes a key with the program and returns it, with its token.
+// keyView is a key in JSON, as scripts read it.
+type keyView struct {
+	ID              string            `json:"id"`
+	Type            string            `json:"type"`
+	Title           string            `json:"title"`
+	Description     *string           `json:"description"`
+	Status          string            `json:"status"`
+	Redacted        string            `json:"redacted"`
+	Token           string            `json:"token,omitempty"`
+	Scopes          []string          `json:"scopes"`
+	SalesChannelIDs []string          `json:"sales_channel_ids"`
+	Metadata        map[string]string `json:"metadata"`
+	AllowedCIDRs    []netip.Prefix    `json:"allowed_cidrs"`
+	RateLimit       *rateView         `json:"rate_limit"`
+	CreatedBy       string            `json:"created_by"`
+	CreatedAt       *string           `json:"created_at"`
+	UpdatedAt       *string           `json:"updated_at"`
+	ExpiresAt       *string           `json:"expires_at"`
+	RevokedAt       *string           `json:"revoked_at"`
+	RevokedBy       string            `json:"revoked_by"`
+	LastUsedAt      *string           `json:"last_used_at"`
+	RolledFrom      string            `json:"rolled_from"`
+	Version         int64             `json:"version"`
+}
+
+type rateView struct {
+	Requests int     `json:"requests"`
+	Window   float64 `json:"window"`
+}
+
+// revocationView is what revoke says in JSON, and verdictView what verify says.
+type (
+	revocationView struct {
+		DryRun    bool      `json:"dry_run"`
+		RevokedAt *string   `json:"revoked_at"`
+		Revoked   []keyView `json:"revoked"`
+		Unchanged []keyView `json:"unchanged"`
+		NotFound  []string  `json:"not_found"`
+	}
+	verdictView struct {
+		IsAuthenticated bool     `json:"is_authenticated"`
+		Reason          string   `json:"reason,omitempty"`
+		Key             *keyView `json:"api_key,omitempty"`
+	}
+)
+
 func (sh *shell) create(args ...string) keyView {
 	sh.t.Helper()
 	return read[keyView](sh.ok(append([]string{"create", "-o", "json"}, args...)...))

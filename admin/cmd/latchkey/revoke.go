@@ -52,13 +52,13 @@ type revocation struct {
 	yes    bool
 }
 
-// revocationView is what revoke prints as JSON.
-type revocationView struct {
-	DryRun    bool      `json:"dry_run"`
-	RevokedAt *string   `json:"revoked_at"` // null: now
-	Revoked   []keyView `json:"revoked"`
-	Unchanged []keyView `json:"unchanged"` // of the ids given: they have ended, or will before
-	NotFound  []string  `json:"not_found"`
+// revocationResult is what revoke prints as JSON.
+type revocationResult struct {
+	DryRun    bool     `json:"dry_run"`
+	RevokedAt *string  `json:"revoked_at"` // null: now
+	Revoked   []view   `json:"revoked"`
+	Unchanged []view   `json:"unchanged"` // of the ids given: they have ended, or will before
+	NotFound  []string `json:"not_found"`
 }
 
 func (r *revocation) run(ctx context.Context, ids []string) error {
@@ -173,7 +173,7 @@ func (r *revocation) others(ctx context.Context, keys *store.Keys, ids []string,
 
 func (r *revocation) report(when time.Time, ended []*store.Key, count int, unchanged []*store.Key, missing []string) error {
 	now := time.Now()
-	v := revocationView{DryRun: r.dryRun, RevokedAt: timeOrNull(when), Revoked: views(ended, now), Unchanged: views(unchanged, now), NotFound: missing}
+	v := revocationResult{DryRun: r.dryRun, RevokedAt: timeOrNull(when), Revoked: views(ended, now), Unchanged: views(unchanged, now), NotFound: missing}
 	if v.NotFound == nil {
 		v.NotFound = []string{}
 	}

@@ -56,14 +56,14 @@ func TestMigrateAndTheRolesAfterIt(t *testing.T) {
 	sh.step("-check changes nothing, and fails while there is something to do", func(t *testing.T) {
 		for range 2 {
 			sh.run("migrate", "-check", "-database", owner).exits(exitFailed).says("not up to date: run latchkey migrate").
-				prints("no tables: would be migrated to version 1\n")
+				prints("no tables: would be migrated to version 2\n")
 		}
 	})
 	sh.step("the owner migrates, and says what was done", func(t *testing.T) {
-		sh.ok("migrate", "-database", owner).prints("no tables: migrated to version 1\n")
-		sh.ok("migrate", "-database", owner).prints("schema version 1: up to date, nothing to do\n")
-		sh.ok("migrate", "-check", "-database", owner).prints("schema version 1: up to date, nothing to do\n")
-		if v := read[migrationView](sh.ok("migrate", "-o", "json", "-database", owner)); !reflect.DeepEqual(v, migrationView{From: 1, To: 1}) {
+		sh.ok("migrate", "-database", owner).prints("no tables: migrated to version 2\n")
+		sh.ok("migrate", "-database", owner).prints("schema version 2: up to date, nothing to do\n")
+		sh.ok("migrate", "-check", "-database", owner).prints("schema version 2: up to date, nothing to do\n")
+		if v := read[migrationView](sh.ok("migrate", "-o", "json", "-database", owner)); !reflect.DeepEqual(v, migrationView{From: 2, To: 2}) {
 			t.Errorf("%+v", v)
 		}
 	})
@@ -99,6 +99,6 @@ func TestMigrateASQLiteFile(t *testing.T) {
 	t.Parallel()
 	sh := onSQLite(t)
 	sh.run("migrate", "-check").exits(exitUsage).says("there is no file")
-	sh.ok("migrate").prints("no tables: migrated to version 1\n")
-	sh.ok("migrate", "-check").prints("schema version 1: up to date, nothing to do\n")
+	sh.ok("migrate").prints("no tables: migrated to version 2\n")
+	sh.ok("migrate", "-check").prints("schema version 2: up to date, nothing to do\n")
 }

@@ -20,14 +20,17 @@ says how to use them.
 		flags: func(p *program, flags *flag.FlagSet) func(context.Context, []string) error {
 			format := oneOf{value: "gitleaks", allowed: []string{"gitleaks", "trufflehog", "github"}}
 			flags.Var(&format, "format", "of which `SCANNER`: gitleaks, trufflehog or github")
-			namespaces := &several[string]{read: func(s string) (string, error) { return s, nil }}
-			flags.Var(namespaces, "namespace", "what stands in your tokens, sk_`NAME`_…; may be repeated (default $LATCHKEY_NAMESPACE)")
+			var namespaces []string
+			flags.Func("namespace", "what stands in your tokens, sk_`NAME`_…; may be repeated (default $LATCHKEY_NAMESPACE)", func(s string) error {
+				namespaces = append(namespaces, s)
+				return nil
+			})
 			noMedusa := flags.Bool("no-medusa", false, "leave out the rule for tokens in Medusa's form")
 			return func(_ context.Context, args []string) error {
 				if err := none(args); err != nil {
 					return err
 				}
-				names := unique(namespaces.values)
+				names := unique(namespaces)
 				if len(names) == 0 {
 					names = []string{p.getenv("LATCHKEY_NAMESPACE")}
 				}

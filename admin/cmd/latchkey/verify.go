@@ -41,6 +41,12 @@ The token is no argument on purpose: everybody on the machine can read arguments
 				}
 				defer s.close()
 				key, err := s.keys.Verify(ctx, token)
+				if err == nil { // a lookup does not have all of it
+					key, err = s.keys.Get(ctx, key.ID)
+				}
+				if errors.Is(err, store.ErrNotFound) { // deleted just now
+					err = store.ErrUnknownToken
+				}
 				if err != nil && !errors.Is(err, store.ErrUnauthenticated) {
 					return err
 				}
@@ -78,19 +84,18 @@ func (p *program) readToken(args []string) (string, error) {
 	}
 }
 
-// verdictView is what verify prints as JSON.
-type verdictView struct {
-	IsAuthenticated bool     `json:"is_authenticated"`
-	Reason          string   `json:"reason,omitempty"` // why not
-	Key             *keyView `json:"api_key,omitempty"`
+// verification is what verify prints as JSON.
+type verification struct {
+	IsAuthenticated bool   `json:"is_authenticated"`
+	Reason          string `json:"reason,omitempty"` // why not
+	Key             *view  `json:"api_key,omitempty"`
 }
 
 // verdict writes whose the token is, or, with an error, that it is not accepted. The reason is told: who can read the database may know.
 func (o *output) verdict(key *store.Key, refused error, token string) error {
-	now := time.Now()
 	if refused != nil {
 		reason := reasonFor(refused)
-		if err := o.write(verdictView{Reason: reason}, func() [][]string { return [][]string{{"refused", reason}} }); err != nil {
+		if err := o.write(verification{Reason: reason}, func() [][]string { return [][]string{{"refused", reason}} }); err != nil {
 			return err
 		}
 		if errors.Is(refused, store.ErrMalformed) {
@@ -98,8 +103,9 @@ func (o *output) verdict(key *store.Key, refused error, token string) error {
 		}
 		return fmt.Errorf("the token is not accepted: %s", reason)
 	}
-	v := view(key, now)
-	return o.write(verdictView{IsAuthenticated: true, Key: &v}, func() [][]string { return fieldRows(key, "", now) })
+	now := time.Now()
+	v := viewOf(key, now)
+	return o.write(verification{IsAuthenticated: true, Key: &v}, view{Key: key, now: now}.rows)
 }
 
 func reasonFor(err error) string {

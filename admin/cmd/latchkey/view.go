@@ -1,10 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
+	"encoding/json"
 	"errors"
-	"net/netip"
-	"strconv"
+	"fmt"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -12,55 +13,58 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// keyView is a key as it is shown. Names and forms are those of the admin routes; null is "not set" and, for lists, "not restricted".
-type keyView struct {
-	ID              string            `json:"id"`
-	Type            string            `json:"type"`
-	Title           string            `json:"title"`
-	Status          string            `json:"status"` // active, revoked, expired
-	Redacted        string            `json:"redacted"`
-	Token           string            `json:"token,omitempty"` // of a publishable key; of a secret one only where it has just been made
-	Scopes          []string          `json:"scopes"`
-	SalesChannelIDs []string          `json:"sales_channel_ids"`
-	Metadata        map[string]string `json:"metadata"`
-	AllowedCIDRs    []netip.Prefix    `json:"allowed_cidrs"`
-	RateLimit       *rateView         `json:"rate_limit"`
-	CreatedBy       string            `json:"created_by"`
-	CreatedAt       *string           `json:"created_at"`
-	UpdatedAt       *string           `json:"updated_at"`
-	ExpiresAt       *string           `json:"expires_at"`
-	RevokedAt       *string           `json:"revoked_at"` // may lie ahead
-	RevokedBy       string            `json:"revoked_by"`
-	LastUsedAt      *string           `json:"last_used_at"`
-	RolledFrom      string            `json:"rolled_from"`
-	Version         int64             `json:"version"`
+// view is a key as it is shown.
+type view struct {
+	*store.Key
+	token string // of a publishable key; of a secret one only where it has just been made
+	now   time.Time
 }
 
-type rateView struct {
-	Requests int     `json:"requests"`
-	Window   float64 `json:"window"` // seconds
-}
+func viewOf(k *store.Key, now time.Time) view { return view{k, k.Token, now} }
 
-func view(k *store.Key, now time.Time) keyView {
-	v := keyView{
-		ID: k.ID, Type: string(k.Type), Title: k.Title, Status: status(k, now), Redacted: k.Redacted, Token: k.Token,
-		Scopes: k.Scopes, SalesChannelIDs: k.SalesChannelIDs, Metadata: k.Metadata, AllowedCIDRs: k.AllowedCIDRs,
-		CreatedBy: k.CreatedBy, CreatedAt: timeOrNull(k.CreatedAt.Time()), UpdatedAt: timeOrNull(k.UpdatedAt.Time()), ExpiresAt: timeOrNull(k.ExpiresAt.Time()),
-		RevokedAt: timeOrNull(k.RevokedAt.Time()), RevokedBy: k.RevokedBy, LastUsedAt: timeOrNull(k.LastUsedAt.Time()),
-		RolledFrom: k.RolledFrom, Version: k.Version,
-	}
-	if k.RateLimit != (store.RateLimit{}) {
-		v.RateLimit = &rateView{Requests: k.RateLimit.Requests, Window: k.RateLimit.Window.Seconds()}
-	}
-	return v
-}
-
-func views(keys []*store.Key, now time.Time) []keyView {
-	all := make([]keyView, len(keys))
+func views(keys []*store.Key, now time.Time) []view {
+	all := make([]view, len(keys))
 	for i, k := range keys {
-		all[i] = view(k, now)
+		all[i] = viewOf(k, now)
 	}
 	return all
+}
+
+// MarshalJSON writes the attributes in their order. Where there is no token to show, there is no
+// such member.
+func (k view) MarshalJSON() ([]byte, error) {
+	var b bytes.Buffer
+	for _, a := range attributes() {
+		if a.name == "token" && k.token == "" {
+			continue
+		}
+		value, err := json.Marshal(a.value(k))
+		if err != nil {
+			return nil, err
+		}
+		fmt.Fprintf(&b, ",%q:%s", a.name, value)
+	}
+	return append(append([]byte{'{'}, b.Bytes()[1:]...), '}'), nil
+}
+
+// rows is a table of the key, a field a line, with its token last.
+func (k view) rows() (rows [][]string) {
+	for _, a := range attributes() {
+		if a.label == "" {
+			continue
+		}
+		text, _ := a.value(k).(string)
+		if a.text != nil {
+			text = a.text(k)
+		}
+		if text != "" {
+			rows = append(rows, []string{a.label, text})
+		}
+	}
+	if k.token != "" {
+		rows = append(rows, []string{"token", k.token})
+	}
+	return rows
 }
 
 const (
@@ -88,6 +92,13 @@ func timeOrNull(t time.Time) *string {
 	}
 	text := t.UTC().Format("2006-01-02T15:04:05.000Z")
 	return &text
+}
+
+func textOrNull(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
 }
 
 // timeOr is a time in a table.
@@ -122,37 +133,6 @@ func shortened(s string, most int) string {
 		return s
 	}
 	return string([]rune(s)[:most-1]) + "…"
-}
-
-// fieldRows is a table of one key, a field a line, and of its token where that is to be shown.
-func fieldRows(k *store.Key, token string, now time.Time) [][]string {
-	rows := [][]string{
-		{"id", k.ID},
-		{"type", string(k.Type)},
-		{"title", k.Title},
-		{"status", status(k, now)},
-		{"scopes", listOr(k.Scopes, "unrestricted")},
-	}
-	optional := func(name, value string) {
-		if value != "" {
-			rows = append(rows, []string{name, value})
-		}
-	}
-	optional("sales channels", strings.Join(k.SalesChannelIDs, ", "))
-	var networks []string
-	for _, p := range k.AllowedCIDRs {
-		networks = append(networks, p.String())
-	}
-	optional("allowed networks", strings.Join(networks, ", "))
-	if k.RateLimit != (store.RateLimit{}) {
-		optional("rate limit", strconv.Itoa(k.RateLimit.Requests)+" per "+k.RateLimit.Window.String())
-	}
-	rows = append(rows, []string{"expires", timeOr(k.ExpiresAt.Time(), "never")})
-	optional("revoked", timeOr(k.RevokedAt.Time(), ""))
-	optional("rolled from", k.RolledFrom)
-	optional("created by", k.CreatedBy)
-	optional("token", token)
-	return rows
 }
 
 func listOr(list []string, unset string) string {
