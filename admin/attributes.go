@@ -75,7 +75,8 @@ var attributes = []*attribute{
 // settable completes a, an attribute of our own that bodies can set: read reads its value, and null
 // is the zero value; inNew and inPatch are where it goes.
 func settable[T any](
-	name string, read func(*reader, string) (T, bool), inNew func(*store.NewKey) *T, inPatch func(*store.Patch) **T, a attribute,
+	name string, read func(*reader, string) (T, bool),
+	inNew func(*store.NewKey) *T, inPatch func(*store.Patch) **T, a attribute,
 ) *attribute {
 	value := func(r *reader) *T {
 		if r.isNull(name) {
@@ -203,7 +204,8 @@ func readBetween(r *reader, name string, least, most int64) (float64, bool) {
 	return 0, false
 }
 
-// readTime reads a time in ISO 8601 with a zone (RFC 3339), or a date (midnight UTC, as in JavaScript).
+// readTime reads a time in ISO 8601 with a zone (RFC 3339), or a date (midnight UTC, as in
+// JavaScript).
 func readTime(r *reader, name string) (time.Time, bool) {
 	text, ok := r.text(name)
 	if !ok {

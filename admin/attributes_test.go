@@ -13,7 +13,8 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// wireName is the name in JSON of a field of a struct in package store: AllowedCIDRs is allowed_cidrs.
+// wireName is the name in JSON of a field of a struct in package store: AllowedCIDRs is
+// allowed_cidrs.
 func wireName(field string) string {
 	return strings.ToLower(regexp.MustCompile("([a-z])([A-Z])").ReplaceAllString(field, "${1}_$2"))
 }

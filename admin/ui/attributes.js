@@ -10,14 +10,19 @@ import { time } from './time.js';
 import { expiries, When } from './when.js';
 
 /**
- * In the order of the forms and of the details. own: Medusa does not have it, so that it must be asked for. show returns what the details
- * show beside the label, null for nothing; actor makes an element of an id. create and edit make the field of that form: {read, fill},
- * where read returns the value to send, null for none, or throws Faults, and fill shows a key's value.
+ * The rows are in the order of the forms and of the details.
+ *
+ * own: Medusa does not have the attribute; answers show it only when they are asked for it.
+ * show(key, actor): what the details show beside the label, null for nothing. actor makes an
+ * element of the id of a key or a person.
+ * create, edit: make the field of that form, {read, fill}. read returns the value to send, null for
+ * none, or throws Faults; fill shows a key's value, and is needed for edit alone.
  */
 const attributes = [
 	{ name: 'title', create: titleField, edit: titleField },
 	{
-		name: 'description', own: true, label: 'Description', create: textArea, edit: textArea, placeholder: 'Who uses it, and whom to ask (optional)',
+		name: 'description', own: true, label: 'Description', create: textArea, edit: textArea,
+		placeholder: 'Who uses it, and whom to ask (optional)',
 		show: (key) => (key.description ? h('bdi', { class: 'lines', text: key.description }) : null),
 	},
 	{
@@ -31,7 +36,7 @@ const attributes = [
 	},
 	{
 		name: 'sales_channels', label: 'Sales channels',
-		show: (key) => (key.type === 'publishable' ? tags(key.sales_channels.map((c) => (c.name === c.id ? c.id : `${c.name} (${c.id})`)), 'None') : null),
+		show: (key) => (key.type === 'publishable' ? tags(key.sales_channels.map(channel), 'None') : null),
 	},
 	{ name: 'allowed_cidrs', own: true, label: 'Addresses', show: (key) => tags(key.allowed_cidrs ?? []) },
 	{
@@ -63,7 +68,10 @@ export const facts = (key, actor) => attributes.filter((a) => a.show)
 	.map(({ label, show }) => [typeof label === 'function' ? label(key) : label, show(key, actor)])
 	.filter(([, value]) => value != null);
 
-/** Makes the fields of a form: kind is create or edit. read returns {name: value} or throws Faults; fill shows a key. */
+/**
+ * Makes the fields of a form; kind is create or edit. read returns {name: value} or throws Faults,
+ * fill shows a key.
+ */
 export function fields(form, kind) {
 	const rows = attributes.filter((a) => a[kind]).map((a) => ({ name: a.name, ...a[kind](form, a) }));
 	return {
@@ -77,7 +85,10 @@ export function fields(form, kind) {
 
 const copyable = (text, label) => h('span', { class: 'copyable' }, h('code', { text }), copyButton(() => text, label));
 
-const tags = (words, none = null) => (words.length > 0 ? h('span', { class: 'tags' }, words.map((word) => h('span', { class: 'tag' }, h('bdi', { text: word })))) : none);
+const tag = (word) => h('span', { class: 'tag' }, h('bdi', { text: word }));
+const tags = (words, none = null) => (words.length > 0 ? h('span', { class: 'tags' }, words.map(tag)) : none);
+
+const channel = ({ id, name }) => (name === id ? id : `${name} (${id})`);
 
 function titleField(form) {
 	const input = form.elements.title;

@@ -13,12 +13,12 @@ import (
 
 // attribute is all that the command line knows of one attribute of a key.
 type attribute struct {
-	// name and value are a member of the key in JSON, in the names and forms of the admin routes; null
-	// is "not set" and, for lists, "not restricted".
+	// name and value are a member of the key in JSON, in the names and forms of the admin routes;
+	// null is "not set" and, for lists, "not restricted".
 	name  string
 	value func(view) any
-	// label and text are a line in the table of one key. label "": there is none; text nil: value, as
-	// it is. A line without text is left out.
+	// label and text are a line in the table of one key. label "": there is none; text nil: value,
+	// as it is. A line without text is left out.
 	label string
 	text  func(view) string
 	// flag and usage are a flag of create, and set is what it does, each time that it is given.

@@ -36,7 +36,8 @@ func selecting(flags *flag.FlagSet) *filter {
 // any reports whether one of the flags was given.
 func (f *filter) any() bool {
 	given := func(a attribute) bool { return a.texts != nil && *a.texts(&f.texts) != nil }
-	return f.search.value != "" || slices.ContainsFunc(attributes(), given) || f.typ.value != "" || f.createdBefore.given || f.createdAfter.given
+	return f.search.value != "" || slices.ContainsFunc(attributes(), given) || f.typ.value != "" ||
+		f.createdBefore.given || f.createdAfter.given
 }
 
 func (f *filter) filter() store.Filter {
