@@ -35,11 +35,20 @@ func TestBytesThatOthersRead(t *testing.T) {
 		sum := sha256.Sum256(appendRecord(nil, r))
 		return sum[:]
 	}
-	check("unsealed", encoded(), "9def8fcd420cd1027ef3e0b13503d11ab3bfc58c829c25d20cea11916f41c657")
+	check("unsealed", encoded(), "4107378bcc1b129431b554b0a8b5ef6825fc46a61acb822fc9f7e1bdf7f11041")
 	sealer.Seal(r)
 	check("proof", r.Evidence.Proof, "1bf4b7f3872936c7b6ee25d0bf164c41805a555dbf84d897c5757b2c7ffdedf7")
 	r.Key.ExpiresAt, r.Key.RevokedAt = store.Time{}, store.Time{}
 	sealer.Seal(r)
 	check("proof without end", r.Evidence.Proof, "740d94cc752bdbd1139cda50cbd4abf02cd3b25bb470e0b3a0850ea1cf743fe9")
-	check("sealed", encoded(), "20a702bd6cee1f40158cd2d872cc2f80c80767b804fcf359d203e352b2b8ecec")
+	check("sealed, level 1", encoded(), "5ef9607eb0c49d3324fa4b99c5f700c6bcd946387eccee4e51080352a4a18b05")
+	e := r.Evidence.Value()
+	e.ProofNames = []string{}
+	r.SetEvidence(e)
+	sealer.Seal(r)
+	if names := r.Evidence.ProofNames; len(names) != 1 || names[0] != "created_by" {
+		t.Errorf("names %q", names)
+	}
+	check("proof, level 2", r.Evidence.Proof, "257653cfa31c7b6d9d41bd2214bf28d5b7a5a78e4c6ad22eeaef7d9d41955aa6")
+	check("sealed, level 2", encoded(), "5417dd8c7f1cfe5a4a53cab39c33f2b8ec92c3ab089dd0184b8262d39805c9b7")
 }

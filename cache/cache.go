@@ -87,6 +87,7 @@ func (c *Cache) Info() store.Info {
 	return store.Info{
 		Name:        "cache over " + c.rows.Info().Name,
 		SharedCache: c.recordsAreShared(),
+		Joined:      true, // a tool of changes only is short-lived
 		Sealer:      c.o.Sealer,
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -234,7 +235,7 @@ func (c *Cache) readMembers(ctx context.Context, to chan<- []store.Member) {
 	for {
 		members, err := c.rows.Members(ctx)
 		if err == nil {
-			to <- members
+			to <- slices.DeleteFunc(members, func(m store.Member) bool { return m.Lease == 0 }) // has no cache
 			return
 		}
 		if !idle(ctx, c.o.RedisTimeout) {

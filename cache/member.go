@@ -17,7 +17,7 @@ func (c *Cache) joinMembers(ctx context.Context) error {
 	if c.joined && now.elapsed(c.joinedAt) <= c.o.membership()/2 {
 		return nil
 	}
-	row := store.Member{ID: c.id, Redis: c.recordsAreShared(), Lease: c.o.Lease, TTL: c.o.membership()}
+	row := store.Member{ID: c.id, Level: store.Level, Redis: c.recordsAreShared(), Lease: c.o.Lease, TTL: c.o.membership()}
 	if err := c.rows.Join(ctx, row); err != nil {
 		return fmt.Errorf("join the members: %w", err)
 	}

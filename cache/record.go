@@ -15,7 +15,7 @@ import (
 // recordVersion is the first byte of an encoded record. Raise it with every change of the encoding, a new field of store.Record
 // included: a version that a process does not know is a miss, so in a rolling deploy no process drops a rule that it has never
 // heard of.
-const recordVersion = 2
+const recordVersion = 3
 
 // recordTell is how much of the lookup id a record has in it: enough to tell an answer that belongs to another question. Who writes an
 // entry in another's place on purpose is found out by the MAC.
@@ -24,59 +24,160 @@ const recordTell = 8
 // errRecord: these bytes are no record of this key and version.
 var errRecord = errors.New("not a record of this key in a known version")
 
-// encoder gathers the texts apart from the rest.
-type encoder struct{ texts, rest []byte }
+// fields is what is cached of a record, in the order of the encoding. It serves both directions, so that nothing is written that is
+// not read.
+func (c codec) fields(k *store.Key, e *store.Evidence) {
+	c.kind(&k.Type)
+	c.text(&k.ID)
+	c.text(&k.Title)
+	c.text(&k.Redacted)
+	c.text(&k.Token)
+	c.list(&k.Scopes)
+	c.list(&k.SalesChannelIDs)
+	c.texts(&k.Metadata)
+	c.networks(&k.AllowedCIDRs)
+	c.rateLimit(&k.RateLimit)
+	c.text(&k.CreatedBy)
+	c.time(&k.CreatedAt)
+	c.time(&k.UpdatedAt)
+	c.time(&k.ExpiresAt)
+	c.bool(&k.Revoked)
+	c.time(&k.RevokedAt)
+	c.text(&k.RevokedBy)
+	c.text(&k.RolledFrom)
+	c.number(&k.Version)
+	c.bytes(&e.Proof)
+	c.text(&e.PepperID)
+	c.list(&e.ProofNames)
+	c.text(&e.LegacySalt)
+	c.bytes(&e.LegacyHash)
+}
 
-// appendRecord appends the binary form of a record: all of it except LastUsedAt. All texts stand together in front, so that whoever reads
+// codec writes with e or, when d is set, reads.
+type codec struct {
+	e *encoder
+	d *decoder
+}
+
+func (c codec) text(s *string) {
+	if c.d == nil {
+		c.e.text(*s)
+		return
+	}
+	*s = c.d.kept()
+}
+
+func (c codec) bytes(b *[]byte) {
+	if c.d == nil {
+		c.e.bytes(*b)
+		return
+	}
+	*b = c.d.bytes()
+}
+
+func (c codec) list(list *[]string) {
+	if c.d == nil {
+		c.e.list(*list)
+		return
+	}
+	*list = c.d.list()
+}
+
+func (c codec) texts(m *map[string]string) {
+	if c.d == nil {
+		c.e.length(*m == nil, len(*m))
+		for _, name := range slices.Sorted(maps.Keys(*m)) {
+			c.e.text(name)
+			c.e.text((*m)[name])
+		}
+		return
+	}
+	if n, ok := c.d.length(); ok {
+		*m = make(map[string]string, n)
+		for range n {
+			name := c.d.kept()
+			(*m)[name] = c.d.kept()
+		}
+	}
+}
+
+func (c codec) networks(list *[]netip.Prefix) {
+	if c.d == nil {
+		c.e.length(*list == nil, len(*list))
+		for _, cidr := range *list {
+			c.e.text(cidr.String())
+		}
+		return
+	}
+	if n, ok := c.d.length(); ok {
+		*list = make([]netip.Prefix, 0, n)
+		for range n {
+			cidr, err := netip.ParsePrefix(c.d.kept())
+			if err != nil {
+				c.d.fail()
+				return
+			}
+			*list = append(*list, cidr)
+		}
+	}
+}
+
+func (c codec) rateLimit(r *store.RateLimit) {
+	if c.d == nil {
+		c.e.number(int64(r.Requests))
+		c.e.number(int64(r.Window))
+		return
+	}
+	r.Requests = int(c.d.number())
+	r.Window = time.Duration(c.d.number())
+}
+
+func (c codec) number(n *int64) {
+	if c.d == nil {
+		c.e.number(*n)
+		return
+	}
+	*n = c.d.number()
+}
+
+func (c codec) bool(yes *bool) {
+	if c.d == nil {
+		c.e.bool(*yes)
+		return
+	}
+	*yes = c.d.bool()
+}
+
+func (c codec) time(t *store.Time) {
+	if c.d == nil {
+		c.e.time(*t)
+		return
+	}
+	*t = c.d.time()
+}
+
+func (c codec) kind(t *store.Type) {
+	if c.d == nil {
+		c.e.kind(*t)
+		return
+	}
+	*t = c.d.kind()
+}
+
+// appendRecord appends the binary form of a record: all of it except LastUsedAt and what only describes. All texts stand together in front, so that whoever reads
 // them can keep them, and nothing else of what was read, with one allocation. Numbers are varints; texts have their length among the
 // numbers; lists have their length plus one, and 0 for nil (nil scopes are all power, an empty list none).
 func appendRecord(b []byte, r *store.Record) []byte {
 	e := &encoder{texts: make([]byte, 0, 256), rest: make([]byte, 0, 256)}
-	k := &r.Key
-	e.rest = append(e.rest, k.LookupID[:recordTell]...)
-	e.kind(k.Type)
-	e.text(k.ID)
-	e.text(k.Title)
-	e.text(k.Redacted)
-	e.text(k.Token)
-	e.list(k.Scopes)
-	e.list(k.SalesChannelIDs)
-	if k.Metadata == nil {
-		e.length(-1)
-	} else {
-		e.length(len(k.Metadata))
-		for _, name := range slices.Sorted(maps.Keys(k.Metadata)) {
-			e.text(name)
-			e.text(k.Metadata[name])
-		}
-	}
-	if k.AllowedCIDRs == nil {
-		e.length(-1)
-	} else {
-		e.length(len(k.AllowedCIDRs))
-		for _, cidr := range k.AllowedCIDRs {
-			e.text(cidr.String())
-		}
-	}
-	e.number(int64(k.RateLimit.Requests))
-	e.number(int64(k.RateLimit.Window))
-	e.text(k.CreatedBy)
-	e.time(k.CreatedAt)
-	e.time(k.UpdatedAt)
-	e.time(k.ExpiresAt)
-	e.bool(k.Revoked)
-	e.time(k.RevokedAt)
-	e.text(k.RevokedBy)
-	e.text(k.RolledFrom)
-	e.number(k.Version)
+	e.rest = append(e.rest, r.Key.LookupID[:recordTell]...)
 	evidence := r.Evidence.Value()
-	e.bytes(evidence.Proof)
-	e.text(evidence.PepperID)
-	e.text(evidence.LegacySalt)
-	e.bytes(evidence.LegacyHash)
+	codec{e: e}.fields(&r.Key, &evidence)
 	b = binary.AppendUvarint(append(b, recordVersion), uint64(len(e.texts)))
 	return append(append(b, e.texts...), e.rest...)
 }
+
+// encoder gathers the texts apart from the rest.
+type encoder struct{ texts, rest []byte }
 
 func (e *encoder) text(s string) {
 	e.rest = binary.AppendUvarint(e.rest, uint64(len(s)))
@@ -87,15 +188,16 @@ func (e *encoder) bytes(b []byte) {
 	e.rest = append(binary.AppendUvarint(e.rest, uint64(len(b))), b...)
 }
 
-// length writes the length of a list, -1 for nil.
-func (e *encoder) length(n int) { e.rest = binary.AppendUvarint(e.rest, uint64(n+1)) }
+// length writes how long a list is.
+func (e *encoder) length(isNil bool, n int) {
+	if isNil {
+		n = -1
+	}
+	e.rest = binary.AppendUvarint(e.rest, uint64(n+1))
+}
 
 func (e *encoder) list(list []string) {
-	if list == nil {
-		e.length(-1)
-		return
-	}
-	e.length(len(list))
+	e.length(list == nil, len(list))
 	for _, s := range list {
 		e.text(s)
 	}
@@ -149,48 +251,9 @@ func decodeRecord(r *store.Record, s string, id store.LookupID) error {
 	if d.take(recordTell) != string(id[:recordTell]) {
 		return errRecord
 	}
-	k := &r.Key
-	k.LookupID = id
-	k.Type = d.kind()
-	k.ID = d.kept()
-	k.Title = d.kept()
-	k.Redacted = d.kept()
-	k.Token = d.kept()
-	k.Scopes = d.list()
-	k.SalesChannelIDs = d.list()
-	if n, ok := d.length(); ok {
-		k.Metadata = make(map[string]string, n)
-		for range n {
-			name := d.kept()
-			k.Metadata[name] = d.kept()
-		}
-	}
-	if n, ok := d.length(); ok {
-		k.AllowedCIDRs = make([]netip.Prefix, 0, n)
-		for range n {
-			cidr, err := netip.ParsePrefix(d.kept())
-			if err != nil {
-				return errRecord
-			}
-			k.AllowedCIDRs = append(k.AllowedCIDRs, cidr)
-		}
-	}
-	k.RateLimit.Requests = int(d.number())
-	k.RateLimit.Window = time.Duration(d.number())
-	k.CreatedBy = d.kept()
-	k.CreatedAt = d.time()
-	k.UpdatedAt = d.time()
-	k.ExpiresAt = d.time()
-	k.Revoked = d.bool()
-	k.RevokedAt = d.time()
-	k.RevokedBy = d.kept()
-	k.RolledFrom = d.kept()
-	k.Version = d.number()
+	r.Key.LookupID = id
 	var e store.Evidence
-	e.Proof = d.bytes()
-	e.PepperID = d.kept()
-	e.LegacySalt = d.kept()
-	e.LegacyHash = d.bytes()
+	codec{d: &d}.fields(&r.Key, &e)
 	if d.bad || d.rest != "" || d.texts != "" {
 		return errRecord
 	}

@@ -60,7 +60,7 @@ func TestRecordEncoding(t *testing.T) {
 	})
 	t.Run("another version is no record", func(t *testing.T) {
 		b, id := appendRecord(nil, filledRecord(t)), filledRecord(t).Key.LookupID
-		for _, version := range []byte{0, recordVersion + 1, 255} {
+		for _, version := range []byte{0, 1, 2, recordVersion + 1, 255} {
 			b[0] = version
 			if _, err := decodedRecord(string(b), id); !errors.Is(err, errRecord) {
 				t.Errorf("version %d: got %v", version, err)

@@ -65,7 +65,9 @@ type Store interface {
 	// of them. Events that have been pruned are missing: whoever finds a gap must drop what it has cached.
 	Feed(ctx context.Context, after int64, limit int) (Feed, error)
 
-	// Join writes or renews a membership row, which lapses m.TTL after now by the clock of the database.
+	// Join writes or renews a membership row, which lapses m.TTL after now by the clock of the database. When the level of the
+	// store (Tx.Raise) is above the member's, it writes nothing and the error matches ErrSchemaTooNew; a store in a database then
+	// answers ErrSchemaTooNew and ErrUnavailable for good.
 	Join(ctx context.Context, m Member) error
 	// Leave removes a membership row; no such row is no error.
 	Leave(ctx context.Context, id string) error
@@ -105,6 +107,11 @@ type Tx interface {
 	Append(ctx context.Context, r *Record, e Event) error
 	// InsertQuietly, for imports, adds a key without an event of its own; the batch must Append one.
 	InsertQuietly(ctx context.Context, r *Record) error
+	// Raise makes the level of the store at least this one, with the change: programs of a lower level can then neither open the
+	// store nor join it. While a member whose row has not lapsed has a lower level, it changes nothing and returns that member. At
+	// a level that the store has it does nothing, without a statement. An error that matches ErrNoAccess, for a right that the
+	// database does not give, leaves the change usable.
+	Raise(ctx context.Context, level int) (lower *Member, err error)
 }
 
 // Info describes a Store.
@@ -112,6 +119,9 @@ type Info struct {
 	Name string // "memory", "sqlite", "postgres", "cache over sqlite" …
 	// SharedCache says that records pass through memory that others can write to (Redis).
 	SharedCache bool
+	// Joined says that nobody else needs to join for this process (Store.Join): the store does so itself, or it is in the memory of
+	// the process alone.
+	Joined bool
 	// Sealer is what the store itself checks records with when it loads them; nil when it does not.
 	Sealer *Sealer
 }
@@ -224,11 +234,12 @@ type Use struct {
 	At    time.Time
 }
 
-// Member is a process that serves from a cache (COHERENCE 14).
+// Member is a process that serves from the store (COHERENCE 14).
 type Member struct {
 	ID    string
+	Level int           // what it knows (Level); Join takes 0 for 1
 	Redis bool          // it answers from Redis as well
-	Lease time.Duration // how long it may answer without having read the feed
+	Lease time.Duration // how long it may answer without having read the feed; 0: it has no cache
 	TTL   time.Duration // used by Join: how long the row lives
 }
 

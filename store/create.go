@@ -58,7 +58,7 @@ func (k *Keys) CreateMany(ctx context.Context, in []NewKey) ([]Made, error) {
 		if err != nil {
 			return nil, err
 		}
-		k.giveToken(r, token)
+		giveToken(r, token)
 		made[i], records[i] = Made{Key: r.Key.Clone(), Token: token}, r
 	}
 	err := k.change(ctx, "create", func(tx Tx) error {
@@ -69,6 +69,9 @@ func (k *Keys) CreateMany(ctx context.Context, in []NewKey) ([]Made, error) {
 			return err
 		}
 		for _, r := range records {
+			if err := k.sealNew(ctx, tx, r); err != nil {
+				return err
+			}
 			if err := tx.Insert(ctx, r, eventFor(r, Created, now, nil)); err != nil {
 				return err
 			}
@@ -123,15 +126,14 @@ func (k *Keys) newRecord(n NewKey, creator string, now time.Time) (*Record, erro
 	return r, nil
 }
 
-// giveToken writes into r what is stored of its token, and seals it.
-func (k *Keys) giveToken(r *Record, token Token) {
+// giveToken writes into r what is stored of its token.
+func giveToken(r *Record, token Token) {
 	r.Key.Redacted = token.Redacted()
 	r.Key.LookupID = token.LookupID()
 	r.Key.Token = ""
 	if r.Key.Type == Publishable {
 		r.Key.Token = token.Reveal()
 	}
-	k.o.Sealer.Seal(r)
 }
 
 // makeToken is how to come to a token that can be imported.
@@ -164,7 +166,7 @@ func (k *Keys) ImportToken(ctx context.Context, token string, in NewKey) (*Key, 
 	if err != nil {
 		return nil, false, err
 	}
-	k.giveToken(r, t)
+	giveToken(r, t)
 
 	var known *Key
 	seen, keyID := false, ""
@@ -190,6 +192,9 @@ func (k *Keys) ImportToken(ctx context.Context, token string, in NewKey) (*Key, 
 				if err := k.checkNewSecrets(ctx, tx, 1, now); err != nil {
 					return err
 				}
+			}
+			if err := k.sealNew(ctx, tx, r); err != nil {
+				return err
 			}
 			return tx.Insert(ctx, r, eventFor(r, Created, now, map[string]string{"origin": "import"}))
 		}

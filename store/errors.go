@@ -20,10 +20,15 @@ var (
 	ErrConflict = errors.New("conflict")
 	// ErrUnavailable: the question cannot be decided now; nothing is known about the key. HTTP 503, never 401.
 	ErrUnavailable = errors.New("unavailable")
-	// ErrSchemaTooNew: the database was migrated by a newer, incompatible version. It does not heal.
+	// ErrSchemaTooNew: the database was migrated by a newer, incompatible version, or holds keys that this program would
+	// misread (Level). It does not heal.
 	ErrSchemaTooNew = errors.New("database schema is newer than this program understands")
 	// ErrWrongDialect: the pool handed to Open speaks to another kind of database. It does not heal.
 	ErrWrongDialect = errors.New("wrong database dialect")
+	// ErrNewerRecord: the key has an attribute that this program does not know, because a newer
+	// program has sealed it. It comes together with ErrUnavailable: whether the key may be used is
+	// for the newer program to say, and so are all changes of it.
+	ErrNewerRecord = errors.New("the key was sealed by a newer program")
 	// ErrReplaced: the file of the database, or one that belongs to it, was removed, renamed or
 	// replaced while it was in use. It comes together with ErrUnavailable and heals with a restart
 	// only.

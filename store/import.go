@@ -91,6 +91,9 @@ func (k *Keys) Import(ctx context.Context, batch []ImportKey, dryRun bool) (Impo
 			if dryRun {
 				continue
 			}
+			if err := k.sealNew(ctx, tx, r); err != nil {
+				return err
+			}
 			if err := tx.InsertQuietly(ctx, r); err != nil {
 				return err
 			}
@@ -149,7 +152,7 @@ func (k *Keys) importRecord(in ImportKey) (*Record, error) {
 		if err != nil || token.Type() != Publishable {
 			return nil, Errorf(ErrInvalid, "its token does not have the form of a publishable key's")
 		}
-		k.giveToken(r, token)
+		giveToken(r, token)
 	case Secret:
 		if len(in.Hash) != scryptBytes || in.Salt == "" {
 			return nil, Errorf(ErrInvalid, "its hash is not %d bytes of scrypt with a salt", scryptBytes)
@@ -161,7 +164,6 @@ func (k *Keys) importRecord(in ImportKey) (*Record, error) {
 			return nil, Errorf(ErrInvalid, "it has no redacted form to be found by")
 		}
 		r.SetEvidence(Evidence{LegacySalt: in.Salt, LegacyHash: in.Hash})
-		k.o.Sealer.Seal(r)
 	default:
 		return nil, Errorf(ErrInvalid, "its type %q is neither publishable nor secret", string(key.Type))
 	}

@@ -29,6 +29,7 @@ type Keys struct {
 	realTime bool         // Options.Now is not set: a recaller's clock is as good as that of Keys
 	alarms   atomic.Int64 // second of the last alarm about a forged record
 	count    counters
+	member   member
 }
 
 // Options are the policies of Keys. The zero value is ready to use.
@@ -57,11 +58,16 @@ type Options struct {
 	Now func() time.Time
 	// Random is where tokens come from. Default: crypto/rand.Reader.
 	Random io.Reader
+	// ShortLived is for tools that end soon and answer nobody: they do not join the members of a store without a cache, which
+	// they could hold up. Default: false.
+	ShortLived bool
 	// Observer is told of changes and of scrypt. Optional. Default: none.
 	Observer Observer
 	// Logger hears what nobody is there to be told: forged records, last-used times that could not be written.
 	// Default: slog.Default().
 	Logger *slog.Logger
+
+	extensions []extension // nil: those of the Sealer, or all
 }
 
 // New returns Keys over s with the default Options. It panics when s is nil or needs a Sealer.
@@ -102,6 +108,12 @@ func (o Options) New(s Store) (*Keys, error) {
 	if o.FlushInterval == 0 {
 		o.FlushInterval = 5 * time.Second
 	}
+	if o.extensions == nil {
+		o.extensions = extensions
+		if o.Sealer != nil {
+			o.extensions = o.Sealer.extensions
+		}
+	}
 	realTime := o.Now == nil
 	if realTime {
 		o.Now = time.Now
@@ -117,6 +129,7 @@ func (o Options) New(s Store) (*Keys, error) {
 	k.limits.Now = o.Now
 	k.uses.init(k)
 	k.legacy.init(k)
+	k.member.start(k)
 	return k, nil
 }
 
@@ -127,7 +140,7 @@ func (k *Keys) Limiter() *Limiter { return &k.limits }
 // Close ends the background work, writes the last-used times that are still in memory and closes the store below. The pools and clients that were handed to
 // the stores stay open: they are their owner's.
 func (k *Keys) Close(ctx context.Context) error {
-	return errors.Join(k.legacy.close(ctx), k.uses.close(ctx), k.store.Close(ctx))
+	return errors.Join(k.legacy.close(ctx), k.uses.close(ctx), k.member.leave(ctx), k.store.Close(ctx))
 }
 
 // Now returns the moment by the clock that decides whether a key may be used ([Options.Now]), in UTC and whole milliseconds, as
@@ -191,7 +204,9 @@ func (k *Keys) findSome(ctx context.Context, tx Tx, q Query) ([]*Record, error) 
 	}
 	found, err := tx.Find(ctx, q)
 	for _, r := range found {
-		if err := k.o.Sealer.Verify(r); err != nil {
+		if err := k.o.Sealer.Verify(r); errors.Is(err, ErrNewerRecord) {
+			return nil, err // no change of it would be right
+		} else if err != nil {
 			k.alarm(r, err)
 		}
 	}
@@ -202,10 +217,65 @@ func (k *Keys) findSome(ctx context.Context, tx Tx, q Query) ([]*Record, error) 
 // must not become genuine because somebody renamed it.
 func (k *Keys) save(ctx context.Context, tx Tx, r *Record, kind Kind, now time.Time, details map[string]string) error {
 	r.Key.Version++
-	if k.o.Sealer == nil || r.verifiedBy.Load() == k.o.Sealer {
-		k.o.Sealer.Seal(r)
+	if k.isGenuine(r) {
+		if err := k.seal(ctx, tx, r); err != nil {
+			return err
+		}
 	}
 	return tx.Update(ctx, r, eventFor(r, kind, now, details))
+}
+
+// isGenuine reports whether the proof of a record that was read for a change verified.
+func (k *Keys) isGenuine(r *Record) bool {
+	return k.o.Sealer == nil || r.verifiedBy.Load() == k.o.Sealer
+}
+
+// gate returns nil when key may have the extensions that it sets and that before, nil for a new key, does not. It is refused while
+// a program is running that does not know them.
+func (k *Keys) gate(ctx context.Context, tx Tx, key, before *Key) error {
+	for _, x := range k.o.extensions {
+		if x.always || !x.set(key) || before != nil && x.set(before) {
+			continue
+		}
+		lower, err := tx.Raise(ctx, x.level)
+		if err != nil {
+			return fmt.Errorf("store: raise the level for %s: %w", x.name, err)
+		}
+		if lower != nil {
+			return Errorf(ErrNotAllowed, "Field '%s' cannot be set while the instance %s is running, which is too old to know it. Upgrade or stop it, then try again",
+				x.name, lower.ID)
+		}
+	}
+	return nil
+}
+
+// seal seals r. What every record has is covered from now on if no program is running that does not know it.
+func (k *Keys) seal(ctx context.Context, tx Tx, r *Record) error {
+	if e := r.Evidence.Value(); k.o.Sealer != nil && e.ProofNames == nil {
+		for _, x := range k.o.extensions {
+			if !x.always {
+				continue
+			}
+			lower, err := tx.Raise(ctx, x.level)
+			if err != nil && !errors.Is(err, ErrNoAccess) {
+				return err
+			}
+			if err == nil && lower == nil {
+				e.ProofNames = []string{}
+				r.SetEvidence(e)
+			}
+		}
+	}
+	k.o.Sealer.Seal(r)
+	return nil
+}
+
+// sealNew seals the record of a key that is about to be inserted.
+func (k *Keys) sealNew(ctx context.Context, tx Tx, r *Record) error {
+	if err := k.gate(ctx, tx, &r.Key, nil); err != nil {
+		return err
+	}
+	return k.seal(ctx, tx, r)
 }
 
 func notFound(id string) error {

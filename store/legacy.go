@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"crypto/subtle"
+	"errors"
 	"fmt"
 	"runtime"
 	"strconv"
@@ -80,7 +81,9 @@ func (l *legacy) check(ctx context.Context, t Token, candidates []*Record, now t
 		if r.Key.Type != Secret || r.Key.Check(now) != nil || len(r.Evidence.Value().LegacyHash) == 0 {
 			continue
 		}
-		if err := l.keys.o.Sealer.Verify(r); err != nil { // a planted row
+		if err := l.keys.o.Sealer.Verify(r); errors.Is(err, ErrNewerRecord) {
+			return nil, err
+		} else if err != nil { // a planted row
 			l.keys.alarm(r, err)
 			continue
 		}
@@ -289,11 +292,12 @@ func (l *legacy) upgrade(batch map[string]upgrade) error {
 		}
 		for _, r := range found {
 			u, e := batch[r.Key.ID], r.Evidence.Value()
-			if !r.Key.LookupID.IsZero() || e.LegacySalt != u.salt || subtle.ConstantTimeCompare(e.LegacyHash, u.hash) != 1 {
+			if k.o.Sealer.Verify(r) != nil || !r.Key.LookupID.IsZero() || e.LegacySalt != u.salt || subtle.ConstantTimeCompare(e.LegacyHash, u.hash) != 1 {
 				continue
 			}
 			r.Key.LookupID = u.lookup
-			r.SetEvidence(Evidence{Proof: e.Proof, PepperID: e.PepperID})
+			e.LegacySalt, e.LegacyHash = "", nil
+			r.SetEvidence(e)
 			if err := k.save(ctx, tx, r, Upgraded, k.now(), nil); err != nil {
 				return err
 			}

@@ -40,6 +40,12 @@ func (k *Keys) LinkSalesChannels(ctx context.Context, id string, add, remove []s
 		if slices.Equal(before.SalesChannelIDs, key.SalesChannelIDs) { // told all the same (COHERENCE 4.1)
 			return tx.Append(ctx, r, eventFor(r, Linked, now, nil))
 		}
+		if !k.isGenuine(r) {
+			return errForged(r)
+		}
+		if err := k.gate(ctx, tx, key, before); err != nil {
+			return err
+		}
 		return k.save(ctx, tx, r, Linked, now, map[string]string{"sales_channels": strings.Join(key.SalesChannelIDs, ",")})
 	})
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -22,6 +23,7 @@ type Memory struct {
 	used     map[string]Time
 	events   []Event // the last one's ID is head; the front may have been pruned
 	members  map[string]membership
+	level    int // 0 is 1
 	closed   bool
 }
 
@@ -42,7 +44,7 @@ func NewMemory() *Memory {
 }
 
 // Info implements Store.
-func (m *Memory) Info() Info { return Info{Name: "memory"} }
+func (m *Memory) Info() Info { return Info{Name: "memory", Joined: true} }
 
 // usable returns why nothing can be answered, if so. Called with mu held.
 func (m *Memory) usable(ctx context.Context) error {
@@ -131,6 +133,7 @@ func (m *Memory) Change(ctx context.Context, actor Actor, fn func(Tx) error) (Ch
 		}
 	}
 	m.head = tx.head
+	m.level = max(m.level, tx.level)
 	m.events = append(m.events, tx.events...)
 	change := Change{FeedID: m.feedID, First: tx.events[0].ID, Last: tx.head}
 	for _, e := range tx.events {
@@ -146,6 +149,7 @@ type memoryTx struct {
 	written map[string]*Record // nil: deleted
 	head    int64
 	events  []Event
+	level   int // raised to
 }
 
 // current returns the record as this change sees it. Called with m.mu read-locked.
@@ -213,6 +217,21 @@ func (tx *memoryTx) InsertQuietly(ctx context.Context, r *Record) error {
 	}
 	tx.written[r.Key.ID] = r.Clone()
 	return nil
+}
+
+func (tx *memoryTx) Raise(ctx context.Context, level int) (*Member, error) {
+	tx.m.mu.RLock()
+	defer tx.m.mu.RUnlock()
+	if err := tx.m.usable(ctx); err != nil || level <= max(tx.level, tx.m.level, 1) {
+		return nil, err
+	}
+	for _, id := range slices.Sorted(maps.Keys(tx.m.members)) {
+		if m := tx.m.members[id]; m.Level < level && time.Now().Before(m.lapses) {
+			return &m.Member, nil
+		}
+	}
+	tx.level = level
+	return nil, nil
 }
 
 func (tx *memoryTx) Update(ctx context.Context, r *Record, e Event) error {
@@ -385,6 +404,9 @@ func (m *Memory) Join(ctx context.Context, member Member) error {
 	if err := m.usable(ctx); err != nil {
 		return err
 	}
+	if member.Level = max(member.Level, 1); member.Level < m.level {
+		return fmt.Errorf("memory: %w: it has keys of level %d, and member %s knows level %d", ErrSchemaTooNew, m.level, member.ID, member.Level)
+	}
 	m.members[member.ID] = membership{Member: member, lapses: time.Now().Add(member.TTL)}
 	return nil
 }
@@ -413,7 +435,7 @@ func (m *Memory) Members(ctx context.Context) ([]Member, error) {
 			delete(m.members, id)
 			continue
 		}
-		out = append(out, Member{ID: id, Redis: member.Redis, Lease: member.Lease})
+		out = append(out, Member{ID: id, Level: member.Level, Redis: member.Redis, Lease: member.Lease})
 	}
 	slices.SortFunc(out, func(a, b Member) int { return strings.Compare(a.ID, b.ID) })
 	return out, nil

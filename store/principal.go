@@ -63,6 +63,9 @@ func (k *Keys) asItIs(seen *Key, r *Record) (*Key, error) {
 	}
 	if err := k.o.Sealer.Verify(r); err != nil {
 		k.alarm(r, err)
+		if errors.Is(err, ErrNewerRecord) {
+			return nil, err
+		}
 		return nil, ErrUnknownToken
 	}
 	if err := r.Key.Check(k.o.Now()); err != nil {

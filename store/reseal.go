@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 )
 
@@ -32,7 +33,9 @@ func (k *Keys) Reseal(ctx context.Context, adopt bool, progress func(done int)) 
 			after = r.Key.ID
 			if r.Evidence.Value().PepperID != k.o.Sealer.PepperID() {
 				stale = append(stale, r.Key.ID)
-			} else if k.o.Sealer.Verify(r) != nil {
+			} else if err := k.o.Sealer.Verify(r); errors.Is(err, ErrNewerRecord) {
+				return resealed, refused, fmt.Errorf("store: reseal: %w", err)
+			} else if err != nil {
 				refused++
 			}
 		}
@@ -61,11 +64,14 @@ func (k *Keys) resealSome(ctx context.Context, ids []string, adopt bool) (reseal
 		}
 		for _, r := range found {
 			e := r.Evidence.Value()
-			if unsealed := e.PepperID == "" && len(e.Proof) == 0; !(unsealed && adopt) && k.o.Sealer.Verify(r) != nil {
+			unsealed := e.PepperID == "" && len(e.Proof) == 0 && e.ProofNames == nil
+			if err := k.o.Sealer.Verify(r); errors.Is(err, ErrNewerRecord) {
+				return err
+			} else if err != nil && !(unsealed && adopt) {
 				refused++
 				continue
 			}
-			k.o.Sealer.Seal(r)
+			r.verifiedBy.Store(k.o.Sealer) // also of what is adopted: save seals it
 			if err := k.save(ctx, tx, r, Resealed, k.now(), nil); err != nil {
 				return err
 			}

@@ -63,6 +63,9 @@ func (k *Keys) Roll(ctx context.Context, id string, o RollOptions) (Made, error)
 		if err := k.checkRolledSecret(ctx, tx, &next.Key, now); err != nil {
 			return err
 		}
+		if err := k.sealNew(ctx, tx, next); err != nil {
+			return err
+		}
 		made = Made{Key: next.Key.Clone(), Token: token}
 		return tx.Insert(ctx, next, eventFor(next, Rolled, now, map[string]string{"rolled_from": id}))
 	})
@@ -156,6 +159,6 @@ func (k *Keys) successor(old *Record, now time.Time) (*Record, Token, error) {
 		next.Key.AllowedCIDRs = nil
 	}
 	k.capLifetime(&next.Key, now)
-	k.giveToken(next, token)
+	giveToken(next, token)
 	return next, token, nil
 }

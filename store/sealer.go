@@ -23,7 +23,8 @@ const MACSize = sha256.Size
 // configuration and not in the database. With it, rows that are written or altered in the database or in Redis never
 // authenticate. A nil Sealer is valid, proves nothing and accepts everything.
 type Sealer struct {
-	peppers []*pepper // current first
+	peppers    []*pepper // current first
+	extensions []extension
 }
 
 type pepper struct {
@@ -38,7 +39,7 @@ func NewSealer(peppers []string) (*Sealer, error) {
 	if len(peppers) == 0 {
 		return nil, nil
 	}
-	s := &Sealer{}
+	s := &Sealer{extensions: extensions}
 	for i, p := range peppers {
 		if err := checkPepper(p); err != nil {
 			return nil, Errorf(ErrInvalid, "pepper %d of %d %s", i+1, len(peppers), err)
@@ -80,37 +81,74 @@ func (s *Sealer) PepperID() string {
 
 // Seal gives the record its proof under the current pepper. Whoever changes a record must seal it again. With a nil Sealer the
 // proof is removed: a proof that nobody checks would only go stale.
+//
+// The proof covers the extensions that are set when its ProofNames are not nil, as those of a record that had them covered
+// before, or when the record sets one that level 1 does not have. Else it is a proof of level 1.
 func (s *Sealer) Seal(r *Record) {
 	e := r.Evidence.Value()
 	if s == nil {
-		e.Proof, e.PepperID = nil, ""
+		e.Proof, e.PepperID, e.ProofNames = nil, "", nil
 		r.SetEvidence(e)
 		return
 	}
+	names, needed := setExtensions(s.extensions, &r.Key)
+	if needed || e.ProofNames != nil {
+		e.ProofNames = names
+	}
 	p := s.peppers[0]
-	proof := p.prove(r)
+	proof := p.prove(r, s.extensions, e.ProofNames != nil)
 	e.Proof, e.PepperID = proof[:], p.id
 	r.SetEvidence(e)
 	r.verifiedBy.Store(s)
 }
 
-// Verify checks the record's proof and returns nil, or an error that matches ErrForged. It remembers the answer in the record, so call
+// Verify checks the record's proof and returns nil, or an error that matches ErrForged, or ErrNewerRecord and ErrUnavailable when
+// the proof covers an extension that this program does not know. It remembers the answer in the record, so call
 // it before the record is shared; asking again about the same record is free.
+//
+// A nil Sealer checks no proof, but it does not believe a record with an unknown extension either.
 func (s *Sealer) Verify(r *Record) error {
-	if s == nil || r.verifiedBy.Load() == s {
+	if s == nil {
+		return knowsAll(extensions, r)
+	}
+	if r.verifiedBy.Load() == s {
 		return nil
 	}
+	if err := knowsAll(s.extensions, r); err != nil {
+		return err
+	}
 	e := r.Evidence.Value()
-	for _, p := range s.peppers {
-		if p.id != e.PepperID {
-			continue
-		}
-		if proof := p.prove(r); hmac.Equal(proof[:], e.Proof) {
-			r.verifiedBy.Store(s)
-			return nil
+	if s.coversWhatIsSet(r, e.ProofNames) {
+		for _, p := range s.peppers {
+			if p.id != e.PepperID {
+				continue
+			}
+			if proof := p.prove(r, s.extensions, e.ProofNames != nil); hmac.Equal(proof[:], e.Proof) {
+				r.verifiedBy.Store(s)
+				return nil
+			}
 		}
 	}
-	return fmt.Errorf("store: key %s (pepper %q): %w", r.Key.ID, e.PepperID, ErrForged)
+	return errForged(r)
+}
+
+func errForged(r *Record) error {
+	return fmt.Errorf("store: key %s (pepper %q): %w", r.Key.ID, r.Evidence.Value().PepperID, ErrForged)
+}
+
+// coversWhatIsSet reports whether names are those of the extensions that are set in r: a name that is missing or added is a forgery.
+func (s *Sealer) coversWhatIsSet(r *Record, names []string) bool {
+	extended, next := names != nil, 0
+	for _, x := range s.extensions {
+		switch {
+		case !x.set(&r.Key), !extended && x.always:
+		case next == len(names) || names[next] != x.name:
+			return false
+		default:
+			next++
+		}
+	}
+	return next == len(names)
 }
 
 // VerifyInto is Verify for caches that keep records in the process. On success it makes *kept, a new record or r itself, one of the same key
@@ -165,7 +203,10 @@ func (p *pepper) mac(purpose string, message []byte) [MACSize]byte {
 
 // prove returns the MAC over everything that gives a record its power. Titles, metadata and who did what are left out on purpose:
 // they are descriptions, and a proof over them would make every repair by hand look like a forgery.
-func (p *pepper) prove(r *Record) [MACSize]byte {
+//
+// With extended, each extension that is set follows: its name, its value. All proofs that were made before an extension came stay
+// valid, and a row cannot lose or gain one.
+func (p *pepper) prove(r *Record, extensions []extension, extended bool) [MACSize]byte {
 	k := &r.Key
 	t := newTranscript("latchkey/proof/1")
 	defer t.release()
@@ -190,6 +231,14 @@ func (p *pepper) prove(r *Record) [MACSize]byte {
 	e := r.Evidence.Value()
 	t.text(e.LegacySalt)
 	t.bytes(e.LegacyHash)
+	if extended {
+		for _, x := range extensions {
+			if x.set(k) {
+				t.text(x.name)
+				x.value(t, k)
+			}
+		}
+	}
 	return p.sum(t)
 }
 

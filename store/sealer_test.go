@@ -56,7 +56,7 @@ func TestRequirement04SealerRefusesBadPeppers(t *testing.T) {
 func TestRequirement05ProofCoversEverythingThatGivesPower(t *testing.T) {
 	s := sealer(t, pepper1)
 	powerless := map[string]bool{ // descriptions; see pepper.prove
-		"Title": true, "Description": true, "Redacted": true, "Token": true, "Metadata": true, "CreatedBy": true, "CreatedAt": true, "UpdatedAt": true,
+		"Title": true, "Description": true, "Redacted": true, "Token": true, "Metadata": true, "CreatedAt": true, "UpdatedAt": true,
 		"RevokedBy": true, "LastUsedAt": true, "RolledFrom": true, "Version": true,
 	}
 	fresh := func() *store.Record {

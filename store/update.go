@@ -132,9 +132,16 @@ func (k *Keys) patch(ctx context.Context, tx Tx, r *Record, who who, p Patch) er
 	set("allowed_cidrs", !slices.Equal(key.AllowedCIDRs, before.AllowedCIDRs))
 	set("rate_limit", key.RateLimit != before.RateLimit)
 	set("expires_at", key.ExpiresAt != before.ExpiresAt)
+	power := slices.ContainsFunc(fields, func(name string) bool { return name != "title" && name != "description" && name != "metadata" })
 
 	if len(fields) == 0 { // the wanted state is there already; told all the same (COHERENCE 4.1)
 		return tx.Append(ctx, r, eventFor(r, Updated, now, nil))
+	}
+	if power && !k.isGenuine(r) {
+		return errForged(r)
+	}
+	if err := k.gate(ctx, tx, key, before); err != nil {
+		return err
 	}
 	key.UpdatedAt = TimeOf(now)
 	return k.save(ctx, tx, r, Updated, now, map[string]string{"fields": strings.Join(fields, ",")})

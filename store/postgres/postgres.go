@@ -159,7 +159,7 @@ const alone = `SELECT pg_try_advisory_xact_lock(hashtextextended('latchkey_index
 // in the same round trip as it asks for the lock.
 var takeFeed = fmt.Sprintf(`WITH limits AS MATERIALIZED (
 		SELECT set_config('lock_timeout', '%[1]d', true), set_config('idle_in_transaction_session_timeout', '%[1]d', true))
-	UPDATE latchkey_feed SET head = greatest(head, {least}) + 1 FROM limits WHERE id = 1 RETURNING feed_id, head, keys`, sqldb.LockWaitMillis)
+	UPDATE latchkey_feed SET head = greatest(head, {least}) + 1 FROM limits WHERE id = 1 RETURNING feed_id, head, keys, level`, sqldb.LockWaitMillis)
 
 // least has the server's timeline above 32 bits for the number of a change. The timeline, the first
 // 8 digits of the name of a WAL file, is 1 and rises by one when a standby is promoted. Numbers

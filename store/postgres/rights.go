@@ -18,6 +18,7 @@ const (
 	forRead  = "read"
 	forWrite = "write"
 	forPrune = "prune"
+	forRaise = "raise"
 )
 
 var needs = []need{
@@ -35,6 +36,7 @@ var needs = []need{
 	{"latchkey_member", "UPDATE", forWrite},
 	{"latchkey_member", "DELETE", forWrite},
 	{"latchkey_event", "DELETE", forPrune},
+	{"latchkey_version", "UPDATE", forRaise},
 }
 
 // rightsSQL reads catalogs alone, which every role may. Names come quoted, ready for a statement.
@@ -101,6 +103,7 @@ func rights(schema string) func(context.Context, sqldb.Asker) (sqldb.Lack, error
 		}
 		return sqldb.Lack{
 			Migrate: r.lackToMigrate(cmp.Or(schema, r.schema)), Read: r.lackTo(forRead), Write: r.lackToWrite(), Prune: r.lackTo(forPrune),
+			Raise: r.lackTo(forRaise),
 		}, nil
 	}
 }

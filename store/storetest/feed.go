@@ -265,7 +265,7 @@ func members(t *testing.T, s store.Store) {
 		}
 		return found
 	}
-	a := store.Member{ID: "a", Redis: true, Lease: 1500 * time.Millisecond, TTL: time.Hour}
+	a := store.Member{ID: "a", Level: store.Level, Redis: true, Lease: 1500 * time.Millisecond, TTL: time.Hour}
 	for _, m := range []store.Member{a, a, {ID: "b", Lease: time.Second, TTL: 50 * time.Millisecond}} {
 		if err := s.Join(ctx, m); err != nil {
 			t.Fatal(err)

@@ -86,7 +86,7 @@ func (a *access) open(ctx context.Context, fitting bool) (*session, context.Cont
 			return fail(usageError{err})
 		}
 	}
-	opened, err := store.Options{Sealer: s.sealer, Namespace: a.namespace, FlushInterval: -1, Logger: log}.New(keys)
+	opened, err := store.Options{Sealer: s.sealer, Namespace: a.namespace, FlushInterval: -1, ShortLived: true, Logger: log}.New(keys)
 	if err != nil {
 		undo = append(undo, keys.Close)
 		return fail(err)

@@ -137,6 +137,7 @@ type tx struct {
 	pending []store.Event // numbered, not yet written
 	next    int64         // number of the next event
 	keys    int64         // how many keys there were before
+	level   int           // of the store
 	added   int64         // how many this change has added to them
 
 	// broken is the first error of the database. PostgreSQL takes no further statement after one, and a change that goes on as if
@@ -156,7 +157,7 @@ func (t *tx) begin(ctx context.Context) error {
 	defer rows.Close()
 	found := false
 	for rows.Next() { // to the end: only then has SQLite finished the UPDATE
-		if err := rows.Scan(&t.change.FeedID, &t.next, &t.keys); err != nil {
+		if err := rows.Scan(&t.change.FeedID, &t.next, &t.keys, (*count)(&t.level)); err != nil {
 			return t.fail("take the feed's lock", err)
 		}
 		found = true
@@ -167,7 +168,7 @@ func (t *tx) begin(ctx context.Context) error {
 	if !found {
 		return t.fail("take the feed's lock", errNoFeed)
 	}
-	return nil
+	return t.s.knows(t.level)
 }
 
 // run calls fn and says how the change went so far.

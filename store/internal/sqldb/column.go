@@ -160,6 +160,36 @@ func unexpected(want string, got any) error {
 	return fmt.Errorf("column holds %T where %s is expected", got, want)
 }
 
+// value returns the argument for what is at a target.
+func (d *Dialect) value(target any, nullable bool) any {
+	switch t := target.(type) {
+	case *text:
+		if nullable {
+			return orNull(string(*t))
+		}
+		return string(*t)
+	case *number:
+		return int64(*t)
+	case *count:
+		return int64(*t)
+	case *flag:
+		return bool(*t)
+	case *moment:
+		return d.time(store.Time(*t))
+	case *blob:
+		return bytesOrNull(*t)
+	case *lookupID:
+		return lookupArg(store.LookupID(*t))
+	case *list:
+		return jsonList(*t)
+	case *prefixes:
+		return jsonList(*t)
+	case *textMap:
+		return jsonMap(*t)
+	}
+	panic(fmt.Sprintf("sqldb: no column holds %T", target))
+}
+
 // jsonList returns the argument for a list: NULL for nil.
 func jsonList[T any](l []T) any {
 	if l == nil {

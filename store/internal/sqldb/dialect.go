@@ -57,7 +57,7 @@ type Dialect struct {
 	// Writers is how many changes of this process may be under way at once. All but one of them wait for the feed's lock, each with
 	// a connection that lookups then cannot have.
 	Writers int
-	// TakeFeed adds one to the feed's head, and with it takes the lock that serialises changes. It returns feed_id, head and keys.
+	// TakeFeed adds one to the feed's head, and with it takes the lock that serialises changes. It returns feed_id, head, keys and level.
 	// {least} in it is Least, or 0 where the server does not let it be asked.
 	TakeFeed string
 	// Least is an expression for the number that the head has at least; "": 0. It rises with each
@@ -112,6 +112,7 @@ type Lack struct {
 	Read    string // look keys up, list them, follow the feed
 	Write   string // change keys
 	Prune   string // the audit log
+	Raise   string // raise the level of the store
 }
 
 // Refusal is the meaning of an SQLSTATE.
@@ -159,13 +160,14 @@ type statements struct {
 	feed, prune                         string
 	touch, touchFree                    string
 	join, leave, members, forgetMembers string
+	level, lowerMember                  string
 }
 
 func (d *Dialect) statements() statements {
 	return statements{
 		lookup:        d.bind(lookupSQL),
 		lookupLegacy:  d.bind(lookupLegacySQL),
-		get:           d.bind(`SELECT ` + columns("") + ` FROM latchkey_key WHERE id = ?`),
+		get:           d.bind(`SELECT ` + columns("", false) + ` FROM latchkey_key WHERE id = ?`),
 		count:         d.bind(`SELECT keys FROM latchkey_feed WHERE id = 1`),
 		takeFeed:      d.bind(strings.ReplaceAll(d.TakeFeed, "{least}", cmp.Or(d.Least, "0"))),
 		confirm:       d.bind(d.Confirm),
@@ -178,8 +180,10 @@ func (d *Dialect) statements() statements {
 		touch:         d.bind(d.Touch),
 		touchFree:     d.bind(d.TouchFree),
 		join:          d.bind(strings.ReplaceAll(joinSQL, "{later}", d.Later)),
+		level:         d.bind(`SELECT level FROM latchkey_feed WHERE id = 1`),
+		lowerMember:   d.bind(lowerMemberSQL(d)),
 		leave:         d.bind(`DELETE FROM latchkey_member WHERE id = ?`),
-		members:       d.bind(`SELECT id, redis, lease, expires_at > ` + d.Now + ` FROM latchkey_member ORDER BY id`),
+		members:       d.bind(`SELECT id, redis, lease, coalesce(level, 1), expires_at > ` + d.Now + ` FROM latchkey_member ORDER BY id`),
 		forgetMembers: d.bind(`DELETE FROM latchkey_member WHERE expires_at <= ` + d.Now),
 	}
 }

@@ -17,7 +17,7 @@ var errNoFeed = errors.New("latchkey_feed has no row")
 const eventColumns = `id, key_id, lookup_id, kind, version, actor, request_id, occurred_at, details`
 
 // feedSQL limits before it joins, so that the events come from their primary key in order and none is sorted.
-const feedSQL = `SELECT f.feed_id, f.head, e.id, e.kind, e.lookup_id FROM latchkey_feed f
+const feedSQL = `SELECT f.feed_id, f.head, f.level, e.id, e.kind, e.lookup_id FROM latchkey_feed f
 	LEFT JOIN (SELECT id, kind, lookup_id FROM latchkey_event WHERE id > ? ORDER BY id LIMIT ?) e ON TRUE
 	WHERE f.id = 1 ORDER BY e.id`
 
@@ -58,7 +58,7 @@ func (s *Store) events(ctx context.Context, db queryer, q store.EventQuery) ([]s
 	if q.KeyID != "" {
 		c.add("key_id = ?", q.KeyID)
 	}
-	among(&c, "key_id", q.KeyIDs)
+	c.among("key_id", q.KeyIDs)
 	if !q.LookupID.IsZero() {
 		c.add("lookup_id = ?", q.LookupID[:])
 	}
@@ -137,31 +137,34 @@ func (s *Store) Feed(ctx context.Context, after int64, limit int) (store.Feed, e
 	if err != nil {
 		return store.Feed{}, s.fail("read the feed", err)
 	}
-	feed, err := readFeed(rows)
+	feed, level, err := readFeed(rows)
 	if err != nil {
 		return store.Feed{}, s.fail("read the feed", err)
+	}
+	if err := s.knows(level); err != nil {
+		return store.Feed{}, err
 	}
 	return feed, nil
 }
 
-func readFeed(rows *sql.Rows) (feed store.Feed, err error) {
+func readFeed(rows *sql.Rows) (feed store.Feed, level int, err error) {
 	defer rows.Close()
 	for rows.Next() {
 		var e store.FeedEvent
-		if err := rows.Scan(&feed.ID, &feed.Head, (*number)(&e.ID), (*text)(&e.Kind), (*lookupID)(&e.LookupID)); err != nil {
-			return store.Feed{}, err
+		if err := rows.Scan(&feed.ID, &feed.Head, (*count)(&level), (*number)(&e.ID), (*text)(&e.Kind), (*lookupID)(&e.LookupID)); err != nil {
+			return store.Feed{}, 0, err
 		}
 		if e.ID != 0 {
 			feed.Events = append(feed.Events, e)
 		}
 	}
 	if err := rows.Err(); err != nil {
-		return store.Feed{}, err
+		return store.Feed{}, 0, err
 	}
 	if feed.ID == "" {
-		return store.Feed{}, errNoFeed
+		return store.Feed{}, 0, errNoFeed
 	}
-	return feed, nil
+	return feed, level, nil
 }
 
 // exec runs one writing statement outside of a change and returns how many rows it wrote.

@@ -20,7 +20,7 @@ func (d *Dialect) selectKeys(q store.Query) (string, []any, error) {
 	if err != nil {
 		return "", nil, err
 	}
-	statement := `SELECT ` + columns("") + ` FROM latchkey_key` + where + order
+	statement := `SELECT ` + columns("", false) + ` FROM latchkey_key` + where + order
 	if limit, offset := q.Limit, max(q.Offset, 0); limit > 0 || offset > 0 {
 		if limit == 0 {
 			limit = math.MaxInt32 // an offset needs a limit in SQLite
@@ -97,13 +97,14 @@ func (c *conditions) filter(f store.Filter) error {
 		}
 		c.add(fmt.Sprintf(c.d.Contains, "search"), word)
 	}
-	among(c, "id", f.IDs)
-	among(c, "title", f.Titles)
-	among(c, "token", f.Tokens)
-	among(c, "type", f.Types)
-	among(c, "created_by", f.CreatedBy)
-	if f.Descriptions != nil {
-		c.description(f.Descriptions)
+	for i := range keyColumns {
+		switch column := &keyColumns[i]; {
+		case column.among == nil:
+		case column.nullable:
+			c.amongOrNull(column.name, column.among(&f))
+		default:
+			c.among(column.name, column.among(&f))
+		}
 	}
 	for _, column := range []struct {
 		name string
@@ -140,15 +141,15 @@ func (c *conditions) filter(f store.Filter) error {
 }
 
 // among adds that the column is one of list; nil does not care. One argument holds the whole list, so that its length is
-// neither bounded by the database nor part of the statement. An empty token is none, and NULL in the column.
-func among[T ~string](c *conditions, column string, list []T) {
+// neither bounded by the database nor part of the statement.
+func (c *conditions) among(column string, list []string) {
 	if list == nil {
 		return
 	}
 	possible := make([]string, 0, len(list))
 	for _, s := range list {
-		if storable(string(s)) {
-			possible = append(possible, string(s))
+		if storable(s) {
+			possible = append(possible, s)
 		}
 	}
 	if len(possible) == 0 {
@@ -158,12 +159,32 @@ func among[T ~string](c *conditions, column string, list []T) {
 	c.add(fmt.Sprintf(c.d.Among, column), mustJSON(possible))
 }
 
-// description is among for a column in which an empty text is NULL.
-func (c *conditions) description(list []string) {
+// texts returns list as texts; nil stays nil.
+func texts[T ~string](list []T) []string {
+	if list == nil {
+		return nil
+	}
+	texts := make([]string, len(list))
+	for i, s := range list {
+		texts[i] = string(s)
+	}
+	return texts
+}
+
+// withoutEmpty is for a column in which no key with an empty text is meant.
+func withoutEmpty(list []string) []string {
+	return slices.DeleteFunc(slices.Clone(list), func(s string) bool { return s == "" })
+}
+
+// amongOrNull is among for a column in which an empty text is NULL.
+func (c *conditions) amongOrNull(column string, list []string) {
+	if list == nil {
+		return
+	}
 	either := conditions{d: c.d}
-	among(&either, "description", list)
+	either.among(column, list)
 	if slices.Contains(list, "") {
-		either.add("description IS NULL")
+		either.add(column + " IS NULL")
 	}
 	c.add("("+strings.Join(either.all, " OR ")+")", either.args...)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"strings"
 
 	"github.com/latchkey-go/latchkey/store"
 )
@@ -12,19 +11,11 @@ import (
 // A lookup reads the feed's head and the key in one statement, so that the record reflects exactly the events up to that head. The
 // feed's row is always there; when there is no key, every other column is NULL.
 var (
-	lookupSQL = `SELECT f.feed_id, f.head, ` + lookupColumns() + `
+	lookupSQL = `SELECT f.feed_id, f.head, f.level, ` + columns("k.", true) + `
 		FROM latchkey_feed f LEFT JOIN latchkey_key k ON k.lookup_id = ? WHERE f.id = 1`
-	lookupLegacySQL = `SELECT f.feed_id, f.head, ` + lookupColumns() + `
+	lookupLegacySQL = `SELECT f.feed_id, f.head, f.level, ` + columns("k.", true) + `
 		FROM latchkey_feed f LEFT JOIN latchkey_key k ON k.lookup_id = ? OR (k.lookup_id IS NULL AND k.redacted = ?) WHERE f.id = 1`
 )
-
-// uncached is how many of the last keyColumns are not part of what is cached.
-const uncached = 2
-
-// lookupColumns leaves out what is not cached.
-func lookupColumns() string {
-	return "k." + strings.Join(keyColumns[:len(keyColumns)-uncached], ", k.")
-}
 
 // Lookup implements store.Store.
 func (s *Store) Lookup(ctx context.Context, id store.LookupID, redacted string) (store.Found, error) {
@@ -37,9 +28,12 @@ func (s *Store) Lookup(ctx context.Context, id store.LookupID, redacted string) 
 	if err != nil {
 		return store.Found{}, s.fail("lookup", err)
 	}
-	found, err := readFound(rows)
+	found, level, err := readFound(rows)
 	if err != nil {
 		return store.Found{}, s.fail("lookup", err)
+	}
+	if err := s.knows(level); err != nil {
+		return store.Found{}, err
 	}
 	return found, nil
 }
@@ -76,31 +70,34 @@ func (s *Store) prepared(ctx context.Context) (*sql.Stmt, error) {
 	return stmt, nil
 }
 
-func readFound(rows *sql.Rows) (found store.Found, err error) {
+func readFound(rows *sql.Rows) (found store.Found, level int, err error) {
 	defer rows.Close()
-	var e store.Evidence // of the row at hand
-	targets := make([]any, 0, 2+len(keyColumns))
+	var row struct { // at hand; together, so that it is one allocation
+		evidence store.Evidence
+		level    count
+	}
+	targets := make([]any, 0, 3+len(keyColumns))
 	for rows.Next() {
 		r := new(store.Record)
-		targets = appendTargets(append(targets[:0], &found.FeedID, &found.Head), r, &e)
-		if err := rows.Scan(targets[:len(targets)-uncached]...); err != nil {
-			return store.Found{}, err
+		targets = appendTargets(append(targets[:0], &found.FeedID, &found.Head, &row.level), r, &row.evidence, true)
+		if err := rows.Scan(targets...); err != nil {
+			return store.Found{}, 0, err
 		}
-		r.SetEvidence(e)
+		r.SetEvidence(row.evidence)
 		switch {
 		case r.Key.ID == "": // no key at all
 		case !r.Key.LookupID.IsZero():
 			found.Record, found.Legacy = r, nil
-			return found, rows.Close() // there is no other, and no legacy key counts beside it
+			return found, int(row.level), rows.Close() // there is no other, and no legacy key counts beside it
 		default:
 			found.Legacy = append(found.Legacy, r)
 		}
 	}
 	if err := rows.Err(); err != nil {
-		return store.Found{}, err
+		return store.Found{}, 0, err
 	}
 	if found.FeedID == "" {
-		return store.Found{}, errNoFeed
+		return store.Found{}, 0, errNoFeed
 	}
-	return found, nil
+	return found, int(row.level), nil
 }

@@ -2,14 +2,17 @@ package sqldb
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"time"
 
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// {later} is Dialect.Later, which holds the argument.
-const joinSQL = `INSERT INTO latchkey_member (id, redis, lease, expires_at) VALUES (?, ?, ?, {later})
-	ON CONFLICT (id) DO UPDATE SET redis = excluded.redis, lease = excluded.lease, expires_at = excluded.expires_at`
+// joinSQL writes nothing where the level of the store is above the member's. {later} is Dialect.Later, which holds the argument.
+const joinSQL = `INSERT INTO latchkey_member (id, redis, lease, level, expires_at)
+	SELECT ?, ?, ?, ?, {later} FROM latchkey_feed WHERE id = 1 AND coalesce(level, 1) <= ?
+	ON CONFLICT (id) DO UPDATE SET redis = excluded.redis, lease = excluded.lease, level = excluded.level, expires_at = excluded.expires_at`
 
 // Join implements store.Store.
 func (s *Store) Join(ctx context.Context, m store.Member) error {
@@ -19,8 +22,25 @@ func (s *Store) Join(ctx context.Context, m store.Member) error {
 	if !storable(m.ID) {
 		return store.Errorf(store.ErrInvalid, "the member's id is not valid UTF-8 or contains a NUL character")
 	}
-	_, err := s.exec(ctx, "join", s.sql.join, m.ID, m.Redis, int64(m.Lease), m.TTL.Milliseconds())
-	return err
+	level := int64(max(m.Level, 1))
+	n, err := s.exec(ctx, "join", s.sql.join, m.ID, m.Redis, int64(m.Lease), level, m.TTL.Milliseconds(), level)
+	if err != nil || n > 0 {
+		return err
+	}
+	return s.notJoined(ctx, m)
+}
+
+// notJoined says why there is no row for m, and gives the store up if it is for this program.
+func (s *Store) notJoined(ctx context.Context, m store.Member) error {
+	ctx, cancel := s.bounded(ctx)
+	defer cancel()
+	var level int
+	if err := s.db.QueryRowContext(ctx, s.sql.level).Scan((*count)(&level)); errors.Is(err, sql.ErrNoRows) {
+		return s.fail("join", errNoFeed)
+	} else if err != nil {
+		return s.fail("join", err)
+	}
+	return s.tooNew(level, m.Level)
 }
 
 // Leave implements store.Store.
@@ -61,7 +81,7 @@ func (s *Store) members(ctx context.Context) (members []store.Member, lapsed boo
 		var m store.Member
 		var lease int64
 		var live bool
-		if err := rows.Scan(&m.ID, (*flag)(&m.Redis), &lease, (*flag)(&live)); err != nil {
+		if err := rows.Scan(&m.ID, (*flag)(&m.Redis), &lease, &m.Level, (*flag)(&live)); err != nil {
 			return nil, false, err
 		}
 		m.Lease = time.Duration(lease)

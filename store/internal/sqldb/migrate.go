@@ -214,7 +214,8 @@ func (m *migration) apply(ctx context.Context, steps []step) (at int, err error)
 	}
 	last := steps[len(steps)-1]
 	_, err = m.conn.ExecContext(ctx, m.d.bind(`INSERT INTO latchkey_version (id, version, min_compatible) VALUES (1, ?, ?)
-		ON CONFLICT (id) DO UPDATE SET version = excluded.version, min_compatible = excluded.min_compatible`),
+		ON CONFLICT (id) DO UPDATE SET version = excluded.version, min_compatible = CASE WHEN
+			latchkey_version.min_compatible > excluded.min_compatible THEN latchkey_version.min_compatible ELSE excluded.min_compatible END`), // Tx.Raise may have raised it
 		int64(last.number), int64(last.minCompatible))
 	return at, err
 }

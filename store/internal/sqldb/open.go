@@ -66,6 +66,10 @@ func newStore(db *sql.DB, d Dialect, o Options) (*Store, context.Context, error)
 	if s.log == nil {
 		s.log = slog.Default()
 	}
+	var err error
+	if s.level, err = d.level(); err != nil {
+		return nil, nil, err
+	}
 	return s, background, nil
 }
 

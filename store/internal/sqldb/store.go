@@ -39,6 +39,8 @@ type Store struct {
 	sql     statements
 	lookup  atomic.Pointer[sql.Stmt] // set under mu; nil until it is needed
 	started time.Time
+	level   int // what this program knows
+	lacking atomic.Pointer[lacking]
 	checked atomic.Int64  // from started to the last good check of Dialect.Files, in nanoseconds
 	turns   chan struct{} // one place for each change that may be under way at once
 
