@@ -74,10 +74,6 @@ const (
 	missingSchema = "3F000"
 	missingTable  = "42P01" // or a schema on the search path that the role may not use
 	readOnly      = "25006"
-
-	missingFunction = "42883"
-	notSupported    = "0A000"
-	onlyOnPrimary   = "55000" // of a function that a replica has no answer to
 )
 
 // notSetUp is fail for a migration that failed. Where a right is missing it asks which.

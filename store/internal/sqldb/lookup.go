@@ -12,10 +12,10 @@ import (
 // A lookup reads the feed's head and the key in one statement, so that the record reflects exactly the events up to that head. The
 // feed's row is always there; when there is no key, every other column is NULL.
 var (
-	lookupSQL = `SELECT f.feed_id, f.head, ` + lookupColumns() + `
-		FROM latchkey_feed f LEFT JOIN latchkey_key k ON k.lookup_id = ? WHERE f.id = 1`
-	lookupLegacySQL = `SELECT f.feed_id, f.head, ` + lookupColumns() + `
-		FROM latchkey_feed f LEFT JOIN latchkey_key k ON k.lookup_id = ? OR (k.lookup_id IS NULL AND k.redacted = ?) WHERE f.id = 1`
+	lookupSQL = `SELECT feed_id, head, ` + headTag + `, ` + lookupColumns() + `
+		FROM latchkey_feed LEFT JOIN latchkey_key k ON k.lookup_id = ? WHERE latchkey_feed.id = 1`
+	lookupLegacySQL = `SELECT feed_id, head, ` + headTag + `, ` + lookupColumns() + `
+		FROM latchkey_feed LEFT JOIN latchkey_key k ON k.lookup_id = ? OR (k.lookup_id IS NULL AND k.redacted = ?) WHERE latchkey_feed.id = 1`
 )
 
 // uncached is how many of the last keyColumns are not part of what is cached.
@@ -79,10 +79,10 @@ func (s *Store) prepared(ctx context.Context) (*sql.Stmt, error) {
 func readFound(rows *sql.Rows) (found store.Found, err error) {
 	defer rows.Close()
 	var e store.Evidence // of the row at hand
-	targets := make([]any, 0, 2+len(keyColumns))
+	targets := make([]any, 0, 3+len(keyColumns))
 	for rows.Next() {
 		r := new(store.Record)
-		targets = appendTargets(append(targets[:0], &found.FeedID, &found.Head), r, &e)
+		targets = appendTargets(append(targets[:0], &found.FeedID, &found.Head, (*number)(&found.Tag)), r, &e)
 		if err := rows.Scan(targets[:len(targets)-uncached]...); err != nil {
 			return store.Found{}, err
 		}
