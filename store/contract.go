@@ -255,7 +255,11 @@ type Member struct {
 	Redis bool          // it answers from Redis as well
 	Lease time.Duration // how long it may answer without having read the feed
 	TTL   time.Duration // used by Join: how long the row lives
+	Level int           // what its program knows; Join writes the Level of this one
 }
+
+// Level is what this program knows. Programs of level 1 know no tags.
+const Level = 2
 
 // Actor is who makes a change, as the audit log names it.
 type Actor struct {

@@ -399,6 +399,7 @@ func (m *Memory) Join(ctx context.Context, member Member) error {
 	if err := m.usable(ctx); err != nil {
 		return err
 	}
+	member.Level = Level
 	m.members[member.ID] = membership{Member: member, lapses: time.Now().Add(member.TTL)}
 	return nil
 }
@@ -427,7 +428,7 @@ func (m *Memory) Members(ctx context.Context) ([]Member, error) {
 			delete(m.members, id)
 			continue
 		}
-		out = append(out, Member{ID: id, Redis: member.Redis, Lease: member.Lease})
+		out = append(out, Member{ID: id, Redis: member.Redis, Lease: member.Lease, Level: member.Level})
 	}
 	slices.SortFunc(out, func(a, b Member) int { return strings.Compare(a.ID, b.ID) })
 	return out, nil

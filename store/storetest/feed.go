@@ -340,7 +340,7 @@ func members(t *testing.T, s store.Store) {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	a.TTL = 0
+	a.TTL, a.Level = 0, store.Level
 	if got := ours()["a"]; got != a {
 		t.Errorf("got %+v, want %+v", got, a)
 	}

@@ -166,7 +166,7 @@ func (d *Dialect) statements() statements {
 		touchFree:     d.bind(d.TouchFree),
 		join:          d.bind(strings.ReplaceAll(joinSQL, "{later}", d.Later)),
 		leave:         d.bind(`DELETE FROM latchkey_member WHERE id = ?`),
-		members:       d.bind(`SELECT id, redis, lease, expires_at > ` + d.Now + ` FROM latchkey_member ORDER BY id`),
+		members:       d.bind(`SELECT id, redis, lease, coalesce(level, 1), expires_at > ` + d.Now + ` FROM latchkey_member ORDER BY id`),
 		forgetMembers: d.bind(`DELETE FROM latchkey_member WHERE expires_at <= ` + d.Now),
 	}
 }

@@ -8,8 +8,8 @@ import (
 )
 
 // {later} is Dialect.Later, which holds the argument.
-const joinSQL = `INSERT INTO latchkey_member (id, redis, lease, expires_at) VALUES (?, ?, ?, {later})
-	ON CONFLICT (id) DO UPDATE SET redis = excluded.redis, lease = excluded.lease, expires_at = excluded.expires_at`
+const joinSQL = `INSERT INTO latchkey_member (id, redis, lease, level, expires_at) VALUES (?, ?, ?, ?, {later})
+	ON CONFLICT (id) DO UPDATE SET redis = excluded.redis, lease = excluded.lease, level = excluded.level, expires_at = excluded.expires_at`
 
 // Join implements store.Store.
 func (s *Store) Join(ctx context.Context, m store.Member) error {
@@ -19,7 +19,7 @@ func (s *Store) Join(ctx context.Context, m store.Member) error {
 	if !storable(m.ID) {
 		return store.Errorf(store.ErrInvalid, "the member's id is not valid UTF-8 or contains a NUL character")
 	}
-	_, err := s.exec(ctx, "join", s.sql.join, m.ID, m.Redis, int64(m.Lease), m.TTL.Milliseconds())
+	_, err := s.exec(ctx, "join", s.sql.join, m.ID, m.Redis, int64(m.Lease), store.Level, m.TTL.Milliseconds())
 	return err
 }
 
@@ -61,7 +61,7 @@ func (s *Store) members(ctx context.Context) (members []store.Member, lapsed boo
 		var m store.Member
 		var lease int64
 		var live bool
-		if err := rows.Scan(&m.ID, (*flag)(&m.Redis), &lease, (*flag)(&live)); err != nil {
+		if err := rows.Scan(&m.ID, (*flag)(&m.Redis), &lease, &m.Level, (*flag)(&live)); err != nil {
 			return nil, false, err
 		}
 		m.Lease = time.Duration(lease)
