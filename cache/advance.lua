@@ -1,10 +1,9 @@
--- KEYS: watermark, entries...   ARGV: prev, last
+-- KEYS: watermark, entries...   ARGV: prev, last: "<id>:<tag>"
 -- Moves the watermark from prev to last and drops the entries that the events in between are about.
-local generation, id = string.match(redis.call('GET', KEYS[1]) or '', '^([^:]+):(%d+)$')
-if not id then return -1 end
-id = tonumber(id)
-if id >= tonumber(ARGV[2]) then return id end
-if id ~= tonumber(ARGV[1]) then return id end
+local raw = redis.call('GET', KEYS[1]) or ''
+local generation, at = string.match(raw, '^([^:]+):(%d+:%x+)$')
+if at ~= ARGV[1] then return raw end
 for i = 2, #KEYS do redis.call('DEL', KEYS[i]) end
-redis.call('SET', KEYS[1], generation .. ':' .. ARGV[2])
-return tonumber(ARGV[2])
+raw = generation .. ':' .. ARGV[2]
+redis.call('SET', KEYS[1], raw)
+return raw

@@ -50,6 +50,7 @@ type Cache struct {
 	up         chan struct{} // closed once the feed has been read and others can be heard
 	upOnce     sync.Once
 	listening  atomic.Bool
+	level      atomic.Int32 // the lowest of the members last read; 0: not known, and so the lowest there is
 	acks       acks
 	changes    work // in progress
 	background work

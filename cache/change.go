@@ -28,6 +28,11 @@ func (c *Cache) Change(ctx context.Context, actor store.Actor, fn func(store.Tx)
 	if err := c.mayChange(ctx); err != nil {
 		return store.Change{}, err
 	}
+	before := c.epoch.Load()
+	var sure int64
+	if before != nil {
+		sure = before.sure.Load()
+	}
 	change, err := c.rows.Change(ctx, actor, fn)
 	if err != nil {
 		if errors.Is(err, store.ErrUnavailable) {
@@ -43,7 +48,10 @@ func (c *Cache) Change(ctx context.Context, actor store.Actor, fn func(store.Tx)
 		s.untold = true
 	}
 	if e := c.epoch.Load(); e != nil && e.feed == s.change.FeedID {
-		raise(&e.sure, s.change.Last)
+		again := before != nil && before.history == e.history && s.change.First <= sure // numbers that there have been
+		if !e.learn(endOf(s.change), true) || again {
+			c.doubt(e.history)
+		}
 	}
 	if err := c.settle(ctx, s); err != nil {
 		return store.Change{}, err
@@ -108,7 +116,7 @@ func (c *Cache) nothing(ctx context.Context) (store.Change, error) {
 	if err != nil {
 		return store.Change{}, fmt.Errorf("cache: change nothing: %w", err)
 	}
-	return store.Change{FeedID: feed.ID, First: feed.Head + 1, Last: feed.Head}, nil
+	return store.Change{FeedID: feed.ID, First: feed.Head + 1, Last: feed.Head, Before: feed.Tag}, nil
 }
 
 // wholesale reports whether a change is told by dropping everything.
@@ -150,11 +158,12 @@ func (c *Cache) settle(ctx context.Context, s *settlement) error {
 	members := make(chan []store.Member, 1)
 	var applied chan struct{}
 	var parts sync.WaitGroup
-	parts.Go(func() { c.readMembers(own, members) }) // b: after the commit
+	level := int(c.level.Load())
+	parts.Go(func() { c.readMembers(own, s, told, level, members) }) // b: after the commit
 	if c.shared != nil {
 		applied = make(chan struct{})
 		parts.Go(func() {
-			if c.spreadUntil(own, s, told) { // a, and c after it
+			if c.spreadUntil(own, s, told, level) { // a, and c after it
 				close(applied)
 			}
 		})
@@ -230,12 +239,21 @@ func (c *Cache) tellMissing(s *settlement, missing []string) {
 	}
 }
 
-// readMembers is 4.3b: it tries until the store answers or ctx ends.
-func (c *Cache) readMembers(ctx context.Context, to chan<- []store.Member) {
+// readMembers is 4.3b: it tries until the store answers or ctx ends. The change is announced for readers of a level; to members of
+// a lower one it is announced again, so that they need not be waited for.
+func (c *Cache) readMembers(ctx context.Context, s *settlement, told announcement, level int, to chan<- []store.Member) {
 	for {
 		members, err := c.rows.Members(ctx)
 		if err == nil {
+			lowest := store.Level
+			for _, m := range members {
+				lowest = min(lowest, m.Level)
+			}
+			c.level.Store(int32(lowest))
 			to <- slices.DeleteFunc(members, func(m store.Member) bool { return m.Lease == 0 }) // has no cache
+			if c.shared != nil && !s.untold && level >= levelWithVersion && lowest < levelWithVersion {
+				_ = c.shared.publish(ctx, s.change.FeedID, "", c.messages.announce(s.change.FeedID, told, lowest))
+			}
 			return
 		}
 		if !idle(ctx, c.o.RedisTimeout) {
@@ -246,17 +264,17 @@ func (c *Cache) readMembers(ctx context.Context, to chan<- []store.Member) {
 
 // spreadUntil is 4.3a and c: it tries until the shared memory has the change or ctx ends, and reports which. The others are told
 // after the first try, so that what they load then is from after the change.
-func (c *Cache) spreadUntil(ctx context.Context, s *settlement, told announcement) bool {
+func (c *Cache) spreadUntil(ctx context.Context, s *settlement, told announcement, level int) bool {
 	change := s.change
-	h := newHistory(change.FeedID, change.Last)
-	if e := c.epoch.Load(); e != nil && e.feed == change.FeedID {
-		h = e.history
-	}
+	h := newHistory(change.FeedID, endOf(change))
 	for announced := s.untold; ; {
+		if e := c.epoch.Load(); e != nil && e.feed == change.FeedID {
+			h = e.history // another, when the feed went back
+		}
 		done, err := c.spreadOnce(ctx, change, h)
 		if !announced {
 			announced = true
-			if err := c.shared.publish(ctx, change.FeedID, "", c.messages.announce(change.FeedID, told)); err != nil {
+			if err := c.shared.publish(ctx, change.FeedID, "", c.messages.announce(change.FeedID, told, level)); err != nil {
 				c.count.redisErrors.Add(1)
 			}
 		}
@@ -283,52 +301,61 @@ func (c *Cache) spreadUntil(ctx context.Context, s *settlement, told announcemen
 
 // spreadOnce tries once, and repairs when the watermark is not where it should be.
 func (c *Cache) spreadOnce(ctx context.Context, change store.Change, h *history) (bool, error) {
-	var at int64
+	var raw string
 	var err error
+	last := endOf(change)
 	if wholesale(change) {
-		at, err = c.startGeneration(ctx, change)
+		raw, err = c.startGeneration(ctx, change)
 	} else {
-		at, err = c.shared.advance(ctx, c.shared.change, change.FeedID, lookupIDs(change.Events), change.First-1, change.Last)
+		raw, err = c.shared.advance(ctx, c.shared.change, change.FeedID, lookupIDs(change.Events), position{change.First - 1, change.Before}, last)
 	}
 	if err != nil {
 		return false, err
 	}
-	if at > change.Last && !h.distrusted.Load() {
-		// Beyond our event: another change was faster, or the watermark is of a store before it was restored (COHERENCE 14).
-		feed, err := c.rows.Feed(ctx, maxEventID, 1)
+	wm, ok := parseMark(raw)
+	reached := ok && wm.id >= last.id
+	if reached && wm.position != last && !h.distrusted.Load() {
+		// Beyond our event: another change was faster, or the watermark is of a history that is over (COHERENCE 14).
+		feed, err := c.rows.Feed(ctx, wm.id-1, 1)
 		if err != nil {
 			return false, err
 		}
-		if feed.ID == change.FeedID && at > feed.Head {
+		if feed.ID == change.FeedID && !starts(feed, wm.position) {
 			h.distrusted.Store(true)
 		}
 	}
-	if at >= change.Last && !h.distrusted.Load() {
-		h.wm.Store(at)
+	if reached && !h.distrusted.Load() {
+		h.wm.Store(wm.id)
 		return true, nil
 	}
 	return false, c.repair(ctx, h, c.shared.change)
 }
 
+// starts reports whether an event is the first of a feed that was read from there on.
+func starts(feed store.Feed, at position) bool {
+	return at == position{} || len(feed.Events) > 0 && position{feed.Events[0].ID, feed.Events[0].Tag} == at
+}
+
 // startGeneration spreads a change that drops everything. An advance would keep entries that the change is about, and break the
-// invariant of the watermark; with a new generation no entry is left, so that it holds whatever the id. It returns where the
-// watermark is then, or -1 when it is absent or has moved meanwhile.
-func (c *Cache) startGeneration(ctx context.Context, change store.Change) (int64, error) {
+// invariant of the watermark; with a new generation no entry is left, so that it holds whatever the id. It returns the watermark
+// that there is then, or "" when it is absent or has moved meanwhile.
+func (c *Cache) startGeneration(ctx context.Context, change store.Change) (string, error) {
 	raw, err := c.shared.mark(ctx, c.shared.change, change.FeedID)
 	if err != nil {
-		return 0, err
+		return "", err
 	}
 	wm, ok := parseMark(raw)
 	switch {
 	case !ok:
-		return -1, nil
+		return "", nil
 	case wm.id >= change.Last:
-		return wm.id, nil // who moved it there has dropped everything too
+		return raw, nil // who moved it there has dropped everything too
 	}
-	done, err := c.shared.reset(ctx, c.shared.change, change.FeedID, raw, mark{generation: newGeneration(), id: change.Last})
+	to := mark{newGeneration(), endOf(change)}
+	done, err := c.shared.reset(ctx, c.shared.change, change.FeedID, raw, to)
 	if err != nil || !done {
-		return -1, err
+		return "", err
 	}
 	c.count.resets.Add(1)
-	return change.Last, nil
+	return to.String(), nil
 }

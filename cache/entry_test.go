@@ -129,13 +129,23 @@ func second3(_ *store.Record, _ int64, err error) error { return err }
 
 func TestParseMark(t *testing.T) {
 	for raw, want := range map[string]mark{
-		"a:0": {"a", 0}, "GEN:12": {"GEN", 12}, "g:9007199254740991": {"g", maxEventID},
+		"a:0:0000000000000000":                {"a", position{}},
+		"GEN:12:000000000000000a":             {"GEN", position{12, 10}},
+		"g:9007199254740991:fffffffffffffffe": {"g", position{maxEventID, -2}},
 	} {
 		if got, ok := parseMark(raw); !ok || got != want || got.String() != raw {
 			t.Errorf("%q: got %v, %v", raw, got, ok)
 		}
 	}
-	for _, raw := range []string{"", ":", "a", "a:", ":1", "a:-1", "a:+1", "a:1.5", "a:1e3", "a: 1", "a:b:1", "a:9007199254740992", "a:99999999999999999999"} {
+	for _, raw := range []string{
+		"", ":", "a", "a:", ":1", "a:-1", "a:+1", "a:1.5", "a:1e3", "a: 1", "a:b:1", "a:9007199254740992", "a:99999999999999999999",
+		"a:1", "a:1:", "a:1:0", "a:1:00000000000000000", "a:1:000000000000000g", "a:1:-00000000000000a", "a::000000000000000a",
+	} {
+		if strings.Count(raw, ":") == 1 { // with a tag it is no better
+			if got, ok := parseMark(raw + ":000000000000000a"); ok && raw != "a:1" {
+				t.Errorf("%q with a tag is taken for %v", raw, got)
+			}
+		}
 		if got, ok := parseMark(raw); ok {
 			t.Errorf("%q is taken for %v", raw, got)
 		}
@@ -179,6 +189,7 @@ func FuzzEntry(f *testing.F) {
 func FuzzMark(f *testing.F) {
 	for _, raw := range []string{"a:0", "GEN:9007199254740991", "a:9007199254740992", "a:-1", ":", "a:b:1", "a:01"} {
 		f.Add(raw)
+		f.Add(raw + ":0123456789abcdef")
 	}
 	f.Fuzz(func(t *testing.T, raw string) {
 		if got, ok := parseMark(raw); ok && (got.id < 0 || got.id > maxEventID || got.generation == "") {

@@ -2,6 +2,7 @@ package cache
 
 import (
 	"math"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -17,8 +18,15 @@ type history struct {
 	// need is the newest event heard of: what comes from Redis must be at least as new (COHERENCE 0). Only ever raised.
 	need atomic.Int64
 	// sure is the newest event that there has been for certain: the store itself has told of it, in whatever answer, or a message or an
-	// entry that nobody can have forged. A store that later ends before it has been restored.
+	// announcement that nobody can have forged. A store that later ends before it has been restored.
 	sure atomic.Int64
+	// mu guards tags, those of the newest events that this process knows.
+	mu   sync.Mutex
+	tags map[int64]known
+	// missing says that some which it was sure of were too many to be among them.
+	missing atomic.Bool
+	// torn says that the feed went back, and that the next poll has to begin a new history. Guarded by Cache.publishing.
+	torn bool
 	// former is the newest event heard of in the histories of this feed that are over.
 	former int64
 	// revealing is the newest event heard of that can have made an unknown token known. Raised together with need (COHERENCE 14).
@@ -33,12 +41,81 @@ type history struct {
 	aligned atomic.Bool
 }
 
-func newHistory(feed string, head int64) *history {
-	h := &history{feed: feed}
-	h.need.Store(head)
-	h.sure.Store(head)
-	h.revealing.Store(head) // what happened before is not known
+// known is the tag of an event. It is sure when the store has told of it, or somebody who can prove to have read it there.
+type known struct {
+	tag  store.Tag
+	sure bool
+}
+
+func newHistory(feed string, head position) *history {
+	h := &history{feed: feed, tags: map[int64]known{}}
+	h.need.Store(head.id)
+	h.revealing.Store(head.id) // what happened before is not known
+	h.learn(head, true)
 	return h
+}
+
+// learn notes an event that there is. It returns false when this process knows of another one with that number, and is sure of
+// that: the feed went back in between or, if the new one is not sure, somebody made it up.
+func (h *history) learn(at position, sure bool) bool {
+	if sure {
+		raise(&h.sure, at.id)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	old, ok := h.tags[at.id]
+	switch {
+	case !ok && len(h.tags) >= 3*replayLimit:
+		if sure {
+			h.missing.Store(true)
+		}
+	case !ok || sure && (!old.sure || old.tag == 0):
+		h.tags[at.id] = known{at.tag, sure}
+	default:
+		return !old.sure || !differ(old.tag, at.tag)
+	}
+	return true
+}
+
+// differ reports whether two tags are those of two events. Nobody knows that of an event without a tag.
+func differ(a, b store.Tag) bool { return a != b && a != 0 && b != 0 }
+
+// knows reports whether an event is one of this history, as far as this process knows. With guess it may also be one that this
+// process has not heard of.
+func (h *history) knows(at position, guess bool) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	there, ok := h.tags[at.id]
+	return ok && there.tag == at.tag || !ok && guess
+}
+
+// contradicts reports whether a feed has another event in the place of one that this process is sure of.
+func (h *history) contradicts(feed store.Feed) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	other := func(at position) bool { k := h.tags[at.id]; return k.sure && differ(k.tag, at.tag) }
+	for _, event := range feed.Events {
+		if other(position{event.ID, event.Tag}) {
+			return true
+		}
+	}
+	return other(headOf(feed))
+}
+
+// polled replaces what is known by what a poll has read, and forgets what is too old to be heard of again.
+func (h *history) polled(feed store.Feed) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for id, k := range h.tags {
+		if !k.sure || id <= feed.Head-replayLimit {
+			delete(h.tags, id)
+		}
+	}
+	for _, event := range feed.Events {
+		h.tags[event.ID] = known{event.Tag, true}
+	}
+	h.tags[feed.Head] = known{feed.Tag, true}
+	h.missing.Store(false)
 }
 
 // hear raises need and revealing.
@@ -47,13 +124,18 @@ func (h *history) hear(newest, revealing int64) {
 	raise(&h.need, newest)
 }
 
-// told is called with what a message or an entry of Redis told of that carries a MAC: whoever wrote it has seen the commit. But one from a
-// history that is over may still come, late, or again and again because somebody copied it, and must not have everything dropped each time:
-// up to former it is not known which history it is of, and it counts like one that may have been forged.
-func (h *history) told(event int64) {
-	if event > h.former {
-		raise(&h.sure, event)
+// told is called with what a message told of. When it carries a MAC, who wrote it has seen the commit. But one from a history that
+// is over may still come, late, or again and again because somebody copied it, and must not have everything dropped each time: up to
+// former it is not known which history it is of, and nothing is learned from it. It returns what learn does.
+func (h *history) told(at position, sealed bool) bool {
+	switch {
+	case at.id <= h.former:
+	case at.tag != 0:
+		return h.learn(at, sealed)
+	case sealed: // by a program that knows no tags
+		raise(&h.sure, at.id)
 	}
+	return true
 }
 
 // correct takes back what has been heard, up to heard, when a poll that began after that shows that the feed ends at head: the message

@@ -54,7 +54,7 @@ func (c *Cache) poll(ctx context.Context) error {
 	}
 	after, limit := int64(maxEventID), 1 // 3.6: the first poll needs the head only
 	if c.polled {
-		after, limit = c.last, replayLimit
+		after, limit = c.last-1, replayLimit+1 // the last one as well: it may be another now
 	}
 	feed, err := c.rows.Feed(ctx, after, limit) // 3.3
 	if err != nil {
@@ -79,18 +79,19 @@ func (c *Cache) apply(feed store.Feed, began instant, known bounds) *epoch {
 	defer c.publishing.Unlock()
 	e := c.epoch.Load()
 	last := c.last
+	whole := feed
+	there := since(&feed, last)
 	switch {
 	case c.closed.Load():
 		return nil
 	case !c.polled:
 		c.polled, c.last = true, feed.Head
-		c.replace(c.newEpoch(newHistory(feed.ID, feed.Head), &began))
+		c.replace(c.newEpoch(newHistory(feed.ID, headOf(feed)), &began))
 		kick(c.relisten)
 		c.noteUp()
-	case feed.ID != e.feed || feed.Head < max(last, known.sure): // 3.6, and 14 for what messages with a MAC have told
-		c.o.Logger.Warn("latchkey: cache: the store has been restored from a backup or replaced; everything is dropped",
-			"head", feed.Head, "was", max(last, known.sure), "same_feed", feed.ID == e.feed)
-		h := newHistory(feed.ID, feed.Head)
+	case feed.ID != e.feed || !there || wentBack(e.history, whole, max(last, known.sure)): // 3.6
+		c.tellDropped(e, whole, max(last, known.sure))
+		h := newHistory(feed.ID, headOf(feed))
 		if feed.ID == e.feed {
 			h.former = max(last, e.sure.Load(), e.need.Load(), e.former)
 		}
@@ -102,7 +103,7 @@ func (c *Cache) apply(feed store.Feed, began instant, known bounds) *epoch {
 		c.replace(c.newEpoch(h, nil))
 		kick(c.pollKicks)
 		kick(c.relisten)
-	case !follows(feed, last): // 3.5; what the missing events were is not known
+	case !follows(feed, last), e.missing.Load(): // 3.5; what the missing events were is not known
 		e.hear(feed.Head, feed.Head)             // 3.4 (1)
 		c.last = feed.Head                       // (3)
 		c.replace(c.newEpoch(e.history, &began)) // (2) and (4) at once
@@ -119,8 +120,58 @@ func (c *Cache) apply(feed store.Feed, began instant, known bounds) *epoch {
 		e.freshAt.Store(&began) // (4): the poll's start, never its end
 	}
 	e = c.epoch.Load()
+	e.polled(whole)
 	e.correct(known.heard, feed.Head)
 	return e
+}
+
+// wentBack reports whether a feed has not got everything that was sure when the poll began, or has got another event in its place.
+func wentBack(h *history, feed store.Feed, sure int64) bool {
+	return h.torn || feed.Head < sure || h.contradicts(feed)
+}
+
+// since splits the event last off the front of a feed that was read from there on, and reports whether it is there. The start of a
+// feed always is.
+func since(feed *store.Feed, last int64) bool {
+	if last == 0 {
+		return true
+	}
+	if len(feed.Events) == 0 || feed.Events[0].ID != last {
+		return false
+	}
+	feed.Events = feed.Events[1:]
+	return true
+}
+
+// tellDropped says why a poll drops everything, and counts it when the feed went back.
+func (c *Cache) tellDropped(e *epoch, feed store.Feed, was int64) {
+	switch {
+	case feed.ID != e.feed:
+		c.o.Logger.Warn("latchkey: cache: the store has been replaced by another; everything is dropped", "head", feed.Head, "was", was)
+	case wentBack(e.history, feed, was):
+		c.count.wentBack.Add(1)
+		c.o.Logger.Error("latchkey: cache: the feed went back: the store has been restored from a backup, or has lost its last changes in a fail-over; everything is dropped",
+			"head", feed.Head, "was", was)
+	default:
+		c.o.Logger.Warn("latchkey: cache: events have been pruned before they were read; everything is dropped", "head", feed.Head, "was", was)
+	}
+}
+
+// doubt is called with a history that an answer of the store, or a message with a MAC, has shown to be over. Until a poll has begun
+// another, nothing is answered from memory or from Redis.
+func (c *Cache) doubt(h *history) {
+	c.publishing.Lock()
+	defer c.publishing.Unlock()
+	c.tear(h)
+}
+
+// tear is doubt with c.publishing held.
+func (c *Cache) tear(h *history) {
+	if e := c.epoch.Load(); e != nil && e.history == h {
+		h.torn = true
+		e.freshAt.Store(nil)
+	}
+	kick(c.pollKicks)
 }
 
 // follows reports whether the events run from last+1 to the head without a gap.

@@ -100,8 +100,8 @@ func (g *guard) mark(ctx context.Context, lane chan struct{}, feed string) (stri
 	return call(ctx, g, lane, store.WorkRedisMark, func(ctx context.Context) (string, error) { return g.inner.mark(ctx, feed) })
 }
 
-func (g *guard) advance(ctx context.Context, lane chan struct{}, feed string, ids []store.LookupID, prev, last int64) (int64, error) {
-	return call(ctx, g, lane, store.WorkRedisAdvance, func(ctx context.Context) (int64, error) { return g.inner.advance(ctx, feed, ids, prev, last) })
+func (g *guard) advance(ctx context.Context, lane chan struct{}, feed string, ids []store.LookupID, prev, last position) (string, error) {
+	return call(ctx, g, lane, store.WorkRedisAdvance, func(ctx context.Context) (string, error) { return g.inner.advance(ctx, feed, ids, prev, last) })
 }
 
 func (g *guard) publish(ctx context.Context, feed, to, message string) error {

@@ -98,7 +98,7 @@ func (c *Cache) hearOthers(ctx context.Context, feed, message string) {
 }
 
 // hear makes sure that nothing from before a change is answered any more, and reports whether it could: not when the feed is not known yet, or
-// is another. What has been polled, and when, stays the poll's affair.
+// is another, or has another event with that number and the message may be a forgery. What has been polled, and when, stays the poll's affair.
 func (c *Cache) hear(feed string, a announcement) bool {
 	c.publishing.Lock()
 	defer c.publishing.Unlock()
@@ -115,17 +115,21 @@ func (c *Cache) hear(feed string, a announcement) bool {
 		a.revealing = a.last
 	}
 	e.hear(a.last, a.revealing)
-	if c.o.Sealer != nil {
-		e.told(a.last)
+	agrees := e.told(position{a.last, a.tag}, c.o.Sealer != nil)
+	if !agrees && c.o.Sealer != nil {
+		agrees = true // nothing is answered from here, until a poll has found out
+		c.tear(e.history)
+	} else if !agrees {
+		kick(c.pollKicks)
 	}
 	if a.drop {
 		c.replace(c.newEpoch(e.history, e.freshAt.Load()))
-		return true
+		return agrees
 	}
 	for _, id := range a.ids {
 		e.keys.Invalidate(slotOf(id))
 	}
-	return true
+	return agrees
 }
 
 // hearAnswer takes an acknowledgement to the change that waits for it.
@@ -150,7 +154,7 @@ func (c *Cache) tellMessage(err error) {
 
 // announce makes the message about a change. One that touches too much is told by dropping everything.
 func (c *Cache) announce(change store.Change, serial uint64) announcement {
-	a := announcement{from: c.id, serial: serial, first: change.First, last: change.Last, revealing: newestRevealing(change.Events), drop: wholesale(change)}
+	a := announcement{from: c.id, serial: serial, first: change.First, last: change.Last, tag: endOf(change).tag, revealing: newestRevealing(change.Events), drop: wholesale(change)}
 	if a.drop {
 		a.revealing = change.Last
 		return a

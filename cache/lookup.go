@@ -126,18 +126,19 @@ func (c *Cache) single(ctx context.Context, e *epoch, s slot, load otter.LoaderF
 func (c *Cache) load(ctx context.Context, e *epoch, id store.LookupID, redacted string) (*kept, error) {
 	need := e.need.Load() // a: in here, not before the Get
 	k := &kept{}
-	head, generation, ok := c.fromShared(ctx, e, id, need, &k.record)
+	head, generation, ok := c.fromShared(ctx, e, id, need, false, &k.record)
 	if ok {
 		return k, c.keep(k, &k.record, head) // b
 	}
+	sure := e.sure.Load()
 	answer, err := c.ask(ctx, id, redacted) // c
 	if err != nil {
 		return nil, err
 	}
-	if answer.FeedID == e.feed {
-		raise(&e.sure, answer.Head)
-	}
+	at := position{answer.Head, answer.Tag}
 	switch {
+	case answer.FeedID == e.feed && (at.id < sure || !e.learn(at, true)):
+		c.doubt(e.history) // the answer is right, and what else is known may not be
 	case answer.FeedID != e.feed, answer.Head < need:
 		// Another store, or one from a backup: the next poll finds out.
 		kick(c.pollKicks)
@@ -152,7 +153,7 @@ func (c *Cache) load(ctx context.Context, e *epoch, id store.LookupID, redacted 
 			break // package store refuses it too, and raises the alarm
 		}
 		if generation != "" {
-			c.fill(ctx, e.feed, generation, answer.Record, answer.Head) // d
+			c.fill(ctx, e.feed, mark{generation, at}, answer.Record) // d
 		}
 		return k, nil
 	}
@@ -167,7 +168,7 @@ func (c *Cache) lookupStale(ctx context.Context, e *epoch, id store.LookupID, re
 	c.count.staleLookups.Add(1)
 	if e != nil && !c.o.ChangesOnly && e.age(c.clock.now()) <= c.o.MaxStale {
 		r := &store.Record{}
-		if head, _, ok := c.fromShared(ctx, e, id, e.need.Load(), r); ok {
+		if head, _, ok := c.fromShared(ctx, e, id, e.need.Load(), true, r); ok {
 			return store.Found{Record: r, FeedID: e.feed, Head: head}, nil
 		}
 	}
@@ -205,8 +206,9 @@ func undecided(err error) error {
 }
 
 // fromShared is 2.2b: one command. If there is an answer, it makes *r, a new record, that, and returns the event up to which it is right; else
-// *r is not to be used. It also returns the watermark's generation, "" if none is known.
-func (c *Cache) fromShared(ctx context.Context, e *epoch, id store.LookupID, need int64, r *store.Record) (head int64, generation string, ok bool) {
+// *r is not to be used. It also returns the watermark's generation, "" if none is known. The watermark must be at an event that this
+// process knows; when it cannot ask the store it may also be at one that it has not heard of.
+func (c *Cache) fromShared(ctx context.Context, e *epoch, id store.LookupID, need int64, stale bool, r *store.Record) (head int64, generation string, ok bool) {
 	if !c.recordsAreShared() || !e.aligned.Load() {
 		return 0, "", false
 	}
@@ -219,7 +221,7 @@ func (c *Cache) fromShared(ctx context.Context, e *epoch, id store.LookupID, nee
 	if ok {
 		e.wm.Store(wm.id)
 	}
-	if !ok || wm.id < need {
+	if !ok || wm.id < need || !e.knows(wm.position, stale) {
 		c.count.redisMisses.Add(1)
 		kick(c.repairKicks)
 		return 0, wm.generation, false
@@ -229,7 +231,7 @@ func (c *Cache) fromShared(ctx context.Context, e *epoch, id store.LookupID, nee
 		return 0, wm.generation, false
 	}
 	asOf, err := c.codec.decode(r, p.entry, e.feed, id, wm.generation, c.clock.now())
-	if err != nil {
+	if err != nil || asOf > wm.id {
 		c.count.redisMisses.Add(1)
 		if errors.Is(err, errForgedEntry) || errors.Is(err, store.ErrForged) {
 			c.count.redisForged.Add(1)
@@ -238,18 +240,15 @@ func (c *Cache) fromShared(ctx context.Context, e *epoch, id store.LookupID, nee
 		return 0, wm.generation, false
 	}
 	c.count.redisHits.Add(1)
-	if c.o.Sealer != nil {
-		e.told(asOf) // by whoever filled it, and has read that from the store
-	}
-	return max(asOf, wm.id), wm.generation, true
+	return wm.id, wm.generation, true
 }
 
 // fill writes a record to the shared memory, in the background and only if there is room: it saves others a statement, no more.
-func (c *Cache) fill(ctx context.Context, feed, generation string, r *store.Record, asOf int64) {
+func (c *Cache) fill(ctx context.Context, feed string, at mark, r *store.Record) {
 	deadline := c.clock.now().wall + c.o.L2TTL
 	begun := c.shared.write(ctx, func(ctx context.Context) error {
-		entry := c.codec.encode(feed, generation, asOf, deadline, r)
-		done, err := c.shared.inner.fill(ctx, feed, r.Key.LookupID, generation, asOf, c.o.L2TTL, entry)
+		entry := c.codec.encode(feed, at.generation, at.id, deadline, r)
+		done, err := c.shared.inner.fill(ctx, feed, r.Key.LookupID, at, c.o.L2TTL, entry)
 		if done {
 			c.count.fills.Add(1)
 		} else {

@@ -11,10 +11,13 @@ import (
 //
 //	version kind fields mac
 //
-// with the MAC, there when peppers are set, over all of that, the prefix, the feed and whom it is sent to.
+// with the MAC, there when peppers are set, over all of that, the prefix, the feed and whom it is sent to. Version 2 has the tag of
+// the last event as well; programs of level 1 read version 1 alone. Acknowledgements have version 1.
 const (
-	messageVersion = 1
-	messagePurpose = "latchkey/cache-message/1"
+	messageVersion   = 1
+	versionWithTag   = 2
+	levelWithVersion = 2 // of programs that read versionWithTag
+	messagePurpose   = "latchkey/cache-message/1"
 )
 
 // errForgedMessage: somebody who does not know a pepper wrote the message, or it was meant for others.
@@ -29,8 +32,9 @@ type announcement struct {
 	serial    uint64 // what the answer must name: the change, among those of the sender
 	first     int64  // its first event
 	last      int64  // its last event
-	revealing int64  // its newest event that can have made an unknown token known
-	drop      bool   // ids do not say all: drop everything
+	tag       store.Tag
+	revealing int64 // its newest event that can have made an unknown token known
+	drop      bool  // ids do not say all: drop everything
 	ids       []store.LookupID
 }
 
@@ -51,8 +55,13 @@ const (
 	acknowledges = 'a'
 )
 
-func (m messageCodec) announce(feed string, a announcement) string {
-	b := append(make([]byte, 0, 64+len(a.ids)*len(store.LookupID{})), messageVersion, announces)
+// announce is for readers of a level.
+func (m messageCodec) announce(feed string, a announcement, level int) string {
+	b := append(make([]byte, 0, 72+len(a.ids)*len(store.LookupID{})), messageVersion, announces)
+	if level >= levelWithVersion {
+		b[0] = versionWithTag
+		b = binary.BigEndian.AppendUint64(b, uint64(a.tag))
+	}
 	b = appendText(b, a.from)
 	b = binary.AppendUvarint(b, a.serial)
 	b = binary.AppendUvarint(b, uint64(a.first))
@@ -77,11 +86,17 @@ func (m messageCodec) acknowledge(feed, to string, a acknowledgement) string {
 }
 
 func (m messageCodec) announced(feed, message string) (announcement, error) {
-	d, err := m.begin(message, announces)
+	d, version, err := m.begin(message, announces)
 	if err != nil {
 		return announcement{}, err
 	}
-	a := announcement{from: d.text(), serial: d.uvarint()}
+	var a announcement
+	if version == versionWithTag {
+		var tag [8]byte
+		copy(tag[:], d.take(len(tag)))
+		a.tag = store.Tag(binary.BigEndian.Uint64(tag[:]))
+	}
+	a.from, a.serial = d.text(), d.uvarint()
 	first, last, revealing := d.uvarint(), d.uvarint(), d.uvarint()
 	a.drop = d.bool()
 	n := d.uvarint()
@@ -98,20 +113,21 @@ func (m messageCodec) announced(feed, message string) (announcement, error) {
 }
 
 func (m messageCodec) acknowledged(feed, to, message string) (acknowledgement, error) {
-	d, err := m.begin(message, acknowledges)
-	if err != nil {
-		return acknowledgement{}, err
+	d, version, err := m.begin(message, acknowledges)
+	if err != nil || version != messageVersion {
+		return acknowledgement{}, errMessage
 	}
 	a := acknowledgement{member: d.text(), serial: d.uvarint()}
 	return a, m.end(d, feed, to, message)
 }
 
-func (m messageCodec) begin(message string, kind byte) (*decoder, error) {
-	d := &decoder{rest: message}
-	if d.byte() != messageVersion || d.byte() != kind {
-		return nil, errMessage
+func (m messageCodec) begin(message string, kind byte) (d *decoder, version byte, err error) {
+	d = &decoder{rest: message}
+	version = d.byte()
+	if version != messageVersion && version != versionWithTag || d.byte() != kind {
+		return nil, 0, errMessage
 	}
-	return d, nil
+	return d, version, nil
 }
 
 // end checks what is left when everything has been read: the MAC.

@@ -52,6 +52,7 @@ func (s *Stats) metrics() []store.Metric {
 		counter("latchkey.cache.slow_changes", "{change}", "Confirmed changes of this process that had to wait for a lease.", s.SlowChanges),
 		counter("latchkey.cache.missing_acks", "{acknowledgement}", "Acknowledgements that changes waited for in vain.", s.MissingAcks),
 		counter("latchkey.cache.drops", "{drop}", "Times that everything in memory was dropped.", s.Drops),
+		counter("latchkey.cache.went_back", "{time}", "Times that the change feed went back: the store was restored, or has lost changes.", s.WentBack),
 		entries("key", s.Keys), entries("unknown", s.Unknown),
 		gauge("latchkey.cache.feed_age", "s", "Time since the change feed was last read; -1 before the first time.", s.feedAgeSeconds()),
 		gauge("latchkey.cache.head", "{event}", "Number of the newest event heard of.", float64(s.Head)),

@@ -15,8 +15,8 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// The three scripts (COHERENCE 7), and probe, which tries what they do. Ids are compared as numbers
-// and written as the text they came in: Lua would print large ones in scientific notation.
+// The three scripts (COHERENCE 7), and probe, which tries what they do. They compare texts, never
+// numbers, of which Lua knows one kind.
 var (
 	//go:embed advance.lua
 	advanceLua string
@@ -30,13 +30,14 @@ var (
 
 // redisMemory is the shared memory in Redis:
 //
-//	<prefix>:{<feed>}:wm      the watermark, "<generation>:<id>", without TTL
-//	<prefix>:{<feed>}:e:<id>  an entry, "<generation>|<record>", with TTL; the lookup id in base64
+//	<prefix>:{<feed>}:2:wm      the watermark, "<generation>:<id>:<tag>", without TTL
+//	<prefix>:{<feed>}:2:e:<id>  an entry, "<generation>|<record>", with TTL; the lookup id in base64
 //	<prefix>:{<feed>}:probe   there for a moment, after Redis has refused to write
 //	<prefix>:{<feed>}:changes      channel: changes that have been committed
 //	<prefix>:{<feed>}:ack:<member> channel: what is acknowledged to one process
 //
-// The braces keep all keys of a feed in one slot of a cluster.
+// The braces keep all keys of a feed in one slot of a cluster. Programs of level 1 have a watermark and entries of their own,
+// without the 2: they would not understand these, and an advance must drop every entry that its watermark is about.
 type redisMemory struct {
 	rdb    redis.UniversalClient
 	prefix string
@@ -52,12 +53,12 @@ func newRedisMemory(rdb redis.UniversalClient, prefix string) *redisMemory {
 	}
 }
 
-func (r *redisMemory) markKey(feed string) string { return r.prefix + ":{" + feed + "}:wm" }
+func (r *redisMemory) markKey(feed string) string { return r.prefix + ":{" + feed + "}:2:wm" }
 
 func (r *redisMemory) entryKey(feed string, id store.LookupID) string {
 	var digits [43]byte // 32 bytes in base64
 	base64.RawURLEncoding.Encode(digits[:], id[:])
-	return r.prefix + ":{" + feed + "}:e:" + string(digits[:])
+	return r.prefix + ":{" + feed + "}:2:e:" + string(digits[:])
 }
 
 func (r *redisMemory) entries(ctx context.Context, feed string, ids []store.LookupID) (string, []string, error) {
@@ -88,17 +89,17 @@ func (r *redisMemory) mark(ctx context.Context, feed string) (string, error) {
 	return raw, err
 }
 
-func (r *redisMemory) advance(ctx context.Context, feed string, ids []store.LookupID, prev, last int64) (int64, error) {
+func (r *redisMemory) advance(ctx context.Context, feed string, ids []store.LookupID, prev, last position) (string, error) {
 	keys := make([]string, 0, 1+len(ids))
 	keys = append(keys, r.markKey(feed))
 	for _, id := range ids {
 		keys = append(keys, r.entryKey(feed, id))
 	}
-	return r.advanceScript.Run(ctx, r.rdb, keys, prev, last).Int64()
+	return r.advanceScript.Run(ctx, r.rdb, keys, prev.String(), last.String()).Text()
 }
 
-func (r *redisMemory) fill(ctx context.Context, feed string, id store.LookupID, generation string, asOf int64, ttl time.Duration, entry string) (bool, error) {
-	done, err := r.fillScript.Run(ctx, r.rdb, []string{r.markKey(feed), r.entryKey(feed, id)}, generation, asOf, ttl.Milliseconds(), entry).Int64()
+func (r *redisMemory) fill(ctx context.Context, feed string, id store.LookupID, at mark, ttl time.Duration, entry string) (bool, error) {
+	done, err := r.fillScript.Run(ctx, r.rdb, []string{r.markKey(feed), r.entryKey(feed, id)}, at.String(), ttl.Milliseconds(), entry).Int64()
 	return done == 1, err
 }
 

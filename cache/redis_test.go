@@ -2,7 +2,6 @@ package cache
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -47,44 +46,49 @@ func testScripts(t *testing.T, rdb redis.UniversalClient) {
 	fresh := func(t *testing.T) (*redisMemory, string) { // a feed that no other test has
 		return newRedisMemory(rdb, "test"), newGeneration()
 	}
+	at := func(id int64) position { return position{id, store.Tag(id * 0x1234567)} }
+	wm := func(generation string, id int64) string { return mark{generation, at(id)}.String() }
 	set := func(t *testing.T, m *redisMemory, feed, wm string) {
 		t.Helper()
 		check(t, rdb.Set(ctx, m.markKey(feed), wm, 0).Err())
 	}
 
-	t.Run("advance without a watermark is -1 and writes nothing", func(t *testing.T) {
+	t.Run("advance without a watermark writes nothing", func(t *testing.T) {
 		m, feed := fresh(t)
-		wantValue(t, int64(-1))(m.advance(ctx, feed, []store.LookupID{id}, 0, 1))
+		wantValue(t, "")(m.advance(ctx, feed, []store.LookupID{id}, at(0), at(1)))
 		wantValue(t, "")(m.mark(ctx, feed))
 	})
 	t.Run("advance from prev drops the entries named and no others", func(t *testing.T) {
 		m, feed := fresh(t)
-		set(t, m, feed, "g:4")
-		wantValue(t, true)(m.fill(ctx, feed, id, "g", 4, time.Hour, "g|a"))
-		wantValue(t, true)(m.fill(ctx, feed, other, "g", 4, time.Hour, "g|b"))
-		wantValue(t, int64(6))(m.advance(ctx, feed, []store.LookupID{id}, 4, 6))
-		wantValue(t, pair{"g:6", ""})(pairOf(ctx, m, feed, id))
-		wantValue(t, pair{"g:6", "g|b"})(pairOf(ctx, m, feed, other))
+		set(t, m, feed, wm("g", 4))
+		wantValue(t, true)(m.fill(ctx, feed, id, mark{"g", at(4)}, time.Hour, "g|a"))
+		wantValue(t, true)(m.fill(ctx, feed, other, mark{"g", at(4)}, time.Hour, "g|b"))
+		wantValue(t, wm("g", 6))(m.advance(ctx, feed, []store.LookupID{id}, at(4), at(6)))
+		wantValue(t, pair{wm("g", 6), ""})(pairOf(ctx, m, feed, id))
+		wantValue(t, pair{wm("g", 6), "g|b"})(pairOf(ctx, m, feed, other))
 	})
 	t.Run("advance from anywhere else, or to what has been, changes nothing", func(t *testing.T) {
 		m, feed := fresh(t)
-		set(t, m, feed, "g:4")
-		wantValue(t, true)(m.fill(ctx, feed, id, "g", 4, time.Hour, "g|a"))
-		wantValue(t, int64(4))(m.advance(ctx, feed, []store.LookupID{id}, 5, 6))
-		wantValue(t, int64(4))(m.advance(ctx, feed, []store.LookupID{id}, 3, 6))
-		wantValue(t, int64(4))(m.advance(ctx, feed, []store.LookupID{id}, 3, 4))
-		wantValue(t, int64(4))(m.advance(ctx, feed, []store.LookupID{id}, 1, 2))
-		wantValue(t, pair{"g:4", "g|a"})(pairOf(ctx, m, feed, id))
+		set(t, m, feed, wm("g", 4))
+		wantValue(t, true)(m.fill(ctx, feed, id, mark{"g", at(4)}, time.Hour, "g|a"))
+		wantValue(t, wm("g", 4))(m.advance(ctx, feed, []store.LookupID{id}, at(5), at(6)))
+		wantValue(t, wm("g", 4))(m.advance(ctx, feed, []store.LookupID{id}, at(3), at(6)))
+		wantValue(t, wm("g", 4))(m.advance(ctx, feed, []store.LookupID{id}, at(3), at(4)))
+		wantValue(t, wm("g", 4))(m.advance(ctx, feed, []store.LookupID{id}, at(1), at(2)))
+		wantValue(t, wm("g", 4))(m.advance(ctx, feed, []store.LookupID{id}, position{4, 1}, at(6)))
+		wantValue(t, pair{wm("g", 4), "g|a"})(pairOf(ctx, m, feed, id))
 	})
-	t.Run("fill needs the generation and a watermark not beyond as-of", func(t *testing.T) {
+	t.Run("fill needs the whole watermark", func(t *testing.T) {
 		m, feed := fresh(t)
-		wantValue(t, false)(m.fill(ctx, feed, id, "g", 9, time.Hour, "g|a"))
-		set(t, m, feed, "g:5")
-		wantValue(t, false)(m.fill(ctx, feed, id, "g", 4, time.Hour, "g|a"))
-		wantValue(t, false)(m.fill(ctx, feed, id, "h", 5, time.Hour, "h|a"))
-		wantValue(t, pair{"g:5", ""})(pairOf(ctx, m, feed, id))
-		wantValue(t, true)(m.fill(ctx, feed, id, "g", 5, time.Hour, "g|a"))
-		wantValue(t, pair{"g:5", "g|a"})(pairOf(ctx, m, feed, id))
+		wantValue(t, false)(m.fill(ctx, feed, id, mark{"g", at(9)}, time.Hour, "g|a"))
+		set(t, m, feed, wm("g", 5))
+		wantValue(t, false)(m.fill(ctx, feed, id, mark{"g", at(4)}, time.Hour, "g|a"))
+		wantValue(t, false)(m.fill(ctx, feed, id, mark{"h", at(5)}, time.Hour, "h|a"))
+		wantValue(t, false)(m.fill(ctx, feed, id, mark{"g", at(6)}, time.Hour, "g|a"))
+		wantValue(t, false)(m.fill(ctx, feed, id, mark{"g", position{5, 1}}, time.Hour, "g|a"))
+		wantValue(t, pair{wm("g", 5), ""})(pairOf(ctx, m, feed, id))
+		wantValue(t, true)(m.fill(ctx, feed, id, mark{"g", at(5)}, time.Hour, "g|a"))
+		wantValue(t, pair{wm("g", 5), "g|a"})(pairOf(ctx, m, feed, id))
 		if ttl := rdb.PTTL(ctx, m.entryKey(feed, id)).Val(); ttl <= 0 || ttl > time.Hour {
 			t.Errorf("TTL of the entry: %v", ttl)
 		}
@@ -94,79 +98,79 @@ func testScripts(t *testing.T, rdb redis.UniversalClient) {
 	})
 	t.Run("reset needs what is expected", func(t *testing.T) {
 		m, feed := fresh(t)
-		wantValue(t, false)(m.reset(ctx, feed, "g:1", mark{"h", 2}))
-		wantValue(t, true)(m.reset(ctx, feed, "", mark{"h", 2}))
-		wantValue(t, false)(m.reset(ctx, feed, "", mark{"i", 3}))
-		wantValue(t, true)(m.reset(ctx, feed, "h:2", mark{"i", 1}))
-		wantValue(t, "i:1")(m.mark(ctx, feed))
+		wantValue(t, false)(m.reset(ctx, feed, wm("g", 1), mark{"h", at(2)}))
+		wantValue(t, true)(m.reset(ctx, feed, "", mark{"h", at(2)}))
+		wantValue(t, false)(m.reset(ctx, feed, "", mark{"i", at(3)}))
+		wantValue(t, true)(m.reset(ctx, feed, wm("h", 2), mark{"i", at(1)}))
+		wantValue(t, wm("i", 1))(m.mark(ctx, feed))
 	})
 	t.Run("a watermark that is none counts as absent and can be replaced", func(t *testing.T) {
-		for _, junk := range []string{"junk", "g:", ":5", "g:-5", "g:5 "} {
+		for _, junk := range []string{"junk", "g:", ":5:00", "g:-5:00", "g:5:00 ", "g:5"} {
 			m, feed := fresh(t)
 			set(t, m, feed, junk)
-			wantValue(t, int64(-1))(m.advance(ctx, feed, []store.LookupID{id}, 0, 1))
-			wantValue(t, false)(m.fill(ctx, feed, id, "g", 9, time.Hour, "g|a"))
-			wantValue(t, true)(m.reset(ctx, feed, junk, mark{"h", 2}))
+			wantValue(t, junk)(m.advance(ctx, feed, []store.LookupID{id}, at(0), at(1)))
+			wantValue(t, false)(m.fill(ctx, feed, id, mark{"g", at(9)}, time.Hour, "g|a"))
+			wantValue(t, true)(m.reset(ctx, feed, junk, mark{"h", at(2)}))
 		}
 	})
-	t.Run("numbers beyond 2^31 and 10^15 stay exact", func(t *testing.T) {
+	t.Run("numbers beyond 2^31 and 10^15, and tags of 64 bits, stay exact", func(t *testing.T) {
 		for _, n := range []int64{1<<31 - 1, 1 << 32, 1e15, maxEventID - 1} {
 			m, feed := fresh(t)
-			set(t, m, feed, fmt.Sprintf("g:%d", n))
-			wantValue(t, false)(m.fill(ctx, feed, id, "g", n-1, time.Hour, "g|a"))
-			wantValue(t, true)(m.fill(ctx, feed, id, "g", n, time.Hour, "g|a"))
-			wantValue(t, n)(m.advance(ctx, feed, nil, n-1, n))
-			wantValue(t, n+1)(m.advance(ctx, feed, []store.LookupID{id}, n, n+1))
-			wantValue(t, pair{fmt.Sprintf("g:%d", n+1), ""})(pairOf(ctx, m, feed, id))
+			set(t, m, feed, wm("g", n))
+			wantValue(t, false)(m.fill(ctx, feed, id, mark{"g", at(n - 1)}, time.Hour, "g|a"))
+			wantValue(t, true)(m.fill(ctx, feed, id, mark{"g", at(n)}, time.Hour, "g|a"))
+			wantValue(t, wm("g", n))(m.advance(ctx, feed, nil, at(n-1), at(n)))
+			wantValue(t, wm("g", n+1))(m.advance(ctx, feed, []store.LookupID{id}, at(n), at(n+1)))
+			wantValue(t, pair{wm("g", n+1), ""})(pairOf(ctx, m, feed, id))
 		}
 		m, feed := fresh(t)
-		set(t, m, feed, "g:10") // as text, "10" is less than "9"
-		wantValue(t, int64(10))(m.advance(ctx, feed, nil, 8, 9))
-		wantValue(t, false)(m.fill(ctx, feed, id, "g", 9, time.Hour, "g|a"))
+		set(t, m, feed, wm("g", 10))
+		wantValue(t, wm("g", 10))(m.advance(ctx, feed, nil, at(8), at(9)))
+		wantValue(t, false)(m.fill(ctx, feed, id, mark{"g", at(9)}, time.Hour, "g|a"))
 	})
 	t.Run("redelivered, each does nothing more", func(t *testing.T) {
 		m, feed := fresh(t)
-		set(t, m, feed, "g:1")
+		set(t, m, feed, wm("g", 1))
 		for range 2 {
-			wantValue(t, int64(2))(m.advance(ctx, feed, []store.LookupID{id}, 1, 2))
+			wantValue(t, wm("g", 2))(m.advance(ctx, feed, []store.LookupID{id}, at(1), at(2)))
 		}
 		for range 2 {
-			wantValue(t, true)(m.fill(ctx, feed, id, "g", 2, time.Hour, "g|a"))
+			wantValue(t, true)(m.fill(ctx, feed, id, mark{"g", at(2)}, time.Hour, "g|a"))
 		}
-		wantValue(t, int64(2))(m.advance(ctx, feed, []store.LookupID{id}, 1, 2))
-		wantValue(t, pair{"g:2", "g|a"})(pairOf(ctx, m, feed, id))
-		wantValue(t, true)(m.reset(ctx, feed, "g:2", mark{"h", 2}))
-		wantValue(t, false)(m.reset(ctx, feed, "g:2", mark{"h", 2}))
+		wantValue(t, wm("g", 2))(m.advance(ctx, feed, []store.LookupID{id}, at(1), at(2)))
+		wantValue(t, pair{wm("g", 2), "g|a"})(pairOf(ctx, m, feed, id))
+		wantValue(t, true)(m.reset(ctx, feed, wm("g", 2), mark{"h", at(2)}))
+		wantValue(t, false)(m.reset(ctx, feed, wm("g", 2), mark{"h", at(2)}))
 	})
 	t.Run("of many that advance from one place, the ends form one chain", func(t *testing.T) {
 		m, feed := fresh(t)
-		set(t, m, feed, "g:0")
+		set(t, m, feed, wm("g", 0))
 		var all sync.WaitGroup
 		for n := range int64(50) {
 			all.Go(func() {
 				for {
-					at, err := m.advance(ctx, feed, []store.LookupID{id}, n, n+1)
+					raw, err := m.advance(ctx, feed, []store.LookupID{id}, at(n), at(n+1))
 					if err != nil {
 						t.Error(err)
 						return
 					}
-					if at > n {
+					if wm, _ := parseMark(raw); wm.id > n {
 						return
 					}
 				}
 			})
 		}
 		all.Wait()
-		wantValue(t, "g:50")(m.mark(ctx, feed))
+		wantValue(t, wm("g", 50))(m.mark(ctx, feed))
 	})
 	t.Run("a thousand entries go at once", func(t *testing.T) {
 		m, feed := fresh(t)
-		set(t, m, feed, "g:0")
+		set(t, m, feed, wm("g", 0))
 		var ids []store.LookupID
 		for n := range replayLimit {
 			ids = append(ids, store.LookupID{1, byte(n >> 8), byte(n)})
 		}
-		wantValue(t, int64(replayLimit))(m.advance(ctx, feed, ids, 0, replayLimit))
+		wantValue(t, wm("g", replayLimit))(m.advance(ctx, feed, ids, at(0), at(replayLimit)))
 	})
 }
 

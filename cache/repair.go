@@ -74,8 +74,9 @@ func (c *Cache) repairOnce(ctx context.Context, h *history, lane chan struct{}) 
 	wm, ok := parseMark(raw)
 	after, limit := int64(maxEventID), 1
 	if ok {
-		after, limit = wm.id, replayLimit
+		after, limit = wm.id-1, replayLimit+1 // the watermark's event as well: it may be another now
 	}
+	sure := h.sure.Load()
 	feed, err := c.rows.Feed(ctx, after, limit)
 	if err != nil {
 		return fmt.Errorf("read feed: %w", err)
@@ -84,8 +85,14 @@ func (c *Cache) repairOnce(ctx context.Context, h *history, lane chan struct{}) 
 		kick(c.pollKicks)
 		return errors.New("the store has another feed now")
 	}
-	if !ok || forced || wm.id > feed.Head || !follows(feed, wm.id) || namesAll(feed.Events) { // 6.1, 6.2
-		to := mark{generation: newGeneration(), id: feed.Head}
+	head := headOf(feed)
+	if head.id < sure || !h.learn(head, true) {
+		c.doubt(h)
+		return errors.New("the feed went back")
+	}
+	same := starts(feed, wm.position) && since(&feed, wm.id)
+	if !ok || forced || !same || !follows(feed, wm.id) || namesAll(feed.Events) { // 6.1, 6.2
+		to := mark{newGeneration(), head}
 		done, err := c.shared.reset(ctx, lane, h.feed, raw, to)
 		if err != nil {
 			return fmt.Errorf("reset watermark: %w", err)
@@ -104,14 +111,14 @@ func (c *Cache) repairOnce(ctx context.Context, h *history, lane chan struct{}) 
 		h.wm.Store(wm.id)
 		return nil
 	}
-	at, err := c.shared.advance(ctx, lane, h.feed, lookupIDs(feed.Events), wm.id, feed.Head) // 6.3
+	raw, err = c.shared.advance(ctx, lane, h.feed, lookupIDs(feed.Events), wm.position, head) // 6.3
 	if err != nil {
 		return fmt.Errorf("advance watermark: %w", err)
 	}
-	if at < feed.Head {
+	if wm, ok = parseMark(raw); !ok || wm.position != head {
 		return errOvertaken
 	}
-	h.wm.Store(at)
+	h.wm.Store(wm.id)
 	return nil
 }
 

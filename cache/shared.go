@@ -18,11 +18,11 @@ type shared interface {
 	entries(ctx context.Context, feed string, ids []store.LookupID) (mark string, entries []string, err error)
 	// mark reads the watermark.
 	mark(ctx context.Context, feed string) (string, error)
-	// advance moves the watermark from prev to last and removes the entries, if the watermark is at prev. It returns where the
-	// watermark is then, -1 for absent (COHERENCE 7).
-	advance(ctx context.Context, feed string, ids []store.LookupID, prev, last int64) (int64, error)
-	// fill writes an entry, if the watermark is of the given generation and not beyond asOf. It reports whether it did.
-	fill(ctx context.Context, feed string, id store.LookupID, generation string, asOf int64, ttl time.Duration, entry string) (bool, error)
+	// advance moves the watermark from prev to last and removes the entries, if the watermark is at prev. It returns the
+	// watermark that there is then, "" for absent (COHERENCE 7).
+	advance(ctx context.Context, feed string, ids []store.LookupID, prev, last position) (string, error)
+	// fill writes an entry, if the watermark is at. It reports whether it did.
+	fill(ctx context.Context, feed string, id store.LookupID, at mark, ttl time.Duration, entry string) (bool, error)
 	// reset replaces the watermark, if it still is what expected says. It reports whether it did.
 	reset(ctx context.Context, feed string, expected string, to mark) (bool, error)
 	// probe does what the four above do, on a key of its own, and changes nothing that they see.
@@ -50,22 +50,47 @@ var errNotAsked = errors.New("redis was not asked")
 // pair is what a lookup needs: the watermark and an entry that were there at the same moment.
 type pair struct{ mark, entry string }
 
-// mark is a watermark. The invariant all depends on: an entry whose generation is the watermark's reflects every event up to the
-// watermark's id.
+// position is an event of the feed: its number, and the tag that tells it from others that have had that number. Whatever is
+// right as of a position is right in every feed that has it.
+type position struct {
+	id  int64
+	tag store.Tag
+}
+
+func (p position) String() string { return strconv.FormatInt(p.id, 10) + ":" + p.tag.String() }
+
+// headOf is where a feed ends.
+func headOf(feed store.Feed) position { return position{feed.Head, feed.Tag} }
+
+// endOf is where a change ends: its last event or, when it has none, the one before it.
+func endOf(change store.Change) position {
+	if n := len(change.Events); n > 0 {
+		return position{change.Last, change.Events[n-1].Tag}
+	}
+	return position{change.Last, change.Before}
+}
+
+// mark is a watermark. The invariant all depends on: an entry whose generation is the watermark's reflects exactly the events up to
+// the watermark's position.
 type mark struct {
 	generation string
-	id         int64
+	position
 }
 
 // maxEventID bounds event ids: Lua's numbers are exact up to it.
 const maxEventID = 1<<53 - 1
 
-func (m mark) String() string { return m.generation + ":" + strconv.FormatInt(m.id, 10) }
+func (m mark) String() string { return m.generation + ":" + m.position.String() }
 
 // parseMark reads a watermark. Absent and unreadable ones are no watermark.
 func parseMark(raw string) (mark, bool) {
-	generation, number, ok := strings.Cut(raw, ":")
-	if !ok || generation == "" || number == "" || len(number) > 16 {
+	generation, at, _ := strings.Cut(raw, ":")
+	number, digits, ok := strings.Cut(at, ":")
+	if !ok || generation == "" || number == "" || len(number) > 16 || len(digits) != 16 {
+		return mark{}, false
+	}
+	tag, err := strconv.ParseUint(digits, 16, 64)
+	if err != nil {
 		return mark{}, false
 	}
 	for i := range len(number) {
@@ -77,7 +102,7 @@ func parseMark(raw string) (mark, bool) {
 	if err != nil || id > maxEventID {
 		return mark{}, false
 	}
-	return mark{generation: generation, id: id}, true
+	return mark{generation, position{id, store.Tag(tag)}}, true
 }
 
 // newGeneration returns a name that no watermark has had: 80 random bits, since every entry carries it.

@@ -267,11 +267,39 @@ var (
 		_, _ = w.store.current().PruneEvents(context.Background(), time.Now())
 	}, time.Millisecond, 2 * time.Millisecond}
 
+	// loss is a fail-over of the store that loses its last changes. Their numbers are often given to others at once, before anybody
+	// can have polled; often Redis is lost as well, or everybody starts anew.
+	loss = fault{"loss", func(w *world, h *host, c *chance, lasts time.Duration) {
+		w.lose(w.now() - c.skewed(0, 1500*time.Millisecond))
+		if c.percent(60) {
+			for range 1 + c.below(4) {
+				w.outside([]verb{update, remove, bulk, repeat}[c.below(4)], c.below(w.setup.keys))
+			}
+		}
+		if c.percent(20) {
+			redisLoss.hit(w, h, c, lasts)
+		}
+		if c.percent(30) {
+			for _, h := range w.hosts {
+				if p := h.current.Load(); p != nil {
+					p.kill()
+				}
+			}
+			time.Sleep(lasts)
+			for _, h := range w.hosts {
+				h.reopen()
+			}
+		}
+	}, 10 * time.Millisecond, time.Second}
+
 	forgery = fault{"forged message", func(w *world, h *host, c *chance, lasts time.Duration) {
 		last := int64(1 + c.below(1<<40))
+		if c.percent(50) {
+			last = w.head() - 1 + int64(c.below(3))
+		}
 		text := (messageCodec{prefix: DefaultKeyPrefix}).announce(simFeed, announcement{
-			from: "nobody", serial: 1, first: last, last: last, ids: []store.LookupID{w.truth.keys[0].id},
-		})
+			from: "nobody", serial: 1, first: last, last: last, tag: 1, ids: []store.LookupID{w.truth.keys[0].id},
+		}, 1+c.below(2))
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.bus.send(h, simFeed, "", text)
@@ -297,7 +325,7 @@ var everything = []fault{
 func named(names string) []fault {
 	var faults []fault
 	for name := range strings.SplitSeq(names, ",") {
-		for _, f := range everything {
+		for _, f := range append([]fault{loss}, everything...) {
 			if f.name == name {
 				faults = append(faults, f)
 			}
@@ -326,6 +354,7 @@ var single = [][]fault{
 	{dbClock},
 	{prune},
 	{forgery},
+	{loss},
 }
 
 // strike lets some of the faults happen, one after the other or several at once, and returns when they are over. Each hits the given host; nil: any.

@@ -56,6 +56,7 @@ func (h *host) sample() instant {
 type process struct {
 	host  *host
 	name  int // as the trace knows it
+	level int // what its row says; 0: as it is
 	cache *Cache
 
 	dead      atomic.Bool // killed: nothing that it does has an effect any more

@@ -26,15 +26,16 @@ func TestSimulatedRedisIsLikeARealOne(t *testing.T) {
 		c := chance{uint64(run)}
 		for range 60 {
 			some := ids[:1+c.below(3)]
-			a, b := int64(c.below(6)), int64(c.below(6))
+			at := func() position { return position{int64(c.below(6)), store.Tag(c.below(2) * (1<<63 - 1))} }
+			a, b := at(), at()
 			if c.percent(20) {
-				a, b = a+1<<40, b+1<<40
+				a.id, b.id = a.id+1<<40, b.id+1<<40
 			}
 			generation := []string{"g", "h", ""}[c.below(3)]
 			known := simulated.marks[feed]
 			if m, ok := parseMark(known); ok && c.percent(70) { // what fits
-				a, generation = m.id, m.generation
-				b = a + int64(c.below(3))
+				a, generation = m.position, m.generation
+				b = position{a.id + int64(c.below(3)), a.tag}
 			}
 			var what string
 			var got, want any
@@ -47,8 +48,8 @@ func TestSimulatedRedisIsLikeARealOne(t *testing.T) {
 			case 1, 2:
 				what = "fill"
 				entry := fmt.Sprint(generation, "|", c.below(100))
-				got, err = real.fill(ctx, feed, some[0], generation, b, time.Hour, entry)
-				simulated, want = swap(simulated.fill(feed, some[0], generation, b, time.Hour, entry))
+				got, err = real.fill(ctx, feed, some[0], mark{generation, b}, time.Hour, entry)
+				simulated, want = swap(simulated.fill(feed, some[0], mark{generation, b}, time.Hour, entry))
 			case 3:
 				what = "reset"
 				expected, to := known, mark{generation + "x", a}
@@ -59,7 +60,7 @@ func TestSimulatedRedisIsLikeARealOne(t *testing.T) {
 				simulated, want = swap(simulated.reset(feed, expected, to))
 			case 4:
 				what = "damage"
-				damaged := []string{"g:", ":3", "g:3:4", "g", "g:-1", "g:1x", "", "h:03"}[c.below(8)]
+				damaged := []string{"g:", ":3:0a", "g:3:4", "g", "g:-1:00", "g:1x:00", "", "h:03:0A"}[c.below(8)]
 				err = rdb.Set(ctx, real.markKey(feed), damaged, 0).Err()
 				simulated = simulated.clone()
 				simulated.marks[feed] = damaged
@@ -76,14 +77,18 @@ func TestSimulatedRedisIsLikeARealOne(t *testing.T) {
 				t.Fatal(err)
 			}
 			if got != want {
-				t.Fatalf("run %d: %s(%v, %d, %d, %q) on %q: the real one says %v, the simulated one %v", run, what, some, a, b, generation, known, got, want)
+				t.Fatalf("run %d: %s(%v, %v, %v, %q) on %q: the real one says %v, the simulated one %v", run, what, some, a, b, generation, known, got, want)
 			}
-			if what != "read" {
+			switch what {
+			case "read":
+			case "advance":
+				answers[fmt.Sprintf("advance %v", got != known)]++
+			default:
 				answers[fmt.Sprintf("%s %v", what, got)]++
 			}
 		}
 	}
-	for _, what := range []string{"advance -1", "fill true", "fill false", "reset true", "reset false"} {
+	for _, what := range []string{"advance true", "advance false", "fill true", "fill false", "reset true", "reset false"} {
 		if answers[what] == 0 {
 			t.Errorf("%s did not happen: %v", what, answers)
 		}

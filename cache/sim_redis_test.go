@@ -4,8 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"strconv"
-	"strings"
+	"regexp"
 	"time"
 
 	"github.com/latchkey-go/latchkey/store"
@@ -44,41 +43,26 @@ func (s *redisState) read(feed string, ids []store.LookupID, now time.Duration) 
 	return s.marks[feed], entries
 }
 
-// scriptMark is the scripts' way to read a watermark: string.match '^([^:]+):(%d+)$'.
-func (s *redisState) scriptMark(feed string) (generation string, id int64, ok bool) {
-	generation, number, found := strings.Cut(s.marks[feed], ":")
-	if !found || generation == "" || number == "" || strings.Trim(number, "0123456789") != "" {
-		return "", 0, false
-	}
-	f, _ := strconv.ParseFloat(number, 64) // Lua has no other numbers
-	return generation, int64(f), true
-}
+// scriptMark is the script's way to read a watermark.
+var scriptMark = regexp.MustCompile(`^([^:]+):([0-9]+:[0-9A-Fa-f]+)$`)
 
-func (s *redisState) advance(feed string, ids []store.LookupID, prev, last int64) (*redisState, int64) {
-	generation, id, ok := s.scriptMark(feed)
-	if !ok {
-		return s, -1
-	}
-	if id >= last {
-		return s, id
-	}
-	if id != prev {
-		return s, id
+func (s *redisState) advance(feed string, ids []store.LookupID, prev, last position) (*redisState, string) {
+	raw := s.marks[feed]
+	parts := scriptMark.FindStringSubmatch(raw)
+	if parts == nil || parts[2] != prev.String() {
+		return s, raw
 	}
 	s = s.clone()
 	for _, id := range ids {
 		delete(s.entries, place{feed, id})
 	}
-	s.marks[feed] = generation + ":" + strconv.FormatInt(last, 10)
-	return s, last
+	raw = parts[1] + ":" + last.String()
+	s.marks[feed] = raw
+	return s, raw
 }
 
-func (s *redisState) fill(feed string, id store.LookupID, generation string, asOf int64, until time.Duration, entry string) (*redisState, bool) {
-	g, wm, ok := s.scriptMark(feed)
-	if !ok || g != generation {
-		return s, false
-	}
-	if wm > asOf {
+func (s *redisState) fill(feed string, id store.LookupID, at mark, until time.Duration, entry string) (*redisState, bool) {
+	if s.marks[feed] != at.String() {
 		return s, false
 	}
 	s = s.clone()
@@ -267,17 +251,17 @@ func (l redisLink) mark(_ context.Context, feed string) (string, error) {
 	return ask(l, "redis.mark", 0, func() string { return l.reads().marks[feed] })
 }
 
-func (l redisLink) advance(_ context.Context, feed string, ids []store.LookupID, prev, last int64) (int64, error) {
-	return ask(l, "redis.advance", uint64(last), func() int64 {
+func (l redisLink) advance(_ context.Context, feed string, ids []store.LookupID, prev, last position) (string, error) {
+	return ask(l, "redis.advance", uint64(last.id), func() string {
 		s, at := l.state().advance(feed, ids, prev, last)
 		l.writes(s)
 		return at
 	})
 }
 
-func (l redisLink) fill(_ context.Context, feed string, id store.LookupID, generation string, asOf int64, ttl time.Duration, entry string) (bool, error) {
-	return ask(l, "redis.fill", about(id)^uint64(asOf), func() bool {
-		s, done := l.state().fill(feed, id, generation, asOf, l.p.host.w.now()+ttl, entry)
+func (l redisLink) fill(_ context.Context, feed string, id store.LookupID, at mark, ttl time.Duration, entry string) (bool, error) {
+	return ask(l, "redis.fill", about(id)^uint64(at.id), func() bool {
+		s, done := l.state().fill(feed, id, at, l.p.host.w.now()+ttl, entry)
 		l.writes(s)
 		return done
 	})

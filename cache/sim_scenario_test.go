@@ -256,7 +256,7 @@ var scenarios = []scenario{
 			at := place{simFeed, w.truth.keys[0].id}
 			to, ok := parseMark(before.marks[simFeed])
 			s, _ := w.redis.nodes[0].state().reset(simFeed, "", to)
-			s, _ = s.fill(simFeed, at.id, to.generation, to.id, before.entries[at].until, before.entries[at].value)
+			s, _ = s.fill(simFeed, at.id, to, before.entries[at].until, before.entries[at].value)
 			w.redis.nodes[0].set(w.now(), s)
 			if !ok || before.entries[at].value == "" {
 				w.truth.accuse("Redis has nothing: %v", before.marks)
@@ -538,8 +538,8 @@ var scenarios = []scenario{
 		w.set(func() { // left by changers of a history that is over, whom nobody has heard
 			node := &w.redis.nodes[0]
 			s := node.state().clone()
-			generation, id, _ := s.scriptMark(simFeed)
-			s.marks[simFeed] = mark{generation, id + 2}.String()
+			wm, _ := parseMark(s.marks[simFeed])
+			s.marks[simFeed] = mark{wm.generation, position{wm.id + 2, 1}}.String()
 			node.set(w.now(), s)
 		})
 		w.must(0, update, 0)

@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -21,7 +22,26 @@ type simStore struct {
 	weather weather
 	ahead   time.Duration // of its clock
 	members map[string]simMember
-	log     []loggedChange // what restore starts from
+	writes  []memberWrite       // to members, in order
+	log     []loggedChange      // what restore starts from
+	tags    map[int64]store.Tag // of events that have been restored; never modified
+}
+
+// memberWrite is one write of a row; nil: its removal.
+type memberWrite struct {
+	at  time.Duration
+	id  string
+	row *simMember
+}
+
+// write writes a member's row. Called with the world's mutex held.
+func (s *simStore) write(id string, row *simMember) {
+	s.writes = append(s.writes, memberWrite{s.w.now(), id, row})
+	if row == nil {
+		delete(s.members, id)
+		return
+	}
+	s.members[id] = *row
 }
 
 type simMember struct {
@@ -35,9 +55,47 @@ func (s *simStore) now() time.Duration { return s.w.now() + s.ahead }
 
 // current returns the store: restore replaces it.
 func (s *simStore) current() *store.Memory {
+	rows, _ := s.tagged()
+	return rows
+}
+
+// tagged returns the store, and the tags of events that have other ones in it: those that it was given when it was restored.
+func (s *simStore) tagged() (*store.Memory, map[int64]store.Tag) {
 	s.w.mu.Lock()
 	defer s.w.mu.Unlock()
-	return s.rows
+	return s.rows, s.tags
+}
+
+func (s *simStore) feed(after int64, limit int) (store.Feed, error) {
+	rows, tags := s.tagged()
+	feed, err := rows.Feed(context.Background(), after, limit)
+	feed.ID = simFeed
+	feed.Tag = cmp.Or(tags[feed.Head], feed.Tag)
+	for i := range feed.Events {
+		feed.Events[i].Tag = cmp.Or(tags[feed.Events[i].ID], feed.Events[i].Tag)
+	}
+	return feed, err
+}
+
+// commit makes a change. The oracle hears of it at that moment, whether the caller does or not.
+func (s *simStore) commit(actor store.Actor, fn func(store.Tx) error) (store.Change, error) {
+	w := s.w
+	var done loggedChange
+	rows, tags := s.tagged()
+	change, err := rows.Change(context.Background(), actor, func(tx store.Tx) error { return fn(&loggingTx{tx, &done}) })
+	if err != nil {
+		return store.Change{}, err
+	}
+	if change.Last > 0 {
+		change.FeedID = simFeed
+		change.Before = cmp.Or(tags[change.First-1], change.Before)
+		done.last, done.at, done.events = change.Last, w.now(), change.Events
+		w.mu.Lock()
+		s.log = append(s.log, done)
+		w.mu.Unlock()
+	}
+	w.truth.committed(actor.RequestID, change, w.now())
+	return change, nil
 }
 
 // drop forgets the rows of processes that are no more, as time would.
@@ -139,41 +197,29 @@ func about(id store.LookupID) uint64 { return binary.BigEndian.Uint64(id[:8]) }
 
 func (l storeLink) Lookup(ctx context.Context, id store.LookupID, redacted string) (store.Found, error) {
 	return statement(ctx, l, "store.lookup", about(id), false, func() (store.Found, error) {
-		found, err := l.p.host.w.store.current().Lookup(context.Background(), id, redacted)
+		rows, tags := l.p.host.w.store.tagged()
+		found, err := rows.Lookup(context.Background(), id, redacted)
 		found.FeedID = simFeed
+		found.Tag = cmp.Or(tags[found.Head], found.Tag)
 		return found, err
 	})
 }
 
 func (l storeLink) Feed(ctx context.Context, after int64, limit int) (store.Feed, error) {
 	return statement(ctx, l, "store.feed", uint64(after), false, func() (store.Feed, error) {
-		feed, err := l.p.host.w.store.current().Feed(context.Background(), after, limit)
-		feed.ID = simFeed
-		return feed, err
+		return l.p.host.w.store.feed(after, limit)
 	})
 }
 
-// Change commits at one moment. The oracle hears of it then, whether the caller does or not.
+// Change commits at one moment.
 func (l storeLink) Change(ctx context.Context, actor store.Actor, fn func(store.Tx) error) (store.Change, error) {
 	w := l.p.host.w
 	return statement(ctx, l, "store.change", mixText(0, actor.RequestID), true, func() (store.Change, error) {
-		var done loggedChange
-		change, err := w.store.current().Change(context.Background(), actor, func(tx store.Tx) error { return fn(&loggingTx{tx, &done}) })
-		if err != nil {
-			return store.Change{}, err
-		}
-		if change.Last > 0 {
-			change.FeedID = simFeed
-			done.last = change.Last
-			w.mu.Lock()
-			w.store.log = append(w.store.log, done)
-			w.mu.Unlock()
-		}
-		w.truth.committed(actor.RequestID, change, w.now())
-		if w.crashesAtCommit(l.p) {
+		change, err := w.store.commit(actor, fn)
+		if err == nil && w.crashesAtCommit(l.p) {
 			l.p.kill()
 		}
-		return change, nil
+		return change, err
 	})
 }
 
@@ -182,7 +228,8 @@ func (l storeLink) Join(ctx context.Context, m store.Member) error {
 		w := l.p.host.w
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		w.store.members[m.ID] = simMember{Member: m, lapses: w.store.now() + m.TTL, of: l.p}
+		m.Level = cmp.Or(l.p.level, store.Level)
+		w.store.write(m.ID, &simMember{Member: m, lapses: w.store.now() + m.TTL, of: l.p})
 		return struct{}{}, nil
 	})
 	return err
@@ -193,7 +240,7 @@ func (l storeLink) Leave(ctx context.Context, id string) error {
 		w := l.p.host.w
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		delete(w.store.members, id)
+		w.store.write(id, nil)
 		return struct{}{}, nil
 	})
 	return err
@@ -207,10 +254,10 @@ func (l storeLink) Members(ctx context.Context) ([]store.Member, error) {
 		var members []store.Member
 		for id, m := range w.store.members {
 			if w.store.now() >= m.lapses {
-				delete(w.store.members, id)
+				w.store.write(id, nil)
 				continue
 			}
-			members = append(members, store.Member{ID: id, Redis: m.Redis, Lease: m.Lease})
+			members = append(members, store.Member{ID: id, Redis: m.Redis, Lease: m.Lease, Level: m.Level})
 		}
 		slices.SortFunc(members, func(a, b store.Member) int { return strings.Compare(a.ID, b.ID) })
 		return members, nil
@@ -221,8 +268,10 @@ func (l storeLink) Close(context.Context) error { return nil } // the database g
 
 // loggedChange is a change that can be made again.
 type loggedChange struct {
-	last  int64
-	steps []func(store.Tx) error
+	last   int64
+	at     time.Duration
+	events []store.FeedEvent
+	steps  []func(store.Tx) error
 }
 
 // loggingTx notes what a change does.
@@ -232,8 +281,11 @@ type loggingTx struct {
 }
 
 func (tx *loggingTx) step(do func(store.Tx) error) error {
-	tx.done.steps = append(tx.done.steps, do)
-	return do(tx.Tx)
+	err := do(tx.Tx)
+	if err == nil {
+		tx.done.steps = append(tx.done.steps, do)
+	}
+	return err
 }
 
 func (tx *loggingTx) Insert(ctx context.Context, r *store.Record, e store.Event) error {
@@ -260,7 +312,7 @@ func (tx *loggingTx) InsertQuietly(ctx context.Context, r *store.Record) error {
 func (s *simStore) restore(to int64) error {
 	s.w.mu.Lock()
 	defer s.w.mu.Unlock()
-	rows := store.NewMemory()
+	rows, tags := store.NewMemory(), map[int64]store.Tag{}
 	for _, c := range s.log {
 		if c.last > to {
 			break
@@ -276,11 +328,41 @@ func (s *simStore) restore(to int64) error {
 		if err != nil {
 			return err
 		}
+		for _, e := range c.events {
+			tags[e.ID] = e.Tag
+		}
 	}
 	if i := slices.IndexFunc(s.log, func(c loggedChange) bool { return c.last > to }); i >= 0 {
 		s.log = s.log[:i]
 	}
-	s.rows = rows
+	s.rows, s.tags = rows, tags
 	clear(s.members) // those of then have lapsed
+	s.writes = nil
 	return nil
+}
+
+// lose takes the database back to where it was at a moment, as a fail-over to a standby that was behind does: what was written since is lost,
+// and rows of members with it. It returns the event that is the head then.
+func (s *simStore) lose(since time.Duration) (int64, error) {
+	s.w.mu.Lock()
+	to := int64(0)
+	for _, c := range s.log {
+		if c.at <= since {
+			to = c.last
+		}
+	}
+	writes := s.writes
+	s.w.mu.Unlock()
+	if err := s.restore(to); err != nil {
+		return 0, err
+	}
+	s.w.mu.Lock()
+	defer s.w.mu.Unlock()
+	for _, m := range writes {
+		if m.at <= since {
+			s.write(m.id, m.row)
+			s.writes[len(s.writes)-1].at = m.at
+		}
+	}
+	return to, nil
 }

@@ -20,7 +20,10 @@ type truth struct {
 
 	// bound is how long after a commit an answer from before it is tolerated; 0: not at all.
 	bound time.Duration
-	wrong []string // what was found, at most a few
+	// lossy is until when a process need not have noticed that the store has lost its last changes: answers that begin before
+	// may be from there. lasts is how long it may take.
+	lossy, lasts time.Duration
+	wrong        []string // what was found, at most a few
 
 	reads, unavailable, changes, slow, failed uint64
 }
@@ -51,6 +54,7 @@ type intent struct {
 	touches   []int         // keys that it promises something about; nil after a commit without events: all
 	event     int64
 	committed time.Duration
+	lost      bool
 }
 
 func newTruth(keys int) *truth {
@@ -103,6 +107,9 @@ func (t *truth) succeeded(request string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	i := t.pending[request]
+	if i.lost {
+		return
+	}
 	p := promise{event: i.event, committed: i.committed}
 	if i.touches == nil {
 		for k := range t.keys {
@@ -141,6 +148,9 @@ func (t *truth) judge(key, promised int, began time.Duration, found store.Found,
 		if found.Record.Key.LookupID != k.id {
 			return "the answer is about another key"
 		}
+	}
+	if began < t.lossy {
+		return ""
 	}
 	until := int64(-1)
 	for i := len(k.states) - 1; i >= 0; i-- {
@@ -194,6 +204,17 @@ func (t *truth) restore(to int64) {
 		k.states = slices.DeleteFunc(k.states, func(s keyState) bool { return s.from > to })
 		k.promises = slices.DeleteFunc(k.promises, func(p promise) bool { return p.event > to })
 	}
+	for _, i := range t.pending {
+		i.lost = i.lost || i.event > to
+	}
+}
+
+// loses is restore for a store that goes on at once: it takes a while until everybody knows.
+func (t *truth) loses(to int64, at time.Duration) {
+	t.restore(to)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.lossy = at + t.lasts
 }
 
 // accuse notes a violation.

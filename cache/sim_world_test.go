@@ -121,6 +121,8 @@ func (w *world) build() {
 	}
 	w.truth = newTruth(s.keys + 1)
 	w.truth.bound = s.bound
+	// A lookup that was answered before a loss may arrive a second later, and is found out by the first poll after that.
+	w.truth.lasts = time.Second + max(time.Second, s.slowest, s.bound)*105/100
 	for i := range s.hosts {
 		c := w.chance("host", i, 0)
 		w.hosts = append(w.hosts, &host{
@@ -259,6 +261,26 @@ func (w *world) restore(to int64) {
 	}
 }
 
+// lose makes the store lose what it was told since a moment.
+func (w *world) lose(since time.Duration) {
+	w.restored.Store(true)
+	to, err := w.store.lose(since)
+	if err != nil {
+		w.truth.accuse("%v: lose: %v", w.now(), err)
+	}
+	w.truth.loses(to, w.now())
+}
+
+// outside makes a change as a program does that dies with its commit.
+func (w *world) outside(v verb, keys ...int) {
+	in := &intent{writes: map[int]int64{}, touches: keys}
+	request := fmt.Sprintf("%d outside %d", w.now(), w.head())
+	w.truth.intend(request, in)
+	if _, err := w.store.commit(store.Actor{RequestID: request}, func(tx store.Tx) error { return w.write(tx, v, keys, in) }); err != nil {
+		w.truth.accuse("%v: a change from outside: %v", w.now(), err)
+	}
+}
+
 // logEar hears what a process logs. One that takes the store for restored when it is not drops everything for nothing.
 type logEar struct{ p *process }
 
@@ -266,7 +288,7 @@ func (logEar) Enabled(context.Context, slog.Level) bool { return true }
 
 func (l logEar) Handle(_ context.Context, r slog.Record) error {
 	w := l.p.host.w
-	if strings.Contains(r.Message, "the store has been restored") && !w.restored.Load() {
+	if (strings.Contains(r.Message, "the feed went back") || strings.Contains(r.Message, "has been replaced")) && !w.restored.Load() {
 		w.truth.accuse("%v: host %d takes the store for restored, which it is not", w.now(), l.p.host.index)
 	}
 	return nil

@@ -29,6 +29,7 @@ type Stats struct {
 	Messages     uint64 // changes of other processes heard of through Redis
 	Forged       uint64 // messages that somebody else wrote; always 0 without peppers
 	Drops        uint64 // times that all records in memory were dropped
+	WentBack     uint64 // times that the feed went back: the store was restored, or has lost changes that this process knew of
 
 	Keys    int // records in memory
 	Unknown int // unknown tokens remembered
@@ -58,7 +59,7 @@ const (
 type counters struct {
 	unknownHits, redisHits, redisMisses, redisErrors, redisForged,
 	storeLookups, storeErrors, staleLookups, fills, fillsLost,
-	polls, pollErrors, repairs, repairErrors, resets, drops,
+	polls, pollErrors, repairs, repairErrors, resets, drops, wentBack,
 	changes, slowChanges, missingAcks, messages, forged atomic.Uint64
 }
 
@@ -83,6 +84,7 @@ func (c *Cache) Stats() Stats {
 		RepairErrors: n.repairErrors.Load(),
 		Resets:       n.resets.Load(),
 		Drops:        n.drops.Load(),
+		WentBack:     n.wentBack.Load(),
 		Changes:      n.changes.Load(),
 		SlowChanges:  n.slowChanges.Load(),
 		MissingAcks:  n.missingAcks.Load(),

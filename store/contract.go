@@ -2,6 +2,9 @@ package store
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"fmt"
 	"maps"
 	"sync/atomic"
 	"time"
@@ -22,9 +25,9 @@ import (
 // the changes were committed, and a head, the number of the newest. Head and the key rows are read
 // in one statement wherever both are returned, so that a record reflects exactly the events up to
 // its Head. The feed has a random id, made when the store is: two stores never have the same.
-// Numbers stay below 2^53. Where commits can be lost without the program's knowing, as in a
-// fail-over of PostgreSQL, their numbers must not be given to others: the first change after it
-// leaves a gap, at which caches drop everything.
+// Numbers stay below 2^53. A database that loses its last commits, as in a fail-over of
+// PostgreSQL, gives their numbers to other events, so each event has a random tag as well: two
+// feeds that agree in the number and the tag of an event agree in every event before it.
 type Store interface {
 	// Info describes the store; it does no I/O and its answer never changes.
 	Info() Info
@@ -61,8 +64,8 @@ type Store interface {
 	// PruneEvents removes events older than before and returns how many. The newest event always stays, so that the feed
 	// keeps its head, and so do those of kind Deleted, which are what keeps a deleted key from coming back with an import.
 	PruneEvents(ctx context.Context, before time.Time) (int, error)
-	// Feed returns, in one statement, the feed's id, its head and the oldest events after the given number, at most limit
-	// of them. Events that have been pruned are missing: whoever finds a gap must drop what it has cached.
+	// Feed returns, in one statement, the feed's id, its head with its tag, and the oldest events after the given number, at most
+	// limit of them. Events that have been pruned are missing: whoever finds a gap must drop what it has cached.
 	Feed(ctx context.Context, after int64, limit int) (Feed, error)
 
 	// Join writes or renews a membership row, which lapses m.TTL after now by the clock of the database. When the level of the
@@ -148,12 +151,14 @@ type Found struct {
 	Legacy []*Record // see Store.Lookup; nil when Record is set
 	FeedID string
 	Head   int64 // the answer reflects exactly the events up to this one
+	Tag    Tag   // of that event
 }
 
 // Change tells what a committed change appended to the feed. The zero value: nothing.
 type Change struct {
 	FeedID      string
 	First, Last int64
+	Before      Tag         // of the event before First
 	Events      []FeedEvent // in order, First to Last
 }
 
@@ -161,6 +166,7 @@ type Change struct {
 type Feed struct {
 	ID     string
 	Head   int64
+	Tag    Tag // of the event Head
 	Events []FeedEvent
 }
 
@@ -169,7 +175,26 @@ type FeedEvent struct {
 	ID       int64
 	Kind     Kind
 	LookupID LookupID // zero: a batch, or a key without one; whoever caches by lookup id must drop everything
+	Tag      Tag
 }
+
+// Tag tells an event from others that have had its number. 0: not known, or the event was written by a program that knew no
+// tags. Where there is no event, with the number 0, it is 0 too.
+type Tag int64
+
+// NewTag returns the tag of a new event: 8 random bytes, never 0.
+func NewTag() Tag {
+	for {
+		var b [8]byte
+		_, _ = rand.Read(b[:]) // never fails
+		if t := Tag(binary.LittleEndian.Uint64(b[:])); t != 0 {
+			return t
+		}
+	}
+}
+
+// String returns the tag as 16 hexadecimal digits.
+func (t Tag) String() string { return fmt.Sprintf("%016x", uint64(t)) }
 
 // Event is one line of the audit log. It never holds a token.
 type Event struct {
@@ -237,7 +262,7 @@ type Use struct {
 // Member is a process that serves from the store (COHERENCE 14).
 type Member struct {
 	ID    string
-	Level int           // what it knows (Level); Join takes 0 for 1
+	Level int           // what its program knows (Level); Join takes 0 for 1
 	Redis bool          // it answers from Redis as well
 	Lease time.Duration // how long it may answer without having read the feed; 0: it has no cache
 	TTL   time.Duration // used by Join: how long the row lives

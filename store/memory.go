@@ -21,7 +21,8 @@ type Memory struct {
 	keys     map[string]*Record // shared, never modified in place
 	byLookup map[LookupID]string
 	used     map[string]Time
-	events   []Event // the last one's ID is head; the front may have been pruned
+	events   []Event       // the last one's ID is head; the front may have been pruned
+	tags     map[int64]Tag // of those events
 	members  map[string]membership
 	level    int // 0 is 1
 	closed   bool
@@ -39,6 +40,7 @@ func NewMemory() *Memory {
 		keys:     make(map[string]*Record),
 		byLookup: make(map[LookupID]string),
 		used:     make(map[string]Time),
+		tags:     make(map[int64]Tag),
 		members:  make(map[string]membership),
 	}
 }
@@ -64,7 +66,7 @@ func (m *Memory) Lookup(ctx context.Context, id LookupID, redacted string) (Foun
 	if err := m.usable(ctx); err != nil {
 		return Found{}, err
 	}
-	found := Found{FeedID: m.feedID, Head: m.head}
+	found := Found{FeedID: m.feedID, Head: m.head, Tag: m.tags[m.head]}
 	if keyID, ok := m.byLookup[id]; ok && !id.IsZero() {
 		found.Record = m.keys[keyID].forLookup()
 		return found, nil
@@ -132,14 +134,20 @@ func (m *Memory) Change(ctx context.Context, actor Actor, fn func(Tx) error) (Ch
 			m.byLookup[r.Key.LookupID] = id
 		}
 	}
+	change := Change{FeedID: m.feedID, First: tx.events[0].ID, Last: tx.head, Before: m.tags[m.head]}
 	m.head = tx.head
 	m.level = max(m.level, tx.level)
 	m.events = append(m.events, tx.events...)
-	change := Change{FeedID: m.feedID, First: tx.events[0].ID, Last: tx.head}
 	for _, e := range tx.events {
-		change.Events = append(change.Events, FeedEvent{ID: e.ID, Kind: e.Kind, LookupID: e.LookupID})
+		m.tags[e.ID] = NewTag()
+		change.Events = append(change.Events, m.feedEvent(e))
 	}
 	return change, nil
+}
+
+// feedEvent is what the feed tells of an event. Called with mu held.
+func (m *Memory) feedEvent(e Event) FeedEvent {
+	return FeedEvent{ID: e.ID, Kind: e.Kind, LookupID: e.LookupID, Tag: m.tags[e.ID]}
 }
 
 // memoryTx collects what a change writes; nothing is seen by others before it is over.
@@ -375,7 +383,13 @@ func (m *Memory) PruneEvents(ctx context.Context, before time.Time) (int, error)
 		return 0, err
 	}
 	had := len(m.events)
-	m.events = slices.DeleteFunc(m.events, func(e Event) bool { return e.At.Before(before) && e.ID != m.head && e.Kind != Deleted })
+	m.events = slices.DeleteFunc(m.events, func(e Event) bool {
+		if !e.At.Before(before) || e.ID == m.head || e.Kind == Deleted {
+			return false
+		}
+		delete(m.tags, e.ID)
+		return true
+	})
 	return had - len(m.events), nil
 }
 
@@ -386,13 +400,13 @@ func (m *Memory) Feed(ctx context.Context, after int64, limit int) (Feed, error)
 	if err := m.usable(ctx); err != nil {
 		return Feed{}, err
 	}
-	feed := Feed{ID: m.feedID, Head: m.head}
+	feed := Feed{ID: m.feedID, Head: m.head, Tag: m.tags[m.head]}
 	first, _ := slices.BinarySearchFunc(m.events, after+1, func(e Event, id int64) int { return int(e.ID - id) })
 	for _, e := range m.events[first:] {
 		if len(feed.Events) == limit {
 			break
 		}
-		feed.Events = append(feed.Events, FeedEvent{ID: e.ID, Kind: e.Kind, LookupID: e.LookupID})
+		feed.Events = append(feed.Events, m.feedEvent(e))
 	}
 	return feed, nil
 }

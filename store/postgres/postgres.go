@@ -107,7 +107,6 @@ func dialect(schema string) sqldb.Dialect {
 		Isolation:   sql.LevelReadCommitted,
 		Writers:     4, // so that the next change has begun when the lock is free
 		TakeFeed:    takeFeed,
-		Least:       least,
 		WritableCTE: true,
 		Confirm:     `UPDATE latchkey_feed SET head = head WHERE id = 1`,
 		Time:        func(t time.Time) any { return t },
@@ -159,12 +158,8 @@ const alone = `SELECT pg_try_advisory_xact_lock(hashtextextended('latchkey_index
 // in the same round trip as it asks for the lock.
 var takeFeed = fmt.Sprintf(`WITH limits AS MATERIALIZED (
 		SELECT set_config('lock_timeout', '%[1]d', true), set_config('idle_in_transaction_session_timeout', '%[1]d', true))
-	UPDATE latchkey_feed SET head = greatest(head, {least}) + 1 FROM limits WHERE id = 1 RETURNING feed_id, head, keys, level`, sqldb.LockWaitMillis)
-
-// least has the server's timeline above 32 bits for the number of a change. The timeline, the first
-// 8 digits of the name of a WAL file, is 1 and rises by one when a standby is promoted. Numbers
-// stay below 2^53, which JSON can hold, for two million fail-overs.
-const least = `((('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::bigint - 1) << 32)`
+	UPDATE latchkey_feed SET head = head + 1, tagged = head + 1, tag = {tag} # CAST(? AS bigint)
+	FROM limits WHERE id = 1 RETURNING feed_id, head, keys, level, tag`, sqldb.LockWaitMillis)
 
 // used is the argument of a touch as a table.
 const used = `(SELECT value ->> 0 AS id, to_timestamp((value ->> 1)::bigint / 1000.0) AS at

@@ -128,6 +128,11 @@ func TestPanic(t *testing.T) {
 	sqldbtest.Panic(t, s)
 }
 
+func TestAnEventOfAProgramThatKnowsNoTags(t *testing.T) {
+	s, db := fresh(t)
+	sqldbtest.Untagged(t, s, db)
+}
+
 func TestConflicts(t *testing.T) {
 	s, _ := fresh(t)
 	sqldbtest.Conflicts(t, s, func(tx store.Tx) error {

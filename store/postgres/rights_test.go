@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -368,23 +367,6 @@ func TestARoleThatOnlyReads(t *testing.T) {
 	err = insert(t, s, 2)
 	if !errors.Is(err, store.ErrUnavailable) || state(err) != "42501" || !strings.Contains(err.Error(), "Ready names the right") || strings.Contains(err.Error(), "CONNECT") {
 		t.Errorf("Change: %v", err)
-	}
-}
-
-func TestAServerThatDoesNotTellItsTimeline(t *testing.T) {
-	p := newRealm(t).database(t).migrated(t)
-	p.run(t, `REVOKE EXECUTE ON FUNCTION pg_walfile_name(pg_lsn) FROM PUBLIC`)
-	var log strings.Builder
-	s, err := postgres.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))}.Open(pool(t, p.as(t, "latchkey_run")))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.Close(context.Background()) })
-	if err := insert(t, s, 1); err != nil {
-		t.Error(err)
-	}
-	if !strings.Contains(log.String(), "changes that a fail-over loses are not told from those after it") {
-		t.Errorf("the log has %q", log.String())
 	}
 }
 

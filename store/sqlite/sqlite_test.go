@@ -71,6 +71,11 @@ func TestConcurrentChangesOverSeveralPoolsLeaveNoGap(t *testing.T) {
 	sqldbtest.GapFree(t, stores)
 }
 
+func TestAnEventOfAProgramThatKnowsNoTags(t *testing.T) {
+	db := pool(t, dsn(t))
+	sqldbtest.Untagged(t, open(t, db), db)
+}
+
 func TestPanic(t *testing.T) { sqldbtest.Panic(t, open(t, pool(t, dsn(t)))) }
 
 func TestConflicts(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -100,7 +101,7 @@ func blockOfEvents(t *testing.T, s store.Store) {
 		t.Fatalf("change of three keys: %+v", c)
 	}
 	for i, e := range c.Events {
-		if want := (store.FeedEvent{ID: int64(i + 2), Kind: store.Created, LookupID: lookupID(i + 2)}); e != want {
+		if want := (store.FeedEvent{ID: int64(i + 2), Kind: store.Created, LookupID: lookupID(i + 2), Tag: e.Tag}); e != want {
 			t.Errorf("event %d: %+v, want %+v", i, e, want)
 		}
 	}
@@ -123,6 +124,67 @@ func blockOfEvents(t *testing.T, s store.Store) {
 	}
 	if n := must[int](t)(s.Count(ctx, store.Filter{})); n != 6 {
 		t.Errorf("Count: %d, want 6", n)
+	}
+}
+
+// tags: every event has one of its own, and everything that names the head has that event's.
+func tags(t *testing.T, s store.Store) {
+	ctx := within(t)
+	if feed := must[store.Feed](t)(s.Feed(ctx, 0, 10)); feed.Tag != 0 {
+		t.Errorf("the tag of an empty feed: %v", feed.Tag)
+	}
+	seen := map[store.Tag]bool{}
+	var all []store.FeedEvent
+	var before store.Tag
+	for _, change := range []func() store.Change{
+		func() store.Change { return insert(t, s, plain(1)) },
+		func() store.Change { return insert(t, s, plain(2), plain(3), plain(4)) },
+		func() store.Change {
+			return change(t, s, func(ctx context.Context, tx store.Tx) error {
+				if err := tx.Append(ctx, plain(1), event(store.Revoked)); err != nil {
+					return err
+				}
+				_, err := tx.Events(ctx, store.EventQuery{}) // a store may write what it has so far
+				return errors.Join(err, tx.Append(ctx, plain(2), event(store.Revoked)))
+			})
+		},
+		func() store.Change { // more than a store writes at once
+			return change(t, s, func(ctx context.Context, tx store.Tx) error {
+				var errs []error
+				for range 1200 {
+					errs = append(errs, tx.Append(ctx, plain(1), event(store.Revoked)))
+				}
+				return errors.Join(errs...)
+			})
+		},
+		func() store.Change {
+			return change(t, s, func(ctx context.Context, tx store.Tx) error { return tx.Append(ctx, plain(1), event(store.Revoked)) })
+		},
+	} {
+		c := change()
+		if c.Before != before {
+			t.Errorf("the change from %d on names the tag %v before it, want %v", c.First, c.Before, before)
+		}
+		before = c.Events[len(c.Events)-1].Tag
+		for _, e := range c.Events {
+			if e.Tag == 0 || seen[e.Tag] {
+				t.Errorf("event %d has the tag %v, want one of its own", e.ID, e.Tag)
+			}
+			seen[e.Tag] = true
+		}
+		all = append(all, c.Events...)
+		feed := must[store.Feed](t)(s.Feed(ctx, 0, len(all)))
+		if feed.Tag != before || !slices.Equal(feed.Events, all) {
+			t.Errorf("at head %d the feed has the tag %v, want %v, and %d events, want %d", feed.Head, feed.Tag, before, len(feed.Events), len(all))
+		}
+		for _, id := range []store.LookupID{lookupID(1), lookupID(99)} {
+			if found := must[store.Found](t)(s.Lookup(ctx, id, "")); found.Head == c.Last && found.Tag != before && found.Tag != 0 || found.Head > c.Last {
+				t.Errorf("a lookup at head %d has the tag %v, want %v", found.Head, found.Tag, before)
+			}
+		}
+	}
+	if found := must[store.Found](t)(s.Lookup(ctx, lookupID(77), plain(9).Key.Redacted)); found.Head != int64(len(all)) || found.Tag != before {
+		t.Errorf("a lookup that asks for legacy keys: head %d, tag %v; want %d, %v", found.Head, found.Tag, len(all), before)
 	}
 }
 
@@ -278,7 +340,7 @@ func members(t *testing.T, s store.Store) {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	a.TTL = 0
+	a.TTL, a.Level = 0, store.Level
 	if got := ours()["a"]; got != a {
 		t.Errorf("got %+v, want %+v", got, a)
 	}

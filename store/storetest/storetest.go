@@ -35,6 +35,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"events are numbered without a gap and carry who and what", events},
 		{"concurrent changes and rollbacks leave no gap in the feed", gapFree},
 		{"a change of many keys is one block of the feed", blockOfEvents},
+		{"every event has a tag of its own, and the head has its event's", tags},
 		{"pruning keeps the newest event and what was deleted", prune},
 		{"listing filters, orders and pages as the memory store does", queries},
 		{"a bad query is refused", badQueries},

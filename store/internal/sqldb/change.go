@@ -134,7 +134,8 @@ type tx struct {
 	actor store.Actor
 
 	change  store.Change
-	pending []store.Event // numbered, not yet written
+	pending []store.Event // numbered, not yet written; their tags are in change
+	tag     store.Tag     // of the first event
 	next    int64         // number of the next event
 	keys    int64         // how many keys there were before
 	level   int           // of the store
@@ -150,14 +151,15 @@ type tx struct {
 func (t *tx) begin(ctx context.Context) error {
 	ctx, cancel := within(ctx, lockWait+t.s.timeout)
 	defer cancel()
-	rows, err := t.sql.QueryContext(ctx, t.s.sql.takeFeed)
+	mix := store.NewTag()
+	rows, err := t.sql.QueryContext(ctx, t.s.sql.takeFeed, int64(mix))
 	if err != nil {
 		return t.fail("take the feed's lock", err)
 	}
 	defer rows.Close()
 	found := false
 	for rows.Next() { // to the end: only then has SQLite finished the UPDATE
-		if err := rows.Scan(&t.change.FeedID, &t.next, &t.keys, (*count)(&t.level)); err != nil {
+		if err := rows.Scan(&t.change.FeedID, &t.next, &t.keys, (*count)(&t.level), (*number)(&t.tag)); err != nil {
 			return t.fail("take the feed's lock", err)
 		}
 		found = true
@@ -168,6 +170,7 @@ func (t *tx) begin(ctx context.Context) error {
 	if !found {
 		return t.fail("take the feed's lock", errNoFeed)
 	}
+	t.change.Before = t.tag ^ mix
 	return t.s.knows(t.level)
 }
 
@@ -185,14 +188,16 @@ func (t *tx) finish(ctx context.Context) error {
 	if len(t.change.Events) == 1 && t.added == 0 {
 		return t.flush(ctx, "")
 	}
-	const feed = `UPDATE latchkey_feed SET head = ?, keys = ? WHERE id = 1`
+	const feed = `UPDATE latchkey_feed SET head = ?, keys = ?, tag = ?, tagged = ? WHERE id = 1`
+	last := t.change.Events[len(t.change.Events)-1]
+	args := []any{last.ID, t.keys + t.added, int64(last.Tag), last.ID}
 	if t.s.d.WritableCTE && len(t.pending) > 0 {
-		return t.flush(ctx, feed, t.change.Last, t.keys+t.added)
+		return t.flush(ctx, feed, args...)
 	}
 	if err := t.flush(ctx, ""); err != nil {
 		return err
 	}
-	_, err := t.exec(ctx, "write the feed's head", t.s.d.bind(feed), t.change.Last, t.keys+t.added)
+	_, err := t.exec(ctx, "write the feed's head", t.s.d.bind(feed), args...)
 	return err
 }
 
@@ -201,7 +206,7 @@ func (t *tx) flush(ctx context.Context, also string, args ...any) error {
 	for len(t.pending) > 0 {
 		batch := t.pending[:min(len(t.pending), eventsPerInsert)]
 		t.pending = t.pending[len(batch):]
-		statement, values := insertEvents(&t.s.d, batch)
+		statement, values := insertEvents(&t.s.d, batch, t.change.Events[len(t.change.Events)-len(t.pending)-len(batch):])
 		if also != "" && len(t.pending) == 0 {
 			statement = `WITH written AS (` + statement + `) ` + also
 			values = append(values, args...)
@@ -372,20 +377,24 @@ func (t *tx) Append(_ context.Context, r *store.Record, e store.Event) error {
 		t.change.First = e.ID
 	}
 	t.change.Last = e.ID
-	t.change.Events = append(t.change.Events, store.FeedEvent{ID: e.ID, Kind: e.Kind, LookupID: e.LookupID})
+	tag := t.tag
+	if len(t.change.Events) > 0 {
+		tag = store.NewTag()
+	}
+	t.change.Events = append(t.change.Events, store.FeedEvent{ID: e.ID, Kind: e.Kind, LookupID: e.LookupID, Tag: tag})
 	t.pending = append(t.pending, e)
 	t.next++
 	return nil
 }
 
-// insertEvents returns one statement that writes all of events.
-func insertEvents(d *Dialect, events []store.Event) (string, []any) {
-	const row = "(?, ?, ?, ?, ?, ?, ?, ?, ?)"
-	args := make([]any, 0, 9*len(events))
+// insertEvents returns one statement that writes all of events, with the tags of fed.
+func insertEvents(d *Dialect, events []store.Event, fed []store.FeedEvent) (string, []any) {
+	const row = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+	args := make([]any, 0, 10*len(events))
 	for i := range events {
 		e := &events[i]
 		args = append(args, e.ID, e.KeyID, lookupArg(e.LookupID), string(e.Kind), e.Version, e.Actor, e.RequestID,
-			d.time(store.TimeOf(e.At)), jsonMap(e.Details))
+			d.time(store.TimeOf(e.At)), jsonMap(e.Details), int64(fed[i].Tag))
 	}
-	return `INSERT INTO latchkey_event (` + eventColumns + `) VALUES ` + row + strings.Repeat(", "+row, len(events)-1), args
+	return `INSERT INTO latchkey_event (` + eventColumns + `, tag) VALUES ` + row + strings.Repeat(", "+row, len(events)-1), args
 }

@@ -1,7 +1,6 @@
 package sqldb
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"io/fs"
@@ -57,12 +56,10 @@ type Dialect struct {
 	// Writers is how many changes of this process may be under way at once. All but one of them wait for the feed's lock, each with
 	// a connection that lookups then cannot have.
 	Writers int
-	// TakeFeed adds one to the feed's head, and with it takes the lock that serialises changes. It returns feed_id, head, keys and level.
-	// {least} in it is Least, or 0 where the server does not let it be asked.
+	// TakeFeed adds one to the feed's head, and with it takes the lock that serialises changes. Its argument is random bits, and
+	// the new head's tag is the exclusive or of these and the old one's, {tag}: so this one statement brings both. It returns
+	// feed_id, head, keys, level and the new tag.
 	TakeFeed string
-	// Least is an expression for the number that the head has at least; "": 0. It rises with each
-	// fail-over, so that the numbers of changes that are lost in one are not given to others.
-	Least string
 	// WritableCTE: a WITH clause may hold an INSERT, so that two writes travel as one.
 	WritableCTE bool
 	// Confirm writes something and changes nothing, in a database that other servers may have
@@ -169,7 +166,7 @@ func (d *Dialect) statements() statements {
 		lookupLegacy:  d.bind(lookupLegacySQL),
 		get:           d.bind(`SELECT ` + columns("", false) + ` FROM latchkey_key WHERE id = ?`),
 		count:         d.bind(`SELECT keys FROM latchkey_feed WHERE id = 1`),
-		takeFeed:      d.bind(strings.ReplaceAll(d.TakeFeed, "{least}", cmp.Or(d.Least, "0"))),
+		takeFeed:      d.bind(strings.ReplaceAll(d.TakeFeed, "{tag}", `coalesce(`+headTag+`, 0)`)),
 		confirm:       d.bind(d.Confirm),
 		insert:        d.bind(insertSQL()),
 		update:        d.bind(updateSQL()),

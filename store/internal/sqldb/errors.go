@@ -76,10 +76,6 @@ const (
 	readOnly      = "25006"
 	lockTimeout   = "55P03"
 	deadlock      = "40P01"
-
-	missingFunction = "42883"
-	notSupported    = "0A000"
-	onlyOnPrimary   = "55000" // of a function that a replica has no answer to
 )
 
 // notSetUp is fail for a migration that failed. Where a right is missing it asks which.

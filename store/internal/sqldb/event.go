@@ -16,10 +16,14 @@ var errNoFeed = errors.New("latchkey_feed has no row")
 
 const eventColumns = `id, key_id, lookup_id, kind, version, actor, request_id, occurred_at, details`
 
+// headTag is the tag of the feed's head, in a statement that reads or updates latchkey_feed. It is
+// NULL where a program that knows no tags has written the newest event.
+const headTag = `CASE WHEN tagged = head THEN latchkey_feed.tag END`
+
 // feedSQL limits before it joins, so that the events come from their primary key in order and none is sorted.
-const feedSQL = `SELECT f.feed_id, f.head, f.level, e.id, e.kind, e.lookup_id FROM latchkey_feed f
-	LEFT JOIN (SELECT id, kind, lookup_id FROM latchkey_event WHERE id > ? ORDER BY id LIMIT ?) e ON TRUE
-	WHERE f.id = 1 ORDER BY e.id`
+const feedSQL = `SELECT feed_id, head, level, ` + headTag + `, e.id, e.kind, e.lookup_id, e.tag FROM latchkey_feed
+	LEFT JOIN (SELECT id, kind, lookup_id, tag FROM latchkey_event WHERE id > ? ORDER BY id LIMIT ?) e ON TRUE
+	WHERE latchkey_feed.id = 1 ORDER BY e.id`
 
 // pruneBatch is how many events one statement removes, so that it stays short.
 const pruneBatch = 1000
@@ -151,7 +155,8 @@ func readFeed(rows *sql.Rows) (feed store.Feed, level int, err error) {
 	defer rows.Close()
 	for rows.Next() {
 		var e store.FeedEvent
-		if err := rows.Scan(&feed.ID, &feed.Head, (*count)(&level), (*number)(&e.ID), (*text)(&e.Kind), (*lookupID)(&e.LookupID)); err != nil {
+		if err := rows.Scan(&feed.ID, &feed.Head, (*count)(&level), (*number)(&feed.Tag), (*number)(&e.ID), (*text)(&e.Kind),
+			(*lookupID)(&e.LookupID), (*number)(&e.Tag)); err != nil {
 			return store.Feed{}, 0, err
 		}
 		if e.ID != 0 {

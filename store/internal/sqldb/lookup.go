@@ -11,10 +11,10 @@ import (
 // A lookup reads the feed's head and the key in one statement, so that the record reflects exactly the events up to that head. The
 // feed's row is always there; when there is no key, every other column is NULL.
 var (
-	lookupSQL = `SELECT f.feed_id, f.head, f.level, ` + columns("k.", true) + `
-		FROM latchkey_feed f LEFT JOIN latchkey_key k ON k.lookup_id = ? WHERE f.id = 1`
-	lookupLegacySQL = `SELECT f.feed_id, f.head, f.level, ` + columns("k.", true) + `
-		FROM latchkey_feed f LEFT JOIN latchkey_key k ON k.lookup_id = ? OR (k.lookup_id IS NULL AND k.redacted = ?) WHERE f.id = 1`
+	lookupSQL = `SELECT feed_id, head, level, ` + headTag + `, ` + columns("k.", true) + `
+		FROM latchkey_feed LEFT JOIN latchkey_key k ON k.lookup_id = ? WHERE latchkey_feed.id = 1`
+	lookupLegacySQL = `SELECT feed_id, head, level, ` + headTag + `, ` + columns("k.", true) + `
+		FROM latchkey_feed LEFT JOIN latchkey_key k ON k.lookup_id = ? OR (k.lookup_id IS NULL AND k.redacted = ?) WHERE latchkey_feed.id = 1`
 )
 
 // Lookup implements store.Store.
@@ -76,10 +76,10 @@ func readFound(rows *sql.Rows) (found store.Found, level int, err error) {
 		evidence store.Evidence
 		level    count
 	}
-	targets := make([]any, 0, 3+len(keyColumns))
+	targets := make([]any, 0, 4+len(keyColumns))
 	for rows.Next() {
 		r := new(store.Record)
-		targets = appendTargets(append(targets[:0], &found.FeedID, &found.Head, &row.level), r, &row.evidence, true)
+		targets = appendTargets(append(targets[:0], &found.FeedID, &found.Head, &row.level, (*number)(&found.Tag)), r, &row.evidence, true)
 		if err := rows.Scan(targets...); err != nil {
 			return store.Found{}, 0, err
 		}

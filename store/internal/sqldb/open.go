@@ -134,9 +134,6 @@ func (s *Store) setUp(ctx context.Context) error {
 		if err := s.watch(ctx, conn); err != nil {
 			return err
 		}
-		if err := s.checkLeast(ctx, conn); err != nil {
-			return err
-		}
 		if err := s.checkRights(ctx, conn); err != nil {
 			return err
 		}
@@ -144,26 +141,6 @@ func (s *Store) setUp(ctx context.Context) error {
 		s.indexing = len(missing) > 0
 		return s.keepKind("look for indexes", err)
 	})
-}
-
-// checkLeast does without Dialect.Least where the server does not let it be asked. A replica will,
-// as soon as it takes changes.
-func (s *Store) checkLeast(ctx context.Context, conn *sql.Conn) error {
-	if s.d.Least == "" {
-		return nil
-	}
-	var least int64
-	err := conn.QueryRowContext(ctx, `SELECT `+s.d.Least).Scan(&least)
-	switch sqlState(err) {
-	case missingRight, missingFunction, notSupported:
-		s.log.Warn("changes that a fail-over loses are not told from those after it", "store", s.d.Name, "error", err)
-		s.d.Least = ""
-		s.sql = s.d.statements()
-	case onlyOnPrimary:
-	default:
-		return s.keepKind("ask for the timeline", err)
-	}
-	return nil
 }
 
 // reached calls do with a connection to a database of the right kind.
