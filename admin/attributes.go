@@ -40,7 +40,7 @@ var attributes = []*attribute{
 	{name: "created_at", show: func(k *store.Key) any { return timeOrNull(k.CreatedAt.Time()) }},
 	{name: "updated_at", show: func(k *store.Key) any { return timeOrNull(k.UpdatedAt.Time()) }},
 	{name: "revoked_at", show: func(k *store.Key) any { return timeOrNull(k.RevokedAt.Time()) }},
-	{name: "revoked_by", show: showRevokedBy},
+	{name: "revoked_by", show: func(k *store.Key) any { return nullIf(k.RevokedAt.IsZero(), k.RevokedBy) }},
 	{name: "last_used_at", uncached: true, show: func(k *store.Key) any { return timeOrNull(k.LastUsedAt.Time()) }},
 	{name: "deleted_at", show: func(*store.Key) any { return nil }}, // deletion removes the row
 
@@ -52,18 +52,18 @@ var attributes = []*attribute{
 		}),
 	settable("scopes", (*reader).list,
 		func(n *store.NewKey) *[]string { return &n.Scopes }, func(p *store.Patch) **[]string { return &p.Scopes },
-		attribute{show: func(k *store.Key) any { return listOrNull(k.Scopes) }}),
+		attribute{show: func(k *store.Key) any { return nullIf(k.Scopes == nil, k.Scopes) }}),
 	settable("expires_at", readTime,
 		func(n *store.NewKey) *time.Time { return &n.ExpiresAt }, func(p *store.Patch) **time.Time { return &p.ExpiresAt },
 		attribute{show: func(k *store.Key) any { return timeOrNull(k.ExpiresAt.Time()) }}),
 	settable("metadata", readMetadata,
 		func(n *store.NewKey) *map[string]string { return &n.Metadata },
 		func(p *store.Patch) **map[string]string { return &p.Metadata },
-		attribute{show: showMetadata}),
+		attribute{show: func(k *store.Key) any { return nullIf(k.Metadata == nil, k.Metadata) }}),
 	settable("allowed_cidrs", readCIDRs,
 		func(n *store.NewKey) *[]netip.Prefix { return &n.AllowedCIDRs },
 		func(p *store.Patch) **[]netip.Prefix { return &p.AllowedCIDRs },
-		attribute{show: func(k *store.Key) any { return listOrNull(cidrTexts(k.AllowedCIDRs)) }}),
+		attribute{show: func(k *store.Key) any { return nullIf(k.AllowedCIDRs == nil, cidrTexts(k.AllowedCIDRs)) }}),
 	settable("rate_limit", readRateLimit,
 		func(n *store.NewKey) *store.RateLimit { return &n.RateLimit },
 		func(p *store.Patch) **store.RateLimit { return &p.RateLimit },
@@ -107,25 +107,9 @@ func attributeNamed(name string) *attribute {
 	return nil
 }
 
-func showRevokedBy(k *store.Key) any {
-	if k.RevokedAt.IsZero() {
-		return nil
-	}
-	return k.RevokedBy
-}
-
-func showMetadata(k *store.Key) any {
-	if k.Metadata == nil {
-		return nil
-	}
-	return k.Metadata
-}
-
 func showRateLimit(k *store.Key) any {
-	if k.RateLimit == (store.RateLimit{}) {
-		return nil
-	}
-	return members{{"requests", k.RateLimit.Requests}, {"window", k.RateLimit.Window.Seconds()}}
+	limit := k.RateLimit
+	return nullIf(limit == store.RateLimit{}, members{{"requests", limit.Requests}, {"window", limit.Window.Seconds()}})
 }
 
 // maxRequests bounds rate_limit.requests, which is an int in package store.

@@ -8,24 +8,17 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-func listOrNull(list []string) any {
-	if list == nil {
+// nullIf returns v, or null where it is not set.
+func nullIf(unset bool, v any) any {
+	if unset {
 		return nil
 	}
-	return list
+	return v
 }
 
-func textOrNull(s string) any {
-	if s == "" {
-		return nil
-	}
-	return s
-}
+func textOrNull(s string) any { return nullIf(s == "", s) }
 
 func cidrTexts(cidrs []netip.Prefix) []string {
-	if cidrs == nil {
-		return nil
-	}
 	texts := make([]string, len(cidrs))
 	for i, cidr := range cidrs {
 		texts[i] = cidr.String()

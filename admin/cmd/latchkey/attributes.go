@@ -171,10 +171,7 @@ func rateValue(k view) any {
 	if k.RateLimit == (store.RateLimit{}) {
 		return nil
 	}
-	return struct {
-		Requests int     `json:"requests"`
-		Window   float64 `json:"window"` // seconds
-	}{k.RateLimit.Requests, k.RateLimit.Window.Seconds()}
+	return map[string]any{"requests": k.RateLimit.Requests, "window": k.RateLimit.Window.Seconds()}
 }
 
 func rateText(k view) string {
