@@ -2,5 +2,5 @@
 
 package cache
 
-// simulatedSeeds is how many seeds a test run has.
+// simulatedSeeds is how many seeds both tiers have together.
 const simulatedSeeds = 2000

@@ -176,12 +176,23 @@ func TestSimulation(t *testing.T) {
 	}
 	n := *simSeeds
 	if n == 0 {
-		n = simulatedSeeds
+		n = simulatedSeeds / 4
 	}
 	first := max(*simFirst, 1)
 	if *simFor > 0 && *simFirst == 0 {
 		first = uint64(time.Now().UnixMicro())
 	}
+	playSeeds(t, first, n)
+}
+
+// TestOtherSeedsMore plays the seeds of a test run that TestSimulation does not.
+func TestOtherSeedsMore(t *testing.T) {
+	playSeeds(t, simulatedSeeds/4+1, simulatedSeeds-simulatedSeeds/4)
+}
+
+// playSeeds plays n seeds, or as many as there is time for with -sim.for.
+func playSeeds(t *testing.T, first, n uint64) {
+	t.Helper()
 	began, told := time.Now(), time.Now()
 	next := func() func() (uint64, bool) { // the seeds, one after the other
 		var seed atomic.Uint64

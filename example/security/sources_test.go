@@ -195,6 +195,11 @@ func TestRequirement30EveryTestBelongsToOneTier(t *testing.T) {
 				t.Errorf("without%s: %s", flag, line)
 			}
 		}
+		for _, off := range regexp.MustCompile(`-gcflags=(\S+)`).FindAllStringSubmatch(line, -1) {
+			if !strings.HasPrefix(off[1], "modernc.org/") && !strings.HasPrefix(off[1], "golang.org/x/crypto/") {
+				t.Errorf("other flags for the compiler: %s", off[1])
+			}
+		}
 		if strings.Contains(line, "-short") || strings.Contains(line, "-tags") {
 			t.Errorf("tests are left out: %s", line)
 		}

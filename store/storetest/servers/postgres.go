@@ -311,8 +311,11 @@ func postgresVersion(bin string) int {
 
 // findPsql looks in the folder of the server's programs first, so that both are of one version.
 func findPsql(bin string) (string, error) {
-	if own := filepath.Join(bin, "psql"); bin != "" && executable(own) {
-		return own, nil
+	server, _ := filepath.EvalSymlinks(filepath.Join(bin, "postgres")) // PATH may name links to the server alone
+	for _, folder := range []string{bin, filepath.Dir(server)} {
+		if own := filepath.Join(folder, "psql"); bin != "" && executable(own) {
+			return own, nil
+		}
 	}
 	if path, err := exec.LookPath("psql"); supported && err == nil {
 		return path, nil
