@@ -1,8 +1,33 @@
 package store
 
+import "slices"
+
 // Limited returns how many keys the Limiter remembers.
 func (l *Limiter) Limited() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return len(l.free)
+}
+
+// Trial is an extension that a later program could have.
+type Trial struct {
+	Name  string
+	Level int
+	Set   func(*Key) bool
+	Value func(*Key) []string
+}
+
+func (x Trial) after(known []extension) []extension {
+	return append(slices.Clip(known), extension{name: x.Name, level: x.Level, set: x.Set, value: func(t *transcript, k *Key) { t.list(x.Value(k)) }})
+}
+
+// With returns the Sealer of a program that also knows x.
+func (s *Sealer) With(x Trial) *Sealer {
+	return &Sealer{peppers: s.peppers, extensions: x.after(s.extensions)}
+}
+
+// With returns the Options of a program that also knows x. A Sealer must be given it too.
+func (o Options) With(x Trial) Options {
+	o.extensions = x.after(extensions)
+	return o
 }

@@ -62,7 +62,8 @@ func TestRequirement05RowsWrittenIntoTheDatabaseNeverAuthenticate(t *testing.T) 
 				{"revoked", boolean, true}, {"revoked_at", "NULL", true}, {"revoked_at", later, true},
 				{"proof", fmt.Sprintf(bytesOf, [32]byte{1}), true}, {"proof", "NULL", true}, {"pepper_id", "''", true}, {"pepper_id", "'0123456789ab'", true},
 				{"legacy_salt", "'00'", true}, {"legacy_hash", fmt.Sprintf(bytesOf, make([]byte, 64)), true},
-				{"title", "'forged'", false}, {"redacted", "'sk_for***ged'", false}, {"metadata", `'{"role":"admin"}'`, false}, {"created_by", "'forged'", false},
+				{"title", "'forged'", false}, {"redacted", "'sk_for***ged'", false}, {"metadata", `'{"role":"admin"}'`, false}, {"created_by", "'forged'", true},
+				{"proof_names", "NULL", true}, {"proof_names", "'[]'", true}, {"proof_names", `'["created_by","created_by"]'`, true}, {"description", "'forged'", false},
 				{"created_at", later, false}, {"updated_at", later, false}, {"revoked_by", "'forged'", false}, {"rolled_from", "'forged'", false},
 				{"version", "99", false}, {"search", "'forged'", false}, {"last_used_at", later, false}, {"token", "'pk_forged'", false},
 			}

@@ -102,7 +102,7 @@ func TestStatements(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			db, log := sqldbtest.Open(t, "pgx", dsn)
-			sqldbtest.Statements(t, open(t, db, quiet), log, sqldbtest.Counts{Create: 3, CreateMany: 5, Nothing: 2})
+			sqldbtest.Statements(t, open(t, db, quiet), log, sqldbtest.Counts{Create: 3, CreateMany: 5, Nothing: 2, Raise: 6})
 		})
 	}
 }

@@ -59,7 +59,7 @@ func TestStore(t *testing.T) {
 
 func TestStatements(t *testing.T) {
 	db, log := sqldbtest.Open(t, "sqlite", dsn(t))
-	sqldbtest.Statements(t, open(t, db), log, sqldbtest.Counts{Create: 4, CreateMany: 6, Nothing: 1})
+	sqldbtest.Statements(t, open(t, db), log, sqldbtest.Counts{Create: 4, CreateMany: 6, Nothing: 1, Raise: 5})
 }
 
 func TestConcurrentChangesOverSeveralPoolsLeaveNoGap(t *testing.T) {

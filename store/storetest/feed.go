@@ -354,6 +354,70 @@ func members(t *testing.T, s store.Store) {
 	}
 }
 
+func level(t *testing.T, s store.Store) {
+	ctx := within(t)
+	boom := errors.New("boom")
+	raise := func(to int, fail error) (lower *store.Member, err error) {
+		t.Helper()
+		_, err = s.Change(ctx, store.Actor{}, func(tx store.Tx) error {
+			if lower, err = tx.Raise(ctx, to); err != nil {
+				return err
+			}
+			return errors.Join(tx.Append(ctx, nil, event(store.Imported)), fail)
+		})
+		return lower, err
+	}
+	join := func(id string, level int) error {
+		t.Helper()
+		return s.Join(ctx, store.Member{ID: id, Level: level, Lease: time.Second, TTL: time.Hour})
+	}
+	leave := func(id string) {
+		t.Helper()
+		if err := s.Leave(ctx, id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if lower, err := raise(1, nil); lower != nil || err != nil {
+		t.Errorf("to what every store has: %v, %v", lower, err)
+	}
+	for _, known := range []int{0, 1} { // 0 is that of a row from before there were levels
+		if err := join("low", known); err != nil {
+			t.Fatal(err)
+		}
+		if lower, err := raise(2, nil); err != nil || lower == nil || lower.ID != "low" || lower.Level != 1 {
+			t.Errorf("past a member that knows %d: %+v, %v", known, lower, err)
+		}
+	}
+	leave("low")
+	if lower, err := raise(2, boom); lower != nil || !errors.Is(err, boom) {
+		t.Errorf("in a change that fails: %v, %v", lower, err)
+	}
+	if err := join("low", 1); err != nil {
+		t.Errorf("after a change that failed: %v", err)
+	}
+	if err := s.Join(ctx, store.Member{ID: "low", Level: 1, TTL: time.Millisecond}); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		lower, err := raise(2, nil)
+		if err != nil || time.Now().After(deadline) {
+			t.Fatalf("past a row that has lapsed: %v, %v", lower, err)
+		}
+		if lower == nil {
+			break
+		}
+	}
+	if lower, err := raise(2, nil); lower != nil || err != nil {
+		t.Errorf("again: %v, %v", lower, err)
+	}
+	if err := join("same", 2); err != nil {
+		t.Errorf("a member of that level: %v", err)
+	}
+	if err := join("low", 1); !errors.Is(err, store.ErrSchemaTooNew) {
+		t.Errorf("a member that knows less: %v", err)
+	}
+}
+
 func contextOver(t *testing.T, s store.Store) {
 	insert(t, s, plain(1))
 	ctx, cancel := context.WithCancel(context.Background())

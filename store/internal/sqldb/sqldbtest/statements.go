@@ -14,6 +14,7 @@ type Counts struct {
 	Create     int // one key
 	CreateMany int // three keys
 	Nothing    int // a change that finds nothing to do
+	Raise      int // a change that raises the level
 }
 
 // Statements tests what an empty store, whose pool writes to log, sends for each call. A statement is a round trip. What is prepared by hand
@@ -38,6 +39,17 @@ func Statements(t *testing.T, s store.Store, log *Log, want Counts) {
 		statements  int
 		transaction bool
 	}{
+		{"a change that raises the level", change(func(tx store.Tx) error {
+			lower, err := tx.Raise(ctx, store.Level)
+			if lower != nil {
+				t.Errorf("member %s is in the way", lower.ID)
+			}
+			return errors.Join(err, tx.Append(ctx, Record(1), Event(store.Updated)))
+		}), want.Raise, true},
+		{"a change that needs the level that is there", change(func(tx store.Tx) error {
+			_, err := tx.Raise(ctx, store.Level)
+			return errors.Join(err, tx.Append(ctx, Record(1), Event(store.Updated)))
+		}), 2, true},
 		{"a change that creates a key", change(func(tx store.Tx) error {
 			return tx.Insert(ctx, Record(1), Event(store.Created))
 		}), want.Create, true},
@@ -73,7 +85,7 @@ func Statements(t *testing.T, s store.Store, log *Log, want Counts) {
 		{"touching many keys", func() error {
 			return s.Touch(ctx, []store.Use{{KeyID: Record(1).Key.ID, At: At}, {KeyID: Record(2).Key.ID, At: At}, {KeyID: "apk_none", At: At}})
 		}, 1, false},
-		{"joining", func() error { return s.Join(ctx, store.Member{ID: "a", TTL: time.Minute}) }, 1, false},
+		{"joining", func() error { return s.Join(ctx, store.Member{ID: "a", Level: store.Level, TTL: time.Minute}) }, 1, false},
 		{"asking for members when none has lapsed", func() error { _, err := s.Members(ctx); return err }, 1, false},
 	} {
 		log.Take()
