@@ -3,6 +3,7 @@ package sqldb_test
 import (
 	"database/sql"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
@@ -29,11 +30,18 @@ func program(migrations ...string) sqldb.Dialect {
 	return dialect(files)
 }
 
+// with returns the dialect with other indexes.
+func with(indexes string, d sqldb.Dialect) sqldb.Dialect {
+	d.Migrations.(fstest.MapFS)["migrations/indexes.sql"] = &fstest.MapFile{Data: []byte(indexes)}
+	return d
+}
+
 func dialect(files fs.FS) sqldb.Dialect {
 	return sqldb.Dialect{
 		Name: "sqlite", Migrations: files,
 		Probe: `SELECT sqlite_version()`, Speaks: func(string) bool { return true },
 		Begin: `BEGIN IMMEDIATE`, Migrated: `SELECT count(*) FROM sqlite_master WHERE name = 'latchkey_version'`,
+		IndexState: `SELECT CASE count(*) WHEN 1 THEN 'valid' ELSE 'missing' END FROM sqlite_master WHERE name = ? AND tbl_name = ?`,
 	}
 }
 
@@ -123,9 +131,51 @@ func TestMigrations(t *testing.T) {
 			"a gap":             {"migrations/0002_x.sql": {Data: []byte(first)}},
 			"no number":         {"migrations/x.sql": {Data: []byte(first)}},
 			"no min_compatible": {"migrations/0001_x.sql": {Data: []byte("CREATE TABLE latchkey_a (n integer);\n")}},
+			"unknown header":    {"migrations/0001_x.sql": {Data: []byte("-- min_compatible: 1\n-- online: 1\nCREATE TABLE latchkey_a (n integer);\n")}},
+			"no number there":   {"migrations/0001_x.sql": {Data: []byte("-- min_compatible: 1\n-- level: high\nCREATE TABLE latchkey_a (n integer);\n")}},
+			"no index": {"migrations/0001_x.sql": {Data: []byte(first)},
+				"migrations/indexes.sql": {Data: []byte("ALTER TABLE latchkey_a ADD COLUMN m integer;\n")}},
+			"an index that may be there": {"migrations/0001_x.sql": {Data: []byte(first)},
+				"migrations/indexes.sql": {Data: []byte("CREATE INDEX latchkey_a_n ON latchkey_a (n);\n")}},
 		} {
 			if err := start(t, newPool(t), dialect(files)); err == nil {
 				t.Errorf("%s is accepted", name)
+			}
+		}
+	})
+	t.Run("have headers, then comments and statements", func(t *testing.T) {
+		db := newPool(t)
+		text := "-- level: 7\n-- min_compatible: 1\n-- Columns: two.\n" + strings.TrimPrefix(first, "-- min_compatible: 1\n")
+		if err := start(t, db, with("-- No index yet.\n", program(text))); err != nil {
+			t.Fatal(err)
+		}
+		if names, version, minCompatible := columns(t, db); names != "n" || version != 1 || minCompatible != 1 {
+			t.Errorf("columns %s, version %d, min_compatible %d", names, version, minCompatible)
+		}
+	})
+	t.Run("make the indexes with new tables, and otherwise when told to", func(t *testing.T) {
+		const indexes = "CREATE INDEX IF NOT EXISTS latchkey_a_n ON latchkey_a (n);\n"
+		for _, c := range []struct {
+			name   string
+			before bool
+			want   string
+		}{{"new", false, "[]"}, {"there", true, "[latchkey_a_n]"}} {
+			db := newPool(t)
+			if c.before {
+				if err := start(t, db, program(first)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			o := sqldb.Options{Logger: slog.New(slog.NewTextHandler(io.Discard, nil))}
+			for _, dry := range []bool{true, true, false} {
+				_, _, made, err := sqldb.Migrate(t.Context(), db, with(indexes, program(first)), o, dry)
+				if err != nil || fmt.Sprint(made) != c.want {
+					t.Errorf("tables that are %s, dry %v: %v, %v", c.name, dry, made, err)
+				}
+			}
+			var n int
+			if err := db.QueryRow(`SELECT count(*) FROM sqlite_master WHERE name = 'latchkey_a_n'`).Scan(&n); n != 1 || err != nil {
+				t.Errorf("%d indexes, %v", n, err)
 			}
 		}
 	})
