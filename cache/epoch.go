@@ -93,13 +93,12 @@ func (h *history) knows(at position, guess bool) bool {
 func (h *history) contradicts(feed store.Feed) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	other := func(at position) bool { k := h.tags[at.id]; return k.sure && differ(k.tag, at.tag) }
 	for _, event := range feed.Events {
-		if other(position{event.ID, event.Tag}) {
+		if k := h.tags[event.ID]; k.sure && differ(k.tag, event.Tag) {
 			return true
 		}
 	}
-	return other(headOf(feed))
+	return false
 }
 
 // polled replaces what is known by what a poll has read, and forgets what is too old to be heard of again.

@@ -79,6 +79,7 @@ func (c *Cache) apply(feed store.Feed, began instant, known bounds) *epoch {
 	defer c.publishing.Unlock()
 	e := c.epoch.Load()
 	last := c.last
+	sure := max(last, known.sure)
 	whole := feed
 	there := since(&feed, last)
 	switch {
@@ -89,8 +90,8 @@ func (c *Cache) apply(feed store.Feed, began instant, known bounds) *epoch {
 		c.replace(c.newEpoch(newHistory(feed.ID, headOf(feed)), &began))
 		kick(c.relisten)
 		c.noteUp()
-	case feed.ID != e.feed || !there || wentBack(e.history, whole, max(last, known.sure)): // 3.6
-		c.tellDropped(e, whole, max(last, known.sure))
+	case feed.ID != e.feed || !there || wentBack(e.history, whole, sure): // 3.6
+		c.tellDropped(e, whole, sure)
 		h := newHistory(feed.ID, headOf(feed))
 		if feed.ID == e.feed {
 			h.former = max(last, e.sure.Load(), e.need.Load(), e.former)

@@ -115,21 +115,22 @@ func (c *Cache) hear(feed string, a announcement) bool {
 		a.revealing = a.last
 	}
 	e.hear(a.last, a.revealing)
-	agrees := e.told(position{a.last, a.tag}, c.o.Sealer != nil)
-	if !agrees && c.o.Sealer != nil {
-		agrees = true // nothing is answered from here, until a poll has found out
+	sealed := c.o.Sealer != nil
+	agrees := e.told(position{a.last, a.tag}, sealed)
+	switch {
+	case agrees:
+	case sealed:
 		c.tear(e.history)
-	} else if !agrees {
+	default:
 		kick(c.pollKicks)
 	}
 	if a.drop {
 		c.replace(c.newEpoch(e.history, e.freshAt.Load()))
-		return agrees
 	}
 	for _, id := range a.ids {
 		e.keys.Invalidate(slotOf(id))
 	}
-	return agrees
+	return agrees || sealed // when torn, nothing is answered from memory
 }
 
 // hearAnswer takes an acknowledgement to the change that waits for it.

@@ -230,8 +230,8 @@ func (c *Cache) fromShared(ctx context.Context, e *epoch, id store.LookupID, nee
 		c.count.redisMisses.Add(1)
 		return 0, wm.generation, false
 	}
-	asOf, err := c.codec.decode(r, p.entry, e.feed, id, wm.generation, c.clock.now())
-	if err != nil || asOf > wm.id {
+	_, err = c.codec.decode(r, p.entry, e.feed, id, wm.generation, c.clock.now())
+	if err != nil {
 		c.count.redisMisses.Add(1)
 		if errors.Is(err, errForgedEntry) || errors.Is(err, store.ErrForged) {
 			c.count.redisForged.Add(1)

@@ -122,6 +122,9 @@ func (l redisLink) listen(ctx context.Context, feed, _ string, ear ear) error {
 			if l.p.dead.Load() {
 				return errDead
 			}
+			if l.p.level == 1 && m.text[0] != messageVersion {
+				continue // it cannot read that
+			}
 			heard = w.now()
 			w.trace.note(heard, l.p.host.index, "hears", int64(len(m.text)), 0)
 			ear.message(m.toMe, m.text)

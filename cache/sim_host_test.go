@@ -34,6 +34,7 @@ type host struct {
 	trouble          trouble
 	current          atomic.Pointer[process] // nil: none runs
 	starts           int
+	level            int         // of the programs that it runs; 0: of this one
 	rounds           chan func() // of reads, for goroutines that have nothing to do
 }
 

@@ -79,9 +79,25 @@ var mutations = []mutation{
 
 		func (l storeLink) lookup`),
 	}},
-	{rule: "2.2d: the fill says as of when its record is", faults: "redis late", edits: []edit{
-		replace("(*Cache).load", "c.fill(ctx, e.feed, generation, answer.Record, answer.Head)",
-			"c.fill(ctx, e.feed, generation, answer.Record, maxEventID)"),
+	{rule: "2.2: a lookup that contradicts what is known stops answers from memory", by: "TestScenarios/2.2", edits: []edit{
+		omit("(*Cache).load", "c.doubt(e.history)"),
+	}},
+	{rule: "2.2b: a watermark at an event that is not known does not count", by: "TestScenarios/3.6:_a_store", edits: []edit{
+		replace("(*Cache).fromShared", "!e.knows(wm.position, stale)", "false"),
+	}},
+	{rule: "2.2b, 6.2: a watermark has a tag", by: "TestScenarios/6.2", edits: []edit{
+		replace("(*history).knows", "ok && there.tag == at.tag || !ok && guess", "ok || guess"),
+		addAfter("(*history).knows", "there, ok := h.tags[at.id]", "_ = there"),
+		replace("starts", "position{feed.Events[0].ID, feed.Events[0].Tag} == at", "feed.Events[0].ID == at.id"),
+	}},
+	{rule: "3.3: the tag of the event last read is compared", by: "TestScenarios/3.3:_the_store_loses_what_has", edits: []edit{
+		replace("(*history).contradicts", "feed.Events", "feed.Events[min(1, len(feed.Events)):]"),
+	}},
+	{rule: "3.3: a lookup's head is compared", by: "TestScenarios/3.3:_the_store_loses_what_is_known_from_a_lookup", edits: []edit{
+		replace("(*Cache).load", "at.id < sure || !e.learn(at, true)", "at.id < sure"),
+	}},
+	{rule: "3.3: all that is known beyond the last poll is compared", by: "TestScenarios/3.3:_the_store_loses_what_is_known_from_a_lookup", edits: []edit{
+		addBefore("(*history).learn", "h.tags[at.id] = known{at.tag, sure}", "clear(h.tags)"),
 	}},
 	{rule: "2.4: a stale process does not use its memory", faults: "store cut,bus", edits: []edit{
 		addAfter("(*Cache).lookupStale", "c.count.staleLookups.Add(1)", `if e != nil {
@@ -155,12 +171,12 @@ var mutations = []mutation{
 		addBefore("(*Cache).apply: default:", "e.hear(feed.Head, newestRevealing(feed.Events))", `e.freshAt.Store(&began)
 		time.Sleep(20 * time.Millisecond)`),
 	}},
-	{rule: "3.5: after a gap memory is dropped", faults: "prune,bus", edits: []edit{
-		replace("(*Cache).apply: case !follows(feed, last):", "c.replace(c.newEpoch(e.history, &began))",
+	{rule: "3.5: after a gap memory is dropped", by: "TestScenarios/T5", edits: []edit{
+		replace("(*Cache).apply: case !follows(feed, last), e.missing.Load():", "c.replace(c.newEpoch(e.history, &began))",
 			"e.freshAt.Store(&began)"),
 	}},
 	{rule: "3.5: after a gap a new memory, not InvalidateAll", by: "TestScenarios/T5", edits: []edit{
-		replace("(*Cache).apply: case !follows(feed, last):", "c.replace(c.newEpoch(e.history, &began))",
+		replace("(*Cache).apply: case !follows(feed, last), e.missing.Load():", "c.replace(c.newEpoch(e.history, &began))",
 			`e.keys.InvalidateAll()
 		e.freshAt.Store(&began)`),
 	}},
@@ -173,10 +189,11 @@ var mutations = []mutation{
 		e.freshAt.Store(&began)`),
 	}},
 	{rule: "3.6: a store that ends before what is known has been restored", by: "TestScenarios/3.6:_a_restored", edits: []edit{
-		replace("(*Cache).apply", "feed.ID != e.feed || feed.Head < max(last, known.sure)", "feed.ID != e.feed"),
+		replace("(*Cache).apply", "feed.ID != e.feed || !there || wentBack(e.history, whole, sure)",
+			"feed.ID != e.feed || !there && false"),
 	}},
 	{rule: "3.6: what a lookup or a change has told of is known", by: "TestScenarios/3.6:_a_store", edits: []edit{
-		replace("(*Cache).apply", "feed.Head < max(last, known.sure)", "feed.Head < last"),
+		replace("(*Cache).apply", "max(last, known.sure)", "last"),
 	}},
 	{rule: "3.6: after a restore of the store memory is dropped", by: "TestScenarios/3.6", edits: []edit{
 		replace("(*Cache).apply", "c.replace(c.newEpoch(h, nil))", `n := c.newEpoch(h, nil)
@@ -204,15 +221,15 @@ var mutations = []mutation{
 		addAfter("(*Cache).Change", "kick(c.pollKicks)", "return change, nil"),
 	}},
 	{rule: "4.3a: Redis has a change when its watermark has reached it", by: "TestScenarios/4.4", edits: []edit{
-		replace("(*Cache).spreadOnce", "at >= change.Last && !h.distrusted.Load()", "!h.distrusted.Load()"),
+		replace("(*Cache).spreadOnce", "reached && !h.distrusted.Load()", "!h.distrusted.Load()"),
 	}},
 	{rule: "14: a watermark beyond the store's head is of another history", by: "TestScenarios/14:_the_watermark", edits: []edit{
-		replace("(*Cache).spreadOnce", "at > change.Last && !h.distrusted.Load()", "false"),
+		replace("(*Cache).spreadOnce", "reached && wm.position != last && !h.distrusted.Load()", "false"),
 	}},
 	{rule: "4.3b: the members are read after the commit", faults: "restart,bus,store slow", edits: []edit{
 		addBefore("(*Cache).Change", "change, err := c.rows.Change(ctx, actor, fn)", "early, _ := c.rows.Members(ctx)"),
 		replace("(*Cache).Change", "change: change", "members: early, known: true, change: change"),
-		omit("(*Cache).settle", "parts.Go(func() { c.readMembers(own, members) })"),
+		omit("(*Cache).settle", "parts.Go(func() { c.readMembers(own, s, told, level, members) })"),
 	}},
 	{rule: "4.4: no success before the members are known", faults: "bus", edits: []edit{
 		replace("(*Cache).settle", "s.known && len(missing) == 0", "len(missing) == 0"),
@@ -283,25 +300,37 @@ var mutations = []mutation{
 		replace("(*Cache).hear", "c.replace(c.newEpoch(e.history, e.freshAt.Load()))", "e.keys.InvalidateAll()"),
 	}},
 	{rule: "6.2: a repair over a gap begins a new generation", faults: "prune,redis cut", edits: []edit{
-		replace("(*Cache).repairOnce", "!ok || forced || wm.id > feed.Head || !follows(feed, wm.id)",
-			"!ok || forced || wm.id > feed.Head"),
+		replace("(*Cache).repairOnce", "!ok || forced || !same || !follows(feed, wm.id)", "!ok || forced || !same"),
+	}},
+	{rule: "6.2: a repair over another event than the watermark's begins a new generation", by: "TestScenarios/6.2", edits: []edit{
+		replace("starts", "position{feed.Events[0].ID, feed.Events[0].Tag} == at", "feed.Events[0].ID == at.id"),
 	}},
 	{rule: "6.2: a repair over an event that names no key begins a new generation", faults: "redis cut,redis down", edits: []edit{
 		replace("(*Cache).repairOnce",
-			"!ok || forced || wm.id > feed.Head || !follows(feed, wm.id) || namesAll(feed.Events)",
-			"!ok || forced || wm.id > feed.Head || !follows(feed, wm.id)"),
+			"!ok || forced || !same || !follows(feed, wm.id) || namesAll(feed.Events)",
+			"!ok || forced || !same || !follows(feed, wm.id)"),
 	}},
 	{rule: "4.3a: a change that names not all begins a new generation", faults: "", edits: []edit{
 		replace("(*Cache).spreadOnce", "wholesale(change)", "false"),
 	}},
 	{rule: "7: advance moves from prev only", faults: "redis late", edits: []edit{
-		replace("(*redisState).advance", "id != prev", "false"),
+		replace("(*redisState).advance", "parts == nil || parts[2] != prev.String()", "parts == nil"),
+	}},
+	{rule: "7: advance moves from prev's tag only", by: "TestScenarios/7", edits: []edit{
+		addAfter("sim_redis_test.go", `"regexp"`, `"strings"`),
+		replace("(*redisState).advance", "parts[2] != prev.String()",
+			`strings.Split(parts[2], ":")[0] != strings.Split(prev.String(), ":")[0]`),
 	}},
 	{rule: "7: advance drops the entries", faults: "", edits: []edit{
 		replace("(*redisState).advance", "delete(s.entries, place{feed, id})", "_ = id"),
 	}},
 	{rule: "7: fill does not write behind the watermark", faults: "redis late", edits: []edit{
-		replace("(*redisState).fill", "wm > asOf", "wm < 0"),
+		addAfter("sim_redis_test.go", `"regexp"`, `"strings"`),
+		replace("(*redisState).fill", "s.marks[feed] != at.String()", `!strings.HasPrefix(s.marks[feed], at.generation+":")`),
+	}},
+	{rule: "7: fill does not write before the watermark has got there", by: "TestScenarios/7", edits: []edit{
+		replace("(*redisState).fill", "s.marks[feed] != at.String()",
+			"wm, ok := parseMark(s.marks[feed]); !ok || wm.generation != at.generation || wm.id > at.id"),
 	}},
 	{rule: "7: reset replaces what was read and nothing else", by: "TestScenarios/T8", edits: []edit{
 		replace("(*redisState).reset", "s.marks[feed] != expected", "false"),
@@ -344,16 +373,31 @@ var mutations = []mutation{
 		}`),
 	}},
 	{rule: "14: a store that ends before what a message with a MAC told of has been restored", by: "TestScenarios/3.6:_a_store", edits: []edit{
-		omit("(*Cache).hear", "e.told(a.last)"),
+		replace("(*Cache).hear", "e.told(position{a.last, a.tag}, sealed)", "true"),
 	}},
-	{rule: "14: a store that ends before what an entry with a MAC told of has been restored", by: "TestScenarios/3.6:_a_store", edits: []edit{
-		omit("(*Cache).fromShared", "e.told(asOf)"),
+	{rule: "5.1: a message tells of its event's tag", by: "TestScenarios/3.3", edits: []edit{
+		replace("(*Cache).hear", "position{a.last, a.tag}", "position{a.last, 0}"),
+	}},
+	{rule: "5.1: a message with a MAC that contradicts what is known stops answers from memory", by: "TestScenarios/4.2", edits: []edit{
+		omit("(*Cache).hear", "c.tear(e.history)"),
+	}},
+	{rule: "5.1: a message without a MAC that contradicts what is known is not acknowledged", by: "TestScenarios/4.2", edits: []edit{
+		replace("(*Cache).hear", "agrees || sealed", "true"),
+	}},
+	{rule: "4.2: a change whose number has been another's stops answers from memory", by: "TestScenarios/4.2", edits: []edit{
+		omit("(*Cache).Change", "c.doubt(e.history)"),
+	}},
+	{rule: "5: a change is announced to programs of level 1 in their version", by: "TestScenarios/5", edits: []edit{
+		replace("(*Cache).readMembers", "lowest < levelWithVersion", "false"),
+	}},
+	{rule: "2.4a: a stale process takes what it has not heard of", by: "TestScenarios/2.4a", edits: []edit{
+		replace("(*Cache).lookupStale", "true", "false"),
 	}},
 	{rule: "14: a message without a MAC proves no restore", faults: "forged message", edits: []edit{
 		replace("(*Cache).hear", "c.o.Sealer != nil", "true"),
 	}},
 	{rule: "14: a message from before a restore proves no second one", by: "TestScenarios/14:_messages", edits: []edit{
-		replace("(*history).told", "event > h.former", "true"),
+		replace("(*history).told", "at.id <= h.former", "false"),
 	}},
 	{rule: "14: after a restore of the store a new generation, whatever the watermark says", by: "TestScenarios/3.6", edits: []edit{
 		omit("(*Cache).apply", "h.distrusted.Store(true)"),
@@ -362,6 +406,6 @@ var mutations = []mutation{
 		replace("(*Cache).repairOnce", "!ok || forced", "!ok"),
 	}},
 	{rule: "14: a process that starts repairs Redis before it uses it", by: "TestScenarios/14:_processes", edits: []edit{
-		addAfter("newHistory", "h.sure.Store(head)", "h.aligned.Store(true)"),
+		addAfter("newHistory", "h.learn(head, true)", "h.aligned.Store(true)"),
 	}},
 }

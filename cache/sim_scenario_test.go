@@ -111,6 +111,35 @@ func (w *world) restoreUnpolled() {
 	time.Sleep(1500 * time.Millisecond) // nobody reads now: until the next poll, answers are from another history
 }
 
+// leaveUnsettled makes a change whose caller leaves before anybody can have acknowledged it.
+func (w *world) leaveUnsettled(on, key int) {
+	changing, giveUp := context.WithTimeout(background, 20*time.Millisecond)
+	defer giveUp()
+	err := w.change(changing, w.hosts[on].current.Load(), update, []int{key})
+	w.want(errors.Is(err, context.DeadlineExceeded), "no success before anybody has polled", err)
+}
+
+// known has the store lose a change of key 1 that all have polled and have in memory, just after a poll of host 1.
+func (w *world) knownAndLost() {
+	since := w.now()
+	w.must(0, update, 1)
+	w.inRedis(1)
+	time.Sleep(300 * time.Millisecond)
+	w.afterPoll(1)
+	w.lose(since)
+}
+
+// noticed returns when everybody must have noticed what has been lost.
+func (w *world) noticed() { time.Sleep(w.truth.lossy - w.now() + 1) }
+
+// hitsRedis reads a key at a host that does not have it in memory, and wants it to come from Redis, or not to.
+func (w *world) hitsRedis(on, key int, from bool) {
+	c := w.hosts[on].current.Load().cache
+	before := c.count.redisHits.Load()
+	_, _ = w.ask(on, key)
+	w.want((c.count.redisHits.Load() > before) == from, "a read that comes from Redis or does not", c.Stats())
+}
+
 // want accuses when something is not as it should be.
 func (w *world) want(ok bool, what string, got any) {
 	if !ok {
@@ -462,23 +491,14 @@ var scenarios = []scenario{
 			_, _ = w.ask(on, 1)
 		}
 	}},
-	{"3.6: a store is restored to before what is known from an entry of Redis alone that nobody can have forged", DefaultMaxStale, func(w *world) {
-		if w.sealer == nil {
-			return // it may have been forged
-		}
+	{"3.6: a store is restored to before what is known from a lookup alone", DefaultMaxStale, func(w *world) {
 		w.deafen()
 		at := w.head()
-		c := w.hosts[1].current.Load().cache
 		w.afterPoll(1)
-		changing, giveUp := context.WithTimeout(background, 20*time.Millisecond)
-		defer giveUp()
-		err := w.change(changing, w.hosts[0].current.Load(), update, []int{1})
-		w.want(errors.Is(err, context.DeadlineExceeded), "no success before anybody has polled", err)
+		w.leaveUnsettled(0, 1)
 		_, _ = w.ask(0, 1)
 		time.Sleep(5 * time.Millisecond)
-		hits := c.count.redisHits.Load()
-		_, _ = w.ask(1, 1)
-		w.want(c.count.redisHits.Load() == hits+1, "it comes from Redis", c.Stats())
+		_, _ = w.ask(1, 1) // not from Redis: nobody has told it of the watermark's event
 		w.restore(at)
 		time.Sleep(1500 * time.Millisecond) // nobody reads now: until the next poll, answers are from another history
 		_, _ = w.ask(1, 1)
@@ -531,6 +551,137 @@ var scenarios = []scenario{
 			_, _ = w.ask(last, 0)
 			w.must(1-last, update, 0)
 			_, _ = w.ask(last, 0)
+		}
+	}},
+	{"3.3: the store loses what has been polled, and its number is given to another event at once", Strict, func(w *world) {
+		w.inRedis(0)
+		w.knownAndLost()
+		w.outside(update, 0)
+		w.outside(update, 0)
+		w.noticed()
+		for on := range w.hosts {
+			_, _ = w.ask(on, 0)
+			_, _ = w.ask(on, 1)
+			s := w.hosts[on].current.Load().cache.Stats()
+			w.want(s.WentBack == 1 && s.Drops == 1 && s.Fresh && s.Head == w.head(), "noticed once", s)
+		}
+		w.must(2, update, 1)
+		for on := range w.hosts {
+			_, _ = w.ask(on, 1)
+		}
+	}},
+	{"3.3: the store loses what is known from a lookup alone, and its number is given to another event at once", Strict, func(w *world) {
+		w.deafen()
+		w.afterPoll(1)
+		since := w.now()
+		w.leaveUnsettled(0, 1)
+		_, _ = w.ask(1, 1)
+		w.lose(since)
+		w.outside(update, 0)
+		w.outside(update, 0)
+		_, _ = w.ask(1, 0) // it knows of the new head now, and must not forget the old one over it
+		w.noticed()
+		_, _ = w.ask(1, 1)
+	}},
+	{"3.3: the store loses what is known from a message and Redis alone, and its number is given to another event at once", Strict, func(w *world) {
+		if w.sealer == nil {
+			return // both may have been forged
+		}
+		w.must(0, update, 0) // the first change of a process is announced without a tag
+		w.afterPoll(1)
+		since := w.now()
+		w.must(0, update, 1)
+		_, _ = w.ask(0, 1)
+		time.Sleep(5 * time.Millisecond)
+		w.hitsRedis(1, 1, true)
+		w.lose(since)
+		w.outside(update, 0)
+		w.noticed()
+		_, _ = w.ask(1, 1)
+	}},
+	{"2.2: a lookup notices that the store has lost something, and nothing is answered from memory then", Strict, func(w *world) {
+		w.knownAndLost()
+		w.outside(update, 0)
+		w.truth.lossy = 0
+		_, _ = w.ask(1, 0)
+		_, _ = w.ask(1, 1)
+	}},
+	{"4.2, 5.1: changers and those who hear of a change notice that its number has been another's", Strict, func(w *world) {
+		w.must(2, update, 0)
+		w.knownAndLost()
+		w.must(2, update, 0)
+		w.truth.lossy = 0
+		_, _ = w.ask(2, 1)
+		_, _ = w.ask(1, 1)
+	}},
+	{"6.2: everybody starts anew over a store that has lost something, and Redis has what was lost", DefaultMaxStale, func(w *world) {
+		since := w.now()
+		w.must(0, update, 1)
+		w.inRedis(1)
+		for _, h := range w.hosts {
+			h.current.Load().kill()
+		}
+		w.lose(since)
+		w.outside(update, 0)
+		for _, h := range w.hosts {
+			h.open()
+		}
+		w.noticed()
+		for on := range w.hosts {
+			_, _ = w.ask(on, 1)
+		}
+		_, _ = w.ask(0, 0)
+		time.Sleep(5 * time.Millisecond)
+		w.hitsRedis(1, 0, true)
+	}},
+	{"7: a watermark at a number that has been lost is advanced by nobody", DefaultMaxStale, func(w *world) {
+		w.deafen()
+		w.afterPoll(1)
+		since := w.now()
+		w.leaveUnsettled(2, 1)
+		_, _ = w.ask(2, 1)
+		time.Sleep(5 * time.Millisecond) // until Redis has it
+		w.hosts[2].current.Load().kill()
+		w.lose(since)
+		w.outside(update, 0)
+		w.must(0, update, 0)
+		w.noticed()
+		_, _ = w.ask(1, 1)
+	}},
+	{"7: what was read from the store beyond the watermark is not put beside it", DefaultMaxStale, func(w *world) {
+		w.afterPoll(1)
+		since := w.now()
+		w.set(func() { w.crashNext[w.hosts[0]] = true })
+		_ = w.change(background, w.hosts[0].current.Load(), update, []int{1})
+		_, _ = w.ask(2, 1)
+		time.Sleep(5 * time.Millisecond)
+		w.hosts[2].current.Load().kill()
+		w.lose(since)
+		w.outside(update, 0)
+		w.noticed()
+		_, _ = w.ask(1, 1)
+	}},
+	{"2.4a: a process without the store takes from Redis what it has not heard of", DefaultMaxStale, func(w *world) {
+		w.cut(1)
+		w.deafen()
+		w.must(0, update, 0)
+		_, _ = w.ask(0, 0)
+		time.Sleep(time.Second)
+		w.hitsRedis(1, 0, true)
+	}},
+	{"5: what a program of level 1 cannot read is announced again", Strict, func(w *world) {
+		h := w.hosts[1]
+		for range 2 { // the second one knows that all can read tags
+			w.must(0, update, 0)
+		}
+		h.current.Load().close()
+		h.level = 1
+		h.open()
+		time.Sleep(300 * time.Millisecond)
+		for range 3 {
+			took := w.must(0, update, 0)
+			w.want(took < 100*time.Millisecond, "nobody is waited for", took)
+			_, _ = w.ask(1, 0)
 		}
 	}},
 	{"14: the watermark is beyond the store", DefaultMaxStale, func(w *world) {

@@ -139,7 +139,7 @@ func (w *world) build() {
 func (h *host) open() *process {
 	w := h.w
 	h.starts++
-	p := &process{host: h, name: h.starts*10 + h.index}
+	p := &process{host: h, name: h.starts*10 + h.index, level: h.level}
 	o := Options{
 		Lease: time.Second, MaxStale: w.setup.maxStale, L1TTL: w.setup.l1TTL, MaxKeys: 100, MaxUnknown: 100,
 		DisableRedisRecords: w.setup.without == h.index, Logger: slog.New(logEar{p}), Sealer: w.sealer,
