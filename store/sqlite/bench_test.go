@@ -26,8 +26,6 @@ func BenchmarkTable(b *testing.B) {
 
 func BenchmarkMigration(b *testing.B) { loaded(b).Benchmark(b, *keys) }
 
-func TestAMigrationUnderLoadFailsNoLookup(t *testing.T) { loaded(t).Test(t, 20_000) }
-
 func loaded(tb testing.TB) sqldbtest.Loaded {
 	file := dsn(tb)
 	return sqldbtest.Loaded{
@@ -36,7 +34,6 @@ func loaded(tb testing.TB) sqldbtest.Loaded {
 			return open(tb, db), db
 		},
 		Again: func() *sql.DB { return pool(tb, file) }, Fill: fill, Dialect: sqlite.Dialect(""),
-		Slow: "length(title || printf('%100000d', version))", OneLock: true,
 	}
 }
 
