@@ -21,7 +21,9 @@ var (
 	scrypt   = benchmark{pkg: "middleware", name: "BenchmarkScrypt", times: "-benchtime=10x"}
 	refused  = benchmark{pkg: "store", name: "BenchmarkRefused", times: "-benchtime=5ms -count=40", again: 1}
 	redisHit = benchmark{pkg: "cache", name: "BenchmarkRedisHit", times: "-benchtime=1x", again: 4}
-	memory   = benchmark{pkg: "cache", name: "BenchmarkMemory", times: "-benchtime=1x"}
+	// migration takes ten seconds before and what it needs during.
+	migration = benchmark{pkg: "store/postgres", name: "BenchmarkMigration", times: "-benchtime=1x", keys: true}
+	memory    = benchmark{pkg: "cache", name: "BenchmarkMemory", times: "-benchtime=1x"}
 )
 
 func lookup(db string) benchmark {
@@ -105,6 +107,14 @@ func rows() []row {
 			}})
 		}
 	}
+	all = append(all,
+		row{"99th percentile of lookups while the largest table is migrated, PostgreSQL", "before", migration, atMost(2, "≤ 2 ×"), func(r results) (string, string, float64) {
+			return nanoseconds(r.lowest("", "ns/lookup-p99-during")), nanoseconds(r.lowest("", "ns/lookup-p99-before")), r.lowest("", "p99-ratio")
+		}},
+		row{"lookups and changes that fail meanwhile", "", migration, atMost(0, "0"), func(r results) (string, string, float64) {
+			n := r.lowest("", "lookups-failed") + r.lowest("", "changes-failed")
+			return fmt.Sprint(n), "", n
+		}})
 	return append(all,
 		row{"a key in the process", "", memory, atMost(600, "≤ 600 bytes"), func(r results) (string, string, float64) {
 			bytes := max(r.lowest("from=store", "process-bytes/key"), r.lowest("from=Redis", "process-bytes/key"))

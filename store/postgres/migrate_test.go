@@ -129,6 +129,8 @@ const (
 	byTitleState = `SELECT (SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('latchkey_key_title'))`
 )
 
+var withTitles = version{Version: sqldbtest.Version{Indexes: "-- Lists by title.\n" + byTitle}}
+
 func waitForTitles(t *testing.T, db *sql.DB) {
 	t.Helper()
 	sqldbtest.Eventually(t, "the index", func() bool { return answer[sql.NullBool](t, db, byTitleState).Bool })
@@ -219,8 +221,6 @@ func TestAMigrationGoesOnAfterOneThatWasStopped(t *testing.T) {
 }
 
 func TestIndexes(t *testing.T) {
-	withTitles := version{Version: sqldbtest.Version{Indexes: "-- Lists by title.\n" + byTitle}}
-
 	t.Run("come with the tables of an empty database", func(t *testing.T) {
 		db := pool(t, servers.Postgres(t).Database(t))
 		i := withTitles.start(t, db)
@@ -229,61 +229,9 @@ func TestIndexes(t *testing.T) {
 		}
 	})
 
-	// Behind PgBouncer, with a server whose defaults are against it, in a schema of its own, and without all that.
-	bouncer := servers.NewPgBouncer(t, servers.Postgres(t), "default_pool_size=4")
-	for _, place := range []struct {
-		name, schema string
-		through      func(dsn string) string
-	}{
-		{"", "", func(dsn string) string { return dsn }},
-		{" in a schema", "latchkey", func(dsn string) string { return dsn }},
-		{" behind PgBouncer", "", func(dsn string) string {
-			return setting(t, bouncer.DSN(dsn), "default_query_exec_mode", "exec")
-		}},
-		{" with idle timeouts and snapshots", "", func(dsn string) string {
-			dsn = setting(t, dsn, "default_transaction_isolation", "repeatable read")
-			return strings.ReplaceAll(setting(t, dsn, "idle_in_transaction_session_timeout", "200"), "+", "%20")
-		}},
-	} {
-		t.Run("are made once while all instances serve"+place.name, func(t *testing.T) {
-			dsn := servers.Postgres(t).Database(t)
-			admin := pool(t, setting(t, dsn, "search_path", "latchkey,public"))
-			dsn = place.through(dsn)
-			if err := pool(t, dsn).Ping(); err != nil { // PgBouncer's first connection may take long
-				t.Fatal(err)
-			}
-			old := version{schema: place.schema}.start(t, pool(t, dsn))
-			end := busy(t, admin, `SET LOCAL idle_in_transaction_session_timeout = 0; `+writing)
-			v := withTitles
-			v.schema = place.schema
-			one := v.start(t, pool(t, dsn))
-			two := v.start(t, pool(t, dsn))
-			sqldbtest.Eventually(t, "one builds", func() bool { return answer[int](t, admin, building) == 1 })
-			began := time.Now()
-			for range 50 {
-				for _, i := range []instance{old, one, two} {
-					i.serves(t)
-				}
-				if n := answer[int](t, admin, building); n != 1 {
-					t.Fatalf("%d build the index", n)
-				}
-			}
-			sqldbtest.Eventually(t, "idle long enough", func() bool { return time.Since(began) > 500*time.Millisecond })
-			if n := answer[int](t, admin, alone); n != 1 {
-				t.Errorf("%d have the right to build alone", n)
-			}
-			end()
-			waitForTitles(t, admin)
-			logs := one.log.String() + two.log.String()
-			if strings.Count(logs, "making an index") != 1 || strings.Contains(logs, "WARN") {
-				t.Errorf("made %d times:\n%s", strings.Count(logs, "making an index"), logs)
-			}
-			sqldbtest.Eventually(t, "it says so", func() bool {
-				return strings.Contains(one.log.String()+two.log.String(), `msg="index made" store=postgres index=latchkey_key_title took=`)
-			})
-			sqldbtest.Eventually(t, "the lock is free", func() bool { return answer[int](t, admin, alone) == 0 })
-		})
-	}
+	t.Run("are made once while all instances serve", func(t *testing.T) {
+		madeOnce(t, "", func(dsn string) string { return dsn })
+	})
 
 	t.Run("that failed are dropped and made again", func(t *testing.T) {
 		db := pool(t, servers.Postgres(t).Database(t))
@@ -418,7 +366,62 @@ func TestIndexes(t *testing.T) {
 			t.Errorf("%v, %v\n%s", made, err, i.log)
 		}
 	})
+}
 
+// madeOnce tests that one of two instances makes an index, and that all serve meanwhile. through
+// leads them to the database of a DSN.
+func madeOnce(t *testing.T, schema string, through func(dsn string) string) {
+	dsn := servers.Postgres(t).Database(t)
+	admin := pool(t, setting(t, dsn, "search_path", "latchkey,public"))
+	dsn = through(dsn)
+	if err := pool(t, dsn).Ping(); err != nil { // PgBouncer's first connection may take long
+		t.Fatal(err)
+	}
+	old := version{schema: schema}.start(t, pool(t, dsn))
+	end := busy(t, admin, writing)
+	v := withTitles
+	v.schema = schema
+	one := v.start(t, pool(t, dsn))
+	two := v.start(t, pool(t, dsn))
+	sqldbtest.Eventually(t, "one builds", func() bool { return answer[int](t, admin, building) == 1 })
+	for range 50 {
+		for _, i := range []instance{old, one, two} {
+			i.serves(t)
+		}
+		if n := answer[int](t, admin, building); n != 1 {
+			t.Fatalf("%d build the index", n)
+		}
+	}
+	sqldbtest.Eventually(t, "one alone may build, although it is idle for longer than is allowed", func() bool {
+		return answer[int](t, admin, alone+" AND clock_timestamp() - a.state_change > interval '400 milliseconds'") == 1
+	})
+	end()
+	waitForTitles(t, admin)
+	logs := one.log.String() + two.log.String()
+	if strings.Count(logs, "making an index") != 1 || strings.Contains(logs, "WARN") {
+		t.Errorf("made %d times:\n%s", strings.Count(logs, "making an index"), logs)
+	}
+	sqldbtest.Eventually(t, "it says so", func() bool {
+		return strings.Contains(one.log.String()+two.log.String(), `msg="index made" store=postgres index=latchkey_key_title took=`)
+	})
+	sqldbtest.Eventually(t, "the lock is free", func() bool { return answer[int](t, admin, alone) == 0 })
+}
+
+func TestIndexesMore(t *testing.T) {
+	bouncer := servers.NewPgBouncer(t, servers.Postgres(t), "default_pool_size=4")
+	for name, through := range map[string]func(dsn string) string{
+		"behind PgBouncer": func(dsn string) string {
+			return setting(t, bouncer.DSN(dsn), "default_query_exec_mode", "exec")
+		},
+		"where idle transactions are ended, and have snapshots": func(dsn string) string {
+			dsn = setting(t, dsn, "default_transaction_isolation", "repeatable read")
+			return strings.ReplaceAll(setting(t, dsn, "idle_in_transaction_session_timeout", "200"), "+", "%20")
+		},
+	} {
+		for _, schema := range []string{"", "latchkey"} {
+			t.Run(strings.TrimSpace("are made once "+name+" "+schema), func(t *testing.T) { madeOnce(t, schema, through) })
+		}
+	}
 	t.Run("that the role may not make cost one warning, which names the right", func(t *testing.T) {
 		p := newRealm(t).database(t).migrated(t)
 		i := withTitles.start(t, pool(t, p.as(t, "latchkey_run")))

@@ -26,8 +26,6 @@ func BenchmarkTable(b *testing.B) {
 
 func BenchmarkMigration(b *testing.B) { loaded(b).Benchmark(b, *keys) }
 
-func TestAMigrationUnderLoadFailsNobody(t *testing.T) { loaded(t).Test(t, 20_000) }
-
 func loaded(tb testing.TB) sqldbtest.Loaded {
 	file := dsn(tb)
 	return sqldbtest.Loaded{

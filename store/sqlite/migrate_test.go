@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -112,7 +113,7 @@ func TestIndexes(t *testing.T) {
 		}
 		sqldbtest.Eventually(t, "the index", func() bool { return titles(t, db) })
 	})
-	t.Run("that Close has stopped are made at the next start", func(t *testing.T) {
+	t.Run("let lookups through while they are made, and no change; and Close stops them until the next start", func(t *testing.T) {
 		db := pool(t, dsn(t))
 		open(t, db)
 		var ids strings.Builder
@@ -124,6 +125,16 @@ func TestIndexes(t *testing.T) {
 		}
 		s, log := startWith(t, db, `length(title || printf('%1000000d', version))`) // half a minute of work
 		log.says(t, "making an index")
+		for range 20 {
+			if found, err := s.Lookup(t.Context(), store.LookupID{31: 1}, ""); err != nil || found.Record == nil {
+				t.Errorf("Lookup: %v", err)
+			}
+		}
+		if _, err := s.Change(t.Context(), store.Actor{}, func(tx store.Tx) error {
+			return tx.Append(t.Context(), nil, sqldbtest.Event(store.Imported))
+		}); !errors.Is(err, store.ErrUnavailable) {
+			t.Errorf("a change is made at the same time, or fails otherwise: %v", err)
+		}
 		if err := s.Close(t.Context()); err != nil {
 			t.Fatal(err)
 		}

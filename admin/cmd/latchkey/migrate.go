@@ -40,7 +40,7 @@ type migrationView struct {
 	Check bool `json:"check"`
 	From  int  `json:"from"` // 0: there were no tables
 	To    int  `json:"to"`
-	// Indexes that were missing, beside those of new tables.
+	// Indexes are those that were missing, beside those of new tables.
 	Indexes []string `json:"indexes"`
 }
 
@@ -58,11 +58,12 @@ func (r *migrating) run(ctx context.Context, args []string) error {
 		return fmt.Errorf("database: %w", err)
 	}
 	defer db.Close()
-	v := migrationView{Check: r.check}
 	log := slog.New(slog.NewTextHandler(r.stderr, nil))
-	if v.From, v.To, v.Indexes, err = s.database.Migrate(ctx, db, log, r.check); err != nil {
+	from, to, indexes, err := s.database.Migrate(ctx, db, log, r.check)
+	if err != nil {
 		return fmt.Errorf("database: %w", err)
 	}
+	v := migrationView{Check: r.check, From: from, To: to, Indexes: append([]string{}, indexes...)}
 	if err := r.output.write(v, func() [][]string { return [][]string{{v.sentence()}} }); err != nil {
 		return err
 	}

@@ -63,7 +63,7 @@ func TestMigrateAndTheRolesAfterIt(t *testing.T) {
 		sh.ok("migrate", "-database", owner).prints("no tables: migrated to version 2\n")
 		sh.ok("migrate", "-database", owner).prints("schema version 2: up to date, nothing to do\n")
 		sh.ok("migrate", "-check", "-database", owner).prints("schema version 2: up to date, nothing to do\n")
-		if v := read[migrationView](sh.ok("migrate", "-o", "json", "-database", owner)); !reflect.DeepEqual(v, migrationView{From: 2, To: 2}) {
+		if v := read[migrationView](sh.ok("migrate", "-o", "json", "-database", owner)); !reflect.DeepEqual(v, migrationView{From: 2, To: 2, Indexes: []string{}}) {
 			t.Errorf("%+v", v)
 		}
 	})
@@ -101,4 +101,17 @@ func TestMigrateASQLiteFile(t *testing.T) {
 	sh.run("migrate", "-check").exits(exitUsage).says("there is no file")
 	sh.ok("migrate").prints("no tables: migrated to version 2\n")
 	sh.ok("migrate", "-check").prints("schema version 2: up to date, nothing to do\n")
+}
+
+func TestMigrateSaysWhatItDoes(t *testing.T) {
+	for want, v := range map[string]migrationView{
+		"schema version 2: up to date, nothing to do":                         {From: 2, To: 2},
+		"no tables: would be migrated to version 2":                           {Check: true, To: 2},
+		"schema version 1: migrated to version 2, index a made, index b made": {From: 1, To: 2, Indexes: []string{"a", "b"}},
+		"schema version 2: index a would be made":                             {Check: true, From: 2, To: 2, Indexes: []string{"a"}},
+	} {
+		if got := v.sentence(); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
 }

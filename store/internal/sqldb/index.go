@@ -190,20 +190,21 @@ func (s *Store) builders() int {
 }
 
 // waitForIndexes makes the indexes that are missing, or waits for those who do.
-func (s *Store) waitForIndexes(ctx context.Context) ([]string, error) {
+func (s *Store) waitForIndexes(ctx context.Context) (all []string, err error) {
 	if most := s.db.Stats().MaxOpenConnections; most > 0 && most < s.builders() {
 		return nil, store.Errorf(store.ErrInvalid, "%s: an index needs %d connections while it is made, and the pool has %d",
 			s.d.Name, s.builders(), most)
 	}
 	for {
 		made, err := s.makeIndexes(ctx)
+		all = append(all, made...)
 		if !errors.Is(err, errElsewhere) {
-			return made, s.notSetUp(ctx, s.db, err)
+			return all, s.notSetUp(ctx, s.db, err)
 		}
 		s.log.Info("waiting for another instance that makes indexes", "store", s.d.Name)
 		select {
 		case <-ctx.Done():
-			return made, s.fail("wait for indexes", ctx.Err())
+			return all, s.fail("wait for indexes", ctx.Err())
 		case <-time.After(anotherLook):
 		}
 	}

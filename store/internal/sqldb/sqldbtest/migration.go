@@ -3,11 +3,12 @@ package sqldbtest
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"math/rand/v2"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -101,22 +102,26 @@ type Loaded struct {
 	Again   func() *sql.DB // another pool of the database that Fresh made last
 	Fill    string         // as for BenchmarkTable
 	Dialect sqldb.Dialect
+	// Slow is an expression over columns of a key that takes a tenth of a millisecond.
+	Slow string
 }
 
 // next is what a later program might bring: columns of two tables, an index of all keys, and one of
 // the few that have a text.
-var next = Version{
-	Steps: []string{
-		"ALTER TABLE latchkey_key ADD COLUMN more text;\nALTER TABLE latchkey_event ADD COLUMN more text;\n",
-		"ALTER TABLE latchkey_key ADD COLUMN most text;\n",
-	},
-	Indexes: "CREATE INDEX IF NOT EXISTS latchkey_key_title ON latchkey_key (title);\n" +
-		"CREATE INDEX IF NOT EXISTS latchkey_key_more ON latchkey_key (more) WHERE more IS NOT NULL;\n",
+func next(column string) Version {
+	return Version{
+		Steps: []string{
+			"ALTER TABLE latchkey_key ADD COLUMN more text;\nALTER TABLE latchkey_event ADD COLUMN more text;\n",
+			"ALTER TABLE latchkey_key ADD COLUMN most text;\n",
+		},
+		Indexes: "CREATE INDEX IF NOT EXISTS latchkey_key_title ON latchkey_key (" + column + ");\n" +
+			"CREATE INDEX IF NOT EXISTS latchkey_key_more ON latchkey_key (more) WHERE more IS NOT NULL;\n",
+	}
 }
 
-func (l Loaded) migrate(ctx context.Context, tb testing.TB, db *sql.DB) error {
-	o := sqldb.Options{Logger: slog.New(slog.NewTextHandler(io.Discard, nil))}
-	_, _, made, err := sqldb.Migrate(ctx, db, next.Of(tb, l.Dialect), o, false)
+func (l Loaded) migrate(ctx context.Context, tb testing.TB, db *sql.DB, column string) error {
+	o := sqldb.Options{Logger: slog.New(slog.NewTextHandler(os.Stderr, nil))}
+	_, _, made, err := sqldb.Migrate(ctx, db, next(column).Of(tb, l.Dialect), o, false)
 	if err == nil && len(made) != 2 {
 		err = fmt.Errorf("made %v", made)
 	}
@@ -128,15 +133,17 @@ func (l Loaded) Test(t *testing.T, size int) {
 	keys := l.table(t, size)
 	db := l.Again()
 	stop, result := make(chan struct{}), make(chan burden)
-	go func() { result <- keys.load(t.Context(), stop) }()
-	err := l.migrate(t.Context(), t, db)
+	go func() { result <- keys.load(t.Context(), 100, stop) }()
+	err := l.migrate(t.Context(), t, db, l.Slow)
 	close(stop)
-	took := <-result
+	seen := <-result
 	if err != nil {
 		t.Error(err)
 	}
-	if len(took.lookups) == 0 || len(took.failed) > 0 {
-		t.Errorf("of %d lookups and %d changes %d failed: %v", len(took.lookups), len(took.changes), len(took.failed), took.failed)
+	for what, c := range map[string]calls{"lookups": seen.lookups, "changes": seen.changes} {
+		if len(c.took) == 0 || len(c.failed) > 0 {
+			t.Errorf("of %d %s %d failed: %v", len(c.took), what, len(c.failed), errors.Join(c.failed...))
+		}
 	}
 }
 
@@ -145,33 +152,31 @@ func (l Loaded) Benchmark(b *testing.B, size int) {
 	keys := l.table(b, size)
 	for range b.N {
 		stop, result := make(chan struct{}), make(chan burden)
-		go func() { result <- keys.load(b.Context(), stop) }()
+		go func() { result <- keys.load(b.Context(), lookupsPerSecond, stop) }()
 		time.Sleep(10 * time.Second)
 		close(stop)
 		before := <-result
 
 		db := l.Again()
 		stop = make(chan struct{})
-		go func() { result <- keys.load(b.Context(), stop) }()
+		go func() { result <- keys.load(b.Context(), lookupsPerSecond, stop) }()
 		began := time.Now()
-		err := l.migrate(b.Context(), b, db)
+		err := l.migrate(b.Context(), b, db, "title")
 		took := time.Since(began)
 		close(stop)
 		during := <-result
-		if err != nil || len(before.failed) > 0 {
-			b.Fatal(err, before.failed)
+		if err = errors.Join(append(before.lookups.failed, err)...); err != nil {
+			b.Fatal(err)
 		}
-		for name, of := range map[string]burden{"before": before, "during": during} {
-			b.ReportMetric(percentile(of.lookups, 50), "ns/lookup-p50-"+name)
-			b.ReportMetric(percentile(of.lookups, 99), "ns/lookup-p99-"+name)
-			b.ReportMetric(percentile(of.changes, 99), "ns/change-p99-"+name)
+		for name, seen := range map[string]burden{"before": before, "during": during} {
+			b.ReportMetric(seen.lookups.percentile(50), "ns/lookup-p50-"+name)
+			b.ReportMetric(seen.lookups.percentile(99), "ns/lookup-p99-"+name)
+			b.ReportMetric(seen.changes.percentile(99), "ns/change-p99-"+name)
 		}
-		b.ReportMetric(percentile(during.lookups, 99)/percentile(before.lookups, 99), "p99-ratio")
-		b.ReportMetric(float64(len(during.failed)), "failed")
+		b.ReportMetric(during.lookups.percentile(99)/before.lookups.percentile(99), "p99-ratio")
+		b.ReportMetric(float64(len(during.lookups.failed)), "lookups-failed")
+		b.ReportMetric(float64(len(during.changes.failed)), "changes-failed")
 		b.ReportMetric(took.Seconds(), "s/migration")
-		if len(during.failed) > 0 {
-			b.Logf("%d of %d failed: %v", len(during.failed), len(during.lookups)+len(during.changes), during.failed[0])
-		}
 	}
 }
 
@@ -191,24 +196,26 @@ func (l Loaded) table(tb testing.TB, size int) table {
 }
 
 // burden is what a load has seen.
-type burden struct {
-	lookups, changes []time.Duration
-	failed           []error
+type burden struct{ lookups, changes calls }
+
+type calls struct {
+	took   []time.Duration
+	failed []error
 }
 
 const (
-	lookupsPerSecond = 1000
+	lookupsPerSecond = 1000 // of Benchmark
 	changesPerSecond = 20
 	lookers          = 8 // at once
 )
 
 // load looks keys up and makes some, at a steady rate, until stop is closed. Each takes as long as
 // it is late.
-func (t table) load(ctx context.Context, stop <-chan struct{}) burden {
+func (t table) load(ctx context.Context, lookupsPerSecond int, stop <-chan struct{}) burden {
 	var b burden
 	var mu sync.Mutex
 	var all sync.WaitGroup
-	steadily := func(every time.Duration, into *[]time.Duration, do func() error) {
+	steadily := func(every time.Duration, into *calls, do func() error) {
 		all.Go(func() {
 			for due := time.Now(); ; due = due.Add(every) {
 				select {
@@ -219,16 +226,16 @@ func (t table) load(ctx context.Context, stop <-chan struct{}) burden {
 				err := do()
 				took := time.Since(due)
 				mu.Lock()
-				*into = append(*into, took)
+				into.took = append(into.took, took)
 				if err != nil {
-					b.failed = append(b.failed, err)
+					into.failed = append(into.failed, err)
 				}
 				mu.Unlock()
 			}
 		})
 	}
 	for range lookers {
-		steadily(time.Second*lookers/lookupsPerSecond, &b.lookups, func() error {
+		steadily(time.Second*lookers/time.Duration(lookupsPerSecond), &b.lookups, func() error {
 			found, err := t.store.Lookup(ctx, bulkID(rand.IntN(t.size)), "")
 			if err == nil && found.Record == nil {
 				err = store.ErrUnknownToken
@@ -245,10 +252,10 @@ func (t table) load(ctx context.Context, stop <-chan struct{}) burden {
 }
 
 // percentile is in nanoseconds.
-func percentile(took []time.Duration, p int) float64 {
-	if len(took) == 0 {
+func (c calls) percentile(p int) float64 {
+	if len(c.took) == 0 {
 		return 0
 	}
-	slices.Sort(took)
-	return float64(took[(len(took)-1)*p/100])
+	slices.Sort(c.took)
+	return float64(c.took[(len(c.took)-1)*p/100])
 }
