@@ -24,6 +24,7 @@ func TestRequirement26WhatIsTooMuchIsNamedAndChangesNothing(t *testing.T) {
 	for _, tt := range []struct{ name, fields, names string }{
 		{"scopes", `"scopes":[` + list(store.MaxScopes+1, `"s#"`) + `]`, "scopes"},
 		{"a scope", `"scopes":["` + strings.Repeat("s", store.MaxScopeBytes+1) + `"]`, "scopes"},
+		{"a description", `"description":"` + strings.Repeat("x", store.MaxDescriptionBytes+1) + `"`, "description"},
 		{"metadata, entries", `"metadata":{` + list(store.MaxMetadata+1, `"m#":"x"`) + `}`, "metadata"},
 		{"metadata, bytes", `"metadata":{"a":"` + strings.Repeat("x", store.MaxMetadataBytes) + `"}`, "metadata"},
 		{"networks", `"allowed_cidrs":[` + list(store.MaxCIDRs+1, `"10.0.0.#/32"`) + `]`, "allowed_cidrs"},

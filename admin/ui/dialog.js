@@ -115,7 +115,7 @@ function showFaults(form, faults, more) {
 		place.classList.add('faulty');
 		const inputs = [...place.querySelectorAll('input, select, textarea')].filter((input) => input.checkVisibility());
 		for (const input of inputs) input.setAttribute('aria-invalid', 'true');
-		first ??= inputs.find((input) => input.matches('textarea, [type=text], [type=password], [type=datetime-local]')) ?? inputs[0];
+		first ??= inputs.find((input) => input.matches('[type=text], [type=password], [type=datetime-local]')) ?? inputs[0];
 	}
 	$('.form-error', form).textContent = [...whole, more].filter(Boolean).join(' ');
 	first?.focus();
