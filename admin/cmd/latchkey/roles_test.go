@@ -46,7 +46,7 @@ func TestMigrateAndTheRolesAfterIt(t *testing.T) {
 
 	sh.step("a role that may not says which right is missing, and no password", func(t *testing.T) {
 		for _, args := range [][]string{{"migrate"}, {"list"}} {
-			r := sh.run(args...).exits(exitFailed).says("database: postgres: no access: role latchkey_run may not create tables in schema public of database "+database,
+			r := sh.run(args...).exits(exitFailed).says("no access", "latchkey_run", database,
 				"GRANT USAGE, CREATE ON SCHEMA public TO latchkey_run;")
 			if strings.Contains(r.stderr, "change-me") || strings.Count(r.stderr, "\n") != 1 {
 				t.Errorf("want one line and no password:\n%s", r.stderr)
@@ -55,7 +55,7 @@ func TestMigrateAndTheRolesAfterIt(t *testing.T) {
 	})
 	sh.step("-check changes nothing, and fails while there is something to do", func(t *testing.T) {
 		for range 2 {
-			sh.run("migrate", "-check", "-database", owner).exits(exitFailed).says("not up to date: run latchkey migrate").
+			sh.run("migrate", "-check", "-database", owner).exits(exitFailed).says("latchkey migrate").
 				prints("no tables: would be migrated to version 2\n")
 		}
 	})
@@ -98,7 +98,7 @@ func TestMigrateAndTheRolesAfterIt(t *testing.T) {
 func TestMigrateASQLiteFile(t *testing.T) {
 	t.Parallel()
 	sh := onSQLite(t)
-	sh.run("migrate", "-check").exits(exitUsage).says("there is no file")
+	sh.run("migrate", "-check").exits(exitUsage).says("no file")
 	sh.ok("migrate").prints("no tables: migrated to version 2\n")
 	sh.ok("migrate", "-check").prints("schema version 2: up to date, nothing to do\n")
 }

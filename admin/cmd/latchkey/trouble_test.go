@@ -33,7 +33,7 @@ func closedPort(t *testing.T) string {
 func TestADatabaseThatIsAwayIsAFailure(t *testing.T) {
 	t.Parallel()
 	sh := newShell(t, "DATABASE_URL", "postgres://u:hunter2@"+closedPort(t)+"/x?sslmode=disable")
-	r := sh.run("create", "-type", "secret").exits(exitFailed).says("latchkey create: database: unavailable")
+	r := sh.run("create", "-type", "secret").exits(exitFailed).says("latchkey create: ", store.ErrUnavailable.Error())
 	if strings.Contains(r.stderr, "hunter2") || strings.Count(r.stderr, "\n") != 1 {
 		t.Errorf("want one line and no password:\n%s", r.stderr)
 	}
@@ -45,7 +45,7 @@ func TestAFileThatIsNoDatabase(t *testing.T) {
 	if err := os.WriteFile(strings.TrimPrefix(sh.env["DATABASE_URL"], "sqlite:"), bytes.Repeat([]byte("no database "), 100), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	sh.run("list").exits(exitFailed).says("latchkey list: database: ", "not a database")
+	sh.run("list").exits(exitFailed).says("latchkey list: ", "not a database")
 }
 
 func TestARedisThatIsAwayIsAWarning(t *testing.T) {
@@ -54,7 +54,7 @@ func TestARedisThatIsAwayIsAWarning(t *testing.T) {
 	running := sh.instance()
 	sh.env["REDIS_URL"] = "redis://:hunter2@" + closedPort(t)
 	var made keyView
-	r := sh.ok("create", "-type", "secret", "-o", "json").says("warning: Redis does not answer", withoutRedisBound)
+	r := sh.ok("create", "-type", "secret", "-o", "json").says("warning: ", "Redis", withoutRedisBound)
 	if made = read[keyView](r); running.authenticate(made.Token) != nil {
 		t.Error("the key does not work")
 	}
@@ -78,9 +78,9 @@ func TestARedisUserThatMayDoLittle(t *testing.T) {
 		t.Error("Redis has nothing: the change did not reach it")
 	}
 	server.Do("ACL", "SETUSER", "latchkey", "-mget", "-evalsha")
-	sh.ok("create", "-type", "secret").says("warning: Redis refuses (NOPERM", withoutRedisBound)
+	sh.ok("create", "-type", "secret").says("warning: ", "NOPERM", withoutRedisBound)
 	sh.env["REDIS_URL"] = "redis://latchkey:hunter2@" + server.Addr()
-	if r := sh.ok("create", "-type", "secret").says("warning: Redis refuses (", "WRONGPASS"); strings.Contains(r.stderr, "hunter2") {
+	if r := sh.ok("create", "-type", "secret").says("warning: ", "WRONGPASS"); strings.Contains(r.stderr, "hunter2") {
 		t.Errorf("it says the password:\n%s", r.stderr)
 	}
 }
