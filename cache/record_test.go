@@ -16,7 +16,7 @@ func filledRecord(t *testing.T) *store.Record {
 	t.Helper()
 	r := &store.Record{}
 	storetest.Fill(t, r)
-	r.Key.LastUsedAt, r.Key.Description = store.Time{}, ""
+	r.Key = *r.Key.Cached()
 	return r
 }
 
@@ -128,4 +128,34 @@ func FuzzDecodeRecord(f *testing.F) {
 			t.Errorf("%q is read as %+v, and that written as %+v, %v", s, r, again, err)
 		}
 	})
+}
+
+// Whoever adds a field that lookups return is told that it is not in the encoding.
+func TestEveryCachedFieldIsEncoded(t *testing.T) {
+	full := &store.Record{}
+	storetest.Fill(t, full)
+	cached := full.Key.Cached()
+	for _, of := range []struct {
+		name   string
+		filled reflect.Value
+		in     func(*store.Record) reflect.Value
+	}{
+		{"Key", reflect.ValueOf(cached).Elem(), func(r *store.Record) reflect.Value { return reflect.ValueOf(&r.Key).Elem() }},
+		{"Evidence", reflect.ValueOf(full.Evidence).Elem(), func(r *store.Record) reflect.Value {
+			if r.Evidence == nil {
+				r.Evidence = &store.Evidence{}
+			}
+			return reflect.ValueOf(r.Evidence).Elem()
+		}},
+	} {
+		for i := range of.filled.NumField() {
+			r := &store.Record{}
+			of.in(r).Field(i).Set(of.filled.Field(i))
+			got, err := decodedRecord(string(appendRecord(nil, r)), r.Key.LookupID)
+			if err != nil || !reflect.DeepEqual(of.in(got).Field(i).Interface(), of.filled.Field(i).Interface()) {
+				t.Errorf("%s.%s is not in fields (cache/record.go), or it only describes and is not uncached (store/attributes.go): %v",
+					of.name, of.filled.Type().Field(i).Name, err)
+			}
+		}
+	}
 }

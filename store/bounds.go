@@ -34,7 +34,7 @@ const (
 )
 
 // check returns nil, or an *Error that matches ErrInvalid when the filter is longer than a database takes.
-func (f Filter) check() error {
+func (f *Filter) check() error {
 	if n := f.conditions(0); n > MaxConditions {
 		return Errorf(ErrInvalid, "Invalid request: The filter holds more than %d conditions", MaxConditions)
 	}
@@ -42,10 +42,10 @@ func (f Filter) check() error {
 }
 
 // conditions adds to n how many conditions the filter holds. It stops soon after MaxConditions.
-func (f Filter) conditions(n int) int {
+func (f *Filter) conditions(n int) int {
 	n += len(strings.Fields(f.Search))
-	for _, list := range [][]string{f.IDs, f.Titles, f.Descriptions, f.Tokens, f.CreatedBy} {
-		if list != nil {
+	for i := range filterTexts {
+		if *filterTexts[i].list(f) != nil {
 			n++
 		}
 	}
@@ -54,11 +54,11 @@ func (f Filter) conditions(n int) int {
 	}
 	n += len(f.CreatedAt) + len(f.UpdatedAt) + len(f.RevokedAt) + len(f.DeletedAt) + len(f.ExpiresAt) + len(f.LastUsedAt)
 	for _, within := range [][]Filter{f.And, f.Or} {
-		for _, sub := range within {
+		for i := range within {
 			if n++; n > MaxConditions {
 				return n
 			}
-			n = sub.conditions(n)
+			n = within[i].conditions(n)
 		}
 	}
 	return n
@@ -67,14 +67,7 @@ func (f Filter) conditions(n int) int {
 // latest is the greatest time that can be told in the wire format (and in both databases).
 var latest = time.Date(9999, 12, 31, 23, 59, 59, 999e6, time.UTC)
 
-// checkAttributes returns nil, or an *Error that matches ErrInvalid and names the field as the admin API does.
-func checkAttributes(k *Key) error {
-	if err := checkText("title", k.Title, maxImportedTitle); err != nil {
-		return err
-	}
-	if err := checkText("description", k.Description, MaxDescriptionBytes); err != nil {
-		return err
-	}
+func checkScopes(k *Key) error {
 	if len(k.Scopes) > MaxScopes {
 		return Errorf(ErrInvalid, "Field 'scopes' holds %d scopes, at most %d are allowed", len(k.Scopes), MaxScopes)
 	}
@@ -83,6 +76,10 @@ func checkAttributes(k *Key) error {
 			return Errorf(ErrInvalid, "Field 'scopes' holds %.120q: a scope is 1 to %d visible ASCII characters, without space, \" and \\ (RFC 6749, 3.3)", scope, MaxScopeBytes)
 		}
 	}
+	return nil
+}
+
+func checkChannels(k *Key) error {
 	if len(k.SalesChannelIDs) > 0 && k.Type != Publishable {
 		return Errorf(ErrInvalid, "Sales channels can only be associated with publishable API keys")
 	}
@@ -97,6 +94,10 @@ func checkAttributes(k *Key) error {
 			return err
 		}
 	}
+	return nil
+}
+
+func checkMetadata(k *Key) error {
 	if len(k.Metadata) > MaxMetadata {
 		return Errorf(ErrInvalid, "Field 'metadata' holds %d entries, at most %d are allowed", len(k.Metadata), MaxMetadata)
 	}
@@ -110,6 +111,10 @@ func checkAttributes(k *Key) error {
 	if size > MaxMetadataBytes {
 		return Errorf(ErrInvalid, "Field 'metadata' is %d bytes long, at most %d are allowed", size, MaxMetadataBytes)
 	}
+	return nil
+}
+
+func checkNetworks(k *Key) error {
 	if len(k.AllowedCIDRs) > MaxCIDRs {
 		return Errorf(ErrInvalid, "Field 'allowed_cidrs' holds %d networks, at most %d are allowed", len(k.AllowedCIDRs), MaxCIDRs)
 	}
@@ -118,9 +123,17 @@ func checkAttributes(k *Key) error {
 			return Errorf(ErrInvalid, "Field 'allowed_cidrs' holds %s, which is no network (bits are set to the right of the mask)", cidr)
 		}
 	}
+	return nil
+}
+
+func checkRateLimit(k *Key) error {
 	if r := k.RateLimit; r != (RateLimit{}) && (r.Requests <= 0 || r.Window < time.Second || r.Window%time.Millisecond != 0) {
 		return Errorf(ErrInvalid, "Field 'rate_limit' must allow at least one request in a window of at least one second")
 	}
+	return nil
+}
+
+func checkExpiry(k *Key) error {
 	if k.ExpiresAt.Time().After(latest) || k.ExpiresAt.UnixMilli() < 0 && !k.ExpiresAt.IsZero() {
 		return Errorf(ErrInvalid, "Field 'expires_at' must be between 1970 and %d", latest.Year())
 	}
@@ -182,24 +195,23 @@ func isScope(s string) bool {
 	return true
 }
 
-// normalize brings what a caller gave into the one form that is stored: no duplicates, IPv4 networks as such.
-func normalize(k *Key) {
-	k.Scopes = unique(k.Scopes)
-	k.SalesChannelIDs = unique(k.SalesChannelIDs)
-	if k.AllowedCIDRs != nil {
-		seen := make(map[netip.Prefix]bool, len(k.AllowedCIDRs))
-		cidrs := make([]netip.Prefix, 0, len(k.AllowedCIDRs))
-		for _, p := range k.AllowedCIDRs {
-			if a := p.Addr(); a.Is4In6() && p.Bits() >= 96 {
-				p = netip.PrefixFrom(a.Unmap(), p.Bits()-96)
-			}
-			if !seen[p] {
-				seen[p] = true
-				cidrs = append(cidrs, p)
-			}
-		}
-		k.AllowedCIDRs = cidrs
+// tidyNetworks removes duplicates and writes IPv4 networks as such.
+func tidyNetworks(k *Key) {
+	if k.AllowedCIDRs == nil {
+		return
 	}
+	seen := make(map[netip.Prefix]bool, len(k.AllowedCIDRs))
+	cidrs := make([]netip.Prefix, 0, len(k.AllowedCIDRs))
+	for _, p := range k.AllowedCIDRs {
+		if a := p.Addr(); a.Is4In6() && p.Bits() >= 96 {
+			p = netip.PrefixFrom(a.Unmap(), p.Bits()-96)
+		}
+		if !seen[p] {
+			seen[p] = true
+			cidrs = append(cidrs, p)
+		}
+	}
+	k.AllowedCIDRs = cidrs
 }
 
 // unique returns list without repetitions, in its order; nil stays nil and empty stays empty.

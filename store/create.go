@@ -2,23 +2,8 @@ package store
 
 import (
 	"context"
-	"net/netip"
 	"time"
 )
-
-// NewKey is what a key is made from. Only Type is required.
-type NewKey struct {
-	Type        Type
-	Title       string
-	Description string
-	// Scopes: nil means unrestricted, an empty list grants nothing.
-	Scopes          []string
-	SalesChannelIDs []string // publishable keys only
-	Metadata        map[string]string
-	AllowedCIDRs    []netip.Prefix
-	RateLimit       RateLimit
-	ExpiresAt       time.Time // zero: never
-}
 
 // Made is a new key with its token. Of a secret key, this is the only time that the token is there: it is stored nowhere.
 type Made struct {
@@ -105,14 +90,16 @@ func (k *Keys) newRecord(n NewKey, creator string, now time.Time) (*Record, erro
 		return nil, err
 	}
 	r := &Record{Key: Key{
-		ID: id, Type: n.Type, Title: n.Title, Description: n.Description, Scopes: n.Scopes, SalesChannelIDs: n.SalesChannelIDs, Metadata: n.Metadata,
-		AllowedCIDRs: n.AllowedCIDRs, RateLimit: n.RateLimit, ExpiresAt: TimeOf(n.ExpiresAt),
-		CreatedBy: creator, CreatedAt: TimeOf(now), UpdatedAt: TimeOf(now), Version: 1,
+		ID: id, Type: n.Type, CreatedBy: creator, CreatedAt: TimeOf(now), UpdatedAt: TimeOf(now), Version: 1,
 	}}
 	if isEmptyList(n.AllowedCIDRs) {
 		return nil, errNoAddress
 	}
-	r.Key = *r.Key.Clone()
+	for i := range attributes {
+		if take := attributes[i].take; take != nil {
+			take(&r.Key, &n)
+		}
+	}
 	normalize(&r.Key)
 	if err := k.checkLifetime(&r.Key); err != nil {
 		return nil, err

@@ -31,3 +31,31 @@ func (o Options) With(x Trial) Options {
 	o.extensions = x.after(extensions)
 	return o
 }
+
+// Attributes returns the table of attributes.
+func Attributes() []Attribute {
+	var all []Attribute
+	for _, a := range attributes {
+		all = append(all, Attribute{a.name, a.power, a.take, a.patch, a.copy, a.same, a.bytes})
+	}
+	return all
+}
+
+// Attribute is a line of the table, as tests see it.
+type Attribute struct {
+	Name  string
+	Power bool
+	Take  func(*Key, *NewKey)
+	Patch func(*Key, *Patch) bool
+	Copy  func(to, from *Key)
+	Same  func(a, b *Key) bool
+	Bytes func(*Key) int
+}
+
+// FilterTexts returns the lists of f that filterTexts holds.
+func FilterTexts(f *Filter) (lists []*[]string) {
+	for i := range filterTexts {
+		lists = append(lists, filterTexts[i].list(f))
+	}
+	return lists
+}

@@ -68,6 +68,31 @@ type Key struct {
 	Version int64
 }
 
+// NewKey is what a key is made from. Only Type is required.
+type NewKey struct {
+	Type        Type
+	Title       string
+	Description string
+	// Scopes: nil means unrestricted, an empty list grants nothing.
+	Scopes          []string
+	SalesChannelIDs []string // publishable keys only
+	Metadata        map[string]string
+	AllowedCIDRs    []netip.Prefix
+	RateLimit       RateLimit
+	ExpiresAt       time.Time // zero: never
+}
+
+// Patch is what to change in a key; nil fields stay as they are.
+type Patch struct {
+	Title        *string
+	Description  *string   // to "": none
+	Scopes       *[]string // to nil: unrestricted
+	Metadata     *map[string]string
+	AllowedCIDRs *[]netip.Prefix
+	RateLimit    *RateLimit
+	ExpiresAt    *time.Time // to the zero time: never
+}
+
 // RateLimit allows Requests per Window: all of them at once, and each comes back after its share of the window (a bucket of
 // Requests tokens that fills up in one Window; see Spend). The zero value is no limit.
 type RateLimit struct {
@@ -111,19 +136,4 @@ func (k *Key) end() Time {
 		return k.RevokedAt
 	}
 	return k.ExpiresAt
-}
-
-// Clone returns a deep copy that may be modified. nil lists stay nil and empty ones empty.
-func (k *Key) Clone() *Key {
-	c := *k
-	c.Scopes = slices.Clone(k.Scopes)
-	c.SalesChannelIDs = slices.Clone(k.SalesChannelIDs)
-	c.AllowedCIDRs = slices.Clone(k.AllowedCIDRs)
-	if k.Metadata != nil {
-		c.Metadata = make(map[string]string, len(k.Metadata))
-		for name, value := range k.Metadata {
-			c.Metadata[name] = value
-		}
-	}
-	return &c
 }

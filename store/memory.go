@@ -83,11 +83,13 @@ func (m *Memory) Lookup(ctx context.Context, id LookupID, redacted string) (Foun
 
 // forLookup returns the record without what a lookup leaves out.
 func (r *Record) forLookup() *Record {
-	if r.Key.Description == "" {
-		return r
+	for i := range attributes {
+		if a := &attributes[i]; a.uncached && !a.same(&r.Key, &Key{}) {
+			r = r.Clone()
+			r.Key = *r.Key.Cached()
+			return r
+		}
 	}
-	r = r.Clone()
-	r.Key.Description = ""
 	return r
 }
 

@@ -22,21 +22,6 @@ const (
 	entryBytes = 16
 )
 
-// Bytes returns about how much memory the key takes.
-func (k *Key) Bytes() int {
-	n := fixedBytes + len(k.ID) + len(k.Title) + len(k.Description) + len(k.Redacted) + len(k.Token) + len(k.CreatedBy) + len(k.RevokedBy) + len(k.RolledFrom) +
-		len(k.AllowedCIDRs)*2*entryBytes
-	for _, list := range [...][]string{k.Scopes, k.SalesChannelIDs} {
-		for _, s := range list {
-			n += entryBytes + len(s)
-		}
-	}
-	for name, value := range k.Metadata {
-		n += 2*entryBytes + len(name) + len(value)
-	}
-	return n
-}
-
 // Bytes returns about how much memory the event takes.
 func (e Event) Bytes() int {
 	n := fixedBytes + len(e.KeyID) + len(e.Actor) + len(e.RequestID)

@@ -37,6 +37,19 @@ type Filter struct {
 	And, Or []Filter // And: all must match. Or: nil does not care, else one must match.
 }
 
+// filterTexts are the lists of texts in a filter, and what of a key they hold.
+var filterTexts = [...]struct {
+	list   func(*Filter) *[]string
+	of     func(*Key) string
+	needed bool // a key without the text is never meant
+}{
+	{list: func(f *Filter) *[]string { return &f.IDs }, of: func(k *Key) string { return k.ID }},
+	{list: func(f *Filter) *[]string { return &f.Titles }, of: func(k *Key) string { return k.Title }},
+	{list: func(f *Filter) *[]string { return &f.Descriptions }, of: func(k *Key) string { return k.Description }},
+	{list: func(f *Filter) *[]string { return &f.Tokens }, of: func(k *Key) string { return k.Token }, needed: true},
+	{list: func(f *Filter) *[]string { return &f.CreatedBy }, of: func(k *Key) string { return k.CreatedBy }},
+}
+
 // TimeCondition compares a time column. As in SQL, a column that is not set fits no comparison; IsNull and NotNull ask
 // for that itself.
 type TimeCondition struct {

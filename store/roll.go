@@ -149,12 +149,12 @@ func (k *Keys) successor(old *Record, now time.Time) (*Record, Token, error) {
 	if err != nil {
 		return nil, Token{}, err
 	}
-	from := old.Key.Clone()
 	next := &Record{Key: Key{
-		ID: id, Type: from.Type, Title: from.Title, Description: from.Description, Scopes: from.Scopes, SalesChannelIDs: from.SalesChannelIDs, Metadata: from.Metadata,
-		AllowedCIDRs: from.AllowedCIDRs, RateLimit: from.RateLimit, ExpiresAt: from.ExpiresAt,
-		CreatedBy: from.CreatedBy, CreatedAt: TimeOf(now), UpdatedAt: TimeOf(now), RolledFrom: from.ID, Version: 1,
+		ID: id, Type: old.Key.Type, CreatedBy: old.Key.CreatedBy, CreatedAt: TimeOf(now), UpdatedAt: TimeOf(now), RolledFrom: old.Key.ID, Version: 1,
 	}}
+	for i := range attributes {
+		attributes[i].copy(&next.Key, &old.Key)
+	}
 	if isEmptyList(next.Key.AllowedCIDRs) {
 		next.Key.AllowedCIDRs = nil
 	}

@@ -40,7 +40,7 @@ func selectRecords(records []*Record, q Query) ([]*Record, error) {
 	return selected, nil
 }
 
-func (f Filter) matches(k *Key) (bool, error) {
+func (f *Filter) matches(k *Key) (bool, error) {
 	if f.Search != "" { // titles may be long
 		hay := strings.ToLower(k.Title + "\n" + k.Redacted)
 		for word := range strings.FieldsSeq(strings.ToLower(f.Search)) {
@@ -49,10 +49,14 @@ func (f Filter) matches(k *Key) (bool, error) {
 			}
 		}
 	}
-	if !among(f.IDs, k.ID) || !among(f.Titles, k.Title) || !among(f.Types, k.Type) || !among(f.CreatedBy, k.CreatedBy) ||
-		!among(f.Descriptions, k.Description) ||
-		f.Tokens != nil && (k.Token == "" || !slices.Contains(f.Tokens, k.Token)) {
+	if !among(f.Types, k.Type) {
 		return false, nil
+	}
+	for i := range filterTexts {
+		list, text := *filterTexts[i].list(f), filterTexts[i].of(k)
+		if list != nil && (filterTexts[i].needed && text == "" || !slices.Contains(list, text)) {
+			return false, nil
+		}
 	}
 	for _, column := range []struct {
 		conditions []TimeCondition
@@ -67,16 +71,16 @@ func (f Filter) matches(k *Key) (bool, error) {
 			}
 		}
 	}
-	for _, sub := range f.And {
-		if ok, err := sub.matches(k); !ok || err != nil {
+	for i := range f.And {
+		if ok, err := f.And[i].matches(k); !ok || err != nil {
 			return false, err
 		}
 	}
 	if f.Or == nil {
 		return true, nil
 	}
-	for _, sub := range f.Or {
-		if ok, err := sub.matches(k); ok || err != nil {
+	for i := range f.Or {
+		if ok, err := f.Or[i].matches(k); ok || err != nil {
 			return ok, err
 		}
 	}

@@ -110,7 +110,8 @@ func (f Filter) withoutSecrets() Filter {
 	if searchHoldsSecret(f.Search) {
 		return Filter{IDs: []string{}} // matches nothing
 	}
-	for _, list := range []*[]string{&f.IDs, &f.Titles, &f.Descriptions, &f.Tokens, &f.CreatedBy} {
+	for i := range filterTexts {
+		list := filterTexts[i].list(&f)
 		*list = withoutTokens(*list)
 	}
 	for _, within := range []*[]Filter{&f.And, &f.Or} {
@@ -144,34 +145,4 @@ func withoutTokens(list []string) []string {
 // holdsSecretError refuses a field without repeating what is in it.
 func holdsSecretError(field string) error {
 	return Errorf(ErrInvalid, "Field '%s' holds a secret token. Remove it; a token must not be stored or searched for.", field)
-}
-
-// checkUnsaid returns nil, or an error that matches ErrInvalid when a text of k that is not in
-// before holds a secret token: what is written reaches the log of a database, and everybody who may
-// read the key. What was there before this rule stays, or the key could not be changed any more.
-func checkUnsaid(k, before *Key) error {
-	if k.Title != before.Title && HoldsSecret(k.Title) {
-		return holdsSecretError("title")
-	}
-	if k.Description != before.Description && HoldsSecret(k.Description) {
-		return holdsSecretError("description")
-	}
-	for _, list := range []struct {
-		field       string
-		now, before []string
-	}{{"scopes", k.Scopes, before.Scopes}, {"sales_channels", k.SalesChannelIDs, before.SalesChannelIDs}} {
-		if !slices.ContainsFunc(list.now, HoldsSecret) {
-			continue
-		}
-		before := setOf(list.before)
-		if slices.ContainsFunc(list.now, func(s string) bool { return HoldsSecret(s) && !before[s] }) {
-			return holdsSecretError(list.field)
-		}
-	}
-	for name, value := range k.Metadata {
-		if old, there := before.Metadata[name]; (!there || old != value) && (HoldsSecret(name) || HoldsSecret(value)) {
-			return holdsSecretError("metadata")
-		}
-	}
-	return nil
 }

@@ -2,23 +2,9 @@ package store
 
 import (
 	"context"
-	"maps"
-	"net/netip"
 	"slices"
 	"strings"
-	"time"
 )
-
-// Patch is what to change in a key; nil fields stay as they are.
-type Patch struct {
-	Title        *string
-	Description  *string   // to "": none
-	Scopes       *[]string // to nil: unrestricted
-	Metadata     *map[string]string
-	AllowedCIDRs *[]netip.Prefix
-	RateLimit    *RateLimit
-	ExpiresAt    *time.Time // to the zero time: never
-}
 
 // Update changes one key, revoked ones too, and returns it. As in Medusa, UpdatedAt does not move when nothing is different.
 // Errors match ErrNotFound, ErrInvalid, ErrForbidden (see Create), ErrUnavailable.
@@ -68,40 +54,11 @@ func (k *Keys) UpdateWhere(ctx context.Context, f Filter, p Patch) ([]*Key, erro
 func (k *Keys) patch(ctx context.Context, tx Tx, r *Record, who who, p Patch) error {
 	now, key := k.now(), &r.Key
 	before := key.Clone()
-	var fields []string
-	set := func(name string, changed bool) {
-		if changed {
-			fields = append(fields, name)
-		}
-	}
 	if p.AllowedCIDRs != nil && isEmptyList(*p.AllowedCIDRs) {
 		return errNoAddress
 	}
-	if p.Title != nil {
-		key.Title = *p.Title
-	}
-	if p.Description != nil {
-		key.Description = *p.Description
-	}
-	if p.Scopes != nil {
-		key.Scopes = slices.Clone(*p.Scopes)
-	}
-	if p.Metadata != nil {
-		key.Metadata = maps.Clone(*p.Metadata)
-	}
-	if p.AllowedCIDRs != nil {
-		key.AllowedCIDRs = slices.Clone(*p.AllowedCIDRs)
-	}
-	if p.RateLimit != nil {
-		key.RateLimit = *p.RateLimit
-	}
-	if p.ExpiresAt != nil {
-		key.ExpiresAt = TimeOf(*p.ExpiresAt)
-	}
-	if p.Scopes != nil || p.AllowedCIDRs != nil {
-		normalize(key)
-	}
-	if p.ExpiresAt != nil { // keys from before MaxLifetime was set are left alone until their expiry is
+	named := p.apply(key)
+	if named["expires_at"] { // keys from before MaxLifetime was set are left alone until their expiry is
 		if err := k.checkLifetime(key); err != nil {
 			return err
 		}
@@ -110,12 +67,12 @@ func (k *Keys) patch(ctx context.Context, tx Tx, r *Record, who who, p Patch) er
 		return err
 	}
 	// Metadata decides nothing here, but applications have been seen to let it.
-	if p.Scopes != nil || p.AllowedCIDRs != nil || p.RateLimit != nil || p.Metadata != nil {
+	if named["scopes"] || named["allowed_cidrs"] || named["rate_limit"] || named["metadata"] {
 		if err := who.holder.mayChange(before, key); err != nil {
 			return err
 		}
 	}
-	if p.ExpiresAt != nil && isLater(key.ExpiresAt, before.ExpiresAt) {
+	if named["expires_at"] && isLater(key.ExpiresAt, before.ExpiresAt) {
 		if err := who.holder.mayPutOff(before, key, key.ExpiresAt); err != nil {
 			return err
 		}
@@ -125,15 +82,7 @@ func (k *Keys) patch(ctx context.Context, tx Tx, r *Record, who who, p Patch) er
 			return err
 		}
 	}
-	set("title", key.Title != before.Title)
-	set("description", key.Description != before.Description)
-	set("scopes", !sameList(key.Scopes, before.Scopes))
-	set("metadata", !maps.Equal(key.Metadata, before.Metadata))
-	set("allowed_cidrs", !slices.Equal(key.AllowedCIDRs, before.AllowedCIDRs))
-	set("rate_limit", key.RateLimit != before.RateLimit)
-	set("expires_at", key.ExpiresAt != before.ExpiresAt)
-	power := slices.ContainsFunc(fields, func(name string) bool { return name != "title" && name != "description" && name != "metadata" })
-
+	fields, power := changed(key, before)
 	if len(fields) == 0 { // the wanted state is there already; told all the same (COHERENCE 4.1)
 		return tx.Append(ctx, r, eventFor(r, Updated, now, nil))
 	}

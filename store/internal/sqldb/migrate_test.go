@@ -180,3 +180,20 @@ func TestMigrations(t *testing.T) {
 		}
 	})
 }
+
+// What Tx.Raise has raised keeps programs out for good: a later migration that would serve them does not let them in again.
+func TestAMigrationNeverLowersMinCompatible(t *testing.T) {
+	db := newPool(t)
+	if err := start(t, db, program(first, expand)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Exec(`UPDATE latchkey_version SET min_compatible = 2`); err != nil {
+		t.Fatal(err)
+	}
+	if err := start(t, db, program(first, expand, "-- min_compatible: 1\nALTER TABLE latchkey_a ADD COLUMN k integer;\n")); err != nil {
+		t.Fatal(err)
+	}
+	if err := start(t, db, program(first)); !errors.Is(err, store.ErrSchemaTooNew) {
+		t.Errorf("the first program again: %v", err)
+	}
+}

@@ -1,0 +1,234 @@
+package store
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// attribute is what the verbs need to know of an attribute that callers set. All of them go through the table attributes: who adds
+// one adds a field to Key, NewKey and Patch and a line to the table, and the columns of the databases.
+type attribute struct {
+	name     string // on the wire, in messages and in events
+	power    bool   // it decides what a request may do, so it is proved: see extensions.go for one that is new
+	uncached bool   // lookups leave it out: it only describes
+
+	// check returns an *Error that matches ErrInvalid when no key may have that.
+	check func(*Key) error
+	// tidy, if set, brings what a caller gave into the one form that is stored.
+	tidy func(*Key)
+
+	// What follows comes from the kind of the attribute.
+	take   func(*Key, *NewKey)       // sets what a new key has; nil where NewKey does not have it
+	patch  func(*Key, *Patch) bool   // sets what a patch has, and reports whether it has it; nil where Patch does not have it
+	copy   func(to, from *Key)       // deep; nil and empty lists are told apart
+	same   func(a, b *Key) bool      // nil and empty lists are told apart where that matters
+	secret func(k, before *Key) bool // a text that is not in before holds a secret token
+	bytes  func(*Key) int            // how much memory its texts take, about
+}
+
+// attributes are in the order in which events name them and errors are found.
+var attributes = [...]attribute{
+	text("title", maxImportedTitle, attribute{}, // see checkTitle for new ones
+		func(k *Key) *string { return &k.Title }, func(n *NewKey) string { return n.Title }, func(p *Patch) *string { return p.Title }),
+	text("description", MaxDescriptionBytes, attribute{uncached: true},
+		func(k *Key) *string { return &k.Description }, func(n *NewKey) string { return n.Description }, func(p *Patch) *string { return p.Description }),
+	list.of(attribute{name: "scopes", power: true, check: checkScopes, tidy: func(k *Key) { k.Scopes = unique(k.Scopes) }},
+		func(k *Key) *[]string { return &k.Scopes }, func(n *NewKey) []string { return n.Scopes }, func(p *Patch) *[]string { return p.Scopes }),
+	list.of(attribute{name: "sales_channels", power: true, check: checkChannels, tidy: func(k *Key) { k.SalesChannelIDs = unique(k.SalesChannelIDs) }},
+		func(k *Key) *[]string { return &k.SalesChannelIDs }, func(n *NewKey) []string { return n.SalesChannelIDs }, nil), // see LinkSalesChannels
+	pairs.of(attribute{name: "metadata", check: checkMetadata},
+		func(k *Key) *map[string]string { return &k.Metadata }, func(n *NewKey) map[string]string { return n.Metadata },
+		func(p *Patch) *map[string]string { return p.Metadata }),
+	networks.of(attribute{name: "allowed_cidrs", power: true, check: checkNetworks, tidy: tidyNetworks},
+		func(k *Key) *[]netip.Prefix { return &k.AllowedCIDRs }, func(n *NewKey) []netip.Prefix { return n.AllowedCIDRs },
+		func(p *Patch) *[]netip.Prefix { return p.AllowedCIDRs }),
+	plain[RateLimit]().of(attribute{name: "rate_limit", power: true, check: checkRateLimit},
+		func(k *Key) *RateLimit { return &k.RateLimit }, func(n *NewKey) RateLimit { return n.RateLimit }, func(p *Patch) *RateLimit { return p.RateLimit }),
+	plain[Time]().of(attribute{name: "expires_at", power: true, check: checkExpiry},
+		func(k *Key) *Time { return &k.ExpiresAt }, func(n *NewKey) Time { return TimeOf(n.ExpiresAt) }, func(p *Patch) *Time { return timeOf(p.ExpiresAt) }),
+}
+
+func timeOf(t *time.Time) *Time {
+	if t == nil {
+		return nil
+	}
+	at := TimeOf(*t)
+	return &at
+}
+
+// kind is what attributes of one type have in common.
+type kind[T any] struct {
+	clone  func(T) T
+	same   func(a, b T) bool
+	secret func(now, before T) bool
+	bytes  func(T) int
+}
+
+// of completes an attribute whose values key, made and patched find. The last two may be nil.
+func (d kind[T]) of(a attribute, key func(*Key) *T, made func(*NewKey) T, patched func(*Patch) *T) attribute {
+	a.copy = func(to, from *Key) { *key(to) = d.clone(*key(from)) }
+	a.same = func(x, y *Key) bool { return d.same(*key(x), *key(y)) }
+	a.secret = func(k, before *Key) bool { return d.secret(*key(k), *key(before)) }
+	a.bytes = func(k *Key) int { return d.bytes(*key(k)) }
+	if made != nil {
+		a.take = func(k *Key, n *NewKey) { *key(k) = d.clone(made(n)) }
+	}
+	if patched != nil {
+		a.patch = func(k *Key, p *Patch) bool {
+			value := patched(p)
+			if value != nil {
+				*key(k) = d.clone(*value)
+			}
+			return value != nil
+		}
+	}
+	return a
+}
+
+// text completes an attribute that is a text of at most limit bytes.
+func text(name string, limit int, a attribute, key func(*Key) *string, made func(*NewKey) string, patched func(*Patch) *string) attribute {
+	a.name = name
+	a.check = func(k *Key) error { return checkText(name, *key(k), limit) }
+	d := plain[string]()
+	d.secret = func(now, before string) bool { return now != before && HoldsSecret(now) }
+	d.bytes = func(s string) int { return len(s) }
+	return d.of(a, key, made, patched)
+}
+
+// plain is for what is copied by assigning it.
+func plain[T comparable]() kind[T] {
+	return kind[T]{
+		clone: func(v T) T { return v }, same: func(a, b T) bool { return a == b },
+		secret: func(T, T) bool { return false }, bytes: func(T) int { return 0 },
+	}
+}
+
+var list = kind[[]string]{
+	clone: slices.Clone[[]string], same: sameList,
+	secret: func(now, before []string) bool {
+		if !slices.ContainsFunc(now, HoldsSecret) {
+			return false
+		}
+		had := setOf(before)
+		return slices.ContainsFunc(now, func(s string) bool { return HoldsSecret(s) && !had[s] })
+	},
+	bytes: func(list []string) (n int) {
+		for _, s := range list {
+			n += entryBytes + len(s)
+		}
+		return n
+	},
+}
+
+var pairs = kind[map[string]string]{
+	clone: maps.Clone[map[string]string], same: maps.Equal[map[string]string, map[string]string],
+	secret: func(now, before map[string]string) bool {
+		for name, value := range now {
+			if old, there := before[name]; (!there || old != value) && (HoldsSecret(name) || HoldsSecret(value)) {
+				return true
+			}
+		}
+		return false
+	},
+	bytes: func(m map[string]string) (n int) {
+		for name, value := range m {
+			n += 2*entryBytes + len(name) + len(value)
+		}
+		return n
+	},
+}
+
+var networks = kind[[]netip.Prefix]{
+	clone: slices.Clone[[]netip.Prefix], same: slices.Equal[[]netip.Prefix],
+	secret: func(_, _ []netip.Prefix) bool { return false },
+	bytes:  func(list []netip.Prefix) int { return len(list) * 2 * entryBytes },
+}
+
+// Clone returns a deep copy that may be modified. nil lists stay nil and empty ones empty.
+func (k *Key) Clone() *Key {
+	c := *k
+	for i := range attributes {
+		attributes[i].copy(&c, k)
+	}
+	return &c
+}
+
+// Cached returns the part of the key that lookups return and caches keep: all but LastUsedAt and what only describes. It shares the
+// lists of k.
+func (k *Key) Cached() *Key {
+	c := *k
+	c.LastUsedAt = Time{}
+	for i := range attributes {
+		if a := &attributes[i]; a.uncached {
+			a.copy(&c, &Key{})
+		}
+	}
+	return &c
+}
+
+// Bytes returns about how much memory the key takes.
+func (k *Key) Bytes() int {
+	n := fixedBytes + len(k.ID) + len(k.Redacted) + len(k.Token) + len(k.CreatedBy) + len(k.RevokedBy) + len(k.RolledFrom)
+	for i := range attributes {
+		n += attributes[i].bytes(k)
+	}
+	return n
+}
+
+// checkAttributes returns nil, or an *Error that matches ErrInvalid and names the field as the admin API does.
+func checkAttributes(k *Key) error {
+	for i := range attributes {
+		if err := attributes[i].check(k); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkUnsaid returns nil, or an error that matches ErrInvalid when a text of k that is not in
+// before holds a secret token: what is written reaches the log of a database, and everybody who may
+// read the key. What was there before this rule stays, or the key could not be changed any more.
+func checkUnsaid(k, before *Key) error {
+	for i := range attributes {
+		if a := &attributes[i]; a.secret(k, before) {
+			return holdsSecretError(a.name)
+		}
+	}
+	return nil
+}
+
+// normalize brings what a caller gave into the one form that is stored: no duplicates, IPv4 networks as such.
+func normalize(k *Key) {
+	for i := range attributes {
+		if tidy := attributes[i].tidy; tidy != nil {
+			tidy(k)
+		}
+	}
+}
+
+// apply sets in k what p names, and reports what that was.
+func (p *Patch) apply(k *Key) (named map[string]bool) {
+	named = make(map[string]bool, len(attributes))
+	for i := range attributes {
+		if a := &attributes[i]; a.patch != nil && a.patch(k, p) {
+			named[a.name] = true
+			if a.tidy != nil {
+				a.tidy(k)
+			}
+		}
+	}
+	return named
+}
+
+// changed returns the names of the attributes in which two versions of a key differ, and whether one of them gives power.
+func changed(k, before *Key) (names []string, power bool) {
+	for i := range attributes {
+		if a := &attributes[i]; !a.same(k, before) {
+			names = append(names, a.name)
+			power = power || a.power
+		}
+	}
+	return names, power
+}
