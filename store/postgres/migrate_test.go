@@ -46,7 +46,7 @@ func (v version) options(log *lines) sqldb.Options {
 	return sqldb.Options{Logger: slog.New(slog.NewTextHandler(log, nil)), IndexAfter: time.Nanosecond}
 }
 
-// start opens a store that is closed at the end of the test.
+// start opens a store, which is ready, and is closed at the end of the test.
 func (v version) start(t *testing.T, db *sql.DB) instance {
 	t.Helper()
 	log := &lines{}
@@ -59,6 +59,7 @@ func (v version) start(t *testing.T, db *sql.DB) instance {
 			t.Error(err)
 		}
 	})
+	sqldbtest.Eventually(t, "ready", func() bool { return s.Ready(t.Context()) == nil })
 	return instance{s, log}
 }
 

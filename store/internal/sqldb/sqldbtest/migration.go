@@ -187,11 +187,17 @@ func (l Loaded) table(tb testing.TB, size int) table {
 	if err := t.fill(tb.Context(), db, l.Fill); err != nil {
 		tb.Fatal(err)
 	}
-	for range 5000 {
-		if _, err := s.Lookup(tb.Context(), bulkID(rand.IntN(size)), ""); err != nil {
-			tb.Fatal(err)
-		}
+	var all sync.WaitGroup // so that the connections are there
+	for range lookers {
+		all.Go(func() {
+			for range 500 {
+				if _, err := s.Lookup(tb.Context(), bulkID(rand.IntN(size)), ""); err != nil {
+					tb.Error(err)
+				}
+			}
+		})
 	}
+	all.Wait()
 	return t
 }
 
