@@ -17,7 +17,8 @@ STEP      = @sh .ci/step
 # translated from C, and scrypt. No package may be added whose object file has functions of another one,
 # made from generics (go tool nm): the linker may choose those, and then sees races that are none.
 RACE      = -race -gcflags=modernc.org/sqlite/lib=-race=false -gcflags=golang.org/x/crypto/scrypt=-race=false
-TEST      = $(GO) test $(RACE) -shuffle=on -count=1 -timeout 10m
+# Four packages at a time: they wait more than they compute.
+TEST      = $(GO) test $(RACE) -p 4 -shuffle=on -count=1 -timeout 10m
 
 .PHONY: help test test-more check bench soak fuzz timing cover vuln servers
 
