@@ -382,7 +382,7 @@ func TestRequirement21OneWarningAProcessSaysWhereCORSBelongs(t *testing.T) {
 	}
 	together.Wait()
 	lines := out.String()
-	if strings.Count(lines, "\n") != 1 || !strings.Contains(lines, "level=WARN") || !strings.Contains(lines, "put CORS in front of the guard") {
+	if strings.Count(lines, "\n") != 1 || !strings.Contains(lines, "level=WARN") || !strings.Contains(lines, "PassPreflights") {
 		t.Errorf("want one line that says what to do, got:\n%s", lines)
 	}
 	for _, sent := range []string{w.secret, "shop.example", "forged"} {

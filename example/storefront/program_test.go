@@ -32,6 +32,13 @@ type program struct {
 func start(t *testing.T, dir string, env ...string) *program {
 	t.Helper()
 	p := launch(t, dir, env...)
+	p.listening()
+	return p
+}
+
+// listening waits until the program listens.
+func (p *program) listening() {
+	p.t.Helper()
 	p.wait("listening", func() bool {
 		found := regexp.MustCompile(`msg=listening address=(\S+)`).FindStringSubmatch(p.stderr.String())
 		if found != nil {
@@ -39,7 +46,6 @@ func start(t *testing.T, dir string, env ...string) *program {
 		}
 		return found != nil
 	})
-	return p
 }
 
 // launch runs the program and returns at once.
@@ -90,7 +96,8 @@ func (p *program) waitForLog(text string) {
 // prepared waits until the database has been set up.
 func (p *program) prepared() {
 	p.t.Helper()
-	p.waitForLog("ready: the database is there")
+	p.listening()
+	p.wait("prepared", func() bool { return strings.Contains(p.get("/readyz").body, `"prepared":true`) })
 }
 
 // exit waits for the end of the program and returns its status.

@@ -222,7 +222,7 @@ func TestAdminKeyIsImportedOnceAndDoesNotComeBack(t *testing.T) {
 	p.stop()
 	p = start(t, dir, "ADMIN_KEY="+key)
 	p.prepared()
-	p.waitForLog("ADMIN_KEY has been deleted")
+	p.waitForLog(`level=WARN msg="ADMIN_KEY `)
 	p.get("/admin/api-keys", secretKey(key)).expect(t, 401)
 	if strings.Contains(p.stderr.String()+p.stdout.String(), key) {
 		t.Error("ADMIN_KEY is shown")

@@ -81,7 +81,7 @@ func TestARefusalIsNamed(t *testing.T) {
 			if got := l.Stats().Fault; got != began.Fault {
 				t.Errorf("%+v, was %+v", got, began.Fault)
 			}
-			if got := log.lines(); len(got) != 1 || !strings.Contains(got[0], "refuses to count") || !strings.Contains(got[0], "word="+way.Word) {
+			if got := log.lines(); len(got) != 1 || !strings.Contains(got[0], "level=WARN") || !strings.Contains(got[0], "word="+way.Word) {
 				t.Errorf("log %q", got)
 			}
 			if !ends {
@@ -92,7 +92,7 @@ func TestARefusalIsNamed(t *testing.T) {
 			if s := l.Stats(); !s.Redis || s.Fault != (ratelimit.Fault{}) {
 				t.Errorf("%+v", s)
 			}
-			if got := log.lines(); len(got) != 2 || !strings.Contains(got[1], "counts rate limits again") {
+			if got := log.lines(); len(got) != 2 || !strings.Contains(got[1], "level=INFO") || !strings.Contains(got[1], " after=") {
 				t.Errorf("log %q", got)
 			}
 		})
