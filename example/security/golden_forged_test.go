@@ -155,6 +155,28 @@ func TestRequirement33GoldenRowsThatWereAlteredMore(t *testing.T) {
 				t.Errorf("%s was altered in %d rows only, to %d values", p.column, altered[p.column], len(seen))
 			}
 		}
+		for _, names := range []string{`["created_by"]`, `[]`, `["later"]`} {
+			f.exec("UPDATE latchkey_key SET proof_names = '" + names + "'")
+			for _, k := range g.Keys {
+				switch {
+				case names == `["later"]`: // sealed by a program that is newer than this one, it says
+					if _, err := f.keys.Authenticate(t.Context(), k.Token); k.LookupID != "" && !errors.Is(err, store.ErrUnknownToken) &&
+						(!errors.Is(err, store.ErrNewerRecord) || !errors.Is(err, store.ErrUnavailable)) {
+						t.Errorf("%s: proof_names as %s: %v", k.Name, names, err)
+					}
+				case k.LookupID != "" || g.kind == "peppers":
+					f.judge("proof_names as "+names, k, k.key(t), true)
+				}
+			}
+		}
+		f.exec("UPDATE latchkey_key SET proof_names = NULL, created_by = 'somebody else'") // not covered in these rows
+		for _, k := range g.Keys {
+			if want := k.key(t); k.LookupID != "" {
+				want.CreatedBy = "somebody else"
+				f.judge("created_by changed", k, want, false)
+			}
+		}
+		f.exec("UPDATE latchkey_key SET created_by = (SELECT c.created_by FROM golden_copy c WHERE c.id = latchkey_key.id)")
 		for _, k := range g.Keys { // all is as it was
 			if k.LookupID != "" {
 				answered(t, f.keys, &k, k.key(t))

@@ -33,8 +33,8 @@ import (
 const goldenFolder = "testdata/golden-f8ca000"
 
 // goldenEntriesAreDecoded: an entry of f8ca000 is either decoded to exactly the record that it was
-// made from (true) or counts as a miss (false); it never gives more. Set it to false with the first
-// version that does not read these entries any more.
+// made from (true) or counts as a miss (false); it never gives more. Programs of level 2 do not read
+// these entries: one that was written without an attribute must not be taken for a key without it.
 const goldenEntriesAreDecoded = false
 
 // goldenKey is what a key must read as, written down from what was asked for when it was made. A

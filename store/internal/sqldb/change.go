@@ -139,6 +139,7 @@ type tx struct {
 	next    int64         // number of the next event
 	keys    int64         // how many keys there were before
 	level   int           // of the store
+	lower   *store.Member // who keeps it from being raised, once that was asked
 	added   int64         // how many this change has added to them
 
 	// broken is the first error of the database. PostgreSQL takes no further statement after one, and a change that goes on as if

@@ -61,12 +61,18 @@ func (t *tx) Raise(ctx context.Context, level int) (*store.Member, error) {
 	if err := t.usable(); err != nil || level <= max(t.level, 1) {
 		return nil, err
 	}
+	if t.lower != nil && t.lower.Level < level { // asked before in this change
+		return t.lower, nil
+	}
+	if lacking := t.s.lacking.Load(); lacking != nil && time.Since(lacking.at) < lackMemory {
+		return nil, lacking.err
+	}
 	first, err := t.s.d.firstWith(level)
 	if err != nil {
 		return nil, err
 	}
-	if lower, err := t.lowerMember(ctx, level); lower != nil || err != nil {
-		return lower, err
+	if t.lower, err = t.lowerMember(ctx, level); t.lower != nil || err != nil {
+		return t.lower, err
 	}
 	if err := t.mayRaise(ctx); err != nil {
 		return nil, err
@@ -106,9 +112,6 @@ func (t *tx) mayRaise(ctx context.Context) error {
 	if s.d.Rights == nil {
 		return nil
 	}
-	if lacking := s.lacking.Load(); lacking != nil && time.Since(lacking.at) < lackMemory {
-		return lacking.err
-	}
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
 	lack, err := s.d.Rights(ctx, t.sql)
@@ -118,6 +121,7 @@ func (t *tx) mayRaise(ctx context.Context) error {
 	if lack.Raise == "" {
 		return nil
 	}
+	s.log.Warn("the level of the store cannot be raised: proofs stay those of older programs", "store", s.d.Name, "reason", lack.Raise)
 	err = s.noAccess(lack.Raise, nil)
 	s.lacking.Store(&lacking{err: err, at: time.Now()})
 	return err

@@ -39,6 +39,19 @@ func Statements(t *testing.T, s store.Store, log *Log, want Counts) {
 		statements  int
 		transaction bool
 	}{
+		{"a change of many keys beside a program of a lower level", func() error {
+			err := s.Join(ctx, store.Member{ID: "low", Level: 1, TTL: time.Hour})
+			log.Take()
+			return errors.Join(err, change(func(tx store.Tx) error {
+				for range 3 {
+					if lower, err := tx.Raise(ctx, store.Level); lower == nil || err != nil {
+						t.Errorf("raised past a member: %v", err)
+					}
+				}
+				return tx.Append(ctx, Record(1), Event(store.Updated))
+			})())
+		}, 3, true},
+		{"its leaving", func() error { return s.Leave(ctx, "low") }, 1, false},
 		{"a change that raises the level", change(func(tx store.Tx) error {
 			lower, err := tx.Raise(ctx, store.Level)
 			if lower != nil {
