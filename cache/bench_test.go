@@ -77,7 +77,7 @@ func BenchmarkRedisHit(b *testing.B) {
 		b.Fatal(err)
 	}
 	for n := range names {
-		names[n] = fmt.Sprintf("%s:{%s}:e:%s", cache.DefaultKeyPrefix, feed.ID, inName(crowdID(n)))
+		names[n] = fmt.Sprintf("%s:{%s}:2:e:%s", cache.DefaultKeyPrefix, feed.ID, inName(crowdID(n)))
 	}
 	raw := plainClient(b, server.Addr())
 

@@ -409,7 +409,7 @@ func TestRedisLosesData(t *testing.T) {
 				t.Fatal(err)
 			}
 			has := copyOf(t, rdb)
-			return len(has) == 2 && strings.HasSuffix(has[markOf(has)], fmt.Sprint(":", feed.Head))
+			return len(has) == 2 && strings.Contains(has[markOf(has)], fmt.Sprint(":", feed.Head, ":"))
 		})
 		return a, b, memory, r, rdb
 	}

@@ -17,13 +17,13 @@ type history struct {
 	feed string
 	// need is the newest event heard of: what comes from Redis must be at least as new (COHERENCE 0). Only ever raised.
 	need atomic.Int64
-	// sure is the newest event that there has been for certain: the store itself has told of it, in whatever answer, or a message or an
-	// announcement that nobody can have forged. A store that later ends before it has been restored.
+	// sure is the newest event that there has been for certain: the store itself has told of it, in whatever answer, or an announcement
+	// that nobody can have forged. A store that later ends before it has been restored.
 	sure atomic.Int64
 	// mu guards tags, those of the newest events that this process knows.
 	mu   sync.Mutex
 	tags map[int64]known
-	// missing says that some which it was sure of were too many to be among them.
+	// missing says that some that it was sure of were too many to be among them.
 	missing atomic.Bool
 	// torn says that the feed went back, and that the next poll has to begin a new history. Guarded by Cache.publishing.
 	torn bool
@@ -101,8 +101,9 @@ func (h *history) contradicts(feed store.Feed) bool {
 	return false
 }
 
-// polled replaces what is known by what a poll has read, and forgets what is too old to be heard of again.
-func (h *history) polled(feed store.Feed) {
+// polled replaces what is known by what a poll has read, and forgets what is too old to be heard of again. It returns false when
+// something that contradicts the feed has been learned since it was compared.
+func (h *history) polled(feed store.Feed) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for id, k := range h.tags {
@@ -110,11 +111,13 @@ func (h *history) polled(feed store.Feed) {
 			delete(h.tags, id)
 		}
 	}
-	for _, event := range feed.Events {
+	agrees := true
+	for _, event := range append(feed.Events, store.FeedEvent{ID: feed.Head, Tag: feed.Tag}) {
+		k := h.tags[event.ID]
+		agrees = agrees && !(k.sure && differ(k.tag, event.Tag))
 		h.tags[event.ID] = known{event.Tag, true}
 	}
-	h.tags[feed.Head] = known{feed.Tag, true}
-	h.missing.Store(false)
+	return agrees
 }
 
 // hear raises need and revealing.

@@ -80,6 +80,7 @@ func (c *Cache) apply(feed store.Feed, began instant, known bounds) *epoch {
 	e := c.epoch.Load()
 	last := c.last
 	sure := max(last, known.sure)
+	missing := e != nil && e.missing.Swap(false)
 	whole := feed
 	there := since(&feed, last)
 	switch {
@@ -104,7 +105,7 @@ func (c *Cache) apply(feed store.Feed, began instant, known bounds) *epoch {
 		c.replace(c.newEpoch(h, nil))
 		kick(c.pollKicks)
 		kick(c.relisten)
-	case !follows(feed, last), e.missing.Load(): // 3.5; what the missing events were is not known
+	case !follows(feed, last), missing: // 3.5; what the missing events were is not known
 		e.hear(feed.Head, feed.Head)             // 3.4 (1)
 		c.last = feed.Head                       // (3)
 		c.replace(c.newEpoch(e.history, &began)) // (2) and (4) at once
@@ -121,7 +122,9 @@ func (c *Cache) apply(feed store.Feed, began instant, known bounds) *epoch {
 		e.freshAt.Store(&began) // (4): the poll's start, never its end
 	}
 	e = c.epoch.Load()
-	e.polled(whole)
+	if !e.polled(whole) {
+		c.tear(e.history)
+	}
 	e.correct(known.heard, feed.Head)
 	return e
 }

@@ -108,13 +108,16 @@ func TestRecommendedRedisOptions(t *testing.T) {
 func TestEveryFieldSurvivesRedis(t *testing.T) {
 	server := servers.NewRedis(t)
 	memory := store.NewMemory()
+	records := []*store.Record{filled(t), someRecord(nil)}
+	for _, r := range records {
+		insert(t, memory, r)
+	}
 	rdbA, _ := client(t, server.Addr())
 	rdbB, _ := client(t, server.Addr())
 	a := open(t, cache.Options{Lease: quiet}, memory, rdbA)
 	b := open(t, cache.Options{Lease: quiet}, memory, rdbB)
 	ready(t, a, b)
-	for _, r := range []*store.Record{filled(t), someRecord(nil)} {
-		insert(t, memory, r)
+	for _, r := range records {
 		fills := a.Stats().Fills
 		cold, err := a.Lookup(context.Background(), r.Key.LookupID, "")
 		if err != nil {

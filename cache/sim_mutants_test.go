@@ -172,11 +172,11 @@ var mutations = []mutation{
 		time.Sleep(20 * time.Millisecond)`),
 	}},
 	{rule: "3.5: after a gap memory is dropped", by: "TestScenarios/T5", edits: []edit{
-		replace("(*Cache).apply: case !follows(feed, last), e.missing.Load():", "c.replace(c.newEpoch(e.history, &began))",
+		replace("(*Cache).apply: case !follows(feed, last), missing:", "c.replace(c.newEpoch(e.history, &began))",
 			"e.freshAt.Store(&began)"),
 	}},
 	{rule: "3.5: after a gap a new memory, not InvalidateAll", by: "TestScenarios/T5", edits: []edit{
-		replace("(*Cache).apply: case !follows(feed, last), e.missing.Load():", "c.replace(c.newEpoch(e.history, &began))",
+		replace("(*Cache).apply: case !follows(feed, last), missing:", "c.replace(c.newEpoch(e.history, &began))",
 			`e.keys.InvalidateAll()
 		e.freshAt.Store(&began)`),
 	}},

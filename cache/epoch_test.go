@@ -1,0 +1,110 @@
+package cache
+
+import (
+	"testing"
+
+	"github.com/latchkey-go/latchkey/store"
+)
+
+// fed is a feed of the events from first on, one for each tag.
+func fed(first int64, tags ...store.Tag) store.Feed {
+	f := store.Feed{ID: "feed", Head: first - 1}
+	for _, tag := range tags {
+		f.Head++
+		f.Tag = tag
+		f.Events = append(f.Events, store.FeedEvent{ID: f.Head, Tag: tag})
+	}
+	return f
+}
+
+func TestHistory(t *testing.T) {
+	t.Run("what is sure stands, and what is not gives way", func(t *testing.T) {
+		h := newHistory("feed", position{10, 100})
+		for _, step := range []struct {
+			at     position
+			sure   bool
+			agrees bool
+		}{
+			{position{10, 100}, true, true},
+			{position{10, 101}, true, false},
+			{position{10, 101}, false, false},
+			{position{10, 0}, true, true}, // without a tag nothing is known
+			{position{12, 120}, false, true},
+			{position{12, 121}, false, true},
+			{position{12, 122}, true, true},
+			{position{12, 120}, true, false},
+			{position{13, 0}, true, true},
+			{position{13, 130}, true, true},
+			{position{13, 131}, true, false},
+		} {
+			if got := h.learn(step.at, step.sure); got != step.agrees {
+				t.Errorf("learn(%v, %v) is %v", step.at, step.sure, got)
+			}
+		}
+		if h.sure.Load() != 13 || !h.knows(position{12, 122}, false) || h.knows(position{12, 120}, true) || h.knows(position{11, 1}, false) || !h.knows(position{11, 1}, true) {
+			t.Errorf("sure of %d; %v", h.sure.Load(), h.tags)
+		}
+	})
+	t.Run("a feed contradicts what is sure and nothing else", func(t *testing.T) {
+		h := newHistory("feed", position{10, 100})
+		h.learn(position{11, 110}, true)
+		h.learn(position{12, 120}, false)
+		for _, c := range []struct {
+			feed        store.Feed
+			contradicts bool
+		}{
+			{fed(10, 100), false},
+			{fed(10, 100, 110, 120, 130), false},
+			{fed(10, 100, 110, 121), false},
+			{fed(10, 0, 0), false},
+			{fed(10, 101), true},
+			{fed(10, 100, 111, 120), true},
+		} {
+			if got := h.contradicts(c.feed); got != c.contradicts {
+				t.Errorf("%v: %v", c.feed, got)
+			}
+		}
+		if !h.polled(fed(10, 100, 110, 121)) || h.learn(position{12, 120}, true) {
+			t.Error("a poll is sure")
+		}
+		if h.learn(position{13, 130}, true); h.polled(fed(12, 121, 131)) {
+			t.Error("what has been learned since the feed was compared is lost")
+		}
+	})
+	t.Run("what was heard of without proof is forgotten with the next poll, and what is sure is not", func(t *testing.T) {
+		h := newHistory("feed", position{10, 100})
+		h.learn(position{12, 120}, false)
+		h.learn(position{13, 130}, true)
+		h.polled(fed(10, 100))
+		if h.knows(position{12, 120}, false) || !h.knows(position{13, 130}, false) {
+			t.Errorf("known is %v", h.tags)
+		}
+	})
+	t.Run("it does not grow, and says what it could not hold", func(t *testing.T) {
+		h := newHistory("feed", position{10, 100})
+		for id := range int64(5 * replayLimit) {
+			h.learn(position{1000 + id, 1}, false)
+		}
+		if h.missing.Load() {
+			t.Error("what is not sure is not missed")
+		}
+		h.learn(position{100_000, 1}, true)
+		if !h.missing.Load() || len(h.tags) != 3*replayLimit {
+			t.Errorf("%d tags, missing is %v", len(h.tags), h.missing.Load())
+		}
+		h.polled(fed(200_000, 7))
+		if len(h.tags) != 1 {
+			t.Errorf("%d tags after a poll", len(h.tags))
+		}
+	})
+	t.Run("messages of a history that is over teach nothing", func(t *testing.T) {
+		h := newHistory("feed", position{10, 100})
+		h.former = 13
+		if !h.told(position{10, 101}, true) || !h.told(position{13, 130}, true) || h.sure.Load() != 10 || h.knows(position{13, 130}, false) {
+			t.Errorf("sure of %d; %v", h.sure.Load(), h.tags)
+		}
+		if !h.told(position{14, 140}, true) || !h.told(position{15, 0}, true) || h.sure.Load() != 15 || h.knows(position{15, 0}, false) {
+			t.Errorf("sure of %d; %v", h.sure.Load(), h.tags)
+		}
+	})
+}
