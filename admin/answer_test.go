@@ -98,7 +98,7 @@ func TestRequirement35AnErrorRepeatsLittleOfARequest(t *testing.T) {
 	}
 }
 
-func TestRequirement35AnAnswerHasABoundInBytes(t *testing.T) {
+func TestRequirement35AnAnswerHasABoundInBytesMore(t *testing.T) {
 	t.Run("a page of 10 000 ordinary keys is shown", func(t *testing.T) {
 		f := rawly(t, admin.Config{SalesChannels: everyChannel{}})
 		f.insert(10_000, func(i int, k *store.Key) {

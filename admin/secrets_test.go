@@ -85,7 +85,7 @@ func queriesOf(field, text string) []string {
 // the headers, with a token in each place of each shape: no statement of the database, no question
 // to the shop, no line of the log at its most talkative, and nothing that Redis is sent holds the
 // token's body. Nor does an error's answer.
-func TestRequirement36NoParameterOfAnyRouteLetsATokenOut(t *testing.T) {
+func TestRequirement36NoParameterOfAnyRouteLetsATokenOutMore(t *testing.T) {
 	server := servers.NewPostgres(t, "log_statement=all", "log_parameter_max_length=-1")
 	rds := servers.NewRedis(t)
 	sent := recordRedis(t, rds.Addr())

@@ -208,7 +208,7 @@ func (w *walk) stock() {
 	}
 }
 
-func TestRequirement34ARandomWalkGivesNobodyMoreThanItHas(t *testing.T) {
+func TestRequirement34ARandomWalkGivesNobodyMoreThanItHasMore(t *testing.T) {
 	seed := *walkSeed
 	if seed == 0 {
 		seed = rand.Uint64()

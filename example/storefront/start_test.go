@@ -41,7 +41,7 @@ func TestSecondStartShowsNoKeysAndTheFirstOnesWork(t *testing.T) {
 	}
 }
 
-func TestTenStartsAtOnceMakeOnePairOfKeys(t *testing.T) {
+func TestTenStartsAtOnceMakeOnePairOfKeysMore(t *testing.T) {
 	for _, db := range []struct {
 		name    string
 		address func(t *testing.T) string

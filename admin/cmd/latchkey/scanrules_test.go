@@ -76,7 +76,7 @@ func mint(t *testing.T, namespace string, typ store.Type, n int) []string {
 
 const medusaSecret = "sk_6c1f0a9be8d7c6b5a4f3e2d1c0b9a8f7e6d5c4b3a2f1e0d9c8b7a6f5e4d3cbf7"
 
-func TestScanRulesFindTokensAndNothingElse(t *testing.T) {
+func TestScanRulesFindTokensAndNothingElseMore(t *testing.T) {
 	t.Parallel()
 	for _, namespace := range []string{"", "acme"} {
 		own := mint(t, namespace, store.Secret, 1000)
