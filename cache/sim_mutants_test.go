@@ -1,25 +1,32 @@
 package cache
 
+// To add a mutation: break one rule with as few edits as possible (edit says how a place is named) and
+// name the faults under which TestSimulation notices soonest, or the test that notices. A plain
+// "go test ./cache -run TestMutations" checks that every place is there and that the result is Go;
+// with "-sim.mutations RULE" it is built and must be noticed. An edit of something as small as an
+// expression goes on working when the code around it changes.
+
 // stretched lets time pass between steps that follow one another at once.
 var stretched = []edit{
-	{"cache.go", "sync.Mutex // held to replace epoch", "patientMutex // held to replace epoch"},
+	replace("cache.go", "publishing sync.Mutex", "publishing patientMutex"),
 
-	{"lookup.go", "	now, at := c.clock.read()\n	if e == nil", "	c.stretch(\"Lookup: epoch\")\n	now, at := c.clock.read()\n	if e == nil"},
-	{"lookup.go", "	k, ok := e.keys.GetIfPresent(slotOf(id))\n", "	c.stretch(\"Lookup: clock\")\n	k, ok := e.keys.GetIfPresent(slotOf(id))\n"},
-	{"lookup.go", "	return c.lookupMissed(ctx, e, id, redacted)\n", "	c.stretch(\"Lookup: missed\")\n	return c.lookupMissed(ctx, e, id, redacted)\n"},
-	{"lookup.go", "	k := &kept{}\n", "	c.stretch(\"load: need\")\n	k := &kept{}\n"},
-	{"lookup.go", "		return k, nil\n", "		c.stretch(\"load: found\")\n		return k, nil\n"},
-	{"lookup.go", "		e.unknown.Set(id,", "		c.stretch(\"load: unknown\")\n		e.unknown.Set(id,"},
+	addBefore("(*Cache).recall", "now, at := c.clock.read()", `c.stretch("Lookup: epoch")`),
+	addBefore("(*Cache).recall", "k, ok := e.keys.GetIfPresent(slotOf(id))", `c.stretch("Lookup: clock")`),
+	addBefore("(*Cache).Lookup", "return c.lookupMissed(ctx, e, id, redacted)", `c.stretch("Lookup: missed")`),
+	addBefore("(*Cache).load", "k := &kept{}", `c.stretch("load: need")`),
+	addBefore("(*Cache).load", "return k, nil", `c.stretch("load: found")`),
+	addBefore("(*Cache).load: case answer.Record == nil && len(answer.Legacy) == 0:", "", `c.stretch("load: unknown")`),
 
-	{"feed.go", "		e.hear(feed.Head, newestRevealing(feed.Events)) // (1)\n		for", "		c.stretch(\"poll: apply\")\n		e.hear(feed.Head, newestRevealing(feed.Events)) // (1)\n		c.stretch(\"poll: need\")\n		for"},
-	{"feed.go", "			e.keys.Invalidate(slotOf(event.LookupID)) // (2)\n", "			e.keys.Invalidate(slotOf(event.LookupID)) // (2)\n			c.stretch(\"poll: invalidate\")\n"},
-	{"feed.go", "		e.freshAt.Store(&began) // (4)", "		c.stretch(\"poll: last\")\n		e.freshAt.Store(&began) // (4)"},
+	addBefore("(*Cache).apply: default:", "e.hear(feed.Head, newestRevealing(feed.Events))", `c.stretch("poll: apply")`),
+	addAfter("(*Cache).apply: default:", "e.hear(feed.Head, newestRevealing(feed.Events))", `c.stretch("poll: need")`),
+	addAfter("(*Cache).apply", "e.keys.Invalidate(slotOf(event.LookupID))", `c.stretch("poll: invalidate")`),
+	addBefore("(*Cache).apply", "e.freshAt.Store(&began)", `c.stretch("poll: last")`),
 
-	{"listen.go", "	e.hear(a.last, a.revealing)\n", "	e.hear(a.last, a.revealing)\n	c.stretch(\"message: need\")\n"},
-	{"listen.go", "		e.keys.Invalidate(slotOf(id))\n", "		e.keys.Invalidate(slotOf(id))\n		c.stretch(\"message: invalidate\")\n"},
+	addAfter("(*Cache).hear", "e.hear(a.last, a.revealing)", `c.stretch("message: need")`),
+	addAfter("(*Cache).hear", "e.keys.Invalidate(slotOf(id))", `c.stretch("message: invalidate")`),
 
-	{"change.go", "	s := &settlement{change: change, committed:", "	c.stretch(\"change: committed\")\n	s := &settlement{change: change, committed:"},
-	{"change.go", "	s.answered = c.acks.await()\n", "	c.stretch(\"change: settle\")\n	s.answered = c.acks.await()\n"},
+	addBefore("(*Cache).Change", "s := &settlement{change: change, committed: c.clock.now(), wait: c.o.wait()}", `c.stretch("change: committed")`),
+	addBefore("(*Cache).settle", "s.answered = c.acks.await()", `c.stretch("change: settle")`),
 }
 
 // mutations are the rules of the protocol, each broken once. The numbers are those of COHERENCE.
@@ -29,268 +36,315 @@ var stretched = []edit{
 // compares (7).
 var mutations = []mutation{
 	{rule: "1.1: the lease ends by the monotonic clock", faults: "clock jump,store cut,bus", edits: []edit{
-		{"clock.go", "return max(now.mono-since.mono, now.wall-since.wall)", "return now.wall - since.wall"},
+		replace("instant.elapsed", "max(now.mono-since.mono, now.wall-since.wall)", "now.wall - since.wall"),
 	}},
 	{rule: "1.1: the lease ends by the wall clock", faults: "standstill,bus", edits: []edit{
-		{"clock.go", "return max(now.mono-since.mono, now.wall-since.wall)", "return now.mono - since.mono"},
+		replace("instant.elapsed", "max(now.mono-since.mono, now.wall-since.wall)", "now.mono - since.mono"),
 	}},
 	{rule: "1.2: memory is used within a lease of the last poll only", faults: "store cut,bus", edits: []edit{
-		{"lookup.go", " || e.age(now) > c.o.Lease {", " {"},
+		replace("(*Cache).recall", "e == nil || c.o.ChangesOnly || e.age(now) > c.o.Lease", "e == nil || c.o.ChangesOnly"),
 	}},
 	{rule: "2.2a: the loader reads need", faults: "fail-over", edits: []edit{
-		{"lookup.go", "	k, err := c.single(ctx, e, slotOf(id), load)\n", "	c.stretch(\"need\")\n	k, err := c.single(ctx, e, slotOf(id), load)\n"},
-		{"lookup.go", "	load := otter.LoaderFunc", "	need := e.need.Load()\n	load := otter.LoaderFunc"},
-		{"lookup.go", "		return c.load(ctx, e, id, redacted)\n", "		return c.load(ctx, e, id, redacted, need)\n"},
-		{"lookup.go", "func (c *Cache) load(ctx context.Context, e *epoch, id store.LookupID, redacted string) (", "func (c *Cache) load(ctx context.Context, e *epoch, id store.LookupID, redacted string, need int64) ("},
-		{"lookup.go", "	need := e.need.Load() // a: in here, not before the Get\n", ""},
+		addAfter("(*Cache).lookupMissed", "if err := ctx.Err(); err != nil { return store.Found{}, undecided(err) }", "need := e.need.Load()"),
+		replace("(*Cache).lookupMissed", "c.load(ctx, e, id, redacted)", "c.load(ctx, e, id, redacted, need)"),
+		addBefore("(*Cache).lookupMissed", "k, err := c.single(ctx, e, slotOf(id), load)", `c.stretch("need")`),
+		replace("(*Cache).load", "redacted string", "redacted string, need int64"),
+		omit("(*Cache).load", "need := e.need.Load()"),
 	}},
 	{rule: "2.2b: a watermark behind need does not count", faults: "fail-over", edits: []edit{
-		{"lookup.go", "	if !ok || wm.id < need {", "	if !ok {"},
+		replace("(*Cache).fromShared", "!ok || wm.id < need", "!ok"),
 	}},
 	{rule: "2.2b: an entry of another generation does not count", faults: "redis loss", edits: []edit{
-		{"entry.go", "	if !ok || found != generation {", "	_ = found\n	if !ok {"},
+		replace("entryCodec.decode", "!ok || found != generation", "!ok"),
+		addAfter("entryCodec.decode", `found, rest, ok := strings.Cut(entry, "|")`, "_ = found"),
 	}},
 	{rule: "2.2b: the watermark and the entry are of one moment", faults: "redis cut,bus", edits: []edit{
-		{"sim_redis_test.go", "	return a.mark, a.entries, err\n", "	if err == nil {\n		a.mark, err = l.mark(context.Background(), feed)\n	}\n	return a.mark, a.entries, err\n"},
+		addBefore("redisLink.entries", "return a.mark, a.entries, err", `if err == nil {
+			a.mark, err = l.mark(context.Background(), feed)
+		}`),
 	}},
 	{rule: "2.2c: the record and the head are of one moment", faults: "", edits: []edit{
-		{"sim_store_test.go", "func (l storeLink) Lookup(ctx context.Context, id store.LookupID, redacted string) (store.Found, error) {\n", "func (l storeLink) Lookup(ctx context.Context, id store.LookupID, redacted string) (store.Found, error) {\n	found, err := l.lookup(ctx, id, redacted)\n	if err == nil {\n		var feed store.Feed\n		feed, err = l.Feed(ctx, maxEventID, 1)\n		found.Head = feed.Head\n	}\n	return found, err\n}\n\nfunc (l storeLink) lookup(ctx context.Context, id store.LookupID, redacted string) (store.Found, error) {\n"},
+		replace("storeLink.Lookup", "(l storeLink) Lookup", `(l storeLink) Lookup(ctx context.Context, id store.LookupID, redacted string) (store.Found, error) {
+			found, err := l.lookup(ctx, id, redacted)
+			if err == nil {
+				var feed store.Feed
+				feed, err = l.Feed(ctx, maxEventID, 1)
+				found.Head = feed.Head
+			}
+			return found, err
+		}
+
+		func (l storeLink) lookup`),
 	}},
 	{rule: "2.2d: the fill says as of when its record is", faults: "redis late", edits: []edit{
-		{"lookup.go", "answer.Record, answer.Head) // d", "answer.Record, maxEventID) // d"},
+		replace("(*Cache).load", "c.fill(ctx, e.feed, generation, answer.Record, answer.Head)", "c.fill(ctx, e.feed, generation, answer.Record, maxEventID)"),
 	}},
 	{rule: "2.4: a stale process does not use its memory", faults: "store cut,bus", edits: []edit{
-		{"lookup.go", "	c.count.staleLookups.Add(1)\n", "	c.count.staleLookups.Add(1)\n	if e != nil {\n		if k, ok := e.keys.GetIfPresent(slotOf(id)); ok && k.is(id) {\n			return store.Found{Record: &k.record, FeedID: e.feed, Head: k.head}, nil\n		}\n	}\n"},
+		addAfter("(*Cache).lookupStale", "c.count.staleLookups.Add(1)", `if e != nil {
+			if k, ok := e.keys.GetIfPresent(slotOf(id)); ok && k.is(id) {
+				return store.Found{Record: &k.record, FeedID: e.feed, Head: k.head}, nil
+			}
+		}`),
 	}},
 	{rule: "2.4: a stale process joins nobody's load", faults: "standstill,bus", edits: []edit{
-		{"lookup.go", "	c.count.staleLookups.Add(1)\n", "	c.count.staleLookups.Add(1)\n	if e != nil {\n		return c.lookupMissed(ctx, e, id, redacted)\n	}\n"},
+		addAfter("(*Cache).lookupStale", "c.count.staleLookups.Add(1)", `if e != nil {
+			return c.lookupMissed(ctx, e, id, redacted)
+		}`),
 	}},
 	{rule: "2.4: what a stale process finds in the store is not kept", faults: "store slow,bus", edits: []edit{
-		{"lookup.go", "	return c.ask(ctx, id, redacted)\n}\n\n// ask asks", "	found, err := c.ask(ctx, id, redacted)\n	if e != nil && err == nil && found.Record != nil {\n		if k := (&kept{}); c.keep(k, found.Record, found.Head) == nil {\n			e.keys.Set(slotOf(id), k)\n		}\n	}\n	return found, err\n}\n\n// ask asks"},
+		replace("(*Cache).lookupStale", "return c.ask(ctx, id, redacted)", `found, err := c.ask(ctx, id, redacted)
+		if e != nil && err == nil && found.Record != nil {
+			if k := (&kept{}); c.keep(k, found.Record, found.Head) == nil {
+				e.keys.Set(slotOf(id), k)
+			}
+		}
+		return found, err`),
 	}},
 	{rule: "2.4b: a store that fails says nothing about a key", faults: "store down", edits: []edit{
-		{"lookup.go", "		c.count.storeErrors.Add(1)\n		return store.Found{}, undecided(err)\n", "		c.count.storeErrors.Add(1)\n		return store.Found{}, nil\n"},
+		replace("(*Cache).ask", "undecided(err)", "nil"),
 	}},
 	{rule: "2.4a: what Redis has counts for MaxStale", faults: "store cut,bus,redis loss,fail-over", edits: []edit{
-		{"lookup.go", " && e.age(c.clock.now()) <= c.o.MaxStale {", " {"},
+		replace("(*Cache).lookupStale", "e != nil && !c.o.ChangesOnly && e.age(c.clock.now()) <= c.o.MaxStale", "e != nil && !c.o.ChangesOnly"),
 	}},
 	{rule: "2.4a: a stale process asks for need too", by: "TestScenarios/2.4a", edits: []edit{
-		{"lookup.go", "c.fromShared(ctx, e, id, e.need.Load(), ", "c.fromShared(ctx, e, id, 0, "},
+		replace("(*Cache).lookupStale", "e.need.Load()", "0"),
 	}},
 	{rule: "3.1: the membership is renewed", faults: "bus", edits: []edit{
-		{"member.go", "	if c.joined && now.elapsed(c.joinedAt) <= c.o.membership()/2 {", "	if c.joined {"},
+		replace("(*Cache).joinMembers", "c.joined && now.elapsed(c.joinedAt) <= c.o.membership()/2", "c.joined"),
 	}},
 	{rule: "3.1: the membership is renewed in time", faults: "bus", edits: []edit{
-		{"member.go", "c.o.membership()/2 {", "c.o.membership() {"},
+		replace("(*Cache).joinMembers", "c.o.membership()/2", "c.o.membership()"),
 	}},
 	{rule: "3.1: a poll without a membership counts for nothing", by: "TestScenarios/T10:_a_process_that_cannot", edits: []edit{
-		{"feed.go", "	if err := c.joinMembers(ctx); err != nil { // 3.1\n		return err\n	}\n", "	_ = c.joinMembers(ctx)\n"},
+		replace("(*Cache).poll", "if err := c.joinMembers(ctx); err != nil { return err }", "_ = c.joinMembers(ctx)"),
 	}},
 	{rule: "3.1: the membership is counted from before it was written", by: "TestScenarios/T10:_a_process_stands", edits: []edit{
-		{"member.go", "	c.joined, c.joinedAt = true, now\n", "	c.joined, c.joinedAt = true, c.clock.now()\n"},
+		replace("(*Cache).joinMembers", "c.joined, c.joinedAt = true, now", "c.joined, c.joinedAt = true, c.clock.now()"),
 	}},
 	{rule: "3.1: a process joins before it polls", faults: "restart,bus", edits: []edit{
-		{"feed.go", "	if err := c.joinMembers(ctx); err != nil { // 3.1\n		return err\n	}\n	began", "	defer func() {\n		time.Sleep(50 * time.Millisecond)\n		_ = c.joinMembers(ctx)\n	}()\n	began"},
+		replace("(*Cache).poll", "if err := c.joinMembers(ctx); err != nil { return err }", `defer func() {
+			time.Sleep(50 * time.Millisecond)
+			_ = c.joinMembers(ctx)
+		}()`),
 	}},
 	{rule: "3.2: a poll counts from its start", faults: "store slow,bus", edits: []edit{
-		{"feed.go", "	began := c.clock.now() // 3.2\n", ""},
-		{"feed.go", "c.apply(feed, began, known)", "c.apply(feed, c.clock.now(), known)"},
+		omit("(*Cache).poll", "began := c.clock.now()"),
+		replace("(*Cache).poll", "c.apply(feed, began, known)", "c.apply(feed, c.clock.now(), known)"),
 	}},
 	{rule: "3.4 (1): a poll raises need", faults: "bus", edits: []edit{
-		{"feed.go", "		e.hear(feed.Head, newestRevealing(feed.Events)) // (1)\n", "		raise(&e.revealing, newestRevealing(feed.Events))\n"},
+		replace("(*Cache).apply: default:", "e.hear(feed.Head, newestRevealing(feed.Events))", "raise(&e.revealing, newestRevealing(feed.Events))"),
 	}},
 	{rule: "3.4: need before invalidation", faults: "fail-over,bus", edits: []edit{
-		{"feed.go", "		e.hear(feed.Head, newestRevealing(feed.Events)) // (1)\n", ""},
-		{"feed.go", "		c.last = feed.Head      // (3)\n", "		c.stretch(\"need\")\n		e.hear(feed.Head, newestRevealing(feed.Events))\n		c.last = feed.Head\n"},
+		omit("(*Cache).apply: default:", "e.hear(feed.Head, newestRevealing(feed.Events))"),
+		addBefore("(*Cache).apply: default:", "c.last = feed.Head", `c.stretch("need")
+		e.hear(feed.Head, newestRevealing(feed.Events))`),
 	}},
 	{rule: "3.4 (2): a poll invalidates", faults: "bus", edits: []edit{
-		{"feed.go", "			e.keys.Invalidate(slotOf(event.LookupID)) // (2)\n", "			_ = event\n"},
+		replace("(*Cache).apply", "e.keys.Invalidate(slotOf(event.LookupID))", "_ = event"),
 	}},
 	{rule: "3.4 (3): a poll remembers how far it has read", by: "TestScenarios/3.6:_a_store", edits: []edit{
-		{"feed.go", "		c.last = feed.Head      // (3)\n", ""},
+		omit("(*Cache).apply: default:", "c.last = feed.Head"),
 	}},
 	{rule: "3.4: invalidation before freshAt", faults: "store cut,bus", edits: []edit{
-		{"feed.go", "		e.hear(feed.Head, newestRevealing(feed.Events)) // (1)\n", "		e.freshAt.Store(&began)\n		time.Sleep(20 * time.Millisecond)\n		e.hear(feed.Head, newestRevealing(feed.Events)) // (1)\n"},
+		addBefore("(*Cache).apply: default:", "e.hear(feed.Head, newestRevealing(feed.Events))", `e.freshAt.Store(&began)
+		time.Sleep(20 * time.Millisecond)`),
 	}},
 	{rule: "3.5: after a gap memory is dropped", faults: "prune,bus", edits: []edit{
-		{"feed.go", "		c.replace(c.newEpoch(e.history, &began)) // (2) and (4) at once\n", "		e.freshAt.Store(&began)\n"},
+		replace("(*Cache).apply: case !follows(feed, last):", "c.replace(c.newEpoch(e.history, &began))", "e.freshAt.Store(&began)"),
 	}},
 	{rule: "3.5: after a gap a new memory, not InvalidateAll", by: "TestScenarios/T5", edits: []edit{
-		{"feed.go", "		c.replace(c.newEpoch(e.history, &began)) // (2) and (4) at once\n", "		e.keys.InvalidateAll()\n		e.freshAt.Store(&began)\n"},
+		replace("(*Cache).apply: case !follows(feed, last):", "c.replace(c.newEpoch(e.history, &began))", `e.keys.InvalidateAll()
+		e.freshAt.Store(&began)`),
 	}},
 	{rule: "14: an event that names no key drops all", faults: "bus", edits: []edit{
-		{"feed.go", "	case namesAll(feed.Events):\n		e.hear", "	case false:\n		e.hear"},
+		replace("(*Cache).apply", "namesAll(feed.Events)", "false"),
 	}},
 	{rule: "14: an event that names no key begins a new memory, not InvalidateAll", by: "TestScenarios/T5", edits: []edit{
-		{"feed.go", "		c.replace(c.newEpoch(e.history, &began))\n	default:", "		e.keys.InvalidateAll()\n		e.freshAt.Store(&began)\n	default:"},
+		replace("(*Cache).apply: case namesAll(feed.Events):", "c.replace(c.newEpoch(e.history, &began))", `e.keys.InvalidateAll()
+		e.freshAt.Store(&began)`),
 	}},
 	{rule: "3.6: a store that ends before what is known has been restored", by: "TestScenarios/3.6:_a_restored", edits: []edit{
-		{"feed.go", "	case feed.ID != e.feed || feed.Head < max(last, known.sure):", "	case feed.ID != e.feed:"},
+		replace("(*Cache).apply", "feed.ID != e.feed || feed.Head < max(last, known.sure)", "feed.ID != e.feed"),
 	}},
 	{rule: "3.6: what a lookup or a change has told of is known", by: "TestScenarios/3.6:_a_store", edits: []edit{
-		{"feed.go", "feed.Head < max(last, known.sure):", "feed.Head < last:"},
+		replace("(*Cache).apply", "feed.Head < max(last, known.sure)", "feed.Head < last"),
 	}},
 	{rule: "3.6: after a restore of the store memory is dropped", by: "TestScenarios/3.6", edits: []edit{
-		{"feed.go", "		c.replace(c.newEpoch(h, nil))\n", "		n := c.newEpoch(h, nil)\n		n.retire()\n		n.keys, n.unknown = e.keys, e.unknown\n		c.replace(n)\n"},
+		replace("(*Cache).apply", "c.replace(c.newEpoch(h, nil))", `n := c.newEpoch(h, nil)
+		n.retire()
+		n.keys, n.unknown = e.keys, e.unknown
+		c.replace(n)`),
 	}},
 	{rule: "3.6: after a restore of the store a process joins again", by: "TestScenarios/3.6", edits: []edit{
-		{"feed.go", "		c.joined = false\n", ""},
+		omit("(*Cache).apply", "c.joined = false"),
 	}},
 	{rule: "3.6: after a restore of the store a process is fresh when it has joined", by: "TestScenarios/3.6", edits: []edit{
-		{"feed.go", "		c.replace(c.newEpoch(h, nil))\n", "		c.replace(c.newEpoch(h, &began))\n"},
+		replace("(*Cache).apply", "c.newEpoch(h, nil)", "c.newEpoch(h, &began)"),
 	}},
 	{rule: "4.1: a change that finds nothing to do waits", faults: "store down,bus", edits: []edit{
-		{"change.go", "	if change.Last == 0 {\n", "	if change.Last == 0 {\n		return change, nil\n"},
+		addBefore("(*Cache).Change: if change.Last == 0 {", "", "return change, nil"),
 	}},
 	{rule: "4.2: WAIT is counted by the monotonic clock", by: "TestScenarios/T11:_the_wall", edits: []edit{
-		{"change.go", "		waited := c.clock.now().mono - s.committed.mono\n", "		waited := c.clock.now().elapsed(s.committed)\n"},
+		replace("(*Cache).settle", "c.clock.now().mono - s.committed.mono", "c.clock.now().elapsed(s.committed)"),
 	}},
 	{rule: "4.2: WAIT begins after the commit", faults: "store slow,bus", edits: []edit{
-		{"change.go", "	change, err := c.rows.Change(ctx, actor, fn)\n", "	asked := c.clock.now()\n	change, err := c.rows.Change(ctx, actor, fn)\n"},
-		{"change.go", "committed: c.clock.now(), wait", "committed: asked, wait"},
+		addBefore("(*Cache).Change", "change, err := c.rows.Change(ctx, actor, fn)", "asked := c.clock.now()"),
+		replace("(*Cache).Change", "committed: c.clock.now()", "committed: asked"),
 	}},
 	{rule: "4.2: a commit that nobody knows of is no success", faults: "store slow,bus", edits: []edit{
-		{"change.go", "			kick(c.pollKicks) // it may have been committed\n", "			kick(c.pollKicks) // it may have been committed\n			return change, nil\n"},
+		addAfter("(*Cache).Change", "kick(c.pollKicks)", "return change, nil"),
 	}},
 	{rule: "4.3a: Redis has a change when its watermark has reached it", by: "TestScenarios/4.4", edits: []edit{
-		{"change.go", "	if at >= change.Last && !h.distrusted.Load() {", "	if !h.distrusted.Load() {"},
+		replace("(*Cache).spreadOnce", "at >= change.Last && !h.distrusted.Load()", "!h.distrusted.Load()"),
 	}},
 	{rule: "14: a watermark beyond the store's head is of another history", by: "TestScenarios/14:_the_watermark", edits: []edit{
-		{"change.go", "	if at > change.Last && !h.distrusted.Load() {", "	if false {"},
+		replace("(*Cache).spreadOnce", "at > change.Last && !h.distrusted.Load()", "false"),
 	}},
 	{rule: "4.3b: the members are read after the commit", faults: "restart,bus,store slow", edits: []edit{
-		{"change.go", "	change, err := c.rows.Change(ctx, actor, fn)\n", "	early, _ := c.rows.Members(ctx)\n	change, err := c.rows.Change(ctx, actor, fn)\n"},
-		{"change.go", "	s := &settlement{change: change,", "	s := &settlement{members: early, known: true, change: change,"},
-		{"change.go", "	parts.Go(func() { c.readMembers(own, members) }) // b: after the commit\n", ""},
+		addBefore("(*Cache).Change", "change, err := c.rows.Change(ctx, actor, fn)", "early, _ := c.rows.Members(ctx)"),
+		replace("(*Cache).Change", "change: change", "members: early, known: true, change: change"),
+		omit("(*Cache).settle", "parts.Go(func() { c.readMembers(own, members) })"),
 	}},
 	{rule: "4.4: no success before the members are known", faults: "bus", edits: []edit{
-		{"change.go", "		case s.known && len(missing) == 0 && (", "		case len(missing) == 0 && ("},
+		replace("(*Cache).settle", "s.known && len(missing) == 0", "len(missing) == 0"),
 	}},
 	{rule: "4.4: an acknowledgement is of one change", faults: "bus", edits: []edit{
-		{"ack.go", "	w := a.open[serial]\n", "	w := a.open[serial]\n	for _, other := range a.open {\n		w = other\n	}\n"},
+		addAfter("(*acks).heard", "w := a.open[serial]", `for _, other := range a.open {
+			w = other
+		}`),
 	}},
 	{rule: "4.4: every member acknowledges", faults: "bus", edits: []edit{
-		{"change.go", "		case s.known && len(missing) == 0 && (", "		case s.known && ("},
+		replace("(*Cache).settle", "s.known && len(missing) == 0", "s.known"),
 	}},
 	{rule: "4.4: a success before WAIT needs Redis to have the change", by: "TestScenarios/4.4:_a_process", edits: []edit{
-		{"change.go", "len(missing) == 0 && (c.shared == nil || s.applied):", "len(missing) == 0:"},
+		replace("(*Cache).settle", "s.known && len(missing) == 0 && (c.shared == nil || s.applied)", "s.known && len(missing) == 0"),
 	}},
 	{rule: "4.4: no success after WAIT when Redis works and does not have it", by: "TestScenarios/4.4:_no_success", edits: []edit{
-		{"change.go", "waited >= s.wait && (c.shared == nil || s.applied || s.failing.Load()):", "waited >= s.wait:"},
+		replace("(*Cache).settle", "s.known && waited >= s.wait && (c.shared == nil || s.applied || s.failing.Load())", "s.known && waited >= s.wait"),
 	}},
 	{rule: "4.4: WAIT is longer than the lease", faults: "store cut,bus", edits: []edit{
-		{"options.go", "return lease * 21 / 20 }", "return lease * 3 / 4 }"},
+		replace("waitFor", "lease * 21 / 20", "lease * 3 / 4"),
 	}},
 	{rule: "14: WAIT is that of the longest lease among the members", faults: "store cut,bus", edits: []edit{
-		{"change.go", "				s.wait = max(s.wait, waitFor(m.Lease))\n", "				_ = m\n"},
+		replace("(*Cache).settle", "s.wait = max(s.wait, waitFor(m.Lease))", "_ = m"),
 	}},
 	{rule: "4.4: a client that leaves gets no success", faults: "bus", edits: []edit{
-		{"change.go", "		case <-ctx.Done():\n			return fmt.Errorf(\"cache: change %d is committed, but the caller left before every process had heard of it: %w: %w\", s.change.Last, store.ErrUnavailable, ctx.Err())\n", "		case <-ctx.Done():\n			return nil\n"},
+		addBefore("(*Cache).settle: case <-ctx.Done():", "", "return nil"),
 	}},
 	{rule: "4.5: a changer handles its own change", faults: "", edits: []edit{
-		{"change.go", "	s.self = c.hear(s.change.FeedID, told) && !s.untold // 4.5\n", "	s.self = !s.untold\n"},
+		replace("(*Cache).settle", "c.hear(s.change.FeedID, told) && !s.untold", "!s.untold"),
 	}},
 	{rule: "5.1: a message raises need", faults: "fail-over", edits: []edit{
-		{"listen.go", "	e.hear(a.last, a.revealing)\n", "	raise(&e.revealing, a.revealing)\n"},
+		replace("(*Cache).hear", "e.hear(a.last, a.revealing)", "raise(&e.revealing, a.revealing)"),
 	}},
 	{rule: "5.1: a message invalidates", faults: "", edits: []edit{
-		{"listen.go", "		e.keys.Invalidate(slotOf(id))\n", "		_ = id\n"},
+		replace("(*Cache).hear", "e.keys.Invalidate(slotOf(id))", "_ = id"),
 	}},
 	{rule: "5.1: need before invalidation", faults: "fail-over", edits: []edit{
-		{"listen.go", "	e.hear(a.last, a.revealing)\n", "	for _, id := range a.ids {\n		e.keys.Invalidate(slotOf(id))\n	}\n	c.stretch(\"need\")\n	e.hear(a.last, a.revealing)\n"},
-		{"listen.go", "	for _, id := range a.ids {\n		e.keys.Invalidate(slotOf(id))\n	}\n	return true\n", "	return true\n"},
+		addBefore("(*Cache).hear", "e.hear(a.last, a.revealing)", `for _, id := range a.ids {
+			e.keys.Invalidate(slotOf(id))
+			c.stretch("message: invalidate")
+		}
+		c.stretch("need")`),
+		omit("(*Cache).hear", "for _, id := range a.ids { e.keys.Invalidate(slotOf(id)) }"),
 	}},
 	{rule: "5.1: invalidation before the acknowledgement", faults: "", edits: []edit{
-		{"listen.go", "	c.count.messages.Add(1)\n", "	c.count.messages.Add(1)\n	_ = c.shared.publish(ctx, feed, a.from, c.messages.acknowledge(feed, a.from, acknowledgement{member: c.id, serial: a.serial}))\n"},
+		addAfter("(*Cache).hearOthers", "c.count.messages.Add(1)",
+			"_ = c.shared.publish(ctx, feed, a.from, c.messages.acknowledge(feed, a.from, acknowledgement{member: c.id, serial: a.serial}))"),
 	}},
 	{rule: "5.1: need before the acknowledgement", faults: "fail-over", edits: []edit{
-		{"listen.go", "	\"errors\"\n", "	\"errors\"\n	\"time\"\n"},
-		{"listen.go", "	e.hear(a.last, a.revealing)\n", "	defer time.AfterFunc(20*time.Millisecond, func() { e.hear(a.last, a.revealing) })\n"},
+		addAfter("listen.go", `"errors"`, `"time"`),
+		replace("(*Cache).hear", "e.hear(a.last, a.revealing)", "defer time.AfterFunc(20*time.Millisecond, func() { e.hear(a.last, a.revealing) })"),
 	}},
 	{rule: "5.2: a message makes nobody fresh", faults: "store cut,bus", edits: []edit{
-		{"listen.go", "	e.hear(a.last, a.revealing)\n", "	e.hear(a.last, a.revealing)\n	now := c.clock.now()\n	e.freshAt.Store(&now)\n"},
+		addAfter("(*Cache).hear", "e.hear(a.last, a.revealing)", `now := c.clock.now()
+		e.freshAt.Store(&now)`),
 	}},
 	{rule: "5.2: a message is no poll", faults: "bus", edits: []edit{
-		{"listen.go", "	e.hear(a.last, a.revealing)\n", "	e.hear(a.last, a.revealing)\n	c.last = max(c.last, a.last)\n"},
+		addAfter("(*Cache).hear", "e.hear(a.last, a.revealing)", "c.last = max(c.last, a.last)"),
 	}},
 	{rule: "5.1: a message that names not all drops memory", faults: "", edits: []edit{
-		{"listen.go", "		c.replace(c.newEpoch(e.history, e.freshAt.Load()))\n", ""},
+		omit("(*Cache).hear", "c.replace(c.newEpoch(e.history, e.freshAt.Load()))"),
 	}},
 	{rule: "5.1: a message that names not all begins a new memory, not InvalidateAll", faults: "store down", edits: []edit{
-		{"listen.go", "		c.replace(c.newEpoch(e.history, e.freshAt.Load()))\n", "		e.keys.InvalidateAll()\n"},
+		replace("(*Cache).hear", "c.replace(c.newEpoch(e.history, e.freshAt.Load()))", "e.keys.InvalidateAll()"),
 	}},
 	{rule: "6.2: a repair over a gap begins a new generation", faults: "prune,redis cut", edits: []edit{
-		{"repair.go", " || !follows(feed, wm.id) ||", " ||"},
+		replace("(*Cache).repairOnce", "!ok || forced || wm.id > feed.Head || !follows(feed, wm.id)", "!ok || forced || wm.id > feed.Head"),
 	}},
 	{rule: "6.2: a repair over an event that names no key begins a new generation", faults: "redis cut,redis down", edits: []edit{
-		{"repair.go", " || namesAll(feed.Events) { // 6.1, 6.2", " {"},
+		replace("(*Cache).repairOnce", "!ok || forced || wm.id > feed.Head || !follows(feed, wm.id) || namesAll(feed.Events)",
+			"!ok || forced || wm.id > feed.Head || !follows(feed, wm.id)"),
 	}},
 	{rule: "4.3a: a change that names not all begins a new generation", faults: "", edits: []edit{
-		{"change.go", "	if wholesale(change) {\n		at", "	if false {\n		at"},
+		replace("(*Cache).spreadOnce", "wholesale(change)", "false"),
 	}},
 	{rule: "7: advance moves from prev only", faults: "redis late", edits: []edit{
-		{"sim_redis_test.go", "	if id != prev {\n", "	if false {\n"},
+		replace("(*redisState).advance", "id != prev", "false"),
 	}},
 	{rule: "7: advance drops the entries", faults: "", edits: []edit{
-		{"sim_redis_test.go", "		delete(s.entries, place{feed, id})\n	}\n	s.marks[feed]", "		_ = id\n	}\n	s.marks[feed]"},
+		replace("(*redisState).advance", "delete(s.entries, place{feed, id})", "_ = id"),
 	}},
 	{rule: "7: fill does not write behind the watermark", faults: "redis late", edits: []edit{
-		{"sim_redis_test.go", "	if wm > asOf {\n", "	if wm < 0 {\n"},
+		replace("(*redisState).fill", "wm > asOf", "wm < 0"),
 	}},
 	{rule: "7: reset replaces what was read and nothing else", by: "TestScenarios/T8", edits: []edit{
-		{"sim_redis_test.go", "	if s.marks[feed] != expected {\n", "	if false {\n"},
+		replace("(*redisState).reset", "s.marks[feed] != expected", "false"),
 	}},
 	{rule: "14: memory is not used any more when the row is removed", faults: "restart,bus", edits: []edit{
-		{"cache.go", "	c.publishing.Lock()\n	c.closed.Store(true)\n", "	c.leaveMembers(ctx)\n	c.publishing.Lock()\n	c.closed.Store(true)\n"},
+		addBefore("(*Cache).close", "c.publishing.Lock()", "c.leaveMembers(ctx)"),
 	}},
 	{rule: "14: the last poll is over when the row is removed", by: "TestScenarios/T10:_a_process_that_closes", edits: []edit{
-		{"cache.go", "	changes := c.changes.close(ctx)\n	c.stop()\n", "	changes := c.changes.close(ctx)\n	c.leaveMembers(ctx)\n	c.stop()\n"},
-		{"cache.go", "		c.leaveMembers(ctx) // after the last poll: only now nothing is answered from memory for sure\n", ""},
+		addAfter("(*Cache).close", "changes := c.changes.close(ctx)", "c.leaveMembers(ctx)"),
+		omit("(*Cache).close", "c.leaveMembers(ctx)"),
 	}},
 	{rule: "14: an unknown token is forgotten when a key is created", faults: "bus", edits: []edit{
-		{"epoch.go", "	raise(&h.revealing, revealing)\n", ""},
+		omit("(*history).hear", "raise(&h.revealing, revealing)"),
 	}},
 	{rule: "14: an unknown token is forgotten before the acknowledgement", faults: "", edits: []edit{
-		{"epoch.go", "	raise(&h.revealing, revealing)\n", "	defer time.AfterFunc(20*time.Millisecond, func() { raise(&h.revealing, revealing) })\n"},
+		replace("(*history).hear", "raise(&h.revealing, revealing)", "defer time.AfterFunc(20*time.Millisecond, func() { raise(&h.revealing, revealing) })"),
 	}},
 	{rule: "14: a poll tells of keys that were created", faults: "bus", edits: []edit{
-		{"feed.go", "		e.hear(feed.Head, newestRevealing(feed.Events)) // (1)\n", "		e.hear(feed.Head, 0)\n"},
+		replace("(*Cache).apply: default:", "e.hear(feed.Head, newestRevealing(feed.Events))", "e.hear(feed.Head, 0)"),
 	}},
 	{rule: "14: a message tells of keys that were created", faults: "", edits: []edit{
-		{"listen.go", "revealing: newestRevealing(change.Events), drop:", "revealing: 0, drop:"},
+		replace("(*Cache).announce", "newestRevealing(change.Events)", "0"),
 	}},
 	{rule: "14: a message after events not heard of tells of keys that may have been created", faults: "store down", edits: []edit{
-		{"listen.go", "	if e.need.Load() < a.first-1 {\n", "	if false {\n"},
+		replace("(*Cache).hear", "e.need.Load() < a.first-1", "false"),
 	}},
 	{rule: "14: an unknown token counts as of when it was looked up", faults: "store down", edits: []edit{
-		{"lookup.go", "unknown{asOf: answer.Head,", "unknown{asOf: maxEventID,"},
+		replace("(*Cache).load", "asOf: answer.Head", "asOf: maxEventID"),
 	}},
 	{rule: "14: a poll corrects a need that was forged", faults: "forged message", edits: []edit{
-		{"feed.go", "	e.correct(known.heard, feed.Head)\n", ""},
+		omit("(*Cache).apply", "e.correct(known.heard, feed.Head)"),
 	}},
 	{rule: "14: only a poll that began after a message can prove it wrong", faults: "bus,store slow", edits: []edit{
-		{"feed.go", "	var known bounds\n	if e := c.epoch.Load(); e != nil {\n		known = bounds{heard: e.need.Load(), sure: e.sure.Load()}\n	}\n", ""},
-		{"feed.go", "	if feed.ID == \"\" {\n", "	var known bounds\n	if e := c.epoch.Load(); e != nil {\n		known = bounds{heard: e.need.Load(), sure: e.sure.Load()}\n	}\n	if feed.ID == \"\" {\n"},
+		omit("(*Cache).poll", "var known bounds; if e := c.epoch.Load(); e != nil { known = bounds{heard: e.need.Load(), sure: e.sure.Load()} }"),
+		addAfter("(*Cache).poll", "if err != nil { return err }", `var known bounds
+		if e := c.epoch.Load(); e != nil {
+			known = bounds{heard: e.need.Load(), sure: e.sure.Load()}
+		}`),
 	}},
 	{rule: "14: a store that ends before what a message with a MAC told of has been restored", by: "TestScenarios/3.6:_a_store", edits: []edit{
-		{"listen.go", "		e.told(a.last)\n", ""},
+		omit("(*Cache).hear", "e.told(a.last)"),
 	}},
 	{rule: "14: a store that ends before what an entry with a MAC told of has been restored", by: "TestScenarios/3.6:_a_store", edits: []edit{
-		{"lookup.go", "		e.told(asOf) // by whoever filled it, and has read that from the store\n", ""},
+		omit("(*Cache).fromShared", "e.told(asOf)"),
 	}},
 	{rule: "14: a message without a MAC proves no restore", faults: "forged message", edits: []edit{
-		{"listen.go", "	if c.o.Sealer != nil {\n", "	if true {\n"},
+		replace("(*Cache).hear", "c.o.Sealer != nil", "true"),
 	}},
 	{rule: "14: a message from before a restore proves no second one", by: "TestScenarios/14:_messages", edits: []edit{
-		{"epoch.go", "	if event > h.former {\n", "	if true {\n"},
+		replace("(*history).told", "event > h.former", "true"),
 	}},
 	{rule: "14: after a restore of the store a new generation, whatever the watermark says", by: "TestScenarios/3.6", edits: []edit{
-		{"feed.go", "		h.distrusted.Store(true)\n", ""},
+		omit("(*Cache).apply", "h.distrusted.Store(true)"),
 	}},
 	{rule: "14: after a restore of the store the next repair is a new generation", by: "TestScenarios/3.6", edits: []edit{
-		{"repair.go", " || forced ||", " ||"},
+		replace("(*Cache).repairOnce", "!ok || forced", "!ok"),
 	}},
 	{rule: "14: a process that starts repairs Redis before it uses it", by: "TestScenarios/14:_processes", edits: []edit{
-		{"epoch.go", "	h.sure.Store(head)\n", "	h.sure.Store(head)\n	h.aligned.Store(true)\n"},
+		addAfter("newHistory", "h.sure.Store(head)", "h.aligned.Store(true)"),
 	}},
 }

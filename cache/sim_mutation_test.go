@@ -15,9 +15,6 @@ import (
 	"time"
 )
 
-// edit replaces a text in a file of this package. The text must be there exactly once.
-type edit struct{ file, old, new string }
-
 // mutation breaks one rule of the protocol.
 type mutation struct {
 	rule string
@@ -35,7 +32,7 @@ type mutation struct {
 // the copies, time passes there as well (see stretched), so that the order of such steps matters.
 //
 // To build all copies takes minutes of processor time, so that they are only built with -sim.mutations, as make soak does; that every
-// text to be altered is still there, exactly once, is always checked.
+// place to be altered is still there, exactly once, is always checked.
 func TestMutations(t *testing.T) {
 	here, err := os.Getwd()
 	check(t, err)
@@ -95,29 +92,20 @@ func firstLine(out string) string {
 // lab builds and runs altered copies of this package.
 type lab struct {
 	dir, here string
-	files     map[string]string // those of this package, by name
+	sources   *sources
 }
 
-// read also checks that all texts are there, and once.
+// read also checks that all places are there, and once.
 func (l *lab) read(t *testing.T) {
-	l.files = map[string]string{}
-	names, err := filepath.Glob(filepath.Join(l.here, "*.go"))
-	check(t, err)
-	for _, name := range names {
-		text, err := os.ReadFile(name)
-		check(t, err)
-		l.files[filepath.Base(name)] = string(text)
-	}
+	l.sources = readSources(t, l.here)
 	rules := map[string]bool{}
 	for _, m := range append([]mutation{{rule: "(stretched)", edits: stretched}}, mutations...) {
 		if rules[m.rule] {
 			t.Errorf("%s: is there twice", m.rule)
 		}
 		rules[m.rule] = true
-		for _, e := range m.edits {
-			if n := strings.Count(l.files[e.file], e.old); n != 1 {
-				t.Errorf("%s: %s has this text %d times, not once; where has it gone?\n%s", m.rule, e.file, n, e.old)
-			}
+		if _, err := l.sources.alter(m.edits, nil); err != nil {
+			t.Errorf("%s: %v", m.rule, err)
 		}
 	}
 }
@@ -130,18 +118,9 @@ func (l *lab) run(m mutation, seeds int) (string, error) {
 		return "", err
 	}
 	defer os.RemoveAll(dir)
-	files := map[string]string{}
-	for _, e := range m.edits {
-		if files[e.file] == "" {
-			files[e.file] = l.files[e.file]
-		}
-		files[e.file] = strings.Replace(files[e.file], e.old, e.new, 1)
-	}
-	for _, e := range stretched {
-		if files[e.file] == "" {
-			files[e.file] = l.files[e.file]
-		}
-		files[e.file] = strings.Replace(files[e.file], e.old, e.new, 1) // unless the mutation has taken that away
+	files, err := l.sources.alter(m.edits, stretched)
+	if err != nil {
+		return "", err
 	}
 	overlay := struct{ Replace map[string]string }{map[string]string{}}
 	for _, name := range []string{"stretch.go", "sim_stretch_test.go"} {
@@ -154,7 +133,7 @@ func (l *lab) run(m mutation, seeds int) (string, error) {
 		}
 		overlay.Replace[filepath.Join(l.here, name)] = path
 	}
-	for name := range l.files { // other tests would only have to be compiled
+	for name := range l.sources.files { // other tests would only have to be compiled
 		simulation := strings.HasPrefix(name, "sim_") && !strings.HasPrefix(name, "sim_mut") && name != "sim_real_test.go"
 		if strings.HasSuffix(name, "_test.go") && !simulation {
 			overlay.Replace[filepath.Join(l.here, name)] = ""
