@@ -229,7 +229,7 @@ var mutations = []mutation{
 		replace("(*Cache).settle", "s.wait = max(s.wait, waitFor(m.Lease))", "_ = m"),
 	}},
 	{rule: "4.4: a client that leaves gets no success", faults: "bus", edits: []edit{
-		addBefore("(*Cache).settle: case <-ctx.Done():", "", "return nil"),
+		replace("(*Cache).settle: case <-ctx.Done():", "", "return nil"),
 	}},
 	{rule: "4.5: a changer handles its own change", faults: "", edits: []edit{
 		replace("(*Cache).settle", "c.hear(s.change.FeedID, told) && !s.untold", "!s.untold"),

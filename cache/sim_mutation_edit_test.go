@@ -297,3 +297,19 @@ func (s *sources) alter(edits, extra []edit) (map[string]string, error) {
 	}
 	return altered, nil
 }
+
+// verify returns what is wrong with mutations, short of building them.
+func (s *sources) verify(mutations []mutation) []error {
+	var wrong []error
+	rules := map[string]bool{}
+	for _, m := range mutations {
+		if rules[m.rule] {
+			wrong = append(wrong, fmt.Errorf("%s: is there twice", m.rule))
+		}
+		rules[m.rule] = true
+		if _, err := s.alter(m.edits, nil); err != nil {
+			wrong = append(wrong, fmt.Errorf("%s: %w", m.rule, err))
+		}
+	}
+	return wrong
+}

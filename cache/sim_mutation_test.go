@@ -36,9 +36,10 @@ type mutation struct {
 func TestMutations(t *testing.T) {
 	here, err := os.Getwd()
 	check(t, err)
-	lab := &lab{dir: t.TempDir(), here: here}
-	lab.read(t)
-
+	lab := &lab{dir: t.TempDir(), here: here, sources: readSources(t, here)}
+	for _, err := range lab.sources.verify(append([]mutation{{rule: "(stretched)", edits: stretched}}, mutations...)) {
+		t.Error(err)
+	}
 	if *simMutations == "" {
 		return
 	}
@@ -93,21 +94,6 @@ func firstLine(out string) string {
 type lab struct {
 	dir, here string
 	sources   *sources
-}
-
-// read also checks that all places are there, and once.
-func (l *lab) read(t *testing.T) {
-	l.sources = readSources(t, l.here)
-	rules := map[string]bool{}
-	for _, m := range append([]mutation{{rule: "(stretched)", edits: stretched}}, mutations...) {
-		if rules[m.rule] {
-			t.Errorf("%s: is there twice", m.rule)
-		}
-		rules[m.rule] = true
-		if _, err := l.sources.alter(m.edits, nil); err != nil {
-			t.Errorf("%s: %v", m.rule, err)
-		}
-	}
 }
 
 // run builds the package with the mutation and runs the simulation for up to so many seeds. It returns what was printed; the error is the Go
