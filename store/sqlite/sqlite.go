@@ -75,6 +75,7 @@ func dialect(path string) sqldb.Dialect {
 		Migrated:   `SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'latchkey_version'`,
 		Writers:    1, // those who wait for the file's lock sleep and try again, in no order
 		TakeFeed:   `UPDATE latchkey_feed SET head = head + 1 WHERE id = 1 RETURNING feed_id, head, keys`,
+		WatchEvery: 10 * time.Millisecond,
 		Time:       func(t time.Time) any { return t.UnixMilli() },
 		Now:        now,
 		Later:      now + ` + ?`,

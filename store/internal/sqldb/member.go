@@ -2,14 +2,24 @@ package sqldb
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/latchkey-go/latchkey/store"
 )
 
 // {later} is Dialect.Later, which holds the argument.
-const joinSQL = `INSERT INTO latchkey_member (id, redis, lease, expires_at) VALUES (?, ?, ?, {later})
-	ON CONFLICT (id) DO UPDATE SET redis = excluded.redis, lease = excluded.lease, expires_at = excluded.expires_at`
+const joinSQL = `INSERT INTO latchkey_member (id, redis, lease, max_stale, expires_at) VALUES (?, ?, ?, ?, {later})
+	ON CONFLICT (id) DO UPDATE SET redis = excluded.redis, lease = excluded.lease, max_stale = excluded.max_stale,
+		expires_at = excluded.expires_at, acked = NULL`
+
+// acknowledgeSQL writes nothing for an event that is not there, or no more: see store.Store.
+const acknowledgeSQL = `UPDATE latchkey_member SET acked = ? WHERE id = ? AND EXISTS (SELECT 1 FROM latchkey_event WHERE id = ?)`
+
+// {stale} is the database's clock moved back by a row's max_stale.
+const membersSQL = `SELECT id, redis, lease, coalesce(max_stale, 300000), expires_at > {now}, expires_at > {stale},
+		CASE WHEN acked <= (SELECT head FROM latchkey_feed WHERE id = 1) THEN acked ELSE 0 END
+	FROM latchkey_member ORDER BY id`
 
 // Join implements store.Store.
 func (s *Store) Join(ctx context.Context, m store.Member) error {
@@ -19,8 +29,26 @@ func (s *Store) Join(ctx context.Context, m store.Member) error {
 	if !storable(m.ID) {
 		return store.Errorf(store.ErrInvalid, "the member's id is not valid UTF-8 or contains a NUL character")
 	}
-	_, err := s.exec(ctx, "join", s.sql.join, m.ID, m.Redis, int64(m.Lease), m.TTL.Milliseconds())
+	_, err := s.exec(ctx, "join", s.sql.join, m.ID, m.Redis, int64(m.Lease), m.MaxStale.Milliseconds(), m.TTL.Milliseconds())
 	return err
+}
+
+// Acknowledge implements store.Store.
+func (s *Store) Acknowledge(ctx context.Context, member string, head int64) error {
+	if err := s.usable(); err != nil {
+		return err
+	}
+	n := 0
+	if storable(member) {
+		var err error
+		if n, err = s.exec(ctx, "acknowledge", s.sql.acknowledge, head, member, head); err != nil {
+			return err
+		}
+	}
+	if n == 0 {
+		return fmt.Errorf("%s: acknowledge event %d as member %q: %w", s.d.Name, head, member, store.ErrNotFound)
+	}
+	return nil
 }
 
 // Leave implements store.Store.
@@ -37,11 +65,11 @@ func (s *Store) Members(ctx context.Context) ([]store.Member, error) {
 	if err := s.usable(); err != nil {
 		return nil, err
 	}
-	members, lapsed, err := s.members(ctx)
+	members, gone, err := s.members(ctx)
 	if err != nil {
 		return nil, s.fail("read members", err)
 	}
-	if lapsed {
+	if gone {
 		if _, err := s.exec(ctx, "remove lapsed members", s.sql.forgetMembers); err != nil {
 			return nil, err
 		}
@@ -49,7 +77,7 @@ func (s *Store) Members(ctx context.Context) ([]store.Member, error) {
 	return members, nil
 }
 
-func (s *Store) members(ctx context.Context) (members []store.Member, lapsed bool, err error) {
+func (s *Store) members(ctx context.Context) (members []store.Member, gone bool, err error) {
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
 	rows, err := s.db.QueryContext(ctx, s.sql.members)
@@ -59,17 +87,17 @@ func (s *Store) members(ctx context.Context) (members []store.Member, lapsed boo
 	defer rows.Close()
 	for rows.Next() {
 		var m store.Member
-		var lease int64
-		var live bool
-		if err := rows.Scan(&m.ID, (*flag)(&m.Redis), &lease, (*flag)(&live)); err != nil {
+		var lease, maxStale int64
+		var live, kept bool
+		if err := rows.Scan(&m.ID, (*flag)(&m.Redis), &lease, &maxStale, (*flag)(&live), (*flag)(&kept), &m.Acked); err != nil {
 			return nil, false, err
 		}
-		m.Lease = time.Duration(lease)
-		if live {
+		m.Lease, m.MaxStale, m.Lapsed = time.Duration(lease), time.Duration(maxStale)*time.Millisecond, !live
+		if live || kept {
 			members = append(members, m)
 		} else {
-			lapsed = true
+			gone = true
 		}
 	}
-	return members, lapsed, rows.Err()
+	return members, gone, rows.Err()
 }
