@@ -263,6 +263,11 @@ func (c *Cache) readMembers(ctx context.Context, s *settlement, to chan<- []stor
 			next = c.o.RedisTimeout
 		} else {
 			select {
+			case <-settled:
+				return
+			default:
+			}
+			select {
 			case to <- rows:
 			case <-settled:
 				return

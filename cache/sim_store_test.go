@@ -3,6 +3,7 @@ package cache
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -21,7 +22,38 @@ type simStore struct {
 	weather weather
 	ahead   time.Duration // of its clock
 	members map[string]simMember
+	partly  bool           // restore leaves the members as they are
 	log     []loggedChange // what restore starts from
+	watch   []*simWatch
+}
+
+// simWatch is a process that is woken when something has changed, or not.
+type simWatch struct {
+	p    *process
+	wake chan int64
+}
+
+// wake wakes those who watch, after a while. Called with the world's mutex held.
+func (s *simStore) wake(from *host, head int64) {
+	for _, watch := range s.watch {
+		c := s.w.chance("wake", watch.p.host.index, uint64(from.index))
+		lost := 5
+		if sky := merge("store.watch", &s.weather, &watch.p.host.toStore); sky.refuse || sky.hang {
+			lost = 100
+		}
+		if s.w.calm.Load() {
+			lost = 0
+		}
+		if c.percent(lost) {
+			continue
+		}
+		time.AfterFunc(c.between(storeBack, 10*time.Millisecond), func() {
+			select {
+			case watch.wake <- head:
+			default:
+			}
+		})
+	}
 }
 
 type simMember struct {
@@ -167,6 +199,9 @@ func (l storeLink) Change(ctx context.Context, actor store.Actor, fn func(store.
 			done.last = change.Last
 			w.mu.Lock()
 			w.store.log = append(w.store.log, done)
+			if w.setup.wakes == byFile {
+				w.store.wake(l.p.host, change.Last)
+			}
 			w.mu.Unlock()
 		}
 		w.truth.committed(actor.RequestID, change, w.now())
@@ -188,6 +223,63 @@ func (l storeLink) Join(ctx context.Context, m store.Member) error {
 	return err
 }
 
+func (l storeLink) Acknowledge(ctx context.Context, id string, head int64) error {
+	_, err := statement(ctx, l, "store.acknowledge", uint64(head), true, func() (struct{}, error) {
+		w := l.p.host.w
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		feed, err := w.store.rows.Feed(context.Background(), head-1, 1)
+		m, joined := w.store.members[id]
+		if err != nil || !joined || len(feed.Events) == 0 || feed.Events[0].ID != head {
+			return struct{}{}, store.ErrNotFound
+		}
+		m.Acked = head
+		w.store.members[id] = m
+		return struct{}{}, nil
+	})
+	return err
+}
+
+func (l storeLink) Watch(ctx context.Context, changed func(int64)) error {
+	w := l.p.host.w
+	if w.setup.wakes == nobody {
+		return errors.ErrUnsupported
+	}
+	mine := &simWatch{p: l.p, wake: make(chan int64, 1)}
+	w.set(func() { w.store.watch = append(w.store.watch, mine) })
+	defer w.set(func() {
+		w.store.watch = slices.DeleteFunc(w.store.watch, func(other *simWatch) bool { return other == mine })
+	})
+	for {
+		select {
+		case head := <-mine.wake:
+			l.p.standStill()
+			if l.p.dead.Load() {
+				return errDead
+			}
+			if w.storeSky(l.p.host, "store.watch").refuse {
+				return errStoreGone
+			}
+			changed(head)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (l storeLink) Announce(ctx context.Context) error {
+	_, err := statement(ctx, l, "store.announce", 0, false, func() (struct{}, error) {
+		w := l.p.host.w
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if w.setup.wakes == byNotice {
+			w.store.wake(l.p.host, 0)
+		}
+		return struct{}{}, nil
+	})
+	return err
+}
+
 func (l storeLink) Leave(ctx context.Context, id string) error {
 	_, err := statement(ctx, l, "store.leave", 0, false, func() (struct{}, error) {
 		w := l.p.host.w
@@ -204,13 +296,22 @@ func (l storeLink) Members(ctx context.Context) ([]store.Member, error) {
 		w := l.p.host.w
 		w.mu.Lock()
 		defer w.mu.Unlock()
+		feed, err := w.store.rows.Feed(context.Background(), maxEventID, 1)
+		if err != nil {
+			return nil, err
+		}
 		var members []store.Member
 		for id, m := range w.store.members {
-			if w.store.now() >= m.lapses {
+			now := w.store.now()
+			if now >= m.lapses && now >= m.lapses+m.MaxStale {
 				delete(w.store.members, id)
 				continue
 			}
-			members = append(members, store.Member{ID: id, Redis: m.Redis, Lease: m.Lease})
+			m.TTL, m.Lapsed = 0, now >= m.lapses
+			if m.Acked > feed.Head {
+				m.Acked = 0
+			}
+			members = append(members, m.Member)
 		}
 		slices.SortFunc(members, func(a, b store.Member) int { return strings.Compare(a.ID, b.ID) })
 		return members, nil
@@ -281,6 +382,8 @@ func (s *simStore) restore(to int64) error {
 		s.log = s.log[:i]
 	}
 	s.rows = rows
-	clear(s.members) // those of then have lapsed
+	if !s.partly {
+		clear(s.members) // those of then have lapsed
+	}
 	return nil
 }
