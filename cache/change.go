@@ -156,7 +156,8 @@ func (c *Cache) settle(ctx context.Context, s *settlement) error {
 	var parts sync.WaitGroup
 	settled := make(chan struct{})
 	defer close(settled)
-	parts.Go(func() { c.readMembers(own, s, members, settled) }) // b: after the commit
+	reading := context.WithoutCancel(ctx)                            // for as long as the longest lease among the members may be
+	parts.Go(func() { c.readMembers(reading, s, members, settled) }) // b: after the commit
 	if c.shared != nil {
 		applied = make(chan struct{})
 		parts.Go(func() {
@@ -250,7 +251,7 @@ func (c *Cache) tellMissing(s *settlement, missing []string) {
 	}
 }
 
-// readMembers is 4.3b: it reads the members again and again, for what they acknowledge in their rows, until the change is settled or ctx ends.
+// readMembers is 4.3b: it reads the members again and again, for what they acknowledge in their rows, until the change is settled.
 func (c *Cache) readMembers(ctx context.Context, s *settlement, to chan<- []store.Member, settled <-chan struct{}) {
 	pause, longest := 2*time.Millisecond, 16*time.Millisecond
 	if c.shared != nil { // messages are faster
@@ -283,8 +284,6 @@ func (c *Cache) readMembers(ctx context.Context, s *settlement, to chan<- []stor
 		select {
 		case <-time.After(next):
 		case <-settled:
-			return
-		case <-ctx.Done():
 			return
 		}
 	}

@@ -16,7 +16,7 @@ func (c *Cache) pollLoop(ctx context.Context) {
 		select {
 		case <-timer.C:
 		case <-c.pollKicks:
-			if early := c.o.pollEvery()/50 - c.clock.now().elapsed(started); early > 0 {
+			if early := pollGap - c.clock.now().elapsed(started); early > 0 {
 				timer.Reset(early)
 				continue
 			}

@@ -16,11 +16,11 @@ func (c *Cache) watchLoop(ctx context.Context) {
 		return
 	}
 	var state health
-	pause := c.o.Lease
+	pause := time.Second
 	for {
 		err := w.Watch(ctx, func(head int64) {
-			pause = c.o.Lease
-			if e := c.epoch.Load(); e == nil || head != e.need.Load() {
+			pause = time.Second
+			if e := c.epoch.Load(); e == nil || head == 0 || head != e.need.Load() {
 				kick(c.pollKicks)
 			}
 		})
@@ -28,7 +28,7 @@ func (c *Cache) watchLoop(ctx context.Context) {
 			return
 		}
 		// While the feed is out of reach, the poll says so.
-		if e := c.epoch.Load(); e != nil && e.age(c.clock.now()) <= c.o.Lease && pause > c.o.Lease {
+		if e := c.epoch.Load(); e != nil && e.age(c.clock.now()) <= c.o.Lease && pause > time.Second {
 			state.note(c.o.Logger, "watching the store for changes of others, which are seen later now,", err)
 		}
 		pause = min(2*pause, time.Minute)
