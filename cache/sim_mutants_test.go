@@ -305,7 +305,7 @@ var mutations = []mutation{
 		replace("(*settlement).take", "m.Lapsed || m.Lease == 0 || new", "m.Lapsed || m.Lease == 0 || m.Acked == 0 || new"),
 	}},
 	{rule: "4.4: a member is waited for until it has acknowledged, left or lapsed", faults: "no redis,store cut", edits: []edit{
-		replace("(*settlement).take", "m.Lapsed || m.Lease == 0 || new", "m.Lapsed || m.Lease == 0 || s.known"),
+		replace("(*settlement).take", "m.Lapsed || m.Lease == 0 || new", "m.Lapsed || m.Lease == 0 || new || s.known"),
 	}},
 	{rule: "4.4: a success before WAIT without Redis needs that nobody uses it", by: "TestScenariosWithoutRedis/4.4", edits: []edit{
 		replace("(*Cache).settle", "s.applied || c.shared == nil && !s.redis", "s.applied || c.shared == nil"),

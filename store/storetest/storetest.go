@@ -41,6 +41,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"more bytes than were asked for are refused, and can be read in smaller pages", boundedReads},
 		{"last use only moves forward and is no change", touch},
 		{"members join, lapse and leave", members},
+		{"members acknowledge events that there are, and no others", acknowledgements},
 		{"of concurrent rolls and revokes exactly one wins", rollAndRevoke},
 		{"records belong to whoever asked", copies},
 		{"a context that is over is no word about a key", contextOver},

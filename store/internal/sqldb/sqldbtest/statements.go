@@ -74,6 +74,7 @@ func Statements(t *testing.T, s store.Store, log *Log, want Counts) {
 			return s.Touch(ctx, []store.Use{{KeyID: Record(1).Key.ID, At: At}, {KeyID: Record(2).Key.ID, At: At}, {KeyID: "apk_none", At: At}})
 		}, 1, false},
 		{"joining", func() error { return s.Join(ctx, store.Member{ID: "a", TTL: time.Minute}) }, 1, false},
+		{"acknowledging", func() error { return s.Acknowledge(ctx, "a", 1) }, 1, false},
 		{"asking for members when none has lapsed", func() error { _, err := s.Members(ctx); return err }, 1, false},
 	} {
 		log.Take()
