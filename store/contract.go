@@ -99,8 +99,9 @@ type Recaller interface {
 type Watcher interface {
 	Store
 	// Watch calls changed when the head of the feed may have moved, with its number, or with 0 when that
-	// is not known, until ctx ends or it cannot go on, and returns why. changed does not block. An
-	// error that matches errors.ErrUnsupported says that trying again is of no use.
+	// is not known, until ctx ends or it cannot go on, and returns why. Calls come one after the other,
+	// and none after the return; changed does not block. An error that matches errors.ErrUnsupported
+	// says that trying again is of no use.
 	Watch(ctx context.Context, changed func(head int64)) error
 	// Announce wakes those who watch in other processes, after a commit, where they need that.
 	Announce(ctx context.Context) error

@@ -79,7 +79,7 @@ func (s *observed) Acknowledge(ctx context.Context, member string, head int64) e
 	return s.run(ctx, WorkStoreAcknowledge, func(ctx context.Context) error { return s.Store.Acknowledge(ctx, member, head) })
 }
 
-// Watch implements Watcher, if the store below does. It is no single call, and is not observed.
+// Watch implements Watcher, if the store below does. Watching is not observed.
 func (s *observed) Watch(ctx context.Context, changed func(int64)) error {
 	if w, ok := s.Store.(Watcher); ok {
 		return w.Watch(ctx, changed)
@@ -90,7 +90,7 @@ func (s *observed) Watch(ctx context.Context, changed func(int64)) error {
 // Announce implements Watcher.
 func (s *observed) Announce(ctx context.Context) error {
 	if w, ok := s.Store.(Watcher); ok {
-		return s.run(ctx, WorkStoreAnnounce, w.Announce)
+		return w.Announce(ctx)
 	}
 	return nil
 }

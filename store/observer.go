@@ -49,8 +49,7 @@ const (
 	WorkStoreLeave   Work = "store.leave"
 	WorkStoreMembers Work = "store.members"
 
-	WorkStoreAcknowledge Work = "store.acknowledge" // of a change of another process
-	WorkStoreAnnounce    Work = "store.announce"    // of a change to other processes
+	WorkStoreAcknowledge Work = "store.acknowledge" // that changes have been handled
 )
 
 // Calls of Redis, as the cache sees them: with the waiting for their turn, and no longer than it waits.
@@ -71,7 +70,7 @@ func Works() []Work {
 	return []Work{
 		WorkCreate, WorkUpdate, WorkRevoke, WorkRoll, WorkDelete, WorkLink, WorkImport, WorkUpgrade, WorkReseal, WorkLeak,
 		WorkStoreLookup, WorkStoreChange, WorkStoreGet, WorkStoreList, WorkStoreCount, WorkStoreTouch, WorkStoreEvents, WorkStorePrune,
-		WorkStoreFeed, WorkStoreJoin, WorkStoreLeave, WorkStoreMembers, WorkStoreAcknowledge, WorkStoreAnnounce,
+		WorkStoreFeed, WorkStoreJoin, WorkStoreLeave, WorkStoreMembers, WorkStoreAcknowledge,
 		WorkRedisRead, WorkRedisWrite, WorkRedisMark, WorkRedisAdvance, WorkRedisReset, WorkRedisPublish,
 		WorkScrypt,
 	}

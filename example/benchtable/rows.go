@@ -1,6 +1,9 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // module is what the packages' paths start with.
 const module = "github.com/latchkey-go/latchkey/"
@@ -21,6 +24,7 @@ var (
 	scrypt   = benchmark{pkg: "middleware", name: "BenchmarkScrypt", times: "-benchtime=10x"}
 	refused  = benchmark{pkg: "store", name: "BenchmarkRefused", times: "-benchtime=5ms -count=40", again: 1}
 	redisHit = benchmark{pkg: "cache", name: "BenchmarkRedisHit", times: "-benchtime=1x", again: 4}
+	change   = benchmark{pkg: "store/dburl", name: "BenchmarkChange", times: "-benchtime=60x"}
 	memory   = benchmark{pkg: "cache", name: "BenchmarkMemory", times: "-benchtime=1x"}
 )
 
@@ -104,6 +108,16 @@ func rows() []row {
 				return nanoseconds(r.ofLargest(op.name)), nanoseconds(r.lowest(op.name, "ns/1000-keys")), r.lowest(op.name, "growth")
 			}})
 		}
+	}
+	for _, c := range []struct {
+		name  string
+		bound float64
+	}{{"SQLite", 50}, {"PostgreSQL", 30}, {"PostgreSQL without LISTEN", 300}} {
+		all = append(all, row{"revoke, two processes without Redis, " + c.name, "", change, atMost(c.bound, fmt.Sprintf("p50 ≤ %v ms", c.bound)), func(r results) (string, string, float64) {
+			name := strings.ReplaceAll(c.name, " ", "_")
+			p50 := r.lowest(name, "p50-ms")
+			return fmt.Sprintf("p50 %.3g ms, p99 %.3g ms", p50, r.lowest(name, "p99-ms")), "", p50
+		}})
 	}
 	return append(all,
 		row{"a key in the process", "", memory, atMost(600, "≤ 600 bytes"), func(r results) (string, string, float64) {
