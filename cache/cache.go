@@ -42,6 +42,7 @@ type Cache struct {
 	last     int64   // highest event polled
 	joined   bool    // this process has a membership row
 	joinedAt instant // from before it was written
+	acked    int64   // the event that the row acknowledges; -1: none since it was written
 	polling  health
 	// repaired belongs to the goroutine that repairs in the background.
 	repaired health
@@ -70,7 +71,7 @@ var _ store.Store = (*Cache)(nil)
 func (c *Cache) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	c.stop = cancel
-	loops := []func(context.Context){c.pollLoop, c.repairLoop, c.listenLoop, c.sweepLoop}
+	loops := []func(context.Context){c.pollLoop, c.repairLoop, c.listenLoop, c.watchLoop, c.sweepLoop}
 	if c.shared != nil {
 		loops = append(loops, c.shared.reads.loops()...)
 	}

@@ -72,7 +72,7 @@ func (c *Cache) mayChange(ctx context.Context) error {
 	}
 	for _, m := range members {
 		switch {
-		case !m.Redis:
+		case !m.Redis, m.Lapsed:
 		case c.o.ChangeWithoutRedis:
 			c.o.Logger.Warn("latchkey: cache: a change is made without Redis; an instance that has lost the database may answer from before it until its MaxStale is over",
 				"member", m.ID, "default", DefaultMaxStale)
@@ -134,6 +134,7 @@ type settlement struct {
 	applied  bool           // the shared memory has the change
 	known    bool           // members and wait are
 	members  []store.Member // who must acknowledge the change
+	redis    bool           // a member uses Redis, or one whose row has lapsed may still do so
 	wait     time.Duration
 	answered *awaited
 	self     bool // this process has handled the change
@@ -152,14 +153,20 @@ func (c *Cache) settle(ctx context.Context, s *settlement) error {
 	defer c.acks.end(s.answered)
 	told := c.announce(s.change, s.answered.serial)
 	s.self = c.hear(s.change.FeedID, told) && !s.untold // 4.5
+	if !s.self {
+		kick(c.pollKicks) // then it acknowledges in its row
+	}
 
 	// Others hear of the change even when the client has gone.
 	own, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.o.giveUp())
 	members := make(chan []store.Member, 1)
 	var applied chan struct{}
 	var parts sync.WaitGroup
+	settled := make(chan struct{})
+	defer close(settled)
 	level := int(c.level.Load())
-	parts.Go(func() { c.readMembers(own, s, told, level, members) }) // b: after the commit
+	reading := context.WithoutCancel(ctx)                                         // for as long as the longest lease among the members may be
+	parts.Go(func() { c.readMembers(reading, s, told, level, members, settled) }) // b: after the commit
 	if c.shared != nil {
 		applied = make(chan struct{})
 		parts.Go(func() {
@@ -180,7 +187,7 @@ func (c *Cache) settle(ctx context.Context, s *settlement) error {
 		waited := c.clock.now().mono - s.committed.mono
 		missing := s.missing(c.id)
 		switch {
-		case s.known && len(missing) == 0 && (c.shared == nil || s.applied):
+		case s.known && len(missing) == 0 && (s.applied || c.shared == nil && !s.redis):
 			return nil
 		case s.known && waited >= s.wait && (c.shared == nil || s.applied || s.failing.Load()):
 			c.count.slowChanges.Add(1)
@@ -197,11 +204,8 @@ func (c *Cache) settle(ctx context.Context, s *settlement) error {
 		case <-timer.C:
 		case <-applied:
 			applied, s.applied = nil, true
-		case s.members = <-members:
-			members, s.known = nil, true
-			for _, m := range s.members {
-				s.wait = max(s.wait, waitFor(m.Lease))
-			}
+		case rows := <-members:
+			s.take(rows)
 		case <-s.answered.more:
 		case <-ctx.Done():
 			return fmt.Errorf("cache: change %d is committed, but the caller left before every process had heard of it: %w: %w", s.change.Last, store.ErrUnavailable, ctx.Err())
@@ -209,17 +213,34 @@ func (c *Cache) settle(ctx context.Context, s *settlement) error {
 	}
 }
 
-// missing returns the members that have not acknowledged the change.
+// take takes over the members as they are at some moment after the commit. Who has joined since the first reading, and who has left or
+// lapsed, need not acknowledge the change: COHERENCE 8.
+func (s *settlement) take(rows []store.Member) {
+	var members []store.Member
+	s.redis = false
+	for _, m := range rows {
+		s.redis = s.redis || m.Redis
+		new := s.known && !slices.ContainsFunc(s.members, func(before store.Member) bool { return before.ID == m.ID })
+		if m.Lapsed || m.Lease == 0 || new {
+			continue
+		}
+		members = append(members, m)
+		s.wait = max(s.wait, waitFor(m.Lease))
+	}
+	s.members, s.known = members, true
+}
+
+// missing returns the members that have acknowledged the change neither by a message nor in their row.
 func (s *settlement) missing(self string) []string {
 	var missing []string
 	for _, m := range s.members {
-		if m.ID == self && s.self || m.ID != self && !s.untold && s.answered.has(m.ID) {
-			continue
+		switch {
+		case m.ID == self && s.self:
+		case m.ID != self && !s.untold && s.answered.has(m.ID):
+		case m.Acked >= s.change.Last:
+		default:
+			missing = append(missing, m.ID)
 		}
-		missing = append(missing, m.ID)
-	}
-	if s.untold && len(missing) == 0 {
-		missing = append(missing, "")
 	}
 	return missing
 }
@@ -235,31 +256,64 @@ func (c *Cache) tellMissing(s *settlement, missing []string) {
 	}
 	if c.onceASecond(&c.lastSlow) {
 		c.o.Logger.Warn("latchkey: cache: a change had to wait for a lease", "change", s.change.Last, "waited", s.wait,
-			"unacknowledged_by", missing, "redis_has_it", s.applied || c.shared == nil)
+			"unacknowledged_by", missing, "redis_has_it", s.applied || c.shared == nil && !s.redis)
 	}
 }
 
-// readMembers is 4.3b: it tries until the store answers or ctx ends. The change is announced for readers of a level; to members of
-// a lower one it is announced again, so that they need not be waited for.
-func (c *Cache) readMembers(ctx context.Context, s *settlement, told announcement, level int, to chan<- []store.Member) {
-	for {
-		members, err := c.rows.Members(ctx)
-		if err == nil {
-			lowest := store.Level
-			for _, m := range members {
-				lowest = min(lowest, m.Level)
+// readMembers is 4.3b: it reads the members again and again, for what they acknowledge in their rows, until the change is settled. The
+// change is announced for readers of a level; to members of a lower one it is announced again, so that they need not be waited for.
+func (c *Cache) readMembers(ctx context.Context, s *settlement, told announcement, level int, to chan<- []store.Member, settled <-chan struct{}) {
+	pause, longest := 2*time.Millisecond, 16*time.Millisecond
+	if c.shared != nil { // messages are faster
+		pause, longest = 16*time.Millisecond, 64*time.Millisecond
+	}
+	for announced := false; ; {
+		next := pause
+		rows, err := c.rows.Members(ctx)
+		if err != nil {
+			next = c.o.RedisTimeout
+		} else {
+			select {
+			case <-settled:
+				return
+			default:
 			}
-			c.level.Store(int32(lowest))
-			to <- slices.DeleteFunc(members, func(m store.Member) bool { return m.Lease == 0 }) // has no cache
+			select {
+			case to <- rows:
+			case <-settled:
+				return
+			}
+			lowest := c.noteLevel(rows)
 			if c.shared != nil && !s.untold && level >= levelWithVersion && lowest < levelWithVersion {
-				_ = c.shared.publish(ctx, s.change.FeedID, "", c.messages.announce(s.change.FeedID, told, lowest))
+				level = lowest
+				_ = c.shared.publish(ctx, s.change.FeedID, "", c.messages.announce(s.change.FeedID, told, level))
 			}
-			return
+			if !announced && slices.ContainsFunc(rows, func(m store.Member) bool {
+				return m.ID != c.id && !m.Lapsed && m.Acked < s.change.Last && (c.shared == nil || !m.Redis)
+			}) {
+				announced = true
+				_ = c.Announce(ctx) // saves time, no more
+			}
+			pause = min(2*pause, longest)
 		}
-		if !idle(ctx, c.o.RedisTimeout) {
+		select {
+		case <-time.After(next):
+		case <-settled:
 			return
 		}
 	}
+}
+
+// noteLevel remembers the lowest level of the members, and returns it.
+func (c *Cache) noteLevel(rows []store.Member) int {
+	lowest := store.Level
+	for _, m := range rows {
+		if !m.Lapsed {
+			lowest = min(lowest, m.Level)
+		}
+	}
+	c.level.Store(int32(lowest))
+	return lowest
 }
 
 // spreadUntil is 4.3a and c: it tries until the shared memory has the change or ctx ends, and reports which. The others are told

@@ -16,8 +16,9 @@ func (c *Cache) pollLoop(ctx context.Context) {
 		select {
 		case <-timer.C:
 		case <-c.pollKicks:
-			if c.clock.now().elapsed(started) < c.o.pollEvery()/4 {
-				continue // the next one is near enough
+			if early := pollGap - c.clock.now().elapsed(started); early > 0 {
+				timer.Reset(early)
+				continue
 			}
 		case <-ctx.Done():
 			return
@@ -63,9 +64,14 @@ func (c *Cache) poll(ctx context.Context) error {
 	if feed.ID == "" {
 		return errors.New("the store's feed has no id")
 	}
-	if e := c.apply(feed, began, known); c.shared != nil && e != nil && (!e.aligned.Load() || e.need.Load() > e.wm.Load()) {
+	e := c.apply(feed, began, known)
+	if e == nil {
+		return nil
+	}
+	if c.shared != nil && (!e.aligned.Load() || e.need.Load() > e.wm.Load()) {
 		kick(c.repairKicks) // 3.7, and 14: the first poll of a process always repairs
 	}
+	c.acknowledge(ctx, headOf(feed), known.heard) // 3.8
 	return nil
 }
 

@@ -18,11 +18,28 @@ func (c *Cache) joinMembers(ctx context.Context) error {
 		return nil
 	}
 	row := store.Member{ID: c.id, Level: store.Level, Redis: c.recordsAreShared(), Lease: c.o.Lease, TTL: c.o.membership()}
+	if row.Redis {
+		row.MaxStale = c.o.MaxStale
+	}
+	c.acked = -1 // whatever becomes of what follows
 	if err := c.rows.Join(ctx, row); err != nil {
 		return fmt.Errorf("join the members: %w", err)
 	}
 	c.joined, c.joinedAt = true, now
 	return nil
+}
+
+// acknowledge is 3.8: after a poll, and what follows from it (3.4), the row says that its events have been handled. It is for changers whose
+// messages do not come through Redis, so a member that hears those, answers them, and has heard of the newest event before the poll,
+// writes nothing. What fails is tried again after the next poll.
+func (c *Cache) acknowledge(ctx context.Context, head position, heard int64) {
+	reached := c.listening.Load() && c.faults.of(opPublish).Closed() && heard >= head.id
+	if c.o.ChangesOnly || !c.joined || reached || head.id == c.acked || head.id == 0 {
+		return
+	}
+	if err := c.rows.Acknowledge(ctx, c.id, head.id, head.tag); err == nil {
+		c.acked = head.id
+	}
 }
 
 // leaveMembers removes the row. When that fails, changes take WAIT until it lapses.

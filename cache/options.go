@@ -180,9 +180,10 @@ func waitFor(lease time.Duration) time.Duration { return lease * 21 / 20 }
 func (o *Options) giveUp() time.Duration { return o.wait() + o.StoreTimeout }
 
 const (
-	replayLimit    = 1000             // NREPLAY: more events than this are not replayed
-	unknownTTL     = 10 * time.Second // how long an unknown token is remembered
-	readsWhenStale = 32               // K: reads of the store at once while the feed is out of reach
+	replayLimit    = 1000                 // NREPLAY: more events than this are not replayed
+	pollGap        = 5 * time.Millisecond // from one poll to the next, however often it is asked for
+	unknownTTL     = 10 * time.Second     // how long an unknown token is remembered
+	readsWhenStale = 32                   // K: reads of the store at once while the feed is out of reach
 )
 
 // newCache puts a Cache together. Nothing runs before start.

@@ -2,6 +2,7 @@ package cache
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/latchkey-go/latchkey/store"
@@ -79,6 +80,30 @@ func (c *Cache) Join(ctx context.Context, m store.Member) error {
 		return err
 	}
 	return c.rows.Join(ctx, m)
+}
+
+// Acknowledge implements store.Store.
+func (c *Cache) Acknowledge(ctx context.Context, member string, head int64, tag store.Tag) error {
+	if err := c.open(); err != nil {
+		return err
+	}
+	return c.rows.Acknowledge(ctx, member, head, tag)
+}
+
+// Watch implements store.Watcher, if the store below does.
+func (c *Cache) Watch(ctx context.Context, changed func(head int64)) error {
+	if w, ok := c.rows.(store.Watcher); ok && !c.closed.Load() {
+		return w.Watch(ctx, changed)
+	}
+	return errors.ErrUnsupported
+}
+
+// Announce implements store.Watcher.
+func (c *Cache) Announce(ctx context.Context) error {
+	if w, ok := c.rows.(store.Watcher); ok && !c.closed.Load() {
+		return w.Announce(ctx)
+	}
+	return nil
 }
 
 // Leave implements store.Store.

@@ -229,7 +229,7 @@ var mutations = []mutation{
 	{rule: "4.3b: the members are read after the commit", faults: "restart,bus,store slow", edits: []edit{
 		addBefore("(*Cache).Change", "change, err := c.rows.Change(ctx, actor, fn)", "early, _ := c.rows.Members(ctx)"),
 		replace("(*Cache).Change", "change: change", "members: early, known: true, change: change"),
-		omit("(*Cache).settle", "parts.Go(func() { c.readMembers(own, s, told, level, members) })"),
+		replace("(*Cache).settle", "parts.Go(func() { c.readMembers(reading, s, told, level, members, settled) })", "_ = reading"),
 	}},
 	{rule: "4.4: no success before the members are known", faults: "bus", edits: []edit{
 		replace("(*Cache).settle", "s.known && len(missing) == 0", "len(missing) == 0"),
@@ -243,8 +243,7 @@ var mutations = []mutation{
 		replace("(*Cache).settle", "s.known && len(missing) == 0", "s.known"),
 	}},
 	{rule: "4.4: a success before WAIT needs Redis to have the change", by: "TestScenarios/4.4:_a_process", edits: []edit{
-		replace("(*Cache).settle", "s.known && len(missing) == 0 && (c.shared == nil || s.applied)",
-			"s.known && len(missing) == 0"),
+		replace("(*Cache).settle", "s.applied || c.shared == nil && !s.redis", "true"),
 	}},
 	{rule: "4.4: no success after WAIT when Redis works and does not have it", by: "TestScenarios/4.4:_no_success", edits: []edit{
 		replace("(*Cache).settle", "s.known && waited >= s.wait && (c.shared == nil || s.applied || s.failing.Load())",
@@ -254,7 +253,7 @@ var mutations = []mutation{
 		replace("waitFor", "lease * 21 / 20", "lease * 3 / 4"),
 	}},
 	{rule: "14: WAIT is that of the longest lease among the members", faults: "store cut,bus", edits: []edit{
-		replace("(*Cache).settle", "s.wait = max(s.wait, waitFor(m.Lease))", "_ = m"),
+		omit("(*settlement).take", "s.wait = max(s.wait, waitFor(m.Lease))"),
 	}},
 	{rule: "4.4: a client that leaves gets no success", faults: "bus", edits: []edit{
 		replace("(*Cache).settle: case <-ctx.Done():", "", "return nil"),
@@ -298,6 +297,51 @@ var mutations = []mutation{
 	}},
 	{rule: "5.1: a message that names not all begins a new memory, not InvalidateAll", faults: "store down", edits: []edit{
 		replace("(*Cache).hear", "c.replace(c.newEpoch(e.history, e.freshAt.Load()))", "e.keys.InvalidateAll()"),
+	}},
+	{rule: "3.8: invalidation before the acknowledgement in the row", faults: "no redis", edits: []edit{
+		addBefore("(*Cache).poll", "e := c.apply(feed, began, known)", "c.acknowledge(ctx, headOf(feed), known.heard)"),
+	}},
+	{rule: "3.8: need before the acknowledgement in the row", faults: "less redis,fail-over", edits: []edit{
+		omit("(*Cache).apply: default:", "e.hear(feed.Head, newestRevealing(feed.Events))"),
+		addAfter("(*Cache).poll", "c.acknowledge(ctx, headOf(feed), known.heard)", `c.stretch("need")
+		e.hear(feed.Head, newestRevealing(feed.Events))`),
+	}},
+	{rule: "3.8: unknown tokens are forgotten before the acknowledgement in the row", faults: "no redis", edits: []edit{
+		replace("(*Cache).apply: default:", "e.hear(feed.Head, newestRevealing(feed.Events))", "e.hear(feed.Head, 0)"),
+		addAfter("(*Cache).poll", "c.acknowledge(ctx, headOf(feed), known.heard)", "e.hear(feed.Head, newestRevealing(feed.Events))"),
+	}},
+	{rule: "3.8: a poll that failed acknowledges nothing", faults: "no redis,store slow", edits: []edit{
+		addAfter("(*Cache).poll", "feed, err := c.rows.Feed(ctx, after, limit)", `if err != nil {
+			c.acknowledge(context.Background(), position{id: c.last + 1}, 0)
+		}`),
+	}},
+	{rule: "3.8: what the store has lost is not acknowledged", by: "TestScenariosWithoutRedis/3.8:_an_acknowledgement", edits: []edit{
+		replace("storeLink.Acknowledge", "!starts(feed, position{head, tag})", "feed.Head < 0"),
+	}},
+	{rule: "3.8: nothing beyond the head is acknowledged", by: "TestScenariosWithoutRedis/3.8:_the_feed", edits: []edit{
+		replace("storeLink.Members", "m.Acked > feed.Head", "feed.Head < 0"),
+	}},
+	{rule: "3.8: a row that is written again acknowledges nothing", by: "TestScenariosWithoutRedis/3.8:_after_a_restore", edits: []edit{
+		addBefore("storeLink.Join", "w.store.write(m.ID, &simMember{Member: m, lapses: w.store.now() + m.TTL, of: l.p})",
+			"m.Acked = w.store.members[m.ID].Acked"),
+	}},
+	{rule: "4.4: a row must acknowledge the last event of a change", faults: "no redis", edits: []edit{
+		replace("(*settlement).missing", "m.Acked >= s.change.Last", "m.Acked >= s.change.First-1"),
+	}},
+	{rule: "4.4: a row must acknowledge what a change has found done", faults: "no redis,crash", edits: []edit{
+		replace("(*settlement).missing", "m.Acked >= s.change.Last", "s.untold || m.Acked >= s.change.Last"),
+	}},
+	{rule: "4.4: a member whose row acknowledges nothing is waited for", by: "TestScenariosWithoutRedis/3.8:_a_change", edits: []edit{
+		replace("(*settlement).take", "m.Lapsed || m.Lease == 0 || new", "m.Lapsed || m.Lease == 0 || m.Acked == 0 || new"),
+	}},
+	{rule: "4.4: a member is waited for until it has acknowledged, left or lapsed", faults: "no redis,store cut", edits: []edit{
+		replace("(*settlement).take", "m.Lapsed || m.Lease == 0 || new", "m.Lapsed || m.Lease == 0 || new || s.known"),
+	}},
+	{rule: "4.4: a success before WAIT without Redis needs that nobody uses it", by: "TestScenariosWithoutRedis/4.4", edits: []edit{
+		replace("(*Cache).settle", "s.applied || c.shared == nil && !s.redis", "s.applied || c.shared == nil"),
+	}},
+	{rule: "4.4: members that have lapsed may answer from Redis", by: "TestScenariosWithoutRedis/4.4", edits: []edit{
+		replace("(*settlement).take", "s.redis || m.Redis", "s.redis || m.Redis && !m.Lapsed"),
 	}},
 	{rule: "6.2: a repair over a gap begins a new generation", faults: "prune,redis cut", edits: []edit{
 		replace("(*Cache).repairOnce", "!ok || forced || !same || !follows(feed, wm.id)", "!ok || forced || !same"),

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -22,8 +23,10 @@ type simStore struct {
 	weather weather
 	ahead   time.Duration // of its clock
 	members map[string]simMember
-	writes  []memberWrite       // to members, in order
-	log     []loggedChange      // what restore starts from
+	writes  []memberWrite  // to members, in order
+	partly  bool           // restore leaves the members as they are
+	log     []loggedChange // what restore starts from
+	watch   []*simWatch
 	tags    map[int64]store.Tag // of events that have been restored; never modified
 }
 
@@ -42,6 +45,35 @@ func (s *simStore) write(id string, row *simMember) {
 		return
 	}
 	s.members[id] = *row
+}
+
+// simWatch is a process that is woken when something has changed, or not.
+type simWatch struct {
+	p    *process
+	wake chan int64
+}
+
+// wake wakes those who watch, after a while. Called with the world's mutex held.
+func (s *simStore) wake(from *host, head int64) {
+	for _, watch := range s.watch {
+		c := s.w.chance("wake", watch.p.host.index, uint64(from.index))
+		lost := 5
+		if sky := merge("store.watch", &s.weather, &watch.p.host.toStore); sky.refuse || sky.hang {
+			lost = 100
+		}
+		if s.w.calm.Load() {
+			lost = 0
+		}
+		if c.percent(lost) {
+			continue
+		}
+		time.AfterFunc(c.between(storeBack, 10*time.Millisecond), func() {
+			select {
+			case watch.wake <- head:
+			default:
+			}
+		})
+	}
 }
 
 type simMember struct {
@@ -216,6 +248,9 @@ func (l storeLink) Change(ctx context.Context, actor store.Actor, fn func(store.
 	w := l.p.host.w
 	return statement(ctx, l, "store.change", mixText(0, actor.RequestID), true, func() (store.Change, error) {
 		change, err := w.store.commit(actor, fn)
+		if err == nil && change.Last > 0 && w.setup.wakes == byFile {
+			w.set(func() { w.store.wake(l.p.host, change.Last) })
+		}
 		if err == nil && w.crashesAtCommit(l.p) {
 			l.p.kill()
 		}
@@ -230,6 +265,63 @@ func (l storeLink) Join(ctx context.Context, m store.Member) error {
 		defer w.mu.Unlock()
 		m.Level = cmp.Or(l.p.level, store.Level)
 		w.store.write(m.ID, &simMember{Member: m, lapses: w.store.now() + m.TTL, of: l.p})
+		return struct{}{}, nil
+	})
+	return err
+}
+
+func (l storeLink) Acknowledge(ctx context.Context, id string, head int64, tag store.Tag) error {
+	_, err := statement(ctx, l, "store.acknowledge", uint64(head), true, func() (struct{}, error) {
+		w := l.p.host.w
+		feed, err := w.store.feed(head-1, 1)
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		m, joined := w.store.members[id]
+		if err != nil || !joined || !starts(feed, position{head, tag}) {
+			return struct{}{}, store.ErrNotFound
+		}
+		m.Acked = head
+		w.store.write(id, &m)
+		return struct{}{}, nil
+	})
+	return err
+}
+
+func (l storeLink) Watch(ctx context.Context, changed func(int64)) error {
+	w := l.p.host.w
+	if w.setup.wakes == nobody {
+		return errors.ErrUnsupported
+	}
+	mine := &simWatch{p: l.p, wake: make(chan int64, 1)}
+	w.set(func() { w.store.watch = append(w.store.watch, mine) })
+	defer w.set(func() {
+		w.store.watch = slices.DeleteFunc(w.store.watch, func(other *simWatch) bool { return other == mine })
+	})
+	for {
+		select {
+		case head := <-mine.wake:
+			l.p.standStill()
+			if l.p.dead.Load() {
+				return errDead
+			}
+			if w.storeSky(l.p.host, "store.watch").refuse {
+				return errStoreGone
+			}
+			changed(head)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (l storeLink) Announce(ctx context.Context) error {
+	_, err := statement(ctx, l, "store.announce", 0, false, func() (struct{}, error) {
+		w := l.p.host.w
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if w.setup.wakes == byNotice {
+			w.store.wake(l.p.host, 0)
+		}
 		return struct{}{}, nil
 	})
 	return err
@@ -251,13 +343,22 @@ func (l storeLink) Members(ctx context.Context) ([]store.Member, error) {
 		w := l.p.host.w
 		w.mu.Lock()
 		defer w.mu.Unlock()
+		feed, err := w.store.rows.Feed(context.Background(), maxEventID, 1)
+		if err != nil {
+			return nil, err
+		}
 		var members []store.Member
 		for id, m := range w.store.members {
-			if w.store.now() >= m.lapses {
+			now := w.store.now()
+			if now >= m.lapses && now >= m.lapses+m.MaxStale {
 				w.store.write(id, nil)
 				continue
 			}
-			members = append(members, store.Member{ID: id, Redis: m.Redis, Lease: m.Lease, Level: m.Level})
+			m.TTL, m.Lapsed = 0, now >= m.lapses
+			if m.Acked > feed.Head {
+				m.Acked = 0
+			}
+			members = append(members, m.Member)
 		}
 		slices.SortFunc(members, func(a, b store.Member) int { return strings.Compare(a.ID, b.ID) })
 		return members, nil
@@ -336,8 +437,10 @@ func (s *simStore) restore(to int64) error {
 		s.log = s.log[:i]
 	}
 	s.rows, s.tags = rows, tags
-	clear(s.members) // those of then have lapsed
-	s.writes = nil
+	if !s.partly {
+		clear(s.members) // those of then have lapsed
+		s.writes = nil
+	}
 	return nil
 }
 

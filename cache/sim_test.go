@@ -2,9 +2,11 @@ package cache
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -48,8 +50,14 @@ func draw(w *world) setup {
 	}
 	s.noRedis = c.percent(6)
 	s.peppers = c.percent(30)
+	rows := w.chance("setup", 0, 1)
+	s.wakes = wakes(rows.below(3))
+	apart := 1 + rows.below(s.hosts-1)
 	if *simFaults != "any" {
-		s.name, s.noRedis = "strict", false
+		s.name, s.noRedis = "strict", strings.Contains(*simFaults, "no redis")
+		if strings.Contains(*simFaults, "less redis") {
+			s.apart, s.anyway = apart, true
+		}
 		return s
 	}
 	switch roll := c.below(100); {
@@ -62,6 +70,12 @@ func draw(w *world) setup {
 	default:
 		s.name, s.maxStale = "mixed", c.between(2*time.Second, 6*time.Second)
 		s.bound = s.maxStale * 103 / 100
+	}
+	// A host whose row has lapsed may answer from Redis for MaxStale what others change without Redis.
+	if rows.percent(10) {
+		s.noRedis = true
+	} else if rows.percent(15) && !s.noRedis && (s.name != "one fault" || s.lasts < 20*time.Second) {
+		s.apart, s.anyway = apart, s.name != "one fault" && rows.percent(50)
 	}
 	return s
 }
@@ -129,14 +143,24 @@ func (w *world) recover() {
 	for i, h := range w.hosts {
 		began := w.now()
 		p := h.current.Load()
-		if err := w.change(context.Background(), p, update, []int{0}); err != nil {
+		refused := func(err error) bool {
+			return errors.Is(err, ErrNeedsRedis) && !w.setup.anyway && !w.setup.redisAt(h.index)
+		}
+		if err := w.change(context.Background(), p, update, []int{0}); err != nil && !refused(err) {
 			w.truth.accuse("a change at host %d fails after all faults: %v", h.index, err)
 		}
-		if took := w.now() - began; took > 200*time.Millisecond && !w.setup.noRedis { // acknowledgements go through Redis
+		limit := 200 * time.Millisecond // acknowledgements go through Redis
+		if w.setup.noRedis || w.setup.apart > 0 {
+			limit += max(time.Second, w.setup.slowest) / 4 // a poll
+		}
+		if !w.setup.redisAt(h.index) && !w.setup.noRedis {
+			limit = time.Hour
+		}
+		if took := w.now() - began; took > limit {
 			w.truth.accuse("a change at host %d takes %v after all faults", h.index, took)
 		}
 		// The first change of a process may have been announced without its tag.
-		if err := w.change(context.Background(), p, update, []int{0}); err != nil {
+		if err := w.change(context.Background(), p, update, []int{0}); err != nil && !refused(err) {
 			w.truth.accuse("a second change at host %d fails after all faults: %v", h.index, err)
 		}
 		before := p.cache.Stats()
@@ -151,7 +175,7 @@ func (w *world) recover() {
 		if w.head() <= other.cache.epoch.Load().former {
 			continue // a message says nothing about which history it is of: the next poll does
 		}
-		if h.index == w.setup.without || other.host.index == w.setup.without || w.setup.noRedis || other == p {
+		if h.index == w.setup.without || other.host.index == w.setup.without || !w.setup.redisAt(h.index) || !w.setup.redisAt(other.host.index) || other == p {
 			continue
 		}
 		hits := other.cache.Stats().RedisHits

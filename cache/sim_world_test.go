@@ -58,6 +58,9 @@ type setup struct {
 	bound    time.Duration // see truth
 	l1TTL    time.Duration
 	noRedis  bool
+	apart    int   // how many hosts, the last ones, have no Redis while the others do
+	anyway   bool  // they change keys all the same
+	wakes    wakes // what wakes hosts without Redis when something changes
 	peppers  bool
 	slowest  time.Duration // lease of the last host; 0: as the others
 	without  int           // the host that keeps records out of Redis; -1: none
@@ -65,6 +68,18 @@ type setup struct {
 	reads    time.Duration // between two rounds of reads of a host, on average
 	changes  time.Duration // between two changes of a host, on average
 }
+
+// wakes is how a store wakes those who watch it.
+type wakes int
+
+const (
+	nobody   wakes = iota
+	byFile         // they see by themselves that the head has moved
+	byNotice       // whoever changes something tells them
+)
+
+// redisAt reports whether a host has Redis.
+func (s *setup) redisAt(host int) bool { return !s.noRedis && host < s.hosts-s.apart }
 
 // outcome is what a run has found.
 type outcome struct {
@@ -143,6 +158,7 @@ func (h *host) open() *process {
 	o := Options{
 		Lease: time.Second, MaxStale: w.setup.maxStale, L1TTL: w.setup.l1TTL, MaxKeys: 100, MaxUnknown: 100,
 		DisableRedisRecords: w.setup.without == h.index, Logger: slog.New(logEar{p}), Sealer: w.sealer,
+		ChangeWithoutRedis: w.setup.anyway,
 	}
 	if w.setup.slowest > 0 && h.index == len(w.hosts)-1 {
 		o.Lease = w.setup.slowest
@@ -151,7 +167,7 @@ func (h *host) open() *process {
 		panic(err)
 	}
 	var memory shared
-	if !w.setup.noRedis {
+	if w.setup.redisAt(h.index) {
 		memory = redisLink{p}
 	}
 	c := newCache(o, storeLink{w.store.current(), p}, memory, processClock{p})
@@ -399,7 +415,7 @@ func (w *world) change(ctx context.Context, p *process, v verb, keys []int) erro
 	}
 	w.truth.mu.Unlock()
 	if err != nil {
-		if !errors.Is(err, store.ErrUnavailable) {
+		if !errors.Is(err, store.ErrUnavailable) && !(errors.Is(err, ErrNeedsRedis) && w.setup.apart > 0) {
 			w.truth.accuse("%v: change at host %d: the error is not ErrUnavailable: %v", w.now(), p.host.index, err)
 		}
 		return err

@@ -70,11 +70,17 @@ type Store interface {
 
 	// Join writes or renews a membership row, which lapses m.TTL after now by the clock of the database. When the level of the
 	// store (Tx.Raise) is above the member's, it writes nothing and the error matches ErrSchemaTooNew; a store in a database then
-	// answers ErrSchemaTooNew and ErrUnavailable for good.
+	// answers ErrSchemaTooNew and ErrUnavailable for good. A row that has been written has acknowledged nothing.
 	Join(ctx context.Context, m Member) error
+	// Acknowledge notes in a membership row that the member has handled every event up to the one with
+	// that number and tag. Must write nothing, and return an error that matches ErrNotFound, when there
+	// is no such row or no such event: then the database has lost what the member has handled.
+	Acknowledge(ctx context.Context, member string, head int64, tag Tag) error
 	// Leave removes a membership row; no such row is no error.
 	Leave(ctx context.Context, id string) error
-	// Members returns the members whose rows have not lapsed, and removes those that have.
+	// Members returns the members whose rows have not lapsed, and, marked Lapsed, those whose rows
+	// lapsed no longer than their MaxStale ago. It removes older ones. An Acked beyond the head of the
+	// feed is of a history that is over, and must be returned as 0.
 	Members(ctx context.Context) ([]Member, error)
 
 	// Close ends background work and waits for it until ctx is done. The connections that were handed in stay open: they
@@ -90,6 +96,19 @@ type Recaller interface {
 	// memory and may use it, else nil. It also returns when it was called, by the clock of this machine: whoever calls it has to know, and
 	// reading that clock is half of the work.
 	Recall(id LookupID) (r *Record, at time.Time)
+}
+
+// Watcher is a Store that knows sooner than by being asked when other processes change keys. It only
+// saves time: nothing may depend on it.
+type Watcher interface {
+	Store
+	// Watch calls changed when the head of the feed may have moved, with its number, or with 0 when that
+	// is not known, until ctx ends or it cannot go on, and returns why. Calls come one after the other,
+	// and none after the return; changed does not block. An error that matches errors.ErrUnsupported
+	// says that trying again is of no use.
+	Watch(ctx context.Context, changed func(head int64)) error
+	// Announce wakes those who watch in other processes, after a commit, where they need that.
+	Announce(ctx context.Context) error
 }
 
 // Tx is a change under way. It is valid until the function that it was handed to returns. Each of Insert, Update, Delete and Append
@@ -264,8 +283,13 @@ type Member struct {
 	ID    string
 	Level int           // what its program knows (Level); Join takes 0 for 1
 	Redis bool          // it answers from Redis as well
-	Lease time.Duration // how long it may answer without having read the feed; 0: it has no cache
+	Lease time.Duration // how long it may answer without having read the feed; 0: it never does, as it has no cache
 	TTL   time.Duration // used by Join: how long the row lives
+	// MaxStale is how long it may answer from Redis without having read the feed. What a program of
+	// level 1 has written counts as 5 minutes.
+	MaxStale time.Duration
+	Acked    int64 // set by Members: the newest event that it has acknowledged in its row; 0: none
+	Lapsed   bool  // set by Members: its row has lapsed, but it may still answer from Redis
 }
 
 // Actor is who makes a change, as the audit log names it.

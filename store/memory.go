@@ -423,7 +423,25 @@ func (m *Memory) Join(ctx context.Context, member Member) error {
 	if member.Level = max(member.Level, 1); member.Level < m.level {
 		return fmt.Errorf("memory: %w: it has keys of level %d, and member %s knows level %d", ErrSchemaTooNew, m.level, member.ID, member.Level)
 	}
+	member.Acked, member.Lapsed = 0, false
 	m.members[member.ID] = membership{Member: member, lapses: time.Now().Add(member.TTL)}
+	return nil
+}
+
+// Acknowledge implements Store.
+func (m *Memory) Acknowledge(ctx context.Context, id string, head int64, tag Tag) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.usable(ctx); err != nil {
+		return err
+	}
+	member, joined := m.members[id]
+	_, exists := slices.BinarySearchFunc(m.events, head, func(e Event, id int64) int { return int(e.ID - id) })
+	if !joined || !exists || m.tags[head] != tag {
+		return fmt.Errorf("memory: acknowledge event %d as member %q: %w", head, id, ErrNotFound)
+	}
+	member.Acked = head
+	m.members[id] = member
 	return nil
 }
 
@@ -447,11 +465,13 @@ func (m *Memory) Members(ctx context.Context) ([]Member, error) {
 	}
 	var out []Member
 	for id, member := range m.members {
-		if !time.Now().Before(member.lapses) {
+		ago := time.Since(member.lapses)
+		if ago >= 0 && ago >= member.MaxStale {
 			delete(m.members, id)
 			continue
 		}
-		out = append(out, Member{ID: id, Level: member.Level, Redis: member.Redis, Lease: member.Lease})
+		member.TTL, member.Lapsed = 0, ago >= 0
+		out = append(out, member.Member)
 	}
 	slices.SortFunc(out, func(a, b Member) int { return strings.Compare(a.ID, b.ID) })
 	return out, nil

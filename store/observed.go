@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -72,6 +73,26 @@ func (s *observed) Feed(ctx context.Context, after int64, limit int) (Feed, erro
 
 func (s *observed) Join(ctx context.Context, m Member) error {
 	return s.run(ctx, WorkStoreJoin, func(ctx context.Context) error { return s.Store.Join(ctx, m) })
+}
+
+func (s *observed) Acknowledge(ctx context.Context, member string, head int64, tag Tag) error {
+	return s.run(ctx, WorkStoreAcknowledge, func(ctx context.Context) error { return s.Store.Acknowledge(ctx, member, head, tag) })
+}
+
+// Watch implements Watcher, if the store below does. Watching is not observed.
+func (s *observed) Watch(ctx context.Context, changed func(int64)) error {
+	if w, ok := s.Store.(Watcher); ok {
+		return w.Watch(ctx, changed)
+	}
+	return errors.ErrUnsupported
+}
+
+// Announce implements Watcher.
+func (s *observed) Announce(ctx context.Context) error {
+	if w, ok := s.Store.(Watcher); ok {
+		return w.Announce(ctx)
+	}
+	return nil
 }
 
 func (s *observed) Leave(ctx context.Context, id string) error {

@@ -48,6 +48,8 @@ const (
 	WorkStoreJoin    Work = "store.join"
 	WorkStoreLeave   Work = "store.leave"
 	WorkStoreMembers Work = "store.members"
+
+	WorkStoreAcknowledge Work = "store.acknowledge" // that changes have been handled
 )
 
 // Calls of Redis, as the cache sees them: with the waiting for their turn, and no longer than it waits.
@@ -68,7 +70,7 @@ func Works() []Work {
 	return []Work{
 		WorkCreate, WorkUpdate, WorkRevoke, WorkRoll, WorkDelete, WorkLink, WorkImport, WorkUpgrade, WorkReseal, WorkLeak,
 		WorkStoreLookup, WorkStoreChange, WorkStoreGet, WorkStoreList, WorkStoreCount, WorkStoreTouch, WorkStoreEvents, WorkStorePrune,
-		WorkStoreFeed, WorkStoreJoin, WorkStoreLeave, WorkStoreMembers,
+		WorkStoreFeed, WorkStoreJoin, WorkStoreLeave, WorkStoreMembers, WorkStoreAcknowledge,
 		WorkRedisRead, WorkRedisWrite, WorkRedisMark, WorkRedisAdvance, WorkRedisReset, WorkRedisPublish,
 		WorkScrypt,
 	}

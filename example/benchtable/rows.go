@@ -1,6 +1,9 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // module is what the packages' paths start with.
 const module = "github.com/latchkey-go/latchkey/"
@@ -23,6 +26,7 @@ var (
 	redisHit = benchmark{pkg: "cache", name: "BenchmarkRedisHit", times: "-benchtime=1x", again: 4}
 	// migration takes ten seconds before and what it needs during.
 	migration = benchmark{pkg: "store/postgres", name: "BenchmarkMigration", times: "-benchtime=1x", keys: true}
+	change    = benchmark{pkg: "store/dburl", name: "BenchmarkChange", times: "-benchtime=60x"}
 	memory    = benchmark{pkg: "cache", name: "BenchmarkMemory", times: "-benchtime=1x"}
 )
 
@@ -115,6 +119,16 @@ func rows() []row {
 			n := r.lowest("", "lookups-failed") + r.lowest("", "changes-failed")
 			return fmt.Sprint(n), "", n
 		}})
+	for _, c := range []struct {
+		name  string
+		bound float64
+	}{{"SQLite", 50}, {"PostgreSQL", 30}, {"PostgreSQL without LISTEN", 300}} {
+		all = append(all, row{"revoke, two processes without Redis, " + c.name, "", change, atMost(c.bound, fmt.Sprintf("p50 ≤ %v ms", c.bound)), func(r results) (string, string, float64) {
+			name := strings.ReplaceAll(c.name, " ", "_")
+			p50 := r.lowest(name, "p50-ms")
+			return fmt.Sprintf("p50 %.3g ms, p99 %.3g ms", p50, r.lowest(name, "p99-ms")), "", p50
+		}})
+	}
 	return append(all,
 		row{"a key in the process", "", memory, atMost(600, "≤ 600 bytes"), func(r results) (string, string, float64) {
 			bytes := max(r.lowest("from=store", "process-bytes/key"), r.lowest("from=Redis", "process-bytes/key"))

@@ -173,5 +173,27 @@ func (d Database) Migrate(ctx context.Context, db *sql.DB, log *slog.Logger, dry
 }
 
 func (d Database) options(log *slog.Logger) postgres.Options {
-	return postgres.Options{Logger: log, Role: d.postgres.User, Database: d.postgres.Database}
+	o := postgres.Options{Logger: log, Role: d.postgres.User, Database: d.postgres.Database}
+	switch d.postgres.DefaultQueryExecMode {
+	case pgx.QueryExecModeExec, pgx.QueryExecModeSimpleProtocol: // as behind a pooler, where LISTEN has no effect
+	default:
+		o.Listen = d.listen
+	}
+	return o
+}
+
+// listen is a postgres.Options.Listen.
+func (d Database) listen(ctx context.Context, statement string, notified func()) error {
+	c := newConnector(d.postgres)
+	defer c.Close()
+	found, err := c.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer found.Close()
+	server := found.Conn.Conn()
+	for _, err = server.Exec(ctx, statement); err == nil; _, err = server.WaitForNotification(ctx) {
+		notified()
+	}
+	return err
 }

@@ -327,7 +327,7 @@ func members(t *testing.T, s store.Store) {
 		}
 		return found
 	}
-	a := store.Member{ID: "a", Level: store.Level, Redis: true, Lease: 1500 * time.Millisecond, TTL: time.Hour}
+	a := store.Member{ID: "a", Level: store.Level, Redis: true, Lease: 1500 * time.Millisecond, TTL: time.Hour, MaxStale: time.Minute}
 	for _, m := range []store.Member{a, a, {ID: "b", Lease: time.Second, TTL: 50 * time.Millisecond}} {
 		if err := s.Join(ctx, m); err != nil {
 			t.Fatal(err)
@@ -415,6 +415,77 @@ func level(t *testing.T, s store.Store) {
 	}
 	if err := join("low", 1); !errors.Is(err, store.ErrSchemaTooNew) {
 		t.Errorf("a member that knows less: %v", err)
+	}
+}
+
+func acknowledgements(t *testing.T, s store.Store) {
+	ctx := within(t)
+	row := func(id string) store.Member { // a cache under test may be a member itself
+		t.Helper()
+		for _, m := range must[[]store.Member](t)(s.Members(ctx)) {
+			if m.ID == id {
+				return m
+			}
+		}
+		return store.Member{}
+	}
+	join := func(m store.Member) {
+		t.Helper()
+		if err := s.Join(ctx, m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tags := map[int64]store.Tag{}
+	acknowledge := func(head int64, want error, acked int64) {
+		t.Helper()
+		if err := s.Acknowledge(ctx, "a", head, tags[head]); !errors.Is(err, want) {
+			t.Errorf("acknowledging event %d: %v, want %v", head, err, want)
+		}
+		if got := row("a").Acked; got != acked {
+			t.Errorf("event %d is acknowledged, want %d", got, acked)
+		}
+	}
+	a := store.Member{ID: "a", Level: store.Level, Lease: time.Second, TTL: time.Hour}
+	acknowledge(1, store.ErrNotFound, 0)
+	join(a)
+	acknowledge(1, store.ErrNotFound, 0)
+	insert(t, s, plain(1), plain(2), plain(3))
+	acknowledge(2, store.ErrNotFound, 0) // another event with that number: its tag is not 0
+	for _, e := range must[store.Feed](t)(s.Feed(ctx, 0, 10)).Events {
+		tags[e.ID] = e.Tag
+	}
+	acknowledge(2, nil, 2)
+	tags[3]++
+	acknowledge(3, store.ErrNotFound, 2)
+	tags[3]--
+	acknowledge(3, nil, 3)
+	acknowledge(4, store.ErrNotFound, 3)
+	acknowledge(1, nil, 1) // the feed may have gone back
+	join(a)
+	acknowledge(4, store.ErrNotFound, 0) // nothing, since the row has been written again
+	acknowledge(3, nil, 3)
+	join(store.Member{ID: "b", Level: store.Level, Lease: time.Second, TTL: time.Hour})
+	if got := row("b").Acked; got != 0 {
+		t.Errorf("another member has acknowledged event %d", got)
+	}
+
+	stale := store.Member{ID: "stale", Level: store.Level, Redis: true, Lease: time.Second, TTL: 20 * time.Millisecond, MaxStale: time.Hour}
+	join(stale)
+	for deadline := time.Now().Add(20 * time.Second); !row("stale").Lapsed; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("it has not lapsed: %+v", row("stale"))
+		}
+	}
+	stale.TTL, stale.Lapsed = 0, true
+	if got := row("stale"); got != stale {
+		t.Errorf("a member that may answer from Redis: %+v, want %+v", got, stale)
+	}
+	stale.TTL, stale.MaxStale = 20*time.Millisecond, 20*time.Millisecond
+	join(stale)
+	for deadline := time.Now().Add(20 * time.Second); row("stale").ID != ""; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("it is still there: %+v", row("stale"))
+		}
 	}
 }
 

@@ -43,6 +43,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"last use only moves forward and is no change", touch},
 		{"members join, lapse and leave", members},
 		{"the level rises with a change, never past a member, and keeps lower ones out", level},
+		{"members acknowledge events that there are, and no others", acknowledgements},
 		{"of concurrent rolls and revokes exactly one wins", rollAndRevoke},
 		{"records belong to whoever asked", copies},
 		{"a context that is over is no word about a key", contextOver},

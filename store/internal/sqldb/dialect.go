@@ -66,6 +66,13 @@ type Dialect struct {
 	// copies of; "" where none has.
 	Confirm string
 
+	// WatchEvery, if set, is how often Watch reads the head. Else Listen, if set, sends the statement,
+	// a LISTEN, through a connection of its own, and calls notified when that is done and for each
+	// notification, until ctx ends or the connection is lost; Notify wakes those who listen.
+	WatchEvery time.Duration
+	Listen     func(ctx context.Context, statement string, notified func()) error
+	Notify     string
+
 	// Time gives a time its form as an argument.
 	Time func(time.Time) any
 	// Now is the database's clock and Later that clock moved by an argument of milliseconds, in the form of a time column.
@@ -158,9 +165,11 @@ type statements struct {
 	touch, touchFree                    string
 	join, leave, members, forgetMembers string
 	level, lowerMember                  string
+	acknowledge, head, notify           string
 }
 
 func (d *Dialect) statements() statements {
+	stale := strings.ReplaceAll(d.Later, "?", "-coalesce(max_stale, 300000)")
 	return statements{
 		lookup:        d.bind(lookupSQL),
 		lookupLegacy:  d.bind(lookupLegacySQL),
@@ -180,7 +189,10 @@ func (d *Dialect) statements() statements {
 		level:         d.bind(`SELECT level FROM latchkey_feed WHERE id = 1`),
 		lowerMember:   d.bind(lowerMemberSQL(d)),
 		leave:         d.bind(`DELETE FROM latchkey_member WHERE id = ?`),
-		members:       d.bind(`SELECT id, redis, lease, coalesce(level, 1), expires_at > ` + d.Now + ` FROM latchkey_member ORDER BY id`),
-		forgetMembers: d.bind(`DELETE FROM latchkey_member WHERE expires_at <= ` + d.Now),
+		members:       d.bind(strings.NewReplacer("{now}", d.Now, "{stale}", stale).Replace(membersSQL)),
+		forgetMembers: d.bind(`DELETE FROM latchkey_member WHERE expires_at <= ` + stale),
+		acknowledge:   d.bind(acknowledgeSQL),
+		notify:        d.bind(d.Notify),
+		head:          d.bind(`SELECT head FROM latchkey_feed WHERE id = 1`),
 	}
 }

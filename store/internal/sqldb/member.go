@@ -4,15 +4,26 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/latchkey-go/latchkey/store"
 )
 
 // joinSQL writes nothing where the level of the store is above the member's. {later} is Dialect.Later, which holds the argument.
-const joinSQL = `INSERT INTO latchkey_member (id, redis, lease, level, expires_at)
-	SELECT ?, ?, ?, ?, {later} FROM latchkey_feed WHERE id = 1 AND coalesce(level, 1) <= ?
-	ON CONFLICT (id) DO UPDATE SET redis = excluded.redis, lease = excluded.lease, level = excluded.level, expires_at = excluded.expires_at`
+const joinSQL = `INSERT INTO latchkey_member (id, redis, lease, max_stale, level, expires_at)
+	SELECT ?, ?, ?, ?, ?, {later} FROM latchkey_feed WHERE id = 1 AND coalesce(level, 1) <= ?
+	ON CONFLICT (id) DO UPDATE SET redis = excluded.redis, lease = excluded.lease, max_stale = excluded.max_stale,
+		level = excluded.level, expires_at = excluded.expires_at, acked = NULL`
+
+// acknowledgeSQL writes nothing for an event that is not there, or no more: see store.Store.
+const acknowledgeSQL = `UPDATE latchkey_member SET acked = ? WHERE id = ?
+	AND EXISTS (SELECT 1 FROM latchkey_event WHERE id = ? AND coalesce(tag, 0) = ?)`
+
+// {stale} is the database's clock moved back by a row's max_stale.
+const membersSQL = `SELECT id, redis, lease, coalesce(level, 1), coalesce(max_stale, 300000), expires_at > {now}, expires_at > {stale},
+		CASE WHEN acked <= (SELECT head FROM latchkey_feed WHERE id = 1) THEN acked ELSE 0 END
+	FROM latchkey_member ORDER BY id`
 
 // Join implements store.Store.
 func (s *Store) Join(ctx context.Context, m store.Member) error {
@@ -23,7 +34,7 @@ func (s *Store) Join(ctx context.Context, m store.Member) error {
 		return store.Errorf(store.ErrInvalid, "the member's id is not valid UTF-8 or contains a NUL character")
 	}
 	level := int64(max(m.Level, 1))
-	n, err := s.exec(ctx, "join", s.sql.join, m.ID, m.Redis, int64(m.Lease), level, m.TTL.Milliseconds(), level)
+	n, err := s.exec(ctx, "join", s.sql.join, m.ID, m.Redis, int64(m.Lease), m.MaxStale.Milliseconds(), level, m.TTL.Milliseconds(), level)
 	if err != nil || n > 0 {
 		return err
 	}
@@ -43,6 +54,24 @@ func (s *Store) notJoined(ctx context.Context, m store.Member) error {
 	return s.tooNew(level, m.Level)
 }
 
+// Acknowledge implements store.Store.
+func (s *Store) Acknowledge(ctx context.Context, member string, head int64, tag store.Tag) error {
+	if err := s.usable(); err != nil {
+		return err
+	}
+	n := 0
+	if storable(member) {
+		var err error
+		if n, err = s.exec(ctx, "acknowledge", s.sql.acknowledge, head, member, head, int64(tag)); err != nil {
+			return err
+		}
+	}
+	if n == 0 {
+		return fmt.Errorf("%s: acknowledge event %d as member %q: %w", s.d.Name, head, member, store.ErrNotFound)
+	}
+	return nil
+}
+
 // Leave implements store.Store.
 func (s *Store) Leave(ctx context.Context, id string) error {
 	if err := s.usable(); err != nil || !storable(id) {
@@ -57,11 +86,11 @@ func (s *Store) Members(ctx context.Context) ([]store.Member, error) {
 	if err := s.usable(); err != nil {
 		return nil, err
 	}
-	members, lapsed, err := s.members(ctx)
+	members, gone, err := s.members(ctx)
 	if err != nil {
 		return nil, s.fail("read members", err)
 	}
-	if lapsed {
+	if gone {
 		if _, err := s.exec(ctx, "remove lapsed members", s.sql.forgetMembers); err != nil {
 			return nil, err
 		}
@@ -69,7 +98,7 @@ func (s *Store) Members(ctx context.Context) ([]store.Member, error) {
 	return members, nil
 }
 
-func (s *Store) members(ctx context.Context) (members []store.Member, lapsed bool, err error) {
+func (s *Store) members(ctx context.Context) (members []store.Member, gone bool, err error) {
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
 	rows, err := s.db.QueryContext(ctx, s.sql.members)
@@ -79,17 +108,17 @@ func (s *Store) members(ctx context.Context) (members []store.Member, lapsed boo
 	defer rows.Close()
 	for rows.Next() {
 		var m store.Member
-		var lease int64
-		var live bool
-		if err := rows.Scan(&m.ID, (*flag)(&m.Redis), &lease, &m.Level, (*flag)(&live)); err != nil {
+		var lease, maxStale int64
+		var live, kept bool
+		if err := rows.Scan(&m.ID, (*flag)(&m.Redis), &lease, &m.Level, &maxStale, (*flag)(&live), (*flag)(&kept), &m.Acked); err != nil {
 			return nil, false, err
 		}
-		m.Lease = time.Duration(lease)
-		if live {
+		m.Lease, m.MaxStale, m.Lapsed = time.Duration(lease), time.Duration(maxStale)*time.Millisecond, !live
+		if live || kept {
 			members = append(members, m)
 		} else {
-			lapsed = true
+			gone = true
 		}
 	}
-	return members, lapsed, rows.Err()
+	return members, gone, rows.Err()
 }

@@ -30,6 +30,7 @@ func Statements(t *testing.T, s store.Store, log *Log, want Counts) {
 	legacy := Record(9)
 	legacy.Key.LookupID = store.LookupID{}
 	boom := errors.New("boom")
+	var head store.Feed
 	if _, err := s.Lookup(ctx, LookupID(1), ""); err != nil {
 		t.Fatal(err)
 	}
@@ -94,11 +95,12 @@ func Statements(t *testing.T, s store.Store, log *Log, want Counts) {
 		{"a lookup that finds nothing", func() error { _, err := s.Lookup(ctx, LookupID(77), ""); return err }, 1, false},
 		{"get", func() error { _, err := s.Get(ctx, Record(1).Key.ID); return err }, 1, false},
 		{"a count of all keys", func() error { _, err := s.Count(ctx, store.Filter{}); return err }, 1, false},
-		{"the feed", func() error { _, err := s.Feed(ctx, 0, 1000); return err }, 1, false},
+		{"the feed", func() (err error) { head, err = s.Feed(ctx, 0, 1000); return err }, 1, false},
 		{"touching many keys", func() error {
 			return s.Touch(ctx, []store.Use{{KeyID: Record(1).Key.ID, At: At}, {KeyID: Record(2).Key.ID, At: At}, {KeyID: "apk_none", At: At}})
 		}, 1, false},
 		{"joining", func() error { return s.Join(ctx, store.Member{ID: "a", Level: store.Level, TTL: time.Minute}) }, 1, false},
+		{"acknowledging", func() error { return s.Acknowledge(ctx, "a", head.Head, head.Tag) }, 1, false},
 		{"asking for members when none has lapsed", func() error { _, err := s.Members(ctx); return err }, 1, false},
 	} {
 		log.Take()

@@ -1,0 +1,36 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/latchkey-go/latchkey/store"
+)
+
+// watchLoop has the feed polled as soon as the store knows of something new, where no messages come through Redis. Whatever it
+// misses is found by the next poll.
+func (c *Cache) watchLoop(ctx context.Context) {
+	w, ok := c.rows.(store.Watcher)
+	if !ok || c.shared != nil || c.o.ChangesOnly {
+		return
+	}
+	var state health
+	pause := time.Second
+	for {
+		err := w.Watch(ctx, func(head int64) {
+			pause = time.Second
+			if e := c.epoch.Load(); e == nil || head == 0 || head != e.need.Load() {
+				kick(c.pollKicks)
+			}
+		})
+		if ctx.Err() != nil || errors.Is(err, errors.ErrUnsupported) || !idle(ctx, pause) {
+			return
+		}
+		// While the feed is out of reach, the poll says so.
+		if e := c.epoch.Load(); e != nil && e.age(c.clock.now()) <= c.o.Lease && pause > time.Second {
+			state.note(c.o.Logger, "watching the store for changes of others, which are seen later now,", err)
+		}
+		pause = min(2*pause, time.Minute)
+	}
+}

@@ -1,0 +1,72 @@
+package sqldb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// channel is what the name of a channel begins with; the feed's id follows, so that stores in one
+// database do not wake each other. Dialect.Notify has the same name.
+const channel = "latchkey:"
+
+// Watch implements store.Watcher. Without Dialect.WatchEvery and Dialect.Listen the error matches
+// errors.ErrUnsupported.
+func (s *Store) Watch(ctx context.Context, changed func(head int64)) error {
+	switch {
+	case s.d.WatchEvery > 0:
+		return s.watchHead(ctx, changed)
+	case s.d.Listen != nil:
+		feed, err := s.Feed(ctx, 0, 0)
+		if err != nil {
+			return err
+		}
+		name := `"` + strings.ReplaceAll(channel+feed.ID, `"`, `""`) + `"`
+		return s.d.Listen(ctx, "LISTEN "+name, func() { changed(0) })
+	}
+	return fmt.Errorf("%s: watch: %w", s.d.Name, errors.ErrUnsupported)
+}
+
+// watchHead reads the head often. It does not take a connection for good: the pool may have only one.
+func (s *Store) watchHead(ctx context.Context, changed func(int64)) error {
+	tick := time.NewTicker(s.d.WatchEvery)
+	defer tick.Stop()
+	for last := int64(-1); ; {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		head, err := s.head(ctx)
+		if err != nil {
+			return err
+		}
+		if head != last {
+			last = head
+			changed(head)
+		}
+	}
+}
+
+func (s *Store) head(ctx context.Context) (head int64, err error) {
+	if err := s.usable(); err != nil {
+		return 0, err
+	}
+	ctx, cancel := s.bounded(ctx)
+	defer cancel()
+	if err := s.db.QueryRowContext(ctx, s.sql.head).Scan(&head); err != nil {
+		return 0, s.fail("read the head", err)
+	}
+	return head, nil
+}
+
+// Announce implements store.Watcher. Those who read the head need none.
+func (s *Store) Announce(ctx context.Context) error {
+	if s.sql.notify == "" {
+		return nil
+	}
+	_, err := s.exec(ctx, "notify", s.sql.notify)
+	return err
+}
