@@ -125,6 +125,7 @@ func (w *world) knownAndLost(on int) {
 	w.must(0, update, 1)
 	w.inRedis(1)
 	time.Sleep(300 * time.Millisecond)
+	w.inRedis(1) // the polls have dropped it again
 	w.afterPoll(on)
 	w.lose(since)
 }
