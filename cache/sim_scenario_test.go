@@ -119,13 +119,14 @@ func (w *world) leaveUnsettled(on, key int) {
 	w.want(errors.Is(err, context.DeadlineExceeded), "no success before anybody has polled", err)
 }
 
-// known has the store lose a change of key 1 that all have polled and have in memory, just after a poll of host 1.
-func (w *world) knownAndLost() {
+// knownAndLost has the store lose a change of key 1 that all have polled and have in memory, just after a poll of a host.
+func (w *world) knownAndLost(on int) {
 	since := w.now()
 	w.must(0, update, 1)
 	w.inRedis(1)
 	time.Sleep(300 * time.Millisecond)
-	w.afterPoll(1)
+	w.inRedis(1) // the polls have dropped it again
+	w.afterPoll(on)
 	w.lose(since)
 }
 
@@ -479,6 +480,7 @@ var scenarios = []scenario{
 		w.restore(at)
 		time.Sleep(1500 * time.Millisecond) // nobody reads now: until the next poll, answers are from another history
 		_, _ = w.ask(1, 1)
+		w.want(w.hosts[1].current.Load().cache.Stats().WentBack == 1, "it is noticed", w.hosts[1].current.Load().cache.Stats())
 	}},
 	{"3.6: a store is restored to before what is known from messages and Redis alone, and changes go on", DefaultMaxStale, func(w *world) {
 		if w.sealer == nil {
@@ -558,7 +560,7 @@ var scenarios = []scenario{
 	}},
 	{"3.3: the store loses what has been polled, and its number is given to another event at once", Strict, func(w *world) {
 		w.inRedis(0)
-		w.knownAndLost()
+		w.knownAndLost(1)
 		w.outside(update, 0)
 		w.outside(update, 0)
 		w.noticed()
@@ -590,6 +592,7 @@ var scenarios = []scenario{
 		if w.sealer == nil {
 			return // both may have been forged
 		}
+		w.calm.Store(true)   // it must not poll meanwhile
 		w.must(0, update, 0) // the first change of a process is announced without a tag
 		w.afterPoll(1)
 		since := w.now()
@@ -603,18 +606,30 @@ var scenarios = []scenario{
 		_, _ = w.ask(1, 1)
 	}},
 	{"2.2: a lookup notices that the store has lost something, and nothing is answered from memory then", Strict, func(w *world) {
-		w.knownAndLost()
+		w.calm.Store(true)
+		w.knownAndLost(1)
 		w.outside(update, 0)
 		w.truth.lossy = 0
 		_, _ = w.ask(1, 0)
 		_, _ = w.ask(1, 1)
 	}},
 	{"4.2, 5.1: changers and those who hear of a change notice that its number has been another's", Strict, func(w *world) {
+		w.calm.Store(true)
 		w.must(2, update, 0)
-		w.knownAndLost()
-		w.must(2, update, 0)
+		w.knownAndLost(2)
+		w.set(func() {
+			w.hosts[1].toStore.begin(&condition{only: "store.feed", refuse: true})
+			w.hosts[1].trouble.begin()
+		})
 		w.truth.lossy = 0
+		changed := make(chan struct{})
+		go func() {
+			defer close(changed)
+			w.must(2, update, 0)
+		}()
+		time.Sleep(3 * time.Millisecond) // it is committed, and host 2 has not polled
 		_, _ = w.ask(2, 1)
+		<-changed
 		_, _ = w.ask(1, 1)
 	}},
 	{"6.2: everybody starts anew over a store that has lost something, and Redis has what was lost", DefaultMaxStale, func(w *world) {
