@@ -67,9 +67,9 @@ func TestInfo(t *testing.T) {
 	}
 	rdb, _ := client(t, addrOfNothing(t))
 	want(t, "with Redis", open(t, cache.Options{Sealer: sealer}, store.NewMemory(), rdb).Info(),
-		store.Info{Name: "cache over memory", SharedCache: true, Sealer: sealer})
+		store.Info{Name: "cache over memory", SharedCache: true, Joined: true, Sealer: sealer})
 	want(t, "without records in it", open(t, cache.Options{Sealer: sealer, DisableRedisRecords: true}, store.NewMemory(), rdb).Info(),
-		store.Info{Name: "cache over memory", Sealer: sealer})
+		store.Info{Name: "cache over memory", Joined: true, Sealer: sealer})
 }
 
 // With DisableRedisRecords no record is read or written, but changes are told: other processes may use Redis.
