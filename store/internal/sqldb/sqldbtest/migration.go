@@ -65,7 +65,7 @@ var (
 	newTable    = regexp.MustCompile(`(?m)^CREATE TABLE (\w+)`)
 	alterTable  = regexp.MustCompile(`(?m)^ALTER TABLE (?:IF EXISTS )?(\w+)`)
 	createIndex = regexp.MustCompile(`(?m)^CREATE (?:UNIQUE )?INDEX [^;]* ON (\w+)`)
-	addsAtOnce  = regexp.MustCompile(`^ALTER TABLE \w+ (ADD COLUMN \w+ [a-z]+( COLLATE "C")?(, )?)+$`)
+	addsAtOnce  = regexp.MustCompile(`^ALTER TABLE \w+ (ADD COLUMN \w+ [a-zA-Z]+( COLLATE "C")?(, )?)+$`)
 )
 
 // Instant tests that no migration but the first holds a lock for longer than a change of the
