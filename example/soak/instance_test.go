@@ -19,13 +19,15 @@ import (
 
 // instance is one place in the group of instances. When its process dies, another takes the place.
 type instance struct {
-	t     testing.TB
-	n     int
-	flags []string
-	env   []string
-	log   string
-	redis *servers.TCPProxy // its own way to Redis; nil where Redis is not one server
-	db    *servers.TCPProxy // its own way to PostgreSQL
+	t       testing.TB
+	n       int
+	program string // its path
+	flags   []string
+	env     []string
+	log     string
+	redis   *servers.TCPProxy // its own way to Redis; nil where Redis is not one server
+	db      *servers.TCPProxy // its own way to PostgreSQL
+	away    atomic.Bool       // not part of the group: nobody sends it anything
 
 	process *process
 	base    atomic.Pointer[string] // "http://127.0.0.1:port"
@@ -43,7 +45,7 @@ func (i *instance) start() {
 		i.t.Fatal(err)
 	}
 	defer log.Close()
-	cmd := exec.Command(os.Getenv(programEnv), i.flags...)
+	cmd := exec.Command(i.program, i.flags...)
 	cmd.Dir = filepath.Dir(i.log)
 	cmd.Env = append([]string{"HOME=" + cmd.Dir, "PATH=" + os.Getenv("PATH")}, i.env...)
 	cmd.Stderr = log
@@ -117,5 +119,5 @@ func (i *instance) stats(client *http.Client) (state, error) {
 	return s, json.NewDecoder(answer.Body).Decode(&s)
 }
 
-// normal reports whether the instance uses its memory and Redis.
-func (s state) normal() bool { return s.Cache.Fresh && s.Cache.RedisReady }
+// normal reports whether the instance uses its memory, and Redis where there is one.
+func (s state) normal(redis bool) bool { return s.Cache.Fresh && (s.Cache.RedisReady || !redis) }

@@ -49,6 +49,9 @@ func (w *world) run(l load) (stop func()) {
 	for _, i := range w.all {
 		for range l.readers {
 			every(l.pause, func() {
+				if i.away.Load() {
+					return
+				}
 				if rand.IntN(100) < l.strangers {
 					w.use(i, nil, strangers[rand.IntN(len(strangers))])
 				} else if k := w.ledger.some(); k != nil {
@@ -215,7 +218,7 @@ func (w *world) elsewhere() *instance {
 // end revokes a key, or rolls it, at the instance, and where that does not succeed at others until it does. At that moment every
 // instance is asked.
 func (w *world) end(i *instance, k *key) {
-	for _, warm := range w.all {
+	for _, warm := range w.present() {
 		if disabled, _ := warm.health(); !disabled {
 			w.use(warm, k, k.token)
 		}
@@ -273,7 +276,7 @@ func (w *world) succeed(got []byte) {
 }
 
 func (w *world) countGoroutines() {
-	for _, i := range w.all {
+	for _, i := range w.present() {
 		if disabled, _ := i.health(); disabled {
 			continue
 		}

@@ -100,6 +100,13 @@ func (r *report) revoked(took time.Duration, excused bool) {
 	}
 }
 
+// revokedNow returns how many revokes have succeeded in the phase under way.
+func (r *report) revokedNow() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.now().revoked
+}
+
 func (r *report) recovered(after time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -37,6 +37,9 @@ type setup struct {
 	settings  []string // of PostgreSQL
 	pooled    bool     // the instances reach PostgreSQL through PgBouncer, in transaction mode
 	redis     func(testing.TB) redisSide
+	shared    bool     // the PostgreSQL server is one of all tests, and will not be hurt
+	sqlite    bool     // a file instead of PostgreSQL, and no Redis
+	programs  []string // those of the instances, one each; nil: all run the one of this tree
 }
 
 // redisSide is Redis in one of its forms.
@@ -52,10 +55,12 @@ type world struct {
 	t        testing.TB
 	began    time.Time
 	client   *http.Client
-	pg       *servers.PostgresServer
+	setup    setup
+	dir      string
+	pg       *servers.PostgresServer  // nil: SQLite
 	bouncer  *servers.PgBouncerServer // nil: none
 	dsn      string                   // of the database, past all proxies
-	redis    redisSide
+	redis    redisSide                // nil: none
 	all      []*instance
 	tolerant bool // the two-fault exception exists: not in strict mode
 	rng      *rand.Rand
@@ -76,11 +81,14 @@ func newWorld(t testing.TB, s setup, seed uint64) *world {
 	if s.instances == 0 {
 		s.instances = 5
 	}
-	if s.redis == nil {
+	if s.redis == nil && !s.sqlite {
 		s.redis = newStandalone
 	}
+	if s.strict {
+		s.flags = append(s.flags, "-strict")
+	}
 	w := &world{
-		t: t, began: time.Now(), tolerant: !s.strict, rng: rand.New(rand.NewPCG(seed, 0)),
+		t: t, began: time.Now(), tolerant: !s.strict, rng: rand.New(rand.NewPCG(seed, 0)), setup: s, dir: t.TempDir(),
 		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 32}, Timeout: patience},
 		mint:   store.New(store.NewMemory()), probes: make(chan struct{}, 100),
 	}
@@ -89,34 +97,26 @@ func newWorld(t testing.TB, s setup, seed uint64) *world {
 		_ = w.mint.Close(context.Background())
 	})
 	w.report.begin("start")
-	w.pg = servers.NewPostgres(t, s.settings...)
-	w.redis = s.redis(t)
-	w.dsn = w.pg.Database(t)
-	addr, query := w.pg.Addr(), ""
+	if s.sqlite {
+		w.dsn = "sqlite:" + filepath.Join(w.dir, "keys.db")
+	} else {
+		if s.shared {
+			w.pg = servers.Postgres(t)
+		} else {
+			w.pg = servers.NewPostgres(t, s.settings...)
+		}
+		w.redis = s.redis(t)
+		w.dsn = w.pg.Database(t)
+	}
 	if s.pooled {
 		w.bouncer = servers.NewPgBouncer(t, w.pg, documented(t)...)
-		addr, query = w.bouncer.Addr(), "&default_query_exec_mode=exec"
 	}
-	if s.strict {
-		s.flags = append(s.flags, "-strict")
-	}
-	dir := t.TempDir()
 	for n := range s.instances {
-		i := &instance{t: t, n: n, flags: s.flags, log: filepath.Join(dir, fmt.Sprintf("instance-%d.log", n))}
-		dsn, err := url.Parse(w.dsn)
-		if err != nil {
-			t.Fatal(err)
+		i := w.place()
+		if n < len(s.programs) {
+			i.program = s.programs[n]
 		}
-		dsn.Host, dsn.RawQuery = addr, dsn.RawQuery+query
-		if !s.direct {
-			i.db = servers.Proxy(t, addr)
-			dsn.Host = i.db.Addr()
-		}
-		var address string
-		address, i.redis = w.redis.address(t, s.direct)
-		i.env = []string{"DATABASE_URL=" + dsn.String(), "REDIS_URL=" + address}
 		i.start()
-		w.all = append(w.all, i)
 	}
 	w.settle()
 	w.eventually("the first key is made", func() bool {
@@ -127,6 +127,47 @@ func newWorld(t testing.TB, s setup, seed uint64) *world {
 		return w.admin != nil
 	})
 	return w
+}
+
+// place makes room for one more instance, whose process has not been started yet. No clients may be at work.
+func (w *world) place() *instance {
+	w.t.Helper()
+	n := len(w.all)
+	i := &instance{
+		t: w.t, n: n, program: os.Getenv(programEnv), flags: w.setup.flags,
+		log: filepath.Join(w.dir, fmt.Sprintf("instance-%d.log", n)),
+	}
+	w.all = append(w.all, i)
+	i.env = []string{"DATABASE_URL=" + w.dsn}
+	if w.setup.sqlite {
+		return i
+	}
+	dsn, err := url.Parse(w.dsn)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if w.bouncer != nil {
+		dsn.Host, dsn.RawQuery = w.bouncer.Addr(), dsn.RawQuery+"&default_query_exec_mode=exec"
+	}
+	if !w.setup.direct {
+		i.db = servers.Proxy(w.t, dsn.Host)
+		dsn.Host = i.db.Addr()
+	}
+	var address string
+	address, i.redis = w.redis.address(w.t, w.setup.direct)
+	i.env = []string{"DATABASE_URL=" + dsn.String(), "REDIS_URL=" + address}
+	return i
+}
+
+// present returns the instances that are part of the group: neither not there yet nor gone.
+func (w *world) present() []*instance {
+	there := make([]*instance, 0, len(w.all))
+	for _, i := range w.all {
+		if !i.away.Load() {
+			there = append(there, i)
+		}
+	}
+	return there
 }
 
 // documented returns the settings of PgBouncer in docs/operations.md.
@@ -150,6 +191,9 @@ func (w *world) now() moment { return moment(time.Since(w.began)) + 1 }
 func (w *world) anyone() *instance {
 	for {
 		i := w.all[rand.IntN(len(w.all))]
+		if i.away.Load() {
+			continue
+		}
 		if disabled, _ := i.health(); !disabled || rand.IntN(50) == 0 {
 			return i
 		}
@@ -173,11 +217,11 @@ func (w *world) hold(d time.Duration) { time.Sleep(d) }
 func (w *world) settle() {
 	w.t.Helper()
 	from := time.Now()
-	for _, i := range w.all {
+	for _, i := range w.present() {
 		var last state
 		var err error
 		for deadline := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
-			if last, err = i.stats(w.client); err == nil && last.normal() {
+			if last, err = i.stats(w.client); err == nil && last.normal(w.redis != nil) {
 				break
 			}
 			if time.Now().After(deadline) {
@@ -254,7 +298,7 @@ func (w *world) judge(a answer) verdict {
 
 // probe uses the key at every instance at once, without waiting for the answers: they are judged when they come.
 func (w *world) probe(k *key) {
-	for _, i := range w.all {
+	for _, i := range w.present() {
 		select {
 		case w.probes <- struct{}{}:
 		default:

@@ -2,7 +2,7 @@
 // program that uses Latchkey, and in routes.go what the test needs to look inside. It is no example of how to deploy anything: the routes under
 // /soak are open to everybody.
 //
-// DATABASE_URL and REDIS_URL say where the servers are; flags set the cache. The first line of its standard output is its address.
+// DATABASE_URL and REDIS_URL say where the servers are; without the second there is no Redis. Flags set the cache. The first line of its standard output is its address.
 package main
 
 import (
@@ -43,6 +43,7 @@ func run(ctx context.Context) error {
 	flag.DurationVar(&o.MaxStale, "max-stale", 0, "cache.Options.MaxStale")
 	flag.DurationVar(&o.L1TTL, "l1-ttl", 0, "cache.Options.L1TTL")
 	strict := flag.Bool("strict", false, "MaxStale is cache.Strict")
+	plain := flag.Bool("plain", false, "no peppers")
 	broken := flag.String("broken", "", "break the guarantee on purpose: "+brokenHelp)
 	flag.Parse()
 	if *strict {
@@ -51,9 +52,12 @@ func run(ctx context.Context) error {
 
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	slog.SetDefault(log)
-	sealer, err := store.NewSealer([]string{pepper})
-	if err != nil {
-		return err
+	var sealer *store.Sealer
+	if !*plain {
+		var err error
+		if sealer, err = store.NewSealer([]string{pepper}); err != nil {
+			return err
+		}
 	}
 	o.Sealer, o.Logger = sealer, log
 
@@ -70,13 +74,16 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	address, err := cache.ParseRedisURL(os.Getenv("REDIS_URL"))
-	if err != nil {
-		return fmt.Errorf("REDIS_URL %w", err)
+	var rdb redis.UniversalClient
+	if url := os.Getenv("REDIS_URL"); url != "" {
+		address, err := cache.ParseRedisURL(url)
+		if err != nil {
+			return fmt.Errorf("REDIS_URL %w", err)
+		}
+		redis.SetLogger(silence{})
+		rdb = redis.NewUniversalClient(address)
+		defer rdb.Close()
 	}
-	redis.SetLogger(silence{})
-	rdb := redis.NewUniversalClient(address)
-	defer rdb.Close()
 
 	cached, err := o.New(rows, rdb)
 	if err != nil {

@@ -21,6 +21,13 @@ import (
 type shown struct {
 	ID      string `json:"id"`
 	Version int64  `json:"version"`
+	Power   string `json:"power"`
+}
+
+// power is what the key may do, with nil told from empty.
+func power(k *store.Key) string {
+	return fmt.Sprintf("%s scopes %#v channels %#v networks %v limit %v expires %v revoked %v %t",
+		k.Type, k.Scopes, k.SalesChannelIDs, k.AllowedCIDRs, k.RateLimit, k.ExpiresAt, k.RevokedAt, k.Revoked)
 }
 
 func routes(keys *store.Keys, cached *cache.Cache, broken string) *echo.Echo {
@@ -31,7 +38,7 @@ func routes(keys *store.Keys, cached *cache.Cache, broken string) *echo.Echo {
 	}
 	e.GET("/key", func(c echo.Context) error {
 		key := keyauth.Key(c)
-		return c.JSON(http.StatusOK, shown{ID: key.ID, Version: key.Version})
+		return c.JSON(http.StatusOK, shown{ID: key.ID, Version: key.Version, Power: power(key)})
 	}, keyauth.Any(keys))
 	admin.Mount(e.Group("/admin"), keys, keyauth.Secret(keys))
 
