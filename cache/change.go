@@ -60,7 +60,7 @@ func (c *Cache) Change(ctx context.Context, actor store.Actor, fn func(store.Tx)
 	return change, nil
 }
 
-// mayChange refuses changes that Redis would not hear of although others answer from it (COHERENCE 14).
+// mayChange refuses changes that Redis would not hear of although others answer from it (protocol 14).
 func (c *Cache) mayChange(ctx context.Context) error {
 	c.awaitUp(ctx)
 	if c.shared != nil {
@@ -72,13 +72,15 @@ func (c *Cache) mayChange(ctx context.Context) error {
 	}
 	for _, m := range members {
 		switch {
-		case !m.Redis, m.Lapsed:
+		case !m.Redis:
 		case c.o.ChangeWithoutRedis:
 			c.o.Logger.Warn("latchkey: cache: a change is made without Redis; an instance that has lost the database may answer from before it until its MaxStale is over",
 				"member", m.ID, "default", DefaultMaxStale)
 			return nil
 		default:
-			return fmt.Errorf("cache: change: %w: give it the Redis that they use, or set ChangeWithoutRedis", ErrNeedsRedis)
+			// One that has lapsed may have lost the database, and answers from Redis until its MaxStale is over.
+			return fmt.Errorf("cache: change: %w (member %s, lapsed: %t): give it the Redis that they use, or set ChangeWithoutRedis",
+				ErrNeedsRedis, m.ID, m.Lapsed)
 		}
 	}
 	return nil
@@ -109,7 +111,7 @@ func (c *Cache) noteUp() {
 
 // nothing returns what to settle for a change that found nothing to do: all that has happened so far. What it found done may be the work
 // of a change whose caller never heard of its success, because the process died or the connection did, and this is the repetition: its
-// success promises just as much (COHERENCE 4.1, which lets it append an event instead; but a key that is gone has no lookup id to tell).
+// success promises just as much (protocol 4.1, which lets it append an event instead; but a key that is gone has no lookup id to tell).
 // For the same reason nobody can be told what to forget, and the change waits for the lease.
 func (c *Cache) nothing(ctx context.Context) (store.Change, error) {
 	feed, err := c.rows.Feed(ctx, maxEventID, 1)
@@ -214,7 +216,7 @@ func (c *Cache) settle(ctx context.Context, s *settlement) error {
 }
 
 // take takes over the members as they are at some moment after the commit. Who has joined since the first reading, and who has left or
-// lapsed, need not acknowledge the change: COHERENCE 8.
+// lapsed, need not acknowledge the change: protocol 8.
 func (s *settlement) take(rows []store.Member) {
 	var members []store.Member
 	s.redis = false
@@ -307,10 +309,8 @@ func (c *Cache) readMembers(ctx context.Context, s *settlement, told announcemen
 // noteLevel remembers the lowest level of the members, and returns it.
 func (c *Cache) noteLevel(rows []store.Member) int {
 	lowest := store.Level
-	for _, m := range rows {
-		if !m.Lapsed {
-			lowest = min(lowest, m.Level)
-		}
+	for _, m := range rows { // those that have lapsed too: they may still answer from Redis
+		lowest = min(lowest, m.Level)
 	}
 	c.level.Store(int32(lowest))
 	return lowest
@@ -369,7 +369,7 @@ func (c *Cache) spreadOnce(ctx context.Context, change store.Change, h *history)
 	wm, ok := parseMark(raw)
 	reached := ok && wm.id >= last.id
 	if reached && wm.position != last && !h.distrusted.Load() {
-		// Beyond our event: another change was faster, or the watermark is of a history that is over (COHERENCE 14).
+		// Beyond our event: another change was faster, or the watermark is of a history that is over (protocol 14).
 		feed, err := c.rows.Feed(ctx, wm.id-1, 1)
 		if err != nil {
 			return false, err

@@ -3,7 +3,7 @@ package cache
 import "time"
 
 // instant is one reading of both clocks of this machine. Go's monotonic clock stands still while a machine is suspended, the wall
-// clock may be set back; what one hides the other shows (COHERENCE 1.1).
+// clock may be set back; what one hides the other shows (protocol 1.1).
 type instant struct {
 	mono time.Duration // since some moment of this process
 	wall time.Duration // since 1970

@@ -173,7 +173,7 @@ func TestWaitIsMonotonic(t *testing.T) {
 	check(t, <-done)
 }
 
-// COHERENCE 14: WAIT is that of the largest lease among the members, whatever the changer's own is.
+// Protocol 14: WAIT is that of the largest lease among the members, whatever the changer's own is.
 func TestWaitIsForTheLongestLease(t *testing.T) {
 	c, clk, rows := clocked(t, minLease)
 	check(t, rows.Join(context.Background(), store.Member{ID: "silent", Lease: 10 * minLease, TTL: time.Hour}))

@@ -20,7 +20,7 @@ import (
 	"github.com/latchkey-go/latchkey/store/storetest/servers"
 )
 
-// The tests of COHERENCE 12 that need the real otter and a real Redis. The oracle is always the same: after a change has returned
+// The tests of protocol 12 that need the real otter and a real Redis. The oracle is always the same: after a change has returned
 // success, no lookup that begins then answers from before it.
 
 // latest is that oracle for one key whose versions go up.

@@ -7,8 +7,10 @@
 //	keys := store.New(cache.New(rows, rdb)) // rdb may be nil: the same, without Redis
 //
 // Every process that changes keys of that store, command-line tools included, must do so through this package
-// (those that serve nobody with ChangesOnly), and with the Redis that the others use. How it works is told in docs/consistency.md, and
-// specified in the project's COHERENCE.md: "COHERENCE 2.2" in a comment names the section that a line follows, and the order of such lines matters. Start with
+// (those that serve nobody with ChangesOnly), and with the Redis that the others use.
+//
+// docs/consistency.md says what the cache promises, docs/protocol.md how it keeps that: "protocol
+// 2.2" in a comment names the section that a line follows, and the order of such lines matters. Start with
 // lookup.go; change.go, listen.go, feed.go and repair.go are the other side. Only redis.go and redisurl.go know the Redis client.
 //
 // # Redis

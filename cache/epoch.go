@@ -15,7 +15,7 @@ import (
 // another, the numbers of its events mean something else, and a new history begins.
 type history struct {
 	feed string
-	// need is the newest event heard of: what comes from Redis must be at least as new (COHERENCE 0). Only ever raised.
+	// need is the newest event heard of: what comes from Redis must be at least as new (protocol 0). Only ever raised.
 	need atomic.Int64
 	// sure is the newest event that there has been for certain: the store itself has told of it, in whatever answer, or an announcement
 	// that nobody can have forged. A store that later ends before it has been restored.
@@ -29,14 +29,14 @@ type history struct {
 	torn bool
 	// former is the newest event heard of in the histories of this feed that are over.
 	former int64
-	// revealing is the newest event heard of that can have made an unknown token known. Raised together with need (COHERENCE 14).
+	// revealing is the newest event heard of that can have made an unknown token known. Raised together with need (protocol 14).
 	revealing atomic.Int64
 	// wm is the watermark's id as last seen.
 	wm atomic.Int64
 	// distrusted says that the watermark may belong to a history that no longer is; only a new generation helps. Set for a store that
 	// has been restored.
 	distrusted atomic.Bool
-	// aligned says that a repair has brought the shared memory in line with this history. Before, it is not used: COHERENCE asks for
+	// aligned says that a repair has brought the shared memory in line with this history. Before, it is not used: the protocol asks for
 	// the repair only, but what is in Redis at a start may be of any age.
 	aligned atomic.Bool
 }
@@ -141,7 +141,7 @@ func (h *history) told(at position, sealed bool) bool {
 }
 
 // correct takes back what has been heard, up to heard, when a poll that began after that shows that the feed ends at head: the message
-// was not from this feed's history, and must not keep what is in Redis unused for ever (COHERENCE 14).
+// was not from this feed's history, and must not keep what is in Redis unused for ever (protocol 14).
 func (h *history) correct(heard, head int64) {
 	if head >= heard || !h.need.CompareAndSwap(heard, head) {
 		return
@@ -161,7 +161,7 @@ func raise(a *atomic.Int64, to int64) {
 }
 
 // epoch is one life of the in-process cache. To drop everything is to begin a new epoch: a load that is under way then stores its
-// answer into the old one, where nobody looks (COHERENCE 3.5). Everything but freshAt stays as it was made.
+// answer into the old one, where nobody looks (protocol 3.5). Everything but freshAt stays as it was made.
 type epoch struct {
 	*history
 	keys    *otter.Cache[slot, *kept]

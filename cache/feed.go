@@ -8,7 +8,7 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// pollLoop reads the feed every P, from start to start, and on demand (COHERENCE 3). It never waits for Redis.
+// pollLoop reads the feed every P, from start to start, and on demand (protocol 3). It never waits for Redis.
 func (c *Cache) pollLoop(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()

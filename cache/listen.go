@@ -8,7 +8,7 @@ import (
 )
 
 // listenLoop hears what other processes say through Redis. Whatever gets lost costs changes a lease, and nothing else: so there is nothing
-// to do when the connection comes back (COHERENCE 5.2).
+// to do when the connection comes back (protocol 5.2).
 func (c *Cache) listenLoop(ctx context.Context) {
 	if c.shared == nil {
 		return

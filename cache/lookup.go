@@ -39,7 +39,7 @@ func (c *Cache) Recall(id store.LookupID) (r *store.Record, at time.Time) {
 
 // recall returns what the process has in memory, nil for nothing, the epoch, whether that is fresh, and when that was.
 func (c *Cache) recall(id store.LookupID) (k *kept, e *epoch, fresh bool, at time.Time) {
-	// The epoch first, then the clock, then what the epoch keeps: COHERENCE 1.2.
+	// The epoch first, then the clock, then what the epoch keeps: protocol 1.2.
 	e = c.epoch.Load()
 	now, at := c.clock.read()
 	if e == nil || c.o.ChangesOnly || e.age(now) > c.o.Lease {
@@ -122,7 +122,7 @@ func (c *Cache) single(ctx context.Context, e *epoch, s slot, load otter.LoaderF
 	}
 }
 
-// load is the loader of COHERENCE 2.2, a to d.
+// load is the loader of protocol 2.2, a to d.
 func (c *Cache) load(ctx context.Context, e *epoch, id store.LookupID, redacted string) (*kept, error) {
 	need := e.need.Load() // a: in here, not before the Get
 	k := &kept{}

@@ -7,7 +7,7 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// A message tells other processes of a change, or the changer that one of them has handled it (COHERENCE 5). On the wire it is
+// A message tells other processes of a change, or the changer that one of them has handled it (protocol 5). On the wire it is
 //
 //	version kind fields mac
 //

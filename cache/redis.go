@@ -15,7 +15,7 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// The three scripts (COHERENCE 7), and probe, which tries what they do. They compare texts, never
+// The three scripts (protocol 7), and probe, which tries what they do. They compare texts, never
 // numbers, of which Lua knows one kind.
 var (
 	//go:embed advance.lua

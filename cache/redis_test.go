@@ -12,7 +12,7 @@ import (
 	"github.com/latchkey-go/latchkey/store/storetest/servers"
 )
 
-// T17 of COHERENCE 12: the scripts on a real server, alone and as a cluster.
+// T17 of protocol 12: the scripts on a real server, alone and as a cluster.
 func TestScripts(t *testing.T) {
 	t.Run("on a server", func(t *testing.T) {
 		rdb := redis.NewClient(&redis.Options{Addr: servers.Redis(t).Addr()})

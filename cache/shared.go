@@ -19,7 +19,7 @@ type shared interface {
 	// mark reads the watermark.
 	mark(ctx context.Context, feed string) (string, error)
 	// advance moves the watermark from prev to last and removes the entries, if the watermark is at prev. It returns the
-	// watermark that there is then, "" for absent (COHERENCE 7).
+	// watermark that there is then, "" for absent (protocol 7).
 	advance(ctx context.Context, feed string, ids []store.LookupID, prev, last position) (string, error)
 	// fill writes an entry, if the watermark is at. It reports whether it did.
 	fill(ctx context.Context, feed string, id store.LookupID, at mark, ttl time.Duration, entry string) (bool, error)

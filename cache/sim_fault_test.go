@@ -57,7 +57,7 @@ func storm(c *chance) *condition {
 	}
 }
 
-// The faults, as in the table of COHERENCE 9. Each stands alone for one line of it.
+// The faults, as in the table of protocol 9. Each stands alone for one line of it.
 var (
 	crash = fault{"crash", func(w *world, h *host, c *chance, lasts time.Duration) {
 		if c.percent(50) {

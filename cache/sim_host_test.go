@@ -26,7 +26,7 @@ type host struct {
 	since     time.Duration // since when it stands still; -1: it does not
 
 	// suspends says whether it is this machine's monotonic clock that may stand still, or its wall clock that may be set back. Both within
-	// one lease are what the last line of the table in COHERENCE 9 is about: no clock shows that time has passed.
+	// one lease are what the last line of the table in protocol 9 is about: no clock shows that time has passed.
 	suspends bool
 
 	toStore, toRedis weather

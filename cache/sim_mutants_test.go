@@ -30,7 +30,7 @@ var stretched = []edit{
 	addBefore("(*Cache).settle", "s.answered = c.acks.await()", `c.stretch("change: settle")`),
 }
 
-// mutations are the rules of the protocol, each broken once. The numbers are those of COHERENCE.
+// mutations are the rules of the protocol, each broken once. The numbers are those of docs/protocol.md.
 //
 // A rule is not here when nothing becomes wrong without it, only slower (who asks for a repair and when, message after advance, limits and
 // TTLs), or when another rule catches what it would: head and events read apart (3.3) and a watermark beyond the head (6.2) look like gaps, a repair that was overtaken (6.3) leaves a watermark behind need, and entries name the generation that fill

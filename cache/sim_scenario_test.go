@@ -773,7 +773,7 @@ var scenarios = []scenario{
 	}},
 }
 
-// TestScenarios are those of COHERENCE 12 that a random run seldom meets.
+// TestScenarios are those of protocol 12 that a random run seldom meets.
 func TestScenarios(t *testing.T) {
 	for _, s := range scenarios {
 		s.run(t, setup{})

@@ -11,7 +11,7 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// truth is the oracle of COHERENCE 12: it hears of each commit and of each success, and judges each answer.
+// truth is the oracle of protocol 12: it hears of each commit and of each success, and judges each answer.
 type truth struct {
 	mu      sync.Mutex
 	head    int64

@@ -124,14 +124,14 @@ type Tx interface {
 	Update(ctx context.Context, r *Record, e Event) error
 	// Delete removes the key with the record's id. No such key: ErrNotFound.
 	Delete(ctx context.Context, r *Record, e Event) error
-	// Append adds an event that changes no key: a change that found what it wanted (COHERENCE 4.1), or a batch of changes that
+	// Append adds an event that changes no key: a change that found what it wanted (protocol 4.1), or a batch of changes that
 	// are told as one. With a nil record the event names no key.
 	Append(ctx context.Context, r *Record, e Event) error
 	// InsertQuietly, for imports, adds a key without an event of its own; the batch must Append one.
 	InsertQuietly(ctx context.Context, r *Record) error
 	// Raise makes the level of the store at least this one, with the change: programs of a lower level can then neither open the
-	// store nor join it. While a member whose row has not lapsed has a lower level, it changes nothing and returns that member. At
-	// a level that the store has it does nothing, without a statement. An error that matches ErrNoAccess, for a right that the
+	// store nor join it. While a member has a lower level, one included that has lapsed within its MaxStale, it changes nothing and
+	// returns that member. At a level that the store has it does nothing, without a statement. An error that matches ErrNoAccess, for a right that the
 	// database does not give, leaves the change usable.
 	Raise(ctx context.Context, level int) (lower *Member, err error)
 }
@@ -251,7 +251,7 @@ const (
 )
 
 // Reveals reports whether an event of this kind can make a token known that was unknown before. Caches must forget the
-// unknown tokens they remember when they hear of one (COHERENCE 14).
+// unknown tokens they remember when they hear of one (protocol 14).
 func (k Kind) Reveals() bool {
 	switch k {
 	case Updated, Revoked, Deleted, Linked, Resealed:
@@ -278,7 +278,7 @@ type Use struct {
 	At    time.Time
 }
 
-// Member is a process that serves from the store (COHERENCE 14).
+// Member is a process that serves from the store (protocol 14).
 type Member struct {
 	ID    string
 	Level int           // what its program knows (Level); Join takes 0 for 1

@@ -37,7 +37,7 @@ func (k *Keys) LinkSalesChannels(ctx context.Context, id string, add, remove []s
 				return err
 			}
 		}
-		if slices.Equal(before.SalesChannelIDs, key.SalesChannelIDs) { // told all the same (COHERENCE 4.1)
+		if slices.Equal(before.SalesChannelIDs, key.SalesChannelIDs) { // told all the same (protocol 4.1)
 			return tx.Append(ctx, r, eventFor(r, Linked, now, nil))
 		}
 		if !k.isGenuine(r) {

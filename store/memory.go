@@ -236,7 +236,7 @@ func (tx *memoryTx) Raise(ctx context.Context, level int) (*Member, error) {
 		return nil, err
 	}
 	for _, id := range slices.Sorted(maps.Keys(tx.m.members)) {
-		if m := tx.m.members[id]; m.Level < level && time.Now().Before(m.lapses) {
+		if m := tx.m.members[id]; m.Level < level && time.Now().Before(m.lapses.Add(m.MaxStale)) {
 			return &m.Member, nil
 		}
 	}

@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// repeatWindow is how long after its death another revoke of the same key still appends an event (COHERENCE 4.1). After it, the repetition
-// waits in the cache as any change does and leaves no line, so that strangers cannot fill the log (COHERENCE 14).
+// repeatWindow is how long after its death another revoke of the same key still appends an event (protocol 4.1). After it, the repetition
+// waits in the cache as any change does and leaves no line, so that strangers cannot fill the log (protocol 14).
 const repeatWindow = 20 * time.Minute
 
-// Revoke ends a key now. When it returns, no instance accepts the key any more (COHERENCE 9).
+// Revoke ends a key now. When it returns, no instance accepts the key any more (protocol 9).
 //
 // As in Medusa, revoking a secret key that is dead already is an error that matches ErrInvalid; a publishable key just stays
 // revoked, with the earlier of the two times. Other errors match ErrNotFound, ErrUnavailable (the revocation may have

@@ -83,7 +83,7 @@ func (k *Keys) patch(ctx context.Context, tx Tx, r *Record, who who, p Patch) er
 		}
 	}
 	fields, power := changed(key, before)
-	if len(fields) == 0 { // the wanted state is there already; told all the same (COHERENCE 4.1)
+	if len(fields) == 0 { // the wanted state is there already; told all the same (protocol 4.1)
 		return tx.Append(ctx, r, eventFor(r, Updated, now, nil))
 	}
 	if power && !k.isGenuine(r) {

@@ -14,7 +14,7 @@ type fault struct {
 	name string
 	do   func(w *world)
 	// loses: Redis comes back with less than it had. Together with an instance that has not heard the feed, which on a slow machine
-	// happens by itself, this is the exception of COHERENCE 9.
+	// happens by itself, this is the exception of protocol 9.
 	loses bool
 }
 

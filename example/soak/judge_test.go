@@ -20,7 +20,7 @@ type key struct {
 	revoked  moment // a revoke had returned success
 	changes  []promise
 	// unapplied: while a change of this key was made, Redis failed its maker. Then Redis may be behind, which with a second
-	// fault is the one exception of the guarantee (COHERENCE 9).
+	// fault is the one exception of the guarantee (protocol 9).
 	unapplied bool
 }
 

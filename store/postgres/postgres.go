@@ -168,7 +168,7 @@ const indexState = `SELECT coalesce((SELECT CASE WHEN i.indisvalid THEN 'valid'
 const alone = `SELECT pg_try_advisory_xact_lock(hashtextextended('latchkey_indexes', 0)) FROM (SELECT count(set_config(name, '0', true))
 	FROM pg_settings WHERE name = 'transaction_timeout') AS forever`
 
-// takeFeed sets, for this transaction only, how long it waits for a lock and how long it may idle while it holds one (COHERENCE 14),
+// takeFeed sets, for this transaction only, how long it waits for a lock and how long it may idle while it holds one (protocol 14),
 // in the same round trip as it asks for the lock.
 var takeFeed = fmt.Sprintf(`WITH limits AS MATERIALIZED (
 		SELECT set_config('lock_timeout', '%[1]d', true), set_config('idle_in_transaction_session_timeout', '%[1]d', true))

@@ -12,7 +12,7 @@ import (
 )
 
 // lockWait is how long a change waits for those before it, in this process and in the database, and how long PostgreSQL lets it idle
-// with the lock (COHERENCE 14).
+// with the lock (protocol 14).
 const lockWait = 2 * time.Second
 
 // LockWaitMillis is lockWait for the dialects.

@@ -187,7 +187,7 @@ func (d *Dialect) statements() statements {
 		touchFree:     d.bind(d.TouchFree),
 		join:          d.bind(strings.ReplaceAll(joinSQL, "{later}", d.Later)),
 		level:         d.bind(`SELECT level FROM latchkey_feed WHERE id = 1`),
-		lowerMember:   d.bind(lowerMemberSQL(d)),
+		lowerMember:   d.bind(strings.ReplaceAll(lowerMemberSQL, "{stale}", stale)),
 		leave:         d.bind(`DELETE FROM latchkey_member WHERE id = ?`),
 		members:       d.bind(strings.NewReplacer("{now}", d.Now, "{stale}", stale).Replace(membersSQL)),
 		forgetMembers: d.bind(`DELETE FROM latchkey_member WHERE expires_at <= ` + stale),

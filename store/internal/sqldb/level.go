@@ -52,9 +52,10 @@ func (s *Store) tooNew(level, known int) error {
 	return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
 }
 
-func lowerMemberSQL(d *Dialect) string {
-	return `SELECT id, coalesce(level, 1) FROM latchkey_member WHERE coalesce(level, 1) < ? AND expires_at > ` + d.Now + ` ORDER BY id LIMIT 1`
-}
+// lowerMemberSQL counts members that have lapsed for as long as they are kept: they may have lost the
+// database and come back. {stale} is as in membersSQL.
+const lowerMemberSQL = `SELECT id, coalesce(level, 1) FROM latchkey_member WHERE coalesce(level, 1) < ? AND expires_at > {stale}
+	ORDER BY id LIMIT 1`
 
 // Raise implements store.Tx. The level was read when the feed's lock was taken.
 func (t *tx) Raise(ctx context.Context, level int) (*store.Member, error) {
@@ -88,7 +89,7 @@ func (t *tx) Raise(ctx context.Context, level int) (*store.Member, error) {
 	return nil, nil
 }
 
-// lowerMember returns a member that knows less than level and whose row has not lapsed, or nil.
+// lowerMember returns a member that knows less than level, or nil.
 func (t *tx) lowerMember(ctx context.Context, level int) (*store.Member, error) {
 	ctx, cancel := t.s.bounded(ctx)
 	defer cancel()
