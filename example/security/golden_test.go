@@ -448,12 +448,19 @@ func (g *golden) entries(t *testing.T) (entries []goldenEntry, byLookupID map[st
 	return file.Entries, byLookupID
 }
 
-// putBack makes Redis what f8ca000 left there.
+// putBack makes Redis what f8ca000 left there. Programs of today have other names for their entries: the
+// entries of f8ca000 are put there as well, beside a watermark at the same event, which has no tag.
 func putBack(t *testing.T, rdb *redis.Client, entries []goldenEntry) {
 	t.Helper()
 	_, err := rdb.Pipelined(t.Context(), func(p redis.Pipeliner) error {
+		p.FlushDB(t.Context())
 		for _, e := range entries {
 			p.Set(t.Context(), e.Name, e.data, 0)
+			if feed, isMark := strings.CutSuffix(e.Name, ":wm"); isMark {
+				p.Set(t.Context(), feed+":2:wm", e.data+":"+strings.Repeat("0", 16), 0)
+			} else {
+				p.Set(t.Context(), strings.Replace(e.Name, "}:e:", "}:2:e:", 1), e.data, 0)
+			}
 		}
 		return nil
 	})
@@ -542,7 +549,7 @@ func TestRequirement33GoldenEntriesWithABitFlipped(t *testing.T) {
 		if s.RedisHits != 0 || s.RedisMisses != uint64(len(entries)-1) {
 			t.Errorf("round %d: %d entries used, %d not, of %d", round, s.RedisHits, s.RedisMisses, len(entries)-1)
 		}
-		if goldenEntriesAreDecoded && round > 0 && s.RedisForged == 0 {
+		if round > 0 && s.RedisForged == 0 {
 			t.Errorf("round %d: none of %d was taken for a forgery", round, len(entries)-1)
 		}
 		if err := c.Close(context.Background()); err != nil { // waits for what it writes to Redis itself
