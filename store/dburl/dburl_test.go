@@ -93,7 +93,7 @@ func TestEverythingBehindSQLiteIsThePath(t *testing.T) {
 	}
 	defer db.Close()
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	for _, want := range [][2]int{{0, 1}, {1, 1}} {
+	for _, want := range [][2]int{{0, 2}, {2, 2}} {
 		if from, to, _, err := d.Migrate(t.Context(), db, log, false); err != nil || from != want[0] || to != want[1] {
 			t.Errorf("migrated from %d to %d, want %v: %v", from, to, want, err)
 		}
