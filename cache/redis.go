@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -37,7 +39,9 @@ var (
 //	<prefix>:{<feed>}:ack:<member> channel: what is acknowledged to one process
 //
 // The braces keep all keys of a feed in one slot of a cluster. Programs of level 1 have a watermark and entries of their own,
-// without the 2: they would not understand these, and an advance must drop every entry that its watermark is about.
+// without the 2: they would not understand these, and an advance must drop every entry that its watermark is about. Moving ours
+// removes theirs when it is behind, and while theirs is beyond ours, ours counts as absent: so neither answers from before a change
+// of the other.
 type redisMemory struct {
 	rdb    redis.UniversalClient
 	prefix string
@@ -55,6 +59,19 @@ func newRedisMemory(rdb redis.UniversalClient, prefix string) *redisMemory {
 
 func (r *redisMemory) markKey(feed string) string { return r.prefix + ":{" + feed + "}:2:wm" }
 
+// olderKey is the watermark of programs of level 1, "<generation>:<id>".
+func (r *redisMemory) olderKey(feed string) string { return r.prefix + ":{" + feed + "}:wm" }
+
+// keys are those of both watermarks and of entries.
+func (r *redisMemory) keys(feed string, ids []store.LookupID) []string {
+	keys := make([]string, 0, 2+len(ids))
+	keys = append(keys, r.markKey(feed), r.olderKey(feed))
+	for _, id := range ids {
+		keys = append(keys, r.entryKey(feed, id))
+	}
+	return keys
+}
+
 func (r *redisMemory) entryKey(feed string, id store.LookupID) string {
 	var digits [43]byte // 32 bytes in base64
 	base64.RawURLEncoding.Encode(digits[:], id[:])
@@ -62,11 +79,7 @@ func (r *redisMemory) entryKey(feed string, id store.LookupID) string {
 }
 
 func (r *redisMemory) entries(ctx context.Context, feed string, ids []store.LookupID) (string, []string, error) {
-	keys := make([]string, 1, 1+len(ids))
-	keys[0] = r.markKey(feed)
-	for _, id := range ids {
-		keys = append(keys, r.entryKey(feed, id))
-	}
+	keys := r.keys(feed, ids)
 	values, err := r.rdb.MGet(ctx, keys...).Result()
 	if err != nil {
 		return "", nil, err
@@ -78,7 +91,21 @@ func (r *redisMemory) entries(ctx context.Context, feed string, ids []store.Look
 	for i, value := range values {
 		found[i], _ = value.(string)
 	}
-	return found[0], found[1:], nil
+	if isBehind(found[0], found[1]) {
+		found[0] = ""
+	}
+	return found[0], found[2:], nil
+}
+
+// isBehind reports whether the watermark of level 1 is beyond ours.
+func isBehind(raw, older string) bool {
+	if older == "" {
+		return false
+	}
+	ours, ok := parseMark(raw)
+	_, number, _ := strings.Cut(older, ":")
+	theirs, err := strconv.ParseInt(number, 10, 64)
+	return ok && err == nil && theirs > ours.id
 }
 
 func (r *redisMemory) mark(ctx context.Context, feed string) (string, error) {
@@ -90,12 +117,7 @@ func (r *redisMemory) mark(ctx context.Context, feed string) (string, error) {
 }
 
 func (r *redisMemory) advance(ctx context.Context, feed string, ids []store.LookupID, prev, last position) (string, error) {
-	keys := make([]string, 0, 1+len(ids))
-	keys = append(keys, r.markKey(feed))
-	for _, id := range ids {
-		keys = append(keys, r.entryKey(feed, id))
-	}
-	return r.advanceScript.Run(ctx, r.rdb, keys, prev.String(), last.String()).Text()
+	return r.advanceScript.Run(ctx, r.rdb, r.keys(feed, ids), prev.String(), last.String()).Text()
 }
 
 func (r *redisMemory) fill(ctx context.Context, feed string, id store.LookupID, at mark, ttl time.Duration, entry string) (bool, error) {
@@ -104,7 +126,7 @@ func (r *redisMemory) fill(ctx context.Context, feed string, id store.LookupID, 
 }
 
 func (r *redisMemory) reset(ctx context.Context, feed string, expected string, to mark) (bool, error) {
-	done, err := r.resetScript.Run(ctx, r.rdb, []string{r.markKey(feed)}, expected, to.String()).Int64()
+	done, err := r.resetScript.Run(ctx, r.rdb, []string{r.markKey(feed), r.olderKey(feed)}, expected, to.String()).Int64()
 	return done == 1, err
 }
 

@@ -2,6 +2,7 @@ package cache
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"testing"
 	"time"
@@ -66,6 +67,27 @@ func testScripts(t *testing.T, rdb redis.UniversalClient) {
 		wantValue(t, wm("g", 6))(m.advance(ctx, feed, []store.LookupID{id}, at(4), at(6)))
 		wantValue(t, pair{wm("g", 6), ""})(pairOf(ctx, m, feed, id))
 		wantValue(t, pair{wm("g", 6), "g|b"})(pairOf(ctx, m, feed, other))
+	})
+	t.Run("a watermark of level 1 that falls behind is dropped, and ours does not count while it is behind that", func(t *testing.T) {
+		m, feed := fresh(t)
+		older := func(want string) {
+			t.Helper()
+			got, err := rdb.Get(ctx, m.olderKey(feed)).Result()
+			if err != nil && !errors.Is(err, redis.Nil) || got != want {
+				t.Errorf("the watermark of level 1 is %q, %v, want %q", got, err, want)
+			}
+		}
+		set(t, m, feed, wm("g", 4))
+		check(t, rdb.Set(ctx, m.olderKey(feed), "old:6", 0).Err())
+		wantValue(t, pair{})(pairOf(ctx, m, feed, id))
+		wantValue(t, wm("g", 6))(m.advance(ctx, feed, []store.LookupID{id}, at(4), at(6)))
+		older("old:6")
+		wantValue(t, pair{wm("g", 6), ""})(pairOf(ctx, m, feed, id))
+		wantValue(t, wm("g", 7))(m.advance(ctx, feed, []store.LookupID{id}, at(6), at(7)))
+		older("")
+		check(t, rdb.Set(ctx, m.olderKey(feed), "old:9", 0).Err())
+		wantValue(t, true)(m.reset(ctx, feed, wm("g", 7), mark{"h", at(8)}))
+		older("")
 	})
 	t.Run("advance from anywhere else, or to what has been, changes nothing", func(t *testing.T) {
 		m, feed := fresh(t)
