@@ -155,6 +155,9 @@ func (k *Key) Clone() *Key {
 	return &c
 }
 
+// noKey has no attribute set. Nobody writes to it.
+var noKey = &Key{}
+
 // Cached returns the part of the key that lookups return and caches keep: all but LastUsedAt and what only describes. It shares the
 // lists of k.
 func (k *Key) Cached() *Key {
@@ -162,7 +165,7 @@ func (k *Key) Cached() *Key {
 	c.LastUsedAt = Time{}
 	for i := range attributes {
 		if a := &attributes[i]; a.uncached {
-			a.copy(&c, &Key{})
+			a.copy(&c, noKey)
 		}
 	}
 	return &c

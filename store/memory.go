@@ -84,7 +84,7 @@ func (m *Memory) Lookup(ctx context.Context, id LookupID, redacted string) (Foun
 // forLookup returns the record without what a lookup leaves out.
 func (r *Record) forLookup() *Record {
 	for i := range attributes {
-		if a := &attributes[i]; a.uncached && !a.same(&r.Key, &Key{}) {
+		if a := &attributes[i]; a.uncached && !a.same(&r.Key, noKey) {
 			r = r.Clone()
 			r.Key = *r.Key.Cached()
 			return r
