@@ -17,8 +17,9 @@ STEP      = @sh .ci/step
 # translated from C, and scrypt. No package may be added whose object file has functions of another one,
 # made from generics (go tool nm): the linker may choose those, and then sees races that are none.
 RACE      = -race -gcflags=modernc.org/sqlite/lib=-race=false -gcflags=golang.org/x/crypto/scrypt=-race=false
-# Four packages at a time: they wait more than they compute.
-TEST      = $(GO) test $(RACE) -p 4 -shuffle=on -count=1 -timeout 10m
+# The first tier runs four packages at a time: they wait more than they compute. The second has
+# fail-overs, which a busy machine does not see as an idle one does.
+TEST      = $(GO) test $(RACE) -shuffle=on -count=1 -timeout 10m
 
 .PHONY: help test test-more check bench soak fuzz timing cover vuln servers
 
@@ -28,11 +29,11 @@ help: ## print this list
 test: servers ## what everybody runs, about 5 minutes: vet, then the first tier with the race detector, on real Redis and PostgreSQL, and in Chromium (.screenshots)
 	$(STEP) $(GO) vet ./...
 	$(STEP) $(GO) -C internal/tools build -trimpath -o /dev/null tool # outside of the tests' time limit
-	$(STEP) env LATCHKEY_SCREENSHOTS='$(CURDIR)/.screenshots' $(TEST) -skip '$(MORE)' ./...
+	$(STEP) env LATCHKEY_SCREENSHOTS='$(CURDIR)/.screenshots' $(TEST) -p 4 -skip '$(MORE)' ./...
 	$(STEP) $(GO) test -count=1 -run Allocat ./middleware # the race detector allocates too
 
 test-more: servers ## the second tier, at most 10 minutes: long soaks, old binaries, proxies, replication
-	$(STEP) $(TEST) -run '$(MORE)' $(MORE_IN)
+	$(STEP) $(TEST) -p 2 -run '$(MORE)' $(MORE_IN)
 
 check: ## formatting, vet, staticcheck, and go.mod files that say what is imported
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt -w these:"; echo "$$unformatted"; exit 1; fi
