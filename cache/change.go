@@ -60,7 +60,8 @@ func (c *Cache) Change(ctx context.Context, actor store.Actor, fn func(store.Tx)
 	return change, nil
 }
 
-// mayChange refuses changes that Redis would not hear of although others answer from it (protocol 14).
+// mayChange refuses changes that Redis would not hear of although others answer from it (protocol
+// 14).
 func (c *Cache) mayChange(ctx context.Context) error {
 	c.awaitUp(ctx)
 	if c.shared != nil {
@@ -78,7 +79,8 @@ func (c *Cache) mayChange(ctx context.Context) error {
 				"member", m.ID, "default", DefaultMaxStale)
 			return nil
 		default:
-			// One that has lapsed may have lost the database, and answers from Redis until its MaxStale is over.
+			// One that has lapsed may have lost the database, and answers from Redis until its
+			// MaxStale is over.
 			return fmt.Errorf("cache: change: %w (member %s, lapsed: %t): give it the Redis that they use, or set ChangeWithoutRedis",
 				ErrNeedsRedis, m.ID, m.Lapsed)
 		}
@@ -109,10 +111,12 @@ func (c *Cache) noteUp() {
 	}
 }
 
-// nothing returns what to settle for a change that found nothing to do: all that has happened so far. What it found done may be the work
-// of a change whose caller never heard of its success, because the process died or the connection did, and this is the repetition: its
-// success promises just as much (protocol 4.1, which lets it append an event instead; but a key that is gone has no lookup id to tell).
-// For the same reason nobody can be told what to forget, and the change waits for the lease.
+// nothing returns what to settle for a change that found nothing to do: all that has happened so
+// far. What it found done may be the work of a change whose caller never heard of its success,
+// because the process died or the connection did, and this is the repetition: its success promises
+// just as much (protocol 4.1, which lets it append an event instead; but a key that is gone has no
+// lookup id to tell). For the same reason nobody can be told what to forget, and the change waits
+// for the lease.
 func (c *Cache) nothing(ctx context.Context) (store.Change, error) {
 	feed, err := c.rows.Feed(ctx, maxEventID, 1)
 	if err != nil {
@@ -215,8 +219,8 @@ func (c *Cache) settle(ctx context.Context, s *settlement) error {
 	}
 }
 
-// take takes over the members as they are at some moment after the commit. Who has joined since the first reading, and who has left or
-// lapsed, need not acknowledge the change: protocol 8.
+// take takes over the members as they are at some moment after the commit. Who has joined since the
+// first reading, and who has left or lapsed, need not acknowledge the change: protocol 8.
 func (s *settlement) take(rows []store.Member) {
 	var members []store.Member
 	s.redis = false
@@ -232,7 +236,8 @@ func (s *settlement) take(rows []store.Member) {
 	s.members, s.known = members, true
 }
 
-// missing returns the members that have acknowledged the change neither by a message nor in their row.
+// missing returns the members that have acknowledged the change neither by a message nor in their
+// row.
 func (s *settlement) missing(self string) []string {
 	var missing []string
 	for _, m := range s.members {
@@ -262,8 +267,9 @@ func (c *Cache) tellMissing(s *settlement, missing []string) {
 	}
 }
 
-// readMembers is 4.3b: it reads the members again and again, for what they acknowledge in their rows, until the change is settled. The
-// change is announced for readers of a level; to members of a lower one it is announced again, so that they need not be waited for.
+// readMembers is 4.3b: it reads the members again and again, for what they acknowledge in their
+// rows, until the change is settled. The change is announced for readers of a level; to members of
+// a lower one it is announced again, so that they need not be waited for.
 func (c *Cache) readMembers(ctx context.Context, s *settlement, told announcement, level int, to chan<- []store.Member, settled <-chan struct{}) {
 	pause, longest := 2*time.Millisecond, 16*time.Millisecond
 	if c.shared != nil { // messages are faster
@@ -369,7 +375,8 @@ func (c *Cache) spreadOnce(ctx context.Context, change store.Change, h *history)
 	wm, ok := parseMark(raw)
 	reached := ok && wm.id >= last.id
 	if reached && wm.position != last && !h.distrusted.Load() {
-		// Beyond our event: another change was faster, or the watermark is of a history that is over (protocol 14).
+		// Beyond our event: another change was faster, or the watermark is of a history that is
+		// over (protocol 14).
 		feed, err := c.rows.Feed(ctx, wm.id-1, 1)
 		if err != nil {
 			return false, err
@@ -390,9 +397,10 @@ func starts(feed store.Feed, at position) bool {
 	return at == position{} || len(feed.Events) > 0 && position{feed.Events[0].ID, feed.Events[0].Tag} == at
 }
 
-// startGeneration spreads a change that drops everything. An advance would keep entries that the change is about, and break the
-// invariant of the watermark; with a new generation no entry is left, so that it holds whatever the id. It returns the watermark
-// that there is then, or "" when it is absent or has moved meanwhile.
+// startGeneration spreads a change that drops everything. An advance would keep entries that the
+// change is about, and break the invariant of the watermark; with a new generation no entry is
+// left, so that it holds whatever the id. It returns the watermark that there is then, or "" when
+// it is absent or has moved meanwhile.
 func (c *Cache) startGeneration(ctx context.Context, change store.Change) (string, error) {
 	raw, err := c.shared.mark(ctx, c.shared.change, change.FeedID)
 	if err != nil {

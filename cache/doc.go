@@ -10,8 +10,9 @@
 // (those that serve nobody with ChangesOnly), and with the Redis that the others use.
 //
 // docs/consistency.md says what the cache promises, docs/protocol.md how it keeps that: "protocol
-// 2.2" in a comment names the section that a line follows, and the order of such lines matters. Start with
-// lookup.go; change.go, listen.go, feed.go and repair.go are the other side. Only redis.go and redisurl.go know the Redis client.
+// 2.2" in a comment names the section that a line follows, and the order of such lines matters.
+// Start with lookup.go; change.go, listen.go, feed.go and repair.go are the other side. Only
+// redis.go and redisurl.go know the Redis client.
 //
 // # Redis
 //

@@ -2,6 +2,7 @@ package cache
 
 import (
 	"math"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,33 +16,39 @@ import (
 // another, the numbers of its events mean something else, and a new history begins.
 type history struct {
 	feed string
-	// need is the newest event heard of: what comes from Redis must be at least as new (protocol 0). Only ever raised.
+	// need is the newest known event: what comes from Redis must be at least as new (protocol
+	// 0). Only ever raised.
 	need atomic.Int64
-	// sure is the newest event that there has been for certain: the store itself has told of it, in whatever answer, or an announcement
-	// that nobody can have forged. A store that later ends before it has been restored.
+	// sure is the newest event that there has been for certain: it was in an answer of the store,
+	// in whatever answer, or an announcement that nobody can have forged. A store that later ends
+	// before it has been restored.
 	sure atomic.Int64
 	// mu guards tags, those of the newest events that this process knows.
 	mu   sync.Mutex
 	tags map[int64]known
 	// missing says that some that it was sure of were too many to be among them.
 	missing atomic.Bool
-	// torn says that the feed went back, and that the next poll has to begin a new history. Guarded by Cache.publishing.
+	// torn says that the feed went back, and that the next poll has to begin a new history. Guarded
+	// by Cache.publishing.
 	torn bool
 	// former is the newest event heard of in the histories of this feed that are over.
 	former int64
-	// revealing is the newest event heard of that can have made an unknown token known. Raised together with need (protocol 14).
+	// revealing is the newest event heard of that can have made an unknown token known. Raised
+	// together with need (protocol 14).
 	revealing atomic.Int64
 	// wm is the watermark's id as last seen.
 	wm atomic.Int64
 	// distrusted says that the watermark may belong to a history that no longer is; only a new generation helps. Set for a store that
 	// has been restored.
 	distrusted atomic.Bool
-	// aligned says that a repair has brought the shared memory in line with this history. Before, it is not used: the protocol asks for
-	// the repair only, but what is in Redis at a start may be of any age.
+	// aligned says that a repair has brought the shared memory in line with this history. Before,
+	// it is not used: the protocol asks for the repair only, but what is in Redis at a start may be
+	// of any age.
 	aligned atomic.Bool
 }
 
-// known is the tag of an event. It is sure when the store has told of it, or somebody who can prove to have read it there.
+// known is the tag of an event. It is sure when the store returned it, or somebody reported it who
+// can prove to have read it there.
 type known struct {
 	tag  store.Tag
 	sure bool
@@ -55,8 +62,9 @@ func newHistory(feed string, head position) *history {
 	return h
 }
 
-// learn notes an event that there is. It returns false when this process knows of another one with that number, and is sure of
-// that: the feed went back in between or, if the new one is not sure, somebody made it up.
+// learn notes an event that there is. It returns false when this process knows of another one with
+// that number, and is sure of that: the feed went back in between or, if the new one is not sure,
+// somebody made it up.
 func (h *history) learn(at position, sure bool) bool {
 	if sure {
 		raise(&h.sure, at.id)
@@ -77,11 +85,12 @@ func (h *history) learn(at position, sure bool) bool {
 	return true
 }
 
-// differ reports whether two tags are those of two events. Nobody knows that of an event without a tag.
+// differ reports whether two tags are those of two events. Nobody knows that of an event without a
+// tag.
 func differ(a, b store.Tag) bool { return a != b && a != 0 && b != 0 }
 
-// knows reports whether an event is one of this history, as far as this process knows. With guess it may also be one that this
-// process has not heard of.
+// knows reports whether an event is one of this history, as far as this process knows. With guess
+// it may also be one that this process does not know.
 func (h *history) knows(at position, guess bool) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -89,20 +98,24 @@ func (h *history) knows(at position, guess bool) bool {
 	return ok && there.tag == at.tag || !ok && guess
 }
 
-// contradicts reports whether a feed has another event in the place of one that this process is sure of.
+// contradicts reports whether a feed has another event in the place of one that this process is
+// sure of.
 func (h *history) contradicts(feed store.Feed) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for _, event := range feed.Events {
-		if k := h.tags[event.ID]; k.sure && differ(k.tag, event.Tag) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(feed.Events, h.isOther)
 }
 
-// polled replaces what is known by what a poll has read, and forgets what is too old to be heard of again. It returns false when
-// something that contradicts the feed has been learned since it was compared.
+// isOther reports whether this process is sure of another event with that number. Called with mu
+// held.
+func (h *history) isOther(event store.FeedEvent) bool {
+	k := h.tags[event.ID]
+	return k.sure && differ(k.tag, event.Tag)
+}
+
+// polled replaces what is known by what a poll has read, and forgets what is too old to be heard of
+// again. It returns false when something that contradicts the feed has been learned since it was
+// compared.
 func (h *history) polled(feed store.Feed) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -113,8 +126,7 @@ func (h *history) polled(feed store.Feed) bool {
 	}
 	agrees := true
 	for _, event := range append(feed.Events, store.FeedEvent{ID: feed.Head, Tag: feed.Tag}) {
-		k := h.tags[event.ID]
-		agrees = agrees && !(k.sure && differ(k.tag, event.Tag))
+		agrees = agrees && !h.isOther(event)
 		h.tags[event.ID] = known{event.Tag, true}
 	}
 	return agrees
@@ -126,9 +138,10 @@ func (h *history) hear(newest, revealing int64) {
 	raise(&h.need, newest)
 }
 
-// told is called with what a message told of. When it carries a MAC, who wrote it has seen the commit. But one from a history that
-// is over may still come, late, or again and again because somebody copied it, and must not have everything dropped each time: up to
-// former it is not known which history it is of, and nothing is learned from it. It returns what learn does.
+// told takes over the event that a message reports. When it carries a MAC, who wrote it has seen
+// the commit. But one from a history that is over may still come, late, or again and again because
+// somebody copied it, and must not have everything dropped each time: up to former it is not known
+// which history it is of, and nothing is learned from it. It returns what learn does.
 func (h *history) told(at position, sealed bool) bool {
 	switch {
 	case at.id <= h.former:
@@ -140,8 +153,9 @@ func (h *history) told(at position, sealed bool) bool {
 	return true
 }
 
-// correct takes back what has been heard, up to heard, when a poll that began after that shows that the feed ends at head: the message
-// was not from this feed's history, and must not keep what is in Redis unused for ever (protocol 14).
+// correct takes back what has been heard, up to heard, when a poll that began after that shows that
+// the feed ends at head: the message was not from this feed's history, and must not keep what is in
+// Redis unused for ever (protocol 14).
 func (h *history) correct(heard, head int64) {
 	if head >= heard || !h.need.CompareAndSwap(heard, head) {
 		return
@@ -160,8 +174,9 @@ func raise(a *atomic.Int64, to int64) {
 	}
 }
 
-// epoch is one life of the in-process cache. To drop everything is to begin a new epoch: a load that is under way then stores its
-// answer into the old one, where nobody looks (protocol 3.5). Everything but freshAt stays as it was made.
+// epoch is one life of the in-process cache. To drop everything is to begin a new epoch: a load
+// that is under way then stores its answer into the old one, where nobody looks (protocol 3.5).
+// Everything but freshAt stays as it was made.
 type epoch struct {
 	*history
 	keys    *otter.Cache[slot, *kept]

@@ -8,7 +8,8 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// pollLoop reads the feed every P, from start to start, and on demand (protocol 3). It never waits for Redis.
+// pollLoop reads the feed every P, from start to start, and on demand (protocol 3). It never waits
+// for Redis.
 func (c *Cache) pollLoop(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -135,13 +136,14 @@ func (c *Cache) apply(feed store.Feed, began instant, known bounds) *epoch {
 	return e
 }
 
-// wentBack reports whether a feed has not got everything that was sure when the poll began, or has got another event in its place.
+// wentBack reports whether a feed has not got everything that was sure when the poll began, or has
+// got another event in its place.
 func wentBack(h *history, feed store.Feed, sure int64) bool {
 	return h.torn || feed.Head < sure || h.contradicts(feed)
 }
 
-// since splits the event last off the front of a feed that was read from there on, and reports whether it is there. The start of a
-// feed always is.
+// since splits the event last off the front of a feed that was read from there on, and reports
+// whether it is there. The start of a feed always is.
 func since(feed *store.Feed, last int64) bool {
 	if last == 0 {
 		return true
@@ -167,8 +169,8 @@ func (c *Cache) tellDropped(e *epoch, feed store.Feed, was int64) {
 	}
 }
 
-// doubt is called with a history that an answer of the store, or a message with a MAC, has shown to be over. Until a poll has begun
-// another, nothing is answered from memory or from Redis.
+// doubt is called with a history that an answer of the store, or a message with a MAC, has shown to
+// be over. Until a poll has begun another, nothing is answered from memory or from Redis.
 func (c *Cache) doubt(h *history) {
 	c.publishing.Lock()
 	defer c.publishing.Unlock()

@@ -97,8 +97,9 @@ func (c *Cache) hearOthers(ctx context.Context, feed, message string) {
 	}
 }
 
-// hear makes sure that nothing from before a change is answered any more, and reports whether it could: not when the feed is not known yet, or
-// is another, or has another event with that number and the message may be a forgery. What has been polled, and when, stays the poll's affair.
+// hear makes sure that nothing from before a change is answered any more, and reports whether it
+// could: not when the feed is not known yet, or is another, or has another event with that number
+// and the message may be a forgery. What has been polled, and when, stays the poll's affair.
 func (c *Cache) hear(feed string, a announcement) bool {
 	c.publishing.Lock()
 	defer c.publishing.Unlock()

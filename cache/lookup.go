@@ -205,9 +205,10 @@ func undecided(err error) error {
 	return fmt.Errorf("cache: lookup: %w: %w", store.ErrUnavailable, err)
 }
 
-// fromShared is 2.2b: one command. If there is an answer, it makes *r, a new record, that, and returns the event up to which it is right; else
-// *r is not to be used. It also returns the watermark's generation, "" if none is known. The watermark must be at an event that this
-// process knows; when it cannot ask the store it may also be at one that it has not heard of.
+// fromShared is 2.2b: one command. If there is an answer, it makes *r, a new record, that, and
+// returns the event up to which it is right; else *r is not to be used. It also returns the
+// watermark's generation, "" if none is known. The watermark must be at an event that this process
+// knows; when it cannot ask the store it may also be at one that it has not heard of.
 func (c *Cache) fromShared(ctx context.Context, e *epoch, id store.LookupID, need int64, stale bool, r *store.Record) (head int64, generation string, ok bool) {
 	if !c.recordsAreShared() || !e.aligned.Load() {
 		return 0, "", false

@@ -29,9 +29,10 @@ func (c *Cache) joinMembers(ctx context.Context) error {
 	return nil
 }
 
-// acknowledge is 3.8: after a poll, and what follows from it (3.4), the row says that its events have been handled. It is for changers whose
-// messages do not come through Redis, so a member that hears those, answers them, and has heard of the newest event before the poll,
-// writes nothing. What fails is tried again after the next poll.
+// acknowledge is 3.8: after a poll, and what follows from it (3.4), the row says that its events
+// have been handled. It is for changers whose messages do not come through Redis, so a member that
+// hears those, answers them, and knew the newest event before the poll, writes nothing.
+// What fails is tried again after the next poll.
 func (c *Cache) acknowledge(ctx context.Context, head position, heard int64) {
 	reached := c.listening.Load() && c.faults.of(opPublish).Closed() && heard >= head.id
 	if c.o.ChangesOnly || !c.joined || reached || head.id == c.acked || head.id == 0 {

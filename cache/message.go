@@ -7,12 +7,14 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// A message tells other processes of a change, or the changer that one of them has handled it (protocol 5). On the wire it is
+// A message tells other processes of a change, or the changer that one of them has handled it
+// (protocol 5). On the wire it is
 //
 //	version kind fields mac
 //
-// with the MAC, there when peppers are set, over all of that, the prefix, the feed and whom it is sent to. Version 2 has the tag of
-// the last event as well; programs of level 1 read version 1 alone. Acknowledgements have version 1.
+// with the MAC, there when peppers are set, over all of that, the prefix, the feed and whom it is
+// sent to. Version 2 has the tag of the last event as well; programs of level 1 read version 1
+// alone. Acknowledgements have version 1.
 const (
 	messageVersion   = 1
 	versionWithTag   = 2

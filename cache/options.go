@@ -164,7 +164,8 @@ func (o *Options) complete() error {
 	return nil
 }
 
-// The constants of protocol 0, as parts of the lease: with 1 s they are P = 250 ms, DPOLL = 300 ms, WAIT = 1.05 s and REG = 30 s.
+// The constants of protocol 0, as parts of the lease: with 1 s they are P = 250 ms, DPOLL = 300 ms,
+// WAIT = 1.05 s and REG = 30 s.
 func (o *Options) pollEvery() time.Duration { return o.Lease / 4 }
 func (o *Options) pollLimit() time.Duration { return o.Lease * 3 / 10 }
 func (o *Options) wait() time.Duration      { return waitFor(o.Lease) }

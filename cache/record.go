@@ -24,8 +24,8 @@ const recordTell = 8
 // errRecord: these bytes are no record of this key and version.
 var errRecord = errors.New("not a record of this key in a known version")
 
-// fields is what is cached of a record, in the order of the encoding. It serves both directions, so that nothing is written that is
-// not read.
+// fields is what is cached of a record, in the order of the encoding. It serves both directions, so
+// that nothing is written that is not read.
 func (c codec) fields(k *store.Key, e *store.Evidence) {
 	c.kind(&k.Type)
 	c.text(&k.ID)
@@ -164,9 +164,11 @@ func (c codec) kind(t *store.Type) {
 	*t = c.d.kind()
 }
 
-// appendRecord appends the binary form of a record: all of it except LastUsedAt and what only describes. All texts stand together in front, so that whoever reads
-// them can keep them, and nothing else of what was read, with one allocation. Numbers are varints; texts have their length among the
-// numbers; lists have their length plus one, and 0 for nil (nil scopes are all power, an empty list none).
+// appendRecord appends the binary form of a record: all of it except LastUsedAt and what only
+// describes. All texts stand together in front, so that whoever reads them can keep them, and
+// nothing else of what was read, with one allocation. Numbers are varints; texts have their length
+// among the numbers; lists have their length plus one, and 0 for nil (nil scopes are all power, an
+// empty list none).
 func appendRecord(b []byte, r *store.Record) []byte {
 	e := &encoder{texts: make([]byte, 0, 256), rest: make([]byte, 0, 256)}
 	e.rest = append(e.rest, r.Key.LookupID[:recordTell]...)

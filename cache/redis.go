@@ -38,10 +38,11 @@ var (
 //	<prefix>:{<feed>}:changes      channel: changes that have been committed
 //	<prefix>:{<feed>}:ack:<member> channel: what is acknowledged to one process
 //
-// The braces keep all keys of a feed in one slot of a cluster. Programs of level 1 have a watermark and entries of their own,
-// without the 2: they would not understand these, and an advance must drop every entry that its watermark is about. Moving ours
-// removes theirs when it is behind, and while theirs is beyond ours, ours counts as absent: so neither answers from before a change
-// of the other.
+// The braces keep all keys of a feed in one slot of a cluster. Programs of level 1 have a watermark
+// and entries of their own, without the 2: they would not understand these, and an advance must
+// drop every entry that its watermark is about. Moving ours removes theirs when it is behind, and
+// while theirs is beyond ours, ours counts as absent: so neither answers from before a change of
+// the other.
 type redisMemory struct {
 	rdb    redis.UniversalClient
 	prefix string

@@ -45,7 +45,8 @@ func (c *Cache) repairLoop(ctx context.Context) {
 // errOvertaken: somebody else moved the watermark meanwhile.
 var errOvertaken = errors.New("the watermark was moved by another process")
 
-// repair brings the shared memory up to the store's feed (protocol 6). One at a time; safe to run anywhere, any time, with any delay.
+// repair brings the shared memory up to the store's feed (protocol 6). One at a time; safe to run
+// anywhere, any time, with any delay.
 func (c *Cache) repair(ctx context.Context, h *history, lane chan struct{}) error {
 	select {
 	case c.repairing <- struct{}{}:

@@ -18,8 +18,8 @@ type shared interface {
 	entries(ctx context.Context, feed string, ids []store.LookupID) (mark string, entries []string, err error)
 	// mark reads the watermark.
 	mark(ctx context.Context, feed string) (string, error)
-	// advance moves the watermark from prev to last and removes the entries, if the watermark is at prev. It returns the
-	// watermark that there is then, "" for absent (protocol 7).
+	// advance moves the watermark from prev to last and removes the entries, if the watermark is at
+	// prev. It returns the watermark that there is then, "" for absent (protocol 7).
 	advance(ctx context.Context, feed string, ids []store.LookupID, prev, last position) (string, error)
 	// fill writes an entry, if the watermark is at. It reports whether it did.
 	fill(ctx context.Context, feed string, id store.LookupID, at mark, ttl time.Duration, entry string) (bool, error)
@@ -50,8 +50,8 @@ var errNotAsked = errors.New("redis was not asked")
 // pair is what a lookup needs: the watermark and an entry that were there at the same moment.
 type pair struct{ mark, entry string }
 
-// position is an event of the feed: its number, and the tag that tells it from others that have had that number. Whatever is
-// right as of a position is right in every feed that has it.
+// position is an event of the feed: its number, and the tag that tells it from others that have had
+// that number. Whatever is right as of a position is right in every feed that has it.
 type position struct {
 	id  int64
 	tag store.Tag
@@ -70,8 +70,8 @@ func endOf(change store.Change) position {
 	return position{change.Last, change.Before}
 }
 
-// mark is a watermark. The invariant all depends on: an entry whose generation is the watermark's reflects exactly the events up to
-// the watermark's position.
+// mark is a watermark. The invariant all depends on: an entry whose generation is the watermark's
+// reflects exactly the events up to the watermark's position.
 type mark struct {
 	generation string
 	position

@@ -8,8 +8,8 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// watchLoop has the feed polled as soon as the store knows of something new, where no messages come through Redis. Whatever it
-// misses is found by the next poll.
+// watchLoop has the feed polled as soon as the store knows of something new, where no messages come
+// through Redis. Whatever it misses is found by the next poll.
 func (c *Cache) watchLoop(ctx context.Context) {
 	w, ok := c.rows.(store.Watcher)
 	if !ok || c.shared != nil || c.o.ChangesOnly {

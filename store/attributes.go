@@ -7,8 +7,9 @@ import (
 	"time"
 )
 
-// attribute is what the verbs need to know of an attribute that callers set. All of them go through the table attributes: who adds
-// one adds a field to Key, NewKey and Patch and a line to the table, and the columns of the databases.
+// attribute is what the verbs need to know of an attribute that callers set. All of them go through
+// the table attributes: who adds one adds a field to Key, NewKey and Patch and a line to the table,
+// and the columns of the databases.
 type attribute struct {
 	name     string // on the wire, in messages and in events
 	power    bool   // it decides what a request may do, so it is proved: see extensions.go for one that is new
@@ -158,8 +159,8 @@ func (k *Key) Clone() *Key {
 // noKey has no attribute set. Nobody writes to it.
 var noKey = &Key{}
 
-// Cached returns the part of the key that lookups return and caches keep: all but LastUsedAt and what only describes. It shares the
-// lists of k.
+// Cached returns the part of the key that lookups return and caches keep: all but LastUsedAt and
+// what only describes. It shares the lists of k.
 func (k *Key) Cached() *Key {
 	c := *k
 	c.LastUsedAt = Time{}
@@ -180,7 +181,8 @@ func (k *Key) Bytes() int {
 	return n
 }
 
-// checkAttributes returns nil, or an *Error that matches ErrInvalid and names the field as the admin API does.
+// checkAttributes returns nil, or an *Error that matches ErrInvalid and names the field as the
+// admin API does.
 func checkAttributes(k *Key) error {
 	for i := range attributes {
 		if err := attributes[i].check(k); err != nil {
@@ -202,7 +204,8 @@ func checkUnsaid(k, before *Key) error {
 	return nil
 }
 
-// normalize brings what a caller gave into the one form that is stored: no duplicates, IPv4 networks as such.
+// normalize brings what a caller gave into the one form that is stored: no duplicates, IPv4
+// networks as such.
 func normalize(k *Key) {
 	for i := range attributes {
 		if tidy := attributes[i].tidy; tidy != nil {
@@ -225,7 +228,8 @@ func (p *Patch) apply(k *Key) (named map[string]bool) {
 	return named
 }
 
-// changed returns the names of the attributes in which two versions of a key differ, and whether one of them gives power.
+// changed returns the names of the attributes in which two versions of a key differ, and whether
+// one of them gives power.
 func changed(k, before *Key) (names []string, power bool) {
 	for i := range attributes {
 		if a := &attributes[i]; !a.same(k, before) {

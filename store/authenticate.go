@@ -132,7 +132,8 @@ func undecided(err error) error {
 	return fmt.Errorf("store: lookup: %w: %w", ErrUnavailable, err)
 }
 
-// alarm logs a record whose proof does not verify, at most once a second. One that a newer program has sealed is none.
+// alarm logs a record whose proof does not verify, at most once a second. One that a newer program
+// has sealed is none.
 func (k *Keys) alarm(r *Record, err error) {
 	if !errors.Is(err, ErrForged) {
 		return

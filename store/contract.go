@@ -32,10 +32,11 @@ type Store interface {
 	// Info describes the store; it does no I/O and its answer never changes.
 	Info() Info
 
-	// Lookup finds the key with that lookup id, in one statement. When there is none, the answer is not an error but a Found
-	// without Record. When redacted is not "" and no key has the lookup id, Found.Legacy must hold every key that has no lookup id
-	// and that redacted form. FeedID and Head are always set; LastUsedAt and Description never are. A cache leaves out the evidence that it has checked
-	// (Sealer.VerifyInto).
+	// Lookup finds the key with that lookup id, in one statement. When there is none, the answer is
+	// not an error but a Found without Record. When redacted is not "" and no key has the lookup
+	// id, Found.Legacy must hold every key that has no lookup id and that redacted form. FeedID and
+	// Head are always set; LastUsedAt and Description never are. A cache leaves out the evidence
+	// that it has checked (Sealer.VerifyInto).
 	Lookup(ctx context.Context, id LookupID, redacted string) (Found, error)
 
 	// Change runs fn in one transaction that holds the feed's lock from its first statement to its commit, so that changes are
@@ -64,23 +65,26 @@ type Store interface {
 	// PruneEvents removes events older than before and returns how many. The newest event always stays, so that the feed
 	// keeps its head, and so do those of kind Deleted, which are what keeps a deleted key from coming back with an import.
 	PruneEvents(ctx context.Context, before time.Time) (int, error)
-	// Feed returns, in one statement, the feed's id, its head with its tag, and the oldest events after the given number, at most
-	// limit of them. Events that have been pruned are missing: whoever finds a gap must drop what it has cached.
+	// Feed returns, in one statement, the feed's id, its head with its tag, and the oldest events
+	// after the given number, at most limit of them. Events that have been pruned are missing:
+	// a cache that finds a gap must drop everything.
 	Feed(ctx context.Context, after int64, limit int) (Feed, error)
 
-	// Join writes or renews a membership row, which lapses m.TTL after now by the clock of the database. When the level of the
-	// store (Tx.Raise) is above the member's, it writes nothing and the error matches ErrSchemaTooNew; a store in a database then
-	// answers ErrSchemaTooNew and ErrUnavailable for good. A row that has been written has acknowledged nothing.
+	// Join writes or renews a membership row, which lapses m.TTL after now by the clock of the
+	// database. When the level of the store (Tx.Raise) is above the member's, it writes nothing and
+	// the error matches ErrSchemaTooNew; a store in a database then answers ErrSchemaTooNew and
+	// ErrUnavailable for good. A row that has been written has acknowledged nothing.
 	Join(ctx context.Context, m Member) error
-	// Acknowledge notes in a membership row that the member has handled every event up to the one with
-	// that number and tag. Must write nothing, and return an error that matches ErrNotFound, when there
-	// is no such row or no such event: then the database has lost what the member has handled.
+	// Acknowledge notes in a membership row that the member has handled every event up to the one
+	// with that number and tag. Must write nothing, and return an error that matches ErrNotFound,
+	// when there is no such row or no such event: then the database has lost what the member has
+	// handled.
 	Acknowledge(ctx context.Context, member string, head int64, tag Tag) error
 	// Leave removes a membership row; no such row is no error.
 	Leave(ctx context.Context, id string) error
 	// Members returns the members whose rows have not lapsed, and, marked Lapsed, those whose rows
-	// lapsed no longer than their MaxStale ago. It removes older ones. An Acked beyond the head of the
-	// feed is of a history that is over, and must be returned as 0.
+	// lapsed no longer than their MaxStale ago. It removes older ones. An Acked beyond the head of
+	// the feed is of a history that is over, and must be returned as 0.
 	Members(ctx context.Context) ([]Member, error)
 
 	// Close ends background work and waits for it until ctx is done. The connections that were handed in stay open: they
@@ -98,14 +102,14 @@ type Recaller interface {
 	Recall(id LookupID) (r *Record, at time.Time)
 }
 
-// Watcher is a Store that knows sooner than by being asked when other processes change keys. It only
-// saves time: nothing may depend on it.
+// Watcher is a Store that knows sooner than by being asked when other processes change keys. It
+// only saves time: nothing may depend on it.
 type Watcher interface {
 	Store
-	// Watch calls changed when the head of the feed may have moved, with its number, or with 0 when that
-	// is not known, until ctx ends or it cannot go on, and returns why. Calls come one after the other,
-	// and none after the return; changed does not block. An error that matches errors.ErrUnsupported
-	// says that trying again is of no use.
+	// Watch calls changed when the head of the feed may have moved, with its number, or with 0 when
+	// that is not known, until ctx ends or it cannot go on, and returns why. Calls come one after
+	// the other, and none after the return; changed does not block. An error that matches
+	// errors.ErrUnsupported says that trying again is of no use.
 	Watch(ctx context.Context, changed func(head int64)) error
 	// Announce wakes those who watch in other processes, after a commit, where they need that.
 	Announce(ctx context.Context) error
@@ -124,15 +128,16 @@ type Tx interface {
 	Update(ctx context.Context, r *Record, e Event) error
 	// Delete removes the key with the record's id. No such key: ErrNotFound.
 	Delete(ctx context.Context, r *Record, e Event) error
-	// Append adds an event that changes no key: a change that found what it wanted (protocol 4.1), or a batch of changes that
-	// are told as one. With a nil record the event names no key.
+	// Append adds an event that changes no key: a change that found what it wanted (protocol 4.1),
+	// or a batch of changes that are announced as one. With a nil record the event names no key.
 	Append(ctx context.Context, r *Record, e Event) error
 	// InsertQuietly, for imports, adds a key without an event of its own; the batch must Append one.
 	InsertQuietly(ctx context.Context, r *Record) error
-	// Raise makes the level of the store at least this one, with the change: programs of a lower level can then neither open the
-	// store nor join it. While a member has a lower level, one included that has lapsed within its MaxStale, it changes nothing and
-	// returns that member. At a level that the store has it does nothing, without a statement. An error that matches ErrNoAccess, for a right that the
-	// database does not give, leaves the change usable.
+	// Raise makes the level of the store at least this one, with the change: programs of a lower
+	// level can then neither open the store nor join it. While a member has a lower level, one
+	// included that has lapsed within its MaxStale, it changes nothing and returns that member. At
+	// a level that the store has it does nothing, without a statement. An error that matches
+	// ErrNoAccess, for a right that the database does not give, leaves the change usable.
 	Raise(ctx context.Context, level int) (lower *Member, err error)
 }
 
@@ -141,8 +146,8 @@ type Info struct {
 	Name string // "memory", "sqlite", "postgres", "cache over sqlite" …
 	// SharedCache says that records pass through memory that others can write to (Redis).
 	SharedCache bool
-	// Joined says that nobody else needs to join for this process (Store.Join): the store does so itself, or it is in the memory of
-	// the process alone.
+	// Joined says that nobody else needs to join for this process (Store.Join): the store does so
+	// itself, or it is in the memory of the process alone.
 	Joined bool
 	// Sealer is what the store itself checks records with when it loads them; nil when it does not.
 	Sealer *Sealer
@@ -197,8 +202,8 @@ type FeedEvent struct {
 	Tag      Tag
 }
 
-// Tag tells an event from others that have had its number. 0: not known, or the event was written by a program that knew no
-// tags. Where there is no event, with the number 0, it is 0 too.
+// Tag distinguishes an event from others that have had its number. 0: not known, or the event was
+// written by a program that knew no tags. Where there is no event, with the number 0, it is 0 too.
 type Tag int64
 
 // NewTag returns the tag of a new event: 8 random bytes, never 0.

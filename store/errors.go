@@ -20,8 +20,8 @@ var (
 	ErrConflict = errors.New("conflict")
 	// ErrUnavailable: the question cannot be decided now; nothing is known about the key. HTTP 503, never 401.
 	ErrUnavailable = errors.New("unavailable")
-	// ErrSchemaTooNew: the database was migrated by a newer, incompatible version, or holds keys that this program would
-	// misread (Level). It does not heal.
+	// ErrSchemaTooNew: the database was migrated by a newer, incompatible version, or holds keys
+	// that this program would misread (Level). It does not heal.
 	ErrSchemaTooNew = errors.New("database schema is newer than this program understands")
 	// ErrWrongDialect: the pool handed to Open speaks to another kind of database. It does not heal.
 	ErrWrongDialect = errors.New("wrong database dialect")

@@ -9,8 +9,8 @@ type Evidence struct {
 	// Empty without peppers.
 	Proof    []byte
 	PepperID string
-	// ProofNames are the names of the extensions that the proof covers, in the order of their table (see sealer.go). nil: none, a
-	// proof of level 1.
+	// ProofNames are the names of the extensions that the proof covers, in the order of their table
+	// (see sealer.go). nil: none, a proof of level 1.
 	ProofNames []string
 	// LegacySalt and LegacyHash are those of an imported Medusa secret key: the salt's hexadecimal text, and the 64 bytes of
 	// scrypt; the proof covers them. Empty in all other keys, and once the key has been upgraded.

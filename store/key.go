@@ -24,8 +24,8 @@ type Key struct {
 	ID    string // "apk_" + ULID, as in Medusa; sorts by creation
 	Type  Type
 	Title string
-	// Description is free text for people. It gives no power, is not covered by the proof and is not
-	// kept in caches: only Get and List return it.
+	// Description is free text for people. It gives no power, is not covered by the proof and is
+	// not kept in caches: only Get and List return it.
 	Description string
 	// Redacted is Medusa's short form of the token: its first 6 characters, "***", its last 3.
 	Redacted string

@@ -58,8 +58,8 @@ type Options struct {
 	Now func() time.Time
 	// Random is where tokens come from. Default: crypto/rand.Reader.
 	Random io.Reader
-	// ShortLived is for tools that end soon and answer nobody: they do not join the members of a store without a cache, which
-	// they could hold up. Default: false.
+	// ShortLived is for tools that end soon and answer nobody: they do not join the members of a
+	// store without a cache, which they could hold up. Default: false.
 	ShortLived bool
 	// Observer is told of changes and of scrypt. Optional. Default: none.
 	Observer Observer
@@ -230,8 +230,8 @@ func (k *Keys) isGenuine(r *Record) bool {
 	return k.o.Sealer == nil || r.verifiedBy.Load() == k.o.Sealer
 }
 
-// gate returns nil when key may have the extensions that it sets and that before, nil for a new key, does not. It is refused while
-// a program is running that does not know them.
+// gate returns nil when key may have the extensions that it sets and that before, nil for a new
+// key, does not. It is refused while a program is running that does not know them.
 func (k *Keys) gate(ctx context.Context, tx Tx, key, before *Key) error {
 	for _, x := range k.o.extensions {
 		if x.always || !x.set(key) || before != nil && x.set(before) {
@@ -249,7 +249,8 @@ func (k *Keys) gate(ctx context.Context, tx Tx, key, before *Key) error {
 	return nil
 }
 
-// seal seals r. What every record has is covered from now on if no program is running that does not know it.
+// seal seals r. What every record has is covered from now on if no program is running that does not
+// know it.
 func (k *Keys) seal(ctx context.Context, tx Tx, r *Record) error {
 	if e := r.Evidence.Value(); k.o.Sealer != nil && e.ProofNames == nil {
 		for _, x := range k.o.extensions {

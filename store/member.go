@@ -15,8 +15,9 @@ const (
 	memberRenew = 10 * time.Second
 )
 
-// member is the membership of a process that has no cache, so that no key gets an attribute which this process does not know while
-// it is running (Tx.Raise). Changes need not wait for it: its Lease is 0. A timer does the work, so that no goroutine waits.
+// member is the membership of a process that has no cache, so that no key gets an attribute which
+// this process does not know while it is running (Tx.Raise). Changes need not wait for it: its
+// Lease is 0. A timer does the work, so that no goroutine waits.
 type member struct {
 	keys *Keys
 	id   string
@@ -38,7 +39,8 @@ func (m *member) start(k *Keys) {
 	m.timer = time.AfterFunc(0, m.join)
 }
 
-// join writes the row, and again after memberRenew. It ends when the store has been closed or never will take it.
+// join writes the row, and again after memberRenew. It ends when the store has been closed or never
+// will take it.
 func (m *member) join() {
 	m.mu.Lock()
 	defer m.mu.Unlock()

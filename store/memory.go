@@ -147,7 +147,7 @@ func (m *Memory) Change(ctx context.Context, actor Actor, fn func(Tx) error) (Ch
 	return change, nil
 }
 
-// feedEvent is what the feed tells of an event. Called with mu held.
+// feedEvent returns an event as the feed has it. Called with mu held.
 func (m *Memory) feedEvent(e Event) FeedEvent {
 	return FeedEvent{ID: e.ID, Kind: e.Kind, LookupID: e.LookupID, Tag: m.tags[e.ID]}
 }

@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// repeatWindow is how long after its death another revoke of the same key still appends an event (protocol 4.1). After it, the repetition
-// waits in the cache as any change does and leaves no line, so that strangers cannot fill the log (protocol 14).
+// repeatWindow is how long after its death another revoke of the same key still appends an event
+// (protocol 4.1). After it, the repetition waits in the cache as any change does and leaves no
+// line, so that strangers cannot fill the log (protocol 14).
 const repeatWindow = 20 * time.Minute
 
 // Revoke ends a key now. When it returns, no instance accepts the key any more (protocol 9).

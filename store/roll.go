@@ -18,9 +18,9 @@ type RollOptions struct {
 }
 
 // Roll replaces a key: in one transaction the old one is revoked, now or after a grace, and a new
-// one is made that inherits its title, description, type, scopes, channels, metadata, limits, expiry and creator
-// and names it in RolledFrom. The event of the old key names the new one as its successor. The new
-// token is returned once.
+// one is made that inherits its title, description, type, scopes, channels, metadata, limits,
+// expiry and creator and names it in RolledFrom. The event of the old key names the new one as its
+// successor. The new token is returned once.
 //
 // A key is rolled once. While the successor of an earlier roll is alive, or a successor of that,
 // another roll is ErrNotAllowed and names it; see [RollOptions.Replace]. The audit log is what

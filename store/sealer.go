@@ -82,8 +82,9 @@ func (s *Sealer) PepperID() string {
 // Seal gives the record its proof under the current pepper. Whoever changes a record must seal it again. With a nil Sealer the
 // proof is removed: a proof that nobody checks would only go stale.
 //
-// The proof covers the extensions that are set when its ProofNames are not nil, as those of a record that had them covered
-// before, or when the record sets one that level 1 does not have. Else it is a proof of level 1.
+// The proof covers the extensions that are set when its ProofNames are not nil, as those of a
+// record that had them covered before, or when the record sets one that level 1 does not have. Else
+// it is a proof of level 1.
 func (s *Sealer) Seal(r *Record) {
 	e := r.Evidence.Value()
 	if s == nil {
@@ -102,9 +103,10 @@ func (s *Sealer) Seal(r *Record) {
 	r.verifiedBy.Store(s)
 }
 
-// Verify checks the record's proof and returns nil, or an error that matches ErrForged, or ErrNewerRecord and ErrUnavailable when
-// the proof covers an extension that this program does not know. It remembers the answer in the record, so call
-// it before the record is shared; asking again about the same record is free.
+// Verify checks the record's proof and returns nil, or an error that matches ErrForged, or
+// ErrNewerRecord and ErrUnavailable when the proof covers an extension that this program does not
+// know. It remembers the answer in the record, so call it before the record is shared; asking again
+// about the same record is free.
 //
 // A nil Sealer checks no proof, but it does not believe a record with an unknown extension either.
 func (s *Sealer) Verify(r *Record) error {
@@ -136,7 +138,8 @@ func errForged(r *Record) error {
 	return fmt.Errorf("store: key %s (pepper %q): %w", r.Key.ID, r.Evidence.Value().PepperID, ErrForged)
 }
 
-// coversWhatIsSet reports whether names are those of the extensions that are set in r: a name that is missing or added is a forgery.
+// coversWhatIsSet reports whether names are those of the extensions that are set in r: a name that
+// is missing or added is a forgery.
 func (s *Sealer) coversWhatIsSet(r *Record, names []string) bool {
 	extended, next := names != nil, 0
 	for _, x := range s.extensions {
@@ -204,8 +207,8 @@ func (p *pepper) mac(purpose string, message []byte) [MACSize]byte {
 // prove returns the MAC over everything that gives a record its power. Titles, metadata and who did what are left out on purpose:
 // they are descriptions, and a proof over them would make every repair by hand look like a forgery.
 //
-// With extended, each extension that is set follows: its name, its value. All proofs that were made before an extension came stay
-// valid, and a row cannot lose or gain one.
+// With extended, each extension that is set follows: its name, its value. All proofs that were made
+// before an extension came stay valid, and a row cannot lose or gain one.
 func (p *pepper) prove(r *Record, extensions []extension, extended bool) [MACSize]byte {
 	k := &r.Key
 	t := newTranscript("latchkey/proof/1")

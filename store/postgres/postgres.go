@@ -45,10 +45,11 @@ type Options struct {
 	// Role and Database are those of the pool. They are named in errors about a connection that the
 	// server refused, when it cannot be asked. Empty: such errors say ROLE and DATABASE.
 	Role, Database string
-	// Listen makes changes faster where there is no Redis: other processes see a change at once, instead
-	// of within a quarter of their lease. It sends the statement, a LISTEN, through a connection of its
-	// own, which is not one of the pool's, calls notified then and for every notification, and
-	// returns when ctx ends or the connection is lost; the cache calls it again, after a pause. With pgx:
+	// Listen makes changes faster where there is no Redis: other processes see a change at once,
+	// instead of within a quarter of their lease. It sends the statement, a LISTEN, through a
+	// connection of its own, which is not one of the pool's, calls notified then and for every
+	// notification, and returns when ctx ends or the connection is lost; the cache calls it again,
+	// after a pause. With pgx:
 	//
 	//	conn, err := pgx.Connect(ctx, url)
 	//	if err != nil { return err }
@@ -56,7 +57,8 @@ type Options struct {
 	//	for _, err = conn.Exec(ctx, statement); err == nil; _, err = conn.WaitForNotification(ctx) { notified() }
 	//	return err
 	//
-	// Behind PgBouncer in transaction mode leave it out: LISTEN has no effect there. Nil: no LISTEN.
+	// Behind PgBouncer in transaction mode leave it out: LISTEN has no effect there. Nil: no
+	// LISTEN.
 	Listen func(ctx context.Context, statement string, notified func()) error
 }
 
@@ -87,9 +89,9 @@ func (o Options) Open(db *sql.DB) (*Store, error) {
 
 // Migrate brings the schema up to date, as Open does, for those who migrate with a role of its own,
 // and returns the versions before and after. It also makes the indexes that are missing, which Open
-// does in the background, and returns their names. With dry it only looks. It waits for the database
-// and the indexes as long as ctx lets it; errors are those of Open, and store.ErrUnavailable when
-// the database is out of reach.
+// does in the background, and returns their names. With dry it only looks. It waits for the
+// database and the indexes as long as ctx lets it; errors are those of Open, and
+// store.ErrUnavailable when the database is out of reach.
 func (o Options) Migrate(ctx context.Context, db *sql.DB, dry bool) (from, to int, indexes []string, err error) {
 	d, err := o.dialect()
 	if err != nil {
@@ -154,12 +156,14 @@ func dialect(schema string) sqldb.Dialect {
 	return d
 }
 
-// holders has what pg_terminate_backend needs, and what tells a transaction from the next of the same process.
+// holders has what pg_terminate_backend needs, and what tells a transaction from the next of the
+// same process.
 const holders = `SELECT DISTINCT concat('process ', pid, ', transaction ', virtualtransaction) FROM pg_locks
 	WHERE granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 		AND relation IN (SELECT oid FROM pg_class WHERE relname LIKE 'latchkey\_%' AND relkind IN ('r', 'p'))`
 
-// indexState: a process that makes an index goes on without its client, and until then the index is not valid.
+// indexState: a process that makes an index goes on without its client, and until then the index is
+// not valid.
 const indexState = `SELECT coalesce((SELECT CASE WHEN i.indisvalid THEN 'valid'
 		WHEN EXISTS (SELECT FROM pg_stat_progress_create_index p WHERE p.index_relid = c.oid) THEN 'at work' ELSE 'broken' END
 	FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE c.relname = ? AND i.indrelid = to_regclass(?)), 'missing')`
@@ -168,8 +172,8 @@ const indexState = `SELECT coalesce((SELECT CASE WHEN i.indisvalid THEN 'valid'
 const alone = `SELECT pg_try_advisory_xact_lock(hashtextextended('latchkey_indexes', 0)) FROM (SELECT count(set_config(name, '0', true))
 	FROM pg_settings WHERE name = 'transaction_timeout') AS forever`
 
-// takeFeed sets, for this transaction only, how long it waits for a lock and how long it may idle while it holds one (protocol 14),
-// in the same round trip as it asks for the lock.
+// takeFeed sets, for this transaction only, how long it waits for a lock and how long it may idle
+// while it holds one (protocol 14), in the same round trip as it asks for the lock.
 var takeFeed = fmt.Sprintf(`WITH limits AS MATERIALIZED (
 		SELECT set_config('lock_timeout', '%[1]d', true), set_config('idle_in_transaction_session_timeout', '%[1]d', true))
 	UPDATE latchkey_feed SET head = head + 1, tagged = head + 1, tag = {tag} # CAST(? AS bigint)

@@ -7,7 +7,8 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// word is a flag that must not be blank: what a script leaves empty by mistake would select everything.
+// word is a flag that must not be blank: what a script leaves empty by mistake would select
+// everything.
 type word struct{ value string }
 
 func (w *word) String() string { return "" }

@@ -40,15 +40,15 @@ type Dialect struct {
 	Lock  []string
 	// Migrated asks whether the version table exists: 0 or 1.
 	Migrated string
-	// LockWait, if set, bounds how long the next statements of the migration wait for a lock: %d milliseconds. Holders then lists the
-	// transactions that hold locks of the tables, as texts.
+	// LockWait, if set, bounds how long the next statements of the migration wait for a lock: %d
+	// milliseconds. Holders then lists the transactions that hold locks of the tables, as texts.
 	LockWait, Holders string
 
-	// IndexState asks how an index of a table is, two arguments (see index.go), DropIndex drops a broken one, %s, and Concurrently
-	// is what CREATE INDEX takes so as not to lock changes out.
+	// IndexState asks how an index of a table is, two arguments (see index.go), DropIndex drops a
+	// broken one, %s, and Concurrently is what CREATE INDEX takes so as not to lock changes out.
 	IndexState, DropIndex, Concurrently string
-	// Alone, if set, takes a lock until the end of a transaction, in which indexes are made one at a time, and reports whether that
-	// was free. Idle lets the transaction idle.
+	// Alone, if set, takes a lock until the end of a transaction, in which indexes are made one at
+	// a time, and reports whether that was free. Idle lets the transaction idle.
 	Alone, Idle string
 
 	// Isolation is that of a change.
@@ -56,9 +56,10 @@ type Dialect struct {
 	// Writers is how many changes of this process may be under way at once. All but one of them wait for the feed's lock, each with
 	// a connection that lookups then cannot have.
 	Writers int
-	// TakeFeed adds one to the feed's head, and with it takes the lock that serialises changes. Its argument is random bits, and
-	// the new head's tag is the exclusive or of these and the old one's, {tag}: so this one statement brings both. It returns
-	// feed_id, head, keys, level and the new tag.
+	// TakeFeed adds one to the feed's head, and with it takes the lock that serialises changes. Its
+	// argument is random bits, and the new head's tag is the exclusive or of these and the old
+	// one's, {tag}: so this one statement brings both. It returns feed_id, head, keys, level and
+	// the new tag.
 	TakeFeed string
 	// WritableCTE: a WITH clause may hold an INSERT, so that two writes travel as one.
 	WritableCTE bool
@@ -66,9 +67,10 @@ type Dialect struct {
 	// copies of; "" where none has.
 	Confirm string
 
-	// WatchEvery, if set, is how often Watch reads the head. Else Listen, if set, sends the statement,
-	// a LISTEN, through a connection of its own, and calls notified when that is done and for each
-	// notification, until ctx ends or the connection is lost; Notify wakes those who listen.
+	// WatchEvery, if set, is how often Watch reads the head. Else Listen, if set, sends the
+	// statement, a LISTEN, through a connection of its own, and calls notified when that is done
+	// and for each notification, until ctx ends or the connection is lost; Notify wakes those who
+	// listen.
 	WatchEvery time.Duration
 	Listen     func(ctx context.Context, statement string, notified func()) error
 	Notify     string

@@ -14,8 +14,8 @@ import (
 
 // indexFile has the indexes of tables that may be large. Unlike a migration it says what should be
 // there: no version is counted, and an index that is missing or broken is made whenever an instance
-// starts, in the background, while all instances serve. So nothing may need one to be right. With an
-// empty database they come with the tables.
+// starts, in the background, while all instances serve. So nothing may need one to be right. With
+// an empty database they come with the tables.
 //
 // Each statement is CREATE [UNIQUE] INDEX IF NOT EXISTS latchkey_… ON latchkey_… (…). To take an
 // index away, remove it here and drop it in a migration. A program leaves the indexes of a schema
@@ -45,7 +45,7 @@ var (
 	createStatement = regexp.MustCompile(`(?s)^CREATE ((?:UNIQUE )?INDEX )(IF NOT EXISTS (latchkey_\w+) ON )(latchkey_\w+)( .*)$`)
 )
 
-// indexes reads indexFile. An error is a mistake of whoever wrote it.
+// indexes reads indexFile. An error is a mistake in that file.
 func (d *Dialect) indexes() (all []index, err error) {
 	text, err := fs.ReadFile(d.Migrations, indexFile)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -118,8 +118,9 @@ func (s *Store) indexState(ctx context.Context, db Asker, i index) (state string
 // makeIndexes makes what is missing, one after the other, and returns the names.
 func (s *Store) makeIndexes(ctx context.Context) (made []string, err error) {
 	if s.d.Alone != "" {
-		// A transaction of its own holds the lock, because behind a pooler there are no sessions. It must
-		// not hold a snapshot, whatever the role's defaults are: the index would wait for its end.
+		// A transaction of its own holds the lock, because behind a pooler there are no sessions.
+		// It must not hold a snapshot, whatever the role's defaults are: the index would wait for
+		// its end.
 		alone, err := s.db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
 		if err != nil {
 			return nil, err

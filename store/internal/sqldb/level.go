@@ -10,9 +10,10 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// A migration whose header has a line "-- level: N" brings the columns of the attributes that programs of level N know. The level
-// of the store is in latchkey_feed, NULL for 1: every statement that reads keys for a request reads it too, so that a program never
-// answers from a row that it may misread. Programs of level 1 do not look there. What keeps them out is min_compatible.
+// A migration whose header has a line "-- level: N" brings the columns of the attributes that
+// programs of level N know. The level of the store is in latchkey_feed, NULL for 1: every statement
+// that reads keys for a request reads it too, so that a program never answers from a row that it
+// may misread. Programs of level 1 do not look there. What keeps them out is min_compatible.
 
 // level returns what a program with these migrations knows.
 func (d *Dialect) level() (int, error) {
@@ -35,7 +36,8 @@ func (d *Dialect) firstWith(level int) (int, error) {
 	return 0, errors.Join(err, fmt.Errorf("%s: no migration brings level %d", d.Name, level))
 }
 
-// knows returns nil when this program reads every key of a store of that level right, and else gives the store up for good.
+// knows returns nil when this program reads every key of a store of that level right, and else
+// gives the store up for good.
 func (s *Store) knows(level int) error {
 	if level <= s.level {
 		return nil
@@ -52,8 +54,8 @@ func (s *Store) tooNew(level, known int) error {
 	return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
 }
 
-// lowerMemberSQL counts members that have lapsed for as long as they are kept: they may have lost the
-// database and come back. {stale} is as in membersSQL.
+// lowerMemberSQL counts members that have lapsed for as long as they are kept: they may have lost
+// the database and come back. {stale} is as in membersSQL.
 const lowerMemberSQL = `SELECT id, coalesce(level, 1) FROM latchkey_member WHERE coalesce(level, 1) < ? AND expires_at > {stale}
 	ORDER BY id LIMIT 1`
 
@@ -103,11 +105,11 @@ func (t *tx) lowerMember(ctx context.Context, level int) (*store.Member, error) 
 	return &m, nil
 }
 
-// lackMemory is how long a missing right is remembered, so that not every change asks again.
+// lackMemory is how long a missing right is remembered, so that not every change checks it again.
 const lackMemory = time.Minute
 
-// mayRaise returns nil, or an error that matches store.ErrNoAccess when the role lacks the right. That is found out before the
-// statement, whose failure would end a transaction of PostgreSQL.
+// mayRaise returns nil, or an error that matches store.ErrNoAccess when the role lacks the right.
+// That is found out before the statement, whose failure would end a transaction of PostgreSQL.
 func (t *tx) mayRaise(ctx context.Context) error {
 	s := t.s
 	if s.d.Rights == nil {

@@ -10,7 +10,8 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// joinSQL writes nothing where the level of the store is above the member's. {later} is Dialect.Later, which holds the argument.
+// joinSQL writes nothing where the level of the store is above the member's. {later} is
+// Dialect.Later, which holds the argument.
 const joinSQL = `INSERT INTO latchkey_member (id, redis, lease, max_stale, level, expires_at)
 	SELECT ?, ?, ?, ?, ?, {later} FROM latchkey_feed WHERE id = 1 AND coalesce(level, 1) <= ?
 	ON CONFLICT (id) DO UPDATE SET redis = excluded.redis, lease = excluded.lease, max_stale = excluded.max_stale,

@@ -26,8 +26,8 @@ import (
 //
 // So expand first, and contract (raise min_compatible) a release later. Migrations run in one
 // transaction, and each change of a table locks out everybody else until it ends: they must take no
-// time, however large the table is. A new column is nullable and has no default; an index of a table
-// that is not new belongs into migrations/indexes.sql (index.go).
+// time, however large the table is. A new column is nullable and has no default; an index of a
+// table that is not new belongs into migrations/indexes.sql (index.go).
 //
 // The table latchkey_version has one row: the number of the newest migration applied, and its min_compatible.
 type migration struct {
@@ -36,8 +36,8 @@ type migration struct {
 	log  *slog.Logger
 }
 
-// lockBudget is how long one attempt waits for locks, all of its statements together. Everybody else
-// queues behind an attempt that waits for the lock of a table.
+// lockBudget is how long one attempt waits for locks, all of its statements together. Everybody
+// else queues behind an attempt that waits for the lock of a table.
 const lockBudget = 200 * time.Millisecond
 
 // Migrate brings the schema up to date and makes the indexes that are missing, or, with dry, only

@@ -14,7 +14,8 @@ type keyColumn struct {
 	name     string
 	uncached bool // lookups leave it out: it is not part of what is cached
 	nullable bool // an empty text is NULL
-	// target is where rows.Scan is to put it. Its type, of column.go, says how it is read and written.
+	// target is where rows.Scan is to put it. Its type, of column.go, says how it is read and
+	// written.
 	target func(*store.Key, *store.Evidence) any
 	// among is set where keys can be filtered by it: the texts that a filter allows, nil for any.
 	among func(*store.Filter) []string
@@ -26,8 +27,8 @@ type (
 	filter   = *store.Filter
 )
 
-// keyColumns make a record. The first is the id, and the last one is last_used_at, which updates leave out. The column search is
-// written only.
+// keyColumns make a record. The first is the id, and the last one is last_used_at, which updates
+// leave out. The column search is written only.
 var keyColumns = [...]keyColumn{
 	{name: "id", target: func(k key, _ evidence) any { return (*text)(&k.ID) },
 		among: func(f filter) []string { return f.IDs }},
@@ -65,7 +66,8 @@ var keyColumns = [...]keyColumn{
 	{name: "last_used_at", uncached: true, target: func(k key, _ evidence) any { return (*moment)(&k.LastUsedAt) }},
 }
 
-// columns returns the columns of a record for a SELECT, those of a lookup or all, with a table's alias and dot before each.
+// columns returns the columns of a record for a SELECT, those of a lookup or all, with a table's
+// alias and dot before each.
 func columns(alias string, lookup bool) string {
 	var names []string
 	for i := range keyColumns {

@@ -29,7 +29,8 @@ func (s *Store) Watch(ctx context.Context, changed func(head int64)) error {
 	return fmt.Errorf("%s: watch: %w", s.d.Name, errors.ErrUnsupported)
 }
 
-// watchHead reads the head often. It does not take a connection for good: the pool may have only one.
+// watchHead reads the head often. It does not take a connection for good: the pool may have only
+// one.
 func (s *Store) watchHead(ctx context.Context, changed func(int64)) error {
 	tick := time.NewTicker(s.d.WatchEvery)
 	defer tick.Stop()

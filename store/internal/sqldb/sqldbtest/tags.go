@@ -8,8 +8,9 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// Untagged checks what the store says of an event of a program that knows no tags, which counts the feed's head up and writes
-// an event, and no more: that tag is not known, whatever the feed's row still holds.
+// Untagged checks what the store says of an event of a program that knows no tags, which counts the
+// feed's head up and writes an event, and no more: that tag is not known, whatever the feed's row
+// still holds.
 func Untagged(t *testing.T, s store.Store, db *sql.DB) {
 	change := func(n int) store.Change {
 		t.Helper()

@@ -81,9 +81,9 @@ func TenAtOnce(t *testing.T, open func() (store.Store, error)) {
 	}
 }
 
-// GapFree is test T16 of the plan: through several pools, many goroutines change and roll back at once, while a reader follows the feed.
-// The events must be numbered in the order in which they are seen, without a gap, and their keys must be there. stores share one empty
-// database.
+// GapFree is test T16 of the plan: through several pools, many goroutines change and roll back at
+// once, while a reader follows the feed. The events must be numbered in the order in which they are
+// seen, without a gap, and their keys must be there. stores share one empty database.
 func GapFree(t *testing.T, stores []store.Store) {
 	const goroutines, rounds = 4, 30
 	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
