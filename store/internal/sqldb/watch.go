@@ -13,7 +13,7 @@ import (
 const channel = "latchkey:"
 
 // watchEvery is how often Watch looks at the files of a database.
-const watchEvery = 10 * time.Millisecond
+const watchEvery = 20 * time.Millisecond
 
 // Watch implements store.Watcher. Without Dialect.Files and Dialect.Listen the error matches
 // errors.ErrUnsupported.
