@@ -44,7 +44,9 @@ func TestWatch(t *testing.T) {
 		}
 	}
 	await(1)
-	reads := func() int { return len(slices.DeleteFunc(log.Take(), func(sent string) bool { return sent == "PREPARE" })) }
+	reads := func() int {
+		return len(slices.DeleteFunc(log.Take(), func(sent string) bool { return sent == "PREPARE" }))
+	}
 	reads()
 	time.Sleep(100 * time.Millisecond)
 	if reads() < 2 {
