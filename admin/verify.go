@@ -24,9 +24,9 @@ func readToken(r *reader) string {
 // verify answers POST /api-keys/verify: whether the token may be used now, and whose it is. It does not count as a use. All reasons
 // for a no look the same, a malformed token too; what cannot be decided is an error.
 //
-// The answer may come from the cache, which does not know when a key was last used, nor its
-// description: they are shown only when they are asked for by name, at the price of a read from the
-// store.
+// The answer may come from the cache, which does not have every attribute (uncached in
+// attributes.go): these are shown only when they are asked for by name, at the price of a read from
+// the store.
 func (a *api) verify(ctx context.Context, c call[string, fields]) (members, error) {
 	no := members{{"is_authenticated", false}}
 	key, err := a.keys.Verify(ctx, c.Body)
