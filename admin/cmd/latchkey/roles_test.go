@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -66,6 +67,16 @@ func TestMigrateAndTheRolesAfterIt(t *testing.T) {
 		if v := read[migrationView](sh.ok("migrate", "-o", "json", "-database", owner)); !reflect.DeepEqual(v, migrationView{From: 2, To: 2, Indexes: []string{}}) {
 			t.Errorf("%+v", v)
 		}
+	})
+	sh.step("an index that somebody has dropped is named, and made again", func(t *testing.T) {
+		psql(owner, "DROP INDEX latchkey_key_description, latchkey_event_key")
+		sh.run("migrate", "-check", "-database", owner).exits(exitFailed).
+			prints("schema version 2: index latchkey_event_key would be made, index latchkey_key_description would be made\n")
+		v := read[migrationView](sh.ok("migrate", "-o", "json", "-database", owner))
+		if want := []string{"latchkey_event_key", "latchkey_key_description"}; !slices.Equal(v.Indexes, want) {
+			t.Errorf("it made %q, want %q", v.Indexes, want)
+		}
+		sh.ok("migrate", "-check", "-database", owner).prints("schema version 2: up to date, nothing to do\n")
 	})
 	psql(owner, blocks[1][1])
 	psql(admin, blocks[2][1])
