@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/latchkey-go/latchkey/admin/internal/medusa"
 	"github.com/latchkey-go/latchkey/store"
 )
 
@@ -106,11 +107,11 @@ func relationMember(rel, name, keyID, channelID string, channels map[string]Sale
 		}
 		return c.Metadata
 	case name == "created_at":
-		return timeOrNull(c.CreatedAt)
+		return medusa.TimeOrNull(c.CreatedAt)
 	case name == "updated_at":
-		return timeOrNull(c.UpdatedAt)
+		return medusa.TimeOrNull(c.UpdatedAt)
 	default:
-		return timeOrNull(c.DeletedAt)
+		return medusa.TimeOrNull(c.DeletedAt)
 	}
 }
 

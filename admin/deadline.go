@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"os"
 	"time"
+
+	"github.com/latchkey-go/latchkey/admin/internal/medusa"
 )
 
 // bodyTime is how long the body of a request may take to come, however it trickles in. A server
@@ -32,8 +34,8 @@ func timeFor(r *http.Request) time.Duration {
 // No deadline is set beforehand: that could put off one of the server's, and would have to be taken
 // back. When the time is over, the read that is under way is ended. Where w has no deadlines (see
 // http.ResponseController), nothing ends it.
-func readAll(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, *BodyError) {
-	tooLarge := &BodyError{Status: http.StatusRequestEntityTooLarge, Type: "unknown_error", Message: "request entity too large"}
+func readAll(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, *medusa.BodyError) {
+	tooLarge := &medusa.BodyError{Status: http.StatusRequestEntityTooLarge, Type: "unknown_error", Message: "request entity too large"}
 	if r.ContentLength > limit {
 		leaveBody(w, r)
 		return nil, tooLarge
@@ -48,9 +50,9 @@ func readAll(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, *Body
 	switch {
 	case !timer.Stop() && <-ended, errors.Is(err, os.ErrDeadlineExceeded):
 		closeAfter(w, r)
-		return nil, &BodyError{Status: http.StatusRequestTimeout, Type: "unknown_error", Message: "the body of the request came too slowly"}
+		return nil, &medusa.BodyError{Status: http.StatusRequestTimeout, Type: "unknown_error", Message: "the body of the request came too slowly"}
 	case err != nil:
-		return nil, &BodyError{Status: http.StatusBadRequest, Type: "unknown_error", Message: "request aborted"}
+		return nil, &medusa.BodyError{Status: http.StatusBadRequest, Type: "unknown_error", Message: "request aborted"}
 	case int64(len(text)) > limit:
 		leaveBody(w, r)
 		return nil, tooLarge
@@ -71,7 +73,7 @@ func leaveBody(w http.ResponseWriter, r *http.Request) {
 // closeAfter has the connection closed after the answer, which is then sent without waiting for the
 // rest of the body. HTTP/2 ends the stream alone.
 func closeAfter(w http.ResponseWriter, r *http.Request) {
-	if r.ProtoMajor < 2 {
+	if w != nil && r.ProtoMajor < 2 {
 		w.Header().Set("Connection", "close")
 	}
 }

@@ -1,11 +1,15 @@
 package admin
 
-import "context"
+import (
+	"context"
+
+	"github.com/latchkey-go/latchkey/admin/internal/medusa"
+)
 
 // remove answers DELETE /api-keys/{id}. As in Medusa, an id that no key has is deleted with success.
-func (a *api) remove(ctx context.Context, c call[struct{}, struct{}]) (members, error) {
+func (a *api) remove(ctx context.Context, c call[struct{}, struct{}]) (medusa.Members, error) {
 	if err := a.keys.Delete(ctx, c.ID); err != nil {
 		return nil, err
 	}
-	return members{{"id", c.ID}, {"object", "api_key"}, {"deleted", true}}, nil
+	return medusa.Members{{"id", c.ID}, {"object", "api_key"}, {"deleted", true}}, nil
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/latchkey-go/latchkey/admin/internal/medusa"
 	"github.com/latchkey-go/latchkey/store"
 )
 
@@ -34,38 +35,25 @@ func outcomes() []outcome {
 // refusal is an answer that is not the store's to give. Header fields are name, value.
 type refusal struct {
 	status int
-	body   members
+	body   medusa.Members
 	header []string
 }
 
 func (e *refusal) Error() string { return http.StatusText(e.status) }
 
 // typed is the body of an application error.
-func typed(typ, message string) members {
-	return members{{"type", typ}, {"message", message}}
+func typed(typ, message string) medusa.Members {
+	return medusa.Members{{"type", typ}, {"message", message}}
 }
 
-// BodyError says why a body could not be read. As JSON it is the answer of Medusa's body parser, whose members stand in another order
-// than those of all other errors.
-type BodyError struct {
-	Message string `json:"message"`
-	Type    string `json:"type"` // invalid_data or unknown_error
-	Status  int    `json:"-"`    // 400, 408, 413 or 415
-}
-
-// Error returns the message, which holds nothing of the body.
-func (e *BodyError) Error() string { return e.Message }
-
-// unreadable refuses a body that was not understood.
-func unreadable(status int, message, typ string) error {
-	return &BodyError{Status: status, Message: store.RedactTokens(message), Type: typ} // a header can hold anything
-}
+// invalid returns an error of package medusa as one that matches store.ErrInvalid.
+func invalid(err error) error { return store.Errorf(store.ErrInvalid, "%s", err) }
 
 // fail answers with an error. Causes that are not the client's are told to the log alone.
 func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
-	var unread *BodyError
+	var unread *medusa.BodyError
 	if errors.As(err, &unread) {
-		respond(w, unread.Status, members{{"message", unread.Message}, {"type", unread.Type}})
+		respond(w, unread.Status, medusa.Members{{"message", unread.Message}, {"type", unread.Type}})
 		return
 	}
 	var refused *refusal
@@ -96,7 +84,7 @@ func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 		return
 	}
 	a.log(r, "latchkey: an admin request failed", err)
-	respond(w, http.StatusInternalServerError, members{
+	respond(w, http.StatusInternalServerError, medusa.Members{
 		{"code", "unknown_error"}, {"type", "unknown_error"}, {"message", "An unknown error occurred."},
 	})
 }

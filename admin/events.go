@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/latchkey-go/latchkey/admin/internal/medusa"
 	"github.com/latchkey-go/latchkey/store"
 )
 
@@ -15,13 +16,13 @@ const (
 // eventsQuery is the query of GET /api-keys/{id}/events: at most Limit events with ids greater than After.
 type eventsQuery struct{ After, Limit int64 }
 
-func readEventsQuery(r *reader) eventsQuery {
-	return eventsQuery{After: r.wholeText("after", 0, 0, maxSafeInteger), Limit: r.wholeText("limit", defaultEvents, 1, maxEvents)}
+func readEventsQuery(r *medusa.FieldsReader) eventsQuery {
+	return eventsQuery{After: r.QueryInteger("after", 0, 0, maxSafeInteger), Limit: r.QueryInteger("limit", defaultEvents, 1, maxEvents)}
 }
 
 // events answers GET /api-keys/{id}/events: the audit trail of a key, oldest first. It outlives the key: of one that was deleted it tells
 // what is left in the log. Imports are told as a batch, without keys, and so in no key's trail.
-func (a *api) events(ctx context.Context, c call[struct{}, eventsQuery]) (members, error) {
+func (a *api) events(ctx context.Context, c call[struct{}, eventsQuery]) (medusa.Members, error) {
 	found, err := a.keys.Events(ctx, store.EventQuery{KeyID: c.ID, After: c.Query.After, Limit: int(c.Query.Limit) + 1, MaxBytes: maxAnswerBytes})
 	if err != nil {
 		return nil, err
@@ -36,14 +37,14 @@ func (a *api) events(ctx context.Context, c call[struct{}, eventsQuery]) (member
 		found = found[:c.Query.Limit]
 		next = found[len(found)-1].ID
 	}
-	shown := make([]members, len(found))
+	shown := make([]medusa.Members, len(found))
 	for i, e := range found {
-		shown[i] = members{
+		shown[i] = medusa.Members{
 			{"id", e.ID}, {"kind", string(e.Kind)}, {"version", e.Version}, {"actor", textOrNull(e.Actor)}, {"request_id", textOrNull(e.RequestID)},
-			{"at", timeOrNull(e.At)}, {"details", e.Details},
+			{"at", medusa.TimeOrNull(e.At)}, {"details", e.Details},
 		}
 	}
-	return members{{"events", shown}, {"limit", c.Query.Limit}, {"next_after", next}}, nil
+	return medusa.Members{{"events", shown}, {"limit", c.Query.Limit}, {"next_after", next}}, nil
 }
 
 // mustHaveBeen returns nil when there is a key with that id or an event that tells of one.

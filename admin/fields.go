@@ -3,6 +3,8 @@ package admin
 import (
 	"slices"
 	"strings"
+
+	"github.com/latchkey-go/latchkey/admin/internal/medusa"
 )
 
 // selection is what an answer shows of a key: attributes first, relations last, as Medusa orders them.
@@ -56,10 +58,10 @@ type fields struct {
 	given bool
 }
 
-func readFields(r *reader) fields {
-	text, given := r.text("fields")
-	if strings.Count(text, ",") >= maxElements {
-		r.tooMany("fields")
+func readFields(r *medusa.FieldsReader) fields {
+	text, given := r.Text("fields")
+	if strings.Count(text, ",") >= medusa.MaxElements {
+		r.TooMany("fields")
 		return fields{}
 	}
 	return fields{text, given}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/latchkey-go/latchkey/admin/internal/medusa"
 	"github.com/latchkey-go/latchkey/store"
 )
 
@@ -17,10 +18,10 @@ type language struct {
 }
 
 // top reads a whole filter, with q, $and and $or.
-func (l language) top(r *reader) store.Filter {
-	search, there := r.text("q")
+func (l language) top(r *medusa.FieldsReader) store.Filter {
+	search, there := r.Text("q")
 	if l.ours && there && strings.TrimSpace(search) == "" {
-		r.fault("Field 'q' holds no word")
+		r.Fault("Field 'q' holds no word")
 	}
 	f := l.filter(r)
 	f.Search = search
@@ -30,11 +31,11 @@ func (l language) top(r *reader) store.Filter {
 }
 
 // filter reads what is the same at the top and in $and and $or.
-func (l language) filter(r *reader) (f store.Filter) {
-	f.IDs, _ = r.textOrList("id")
-	f.Titles, _ = r.textOrList("title")
-	f.Tokens, _ = r.textOrList("token")
-	if typ, ok := r.choice("type", string(store.Publishable), string(store.Secret)); ok {
+func (l language) filter(r *medusa.FieldsReader) (f store.Filter) {
+	f.IDs, _ = r.TextOrTexts("id")
+	f.Titles, _ = r.TextOrTexts("title")
+	f.Tokens, _ = r.TextOrTexts("token")
+	if typ, ok := r.Choice("type", string(store.Publishable), string(store.Secret)); ok {
 		f.Types = []store.Type{store.Type(typ)}
 	}
 	f.CreatedAt = readTimes(r, "created_at", l.now)
@@ -44,11 +45,11 @@ func (l language) filter(r *reader) (f store.Filter) {
 	f.ExpiresAt = readTimes(r, "expires_at", l.now) // Medusa's list does not have it, but what is active cannot be told without it
 	for _, a := range attributes {
 		if a.texts != nil {
-			*a.texts(&f), _ = r.textOrList(a.name)
+			*a.texts(&f), _ = r.TextOrTexts(a.name)
 		}
 	}
 	if l.ours {
-		f.CreatedBy, _ = r.textOrList("created_by")
+		f.CreatedBy, _ = r.TextOrTexts("created_by")
 		f.LastUsedAt = readTimes(r, "last_used_at", l.now)
 	}
 	return f
@@ -56,59 +57,56 @@ func (l language) filter(r *reader) (f store.Filter) {
 
 // filters reads $and or $or. What Medusa drops in there without a word (other fields, a list within a list) is a fault here: a filter
 // that is not understood must not select more.
-func (l language) filters(r *reader, name string) []store.Filter {
-	v, there := r.take(name)
+func (l language) filters(r *medusa.FieldsReader, name string) []store.Filter {
+	v, there := r.Any(name)
 	items, ok := v.([]any)
 	switch {
 	case !there:
 		return nil
 	case !ok:
-		r.mistyped(name, "array", v)
+		r.Mistyped(name, "array", v)
 		return nil
 	}
 	if len(items) > store.MaxConditions { // as store would say, but before they are read
-		r.fault("The filter holds more than " + strconv.Itoa(store.MaxConditions) + " conditions")
+		r.Fault("The filter holds more than " + strconv.Itoa(store.MaxConditions) + " conditions")
 		return nil
 	}
 	filters := make([]store.Filter, 0, len(items))
-	list := r.under(name)
-	list.listed = true
+	list := r.Array(name)
 	for i, item := range items {
-		o, ok := item.(*object)
+		o, ok := item.(*medusa.Object)
 		if !ok {
-			list.missing(strconv.Itoa(i))
+			list.Missing(strconv.Itoa(i))
 			continue
 		}
-		inside := list.under(strconv.Itoa(i))
-		inside.from = o
+		inside := list.Within(strconv.Itoa(i), o)
 		filters = append(filters, l.filter(inside))
-		inside.finish()
+		inside.Finish()
 	}
 	return filters
 }
 
 // readTimes reads the conditions on a time: a value, an array of values, or an object of operators. JSON's null is the text null.
-func readTimes(r *reader, name string, now time.Time) []store.TimeCondition {
-	v, there := r.take(name)
+func readTimes(r *medusa.FieldsReader, name string, now time.Time) []store.TimeCondition {
+	v, there := r.Any(name)
 	if !there {
 		return nil
 	}
 	switch v := nullAsText(v).(type) {
 	case string, []any:
 		return timeCondition(r, name, store.Eq, store.In, v, now)
-	case *object:
-		inside := r.under(name)
-		inside.from = v
+	case *medusa.Object:
+		inside := r.Within(name, v)
 		conditions := readOperators(inside, now)
-		inside.finish()
+		inside.Finish()
 		return conditions
 	}
-	r.mistyped(name, "string, array", v)
+	r.Mistyped(name, "string, array", v)
 	return nil
 }
 
 // readOperators reads $eq, $ne, … in the order of Medusa's schema.
-func readOperators(r *reader, now time.Time) (conditions []store.TimeCondition) {
+func readOperators(r *medusa.FieldsReader, now time.Time) (conditions []store.TimeCondition) {
 	for _, o := range []struct {
 		name      string
 		one, many store.Op // "": not with one value, not with an array
@@ -116,7 +114,7 @@ func readOperators(r *reader, now time.Time) (conditions []store.TimeCondition) 
 		{"$eq", store.Eq, store.In}, {"$ne", store.Ne, store.NotIn}, {"$in", "", store.In}, {"$nin", "", store.NotIn},
 		{"$gt", store.Gt, ""}, {"$gte", store.Gte, ""}, {"$lt", store.Lt, ""}, {"$lte", store.Lte, ""},
 	} {
-		if v, there := r.take(o.name); there {
+		if v, there := r.Any(o.name); there {
 			conditions = append(conditions, timeCondition(r, o.name, o.one, o.many, nullAsText(v), now)...)
 		}
 	}
@@ -142,7 +140,7 @@ func nullAsText(v any) any {
 
 // timeCondition makes a condition of one value, or of an array of them. The text null is SQL's null: = and <> ask for it, as Medusa's
 // query builder does, and no other comparison is true of it.
-func timeCondition(r *reader, name string, one, many store.Op, v any, now time.Time) []store.TimeCondition {
+func timeCondition(r *medusa.FieldsReader, name string, one, many store.Op, v any, now time.Time) []store.TimeCondition {
 	nothing := []store.TimeCondition{{Op: store.In}}
 	switch s, isText := v.(string); {
 	case isText && one != "":
@@ -155,44 +153,44 @@ func timeCondition(r *reader, name string, one, many store.Op, v any, now time.T
 			}
 			return nothing
 		}
-		at, ok := parseTimestamp(s, now)
+		at, ok := medusa.ParseTimestamp(s, now)
 		if !ok {
-			r.mistyped(name, "date", v)
+			r.Mistyped(name, "date", v)
 		}
 		return []store.TimeCondition{{Op: one, Times: []time.Time{at}}}
 	case isText:
-		r.mistyped(name, "array", v)
+		r.Mistyped(name, "array", v)
 		return nil
 	}
 	items, isList := v.([]any)
 	switch {
 	case one == "" && !isList:
-		r.mistyped(name, "array", v)
+		r.Mistyped(name, "array", v)
 		return nil
 	case many == "":
-		r.mistyped(name, "string", v)
+		r.Mistyped(name, "string", v)
 		return nil
 	case !isList:
-		r.mistyped(name, "string, array", v)
+		r.Mistyped(name, "string, array", v)
 		return nil
 	}
-	texts, ok := r.elements(name, items)
+	texts, ok := r.Elements(name, items)
 	if !ok {
 		return nil
 	}
 	condition := store.TimeCondition{Op: many, Times: []time.Time{}}
 	for i, s := range texts {
-		if r.hopeless() { // what is no time costs most
+		if r.Full() { // what is no time costs most
 			return nil
 		}
-		at, ok := parseTimestamp(s, now)
+		at, ok := medusa.ParseTimestamp(s, now)
 		switch {
 		case s == "null" && many == store.NotIn:
 			return nothing // x NOT IN (…, NULL) is never true
 		case s == "null":
 			continue
 		case !ok:
-			r.under(name).mistyped(strconv.Itoa(i), "date", s)
+			r.Within(name, nil).Mistyped(strconv.Itoa(i), "date", s)
 		}
 		condition.Times = append(condition.Times, at)
 	}

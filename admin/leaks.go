@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/latchkey-go/latchkey/admin/internal/medusa"
 	"github.com/latchkey-go/latchkey/store"
 )
 
@@ -135,7 +136,7 @@ func (h *leakReports) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		respond(w, http.StatusServiceUnavailable, typed("unavailable", "The report could not be worked on. Send it again."))
 		return
 	}
-	respond(w, http.StatusAccepted, members{{"message", "Accepted"}})
+	respond(w, http.StatusAccepted, medusa.Members{{"message", "Accepted"}})
 }
 
 // tooMany refuses a report at once, also when its body has not come.
@@ -169,13 +170,13 @@ func (h *leakReports) client(r *http.Request) (network netip.Prefix, proxy bool)
 }
 
 // readLeaks reads the body of a report. What it says about a body holds nothing of it.
-func readLeaks(w http.ResponseWriter, r *http.Request) ([]store.Leak, *BodyError) {
+func readLeaks(w http.ResponseWriter, r *http.Request) ([]store.Leak, *medusa.BodyError) {
 	text, unread := readAll(w, r, maxLeakBytes)
 	if unread != nil {
 		return nil, unread
 	}
-	invalid := func(message string) *BodyError {
-		return &BodyError{Status: http.StatusBadRequest, Type: "invalid_data", Message: message}
+	invalid := func(message string) *medusa.BodyError {
+		return &medusa.BodyError{Status: http.StatusBadRequest, Type: "invalid_data", Message: message}
 	}
 	type report struct {
 		Token  *string `json:"token"`

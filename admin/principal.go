@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/latchkey-go/latchkey/admin/internal/medusa"
 	"github.com/latchkey-go/latchkey/store"
 )
 
@@ -42,7 +43,7 @@ func (a *api) admit(r *http.Request, scopes string) (context.Context, error) {
 	}
 	return nil, &refusal{
 		status: http.StatusUnauthorized,
-		body:   members{{"message", "Unauthorized"}},
+		body:   medusa.Members{{"message", "Unauthorized"}},
 		header: []string{"WWW-Authenticate", "Bearer"},
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/netip"
 
+	"github.com/latchkey-go/latchkey/admin/internal/medusa"
 	"github.com/latchkey-go/latchkey/store"
 )
 
@@ -48,59 +49,59 @@ func (a *api) show(ctx context.Context, keys []*store.Key, s selection, meter *s
 // showKey writes one key. It counts after each record of a relation: a shop's channels may say
 // much, and a thousand keys may have the same.
 func showKey(key *store.Key, s selection, channels map[string]SalesChannel, meter *store.Meter) (json.RawMessage, error) {
-	m := make(members, len(s.attributes), len(s.attributes)+len(s.relations))
+	m := make(medusa.Members, len(s.attributes), len(s.attributes)+len(s.relations))
 	for i, a := range s.attributes {
-		m[i] = member{a.name, a.show(key)}
+		m[i] = medusa.Member{a.name, a.show(key)}
 	}
 	for _, rel := range s.relations {
 		list := []byte{'['}
-		linked := make(members, len(rel.members))
+		linked := make(medusa.Members, len(rel.members))
 		for i, id := range key.SalesChannelIDs {
 			for j, name := range rel.members {
-				linked[j] = member{name, relationMember(rel.name, name, key.ID, id, channels)}
+				linked[j] = medusa.Member{name, relationMember(rel.name, name, key.ID, id, channels)}
 			}
 			if i > 0 {
 				list = append(list, ',')
 			}
 			before := len(list)
-			list = appendJSON(list, linked)
+			list = medusa.AppendJSON(list, linked)
 			if err := meter.Add(len(list) - before); err != nil {
 				return nil, err
 			}
 		}
-		m = append(m, member{rel.name, json.RawMessage(append(list, ']'))})
+		m = append(m, medusa.Member{rel.name, json.RawMessage(append(list, ']'))})
 	}
-	text := appendJSON(nil, m)
+	text := medusa.AppendJSON(nil, m)
 	return text, meter.Add(len(text) - relationBytes(m[len(s.attributes):]))
 }
 
 // relationBytes is how much of an answer has been counted already.
-func relationBytes(relations members) (n int) {
+func relationBytes(relations medusa.Members) (n int) {
 	for _, m := range relations {
-		n += len(m.value.(json.RawMessage))
+		n += len(m.Value.(json.RawMessage))
 	}
 	return n
 }
 
 // showOne is show for one key, as the answer {"api_key":…}.
-func (a *api) showOne(ctx context.Context, key *store.Key, s selection) (members, error) {
+func (a *api) showOne(ctx context.Context, key *store.Key, s selection) (medusa.Members, error) {
 	shown, err := a.show(ctx, []*store.Key{key}, s, &store.Meter{Max: maxAnswerBytes})
 	if err != nil {
 		return nil, err
 	}
-	return members{{"api_key", shown[0]}}, nil
+	return medusa.Members{{"api_key", shown[0]}}, nil
 }
 
 // showCreated writes a new key with its token, the only time that it is shown, and with those of our own attributes that were asked
 // for.
-func showCreated(made store.Made, asked fields) members {
-	var m members
+func showCreated(made store.Made, asked fields) medusa.Members {
+	var m medusa.Members
 	for _, a := range append(selectionOf(createdFields()).attributes, asked.ownOf()...) {
 		value := a.show(made.Key)
 		if a.name == "token" {
 			value = made.Token.Reveal()
 		}
-		m = append(m, member{a.name, value})
+		m = append(m, medusa.Member{a.name, value})
 	}
-	return members{{"api_key", m}}
+	return medusa.Members{{"api_key", m}}
 }

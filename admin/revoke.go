@@ -5,6 +5,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/latchkey-go/latchkey/admin/internal/medusa"
 	"github.com/latchkey-go/latchkey/store"
 )
 
@@ -17,30 +18,30 @@ const (
 )
 
 // readRevokeIn reads the body of revoke.
-func readRevokeIn(r *reader) int64 { return readSeconds(r, maxRevokeIn) }
+func readRevokeIn(r *medusa.FieldsReader) int64 { return readSeconds(r, maxRevokeIn) }
 
 // readSeconds reads revoke_in: seconds, cut to a whole number, at least 0.
-func readSeconds(r *reader, most int64) int64 {
-	seconds, ok := r.number("revoke_in")
+func readSeconds(r *medusa.FieldsReader, most int64) int64 {
+	seconds, ok := r.Number("revoke_in")
 	switch {
 	case !ok || seconds <= 0:
 		return 0
 	case seconds > float64(most):
-		r.tooBig("revoke_in", most)
+		r.TooBig("revoke_in", most)
 		return 0
 	}
 	return int64(seconds)
 }
 
 // revoke answers POST /api-keys/{id}/revoke.
-func (a *api) revoke(ctx context.Context, c call[int64, fields]) (members, error) {
+func (a *api) revoke(ctx context.Context, c call[int64, fields]) (medusa.Members, error) {
 	key, err := a.keys.RevokeAt(ctx, c.ID, a.fromNow(c.Body))
 	return a.changed(ctx, key, err, c.Query)
 }
 
 // revokeSelf answers POST /api-keys/self/revoke. It takes no scope: whoever holds a key, were it stolen, can do no better with it than end
 // it. Like any change by a key, it cannot make the key last longer than it would have.
-func (a *api) revokeSelf(ctx context.Context, c call[int64, fields]) (members, error) {
+func (a *api) revokeSelf(ctx context.Context, c call[int64, fields]) (medusa.Members, error) {
 	key, ok := store.FromContext(ctx)
 	if !ok || key.Type != store.Secret {
 		return nil, store.Errorf(store.ErrNotAllowed, "The request was not made with a secret API key: there is no key that could revoke itself")

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/latchkey-go/latchkey/admin/internal/medusa"
 	"github.com/latchkey-go/latchkey/store"
 )
 
@@ -16,8 +17,8 @@ type revocation struct {
 }
 
 // readRevocation reads the list's filters as JSON, with those of our own, and what to do with the keys.
-func (a *api) readRevocation(r *reader) revocation {
-	return revocation{Filter: language{now: a.now(), ours: true}.top(r), In: readRevokeIn(r), DryRun: r.boolean("dry_run")}
+func (a *api) readRevocation(r *medusa.FieldsReader) revocation {
+	return revocation{Filter: language{now: a.now(), ours: true}.top(r), In: readRevokeIn(r), DryRun: r.Boolean("dry_run")}
 }
 
 // narrows reports whether the filter says anything that a key could fail to be.
@@ -43,7 +44,7 @@ func narrows(f store.Filter) bool {
 // revokeAll answers POST /api-keys/revoke with the ids of the keys that were revoked, or, for a dry run, of those that would be: at most
 // store.MaxRevoke of them, while count is of all. A filter that leaves out no key is refused: it is a mistake more often than a wish, and
 // the wish can be told by any time of creation.
-func (a *api) revokeAll(ctx context.Context, c call[revocation, struct{}]) (members, error) {
+func (a *api) revokeAll(ctx context.Context, c call[revocation, struct{}]) (medusa.Members, error) {
 	if !narrows(c.Body.Filter) {
 		return nil, store.Errorf(store.ErrInvalid, "Invalid request: A filter is required, such as 'type' or 'created_by': this one leaves out no key")
 	}
@@ -64,5 +65,5 @@ func (a *api) revokeAll(ctx context.Context, c call[revocation, struct{}]) (memb
 	for i, key := range keys {
 		ids[i] = key.ID
 	}
-	return members{{"ids", ids}, {"count", count}, {"dry_run", c.Body.DryRun}}, nil
+	return medusa.Members{{"ids", ids}, {"count", count}, {"dry_run", c.Body.DryRun}}, nil
 }

@@ -5,18 +5,19 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/latchkey-go/latchkey/admin/internal/medusa"
 	"github.com/latchkey-go/latchkey/store"
 )
 
 // readToken reads the body of POST /api-keys/verify. What is there in the token's place is never repeated in an error.
-func readToken(r *reader) string {
-	v, there := r.take("token")
+func readToken(r *medusa.FieldsReader) string {
+	v, there := r.Any("token")
 	token, ok := v.(string)
 	switch {
 	case !there:
-		r.missing("token")
+		r.Missing("token")
 	case !ok:
-		r.mistyped("token", "string", "***")
+		r.Mistyped("token", "string", "***")
 	}
 	return token
 }
@@ -27,8 +28,8 @@ func readToken(r *reader) string {
 // The answer may come from the cache, which does not know when a key was last used, nor its
 // description: they are shown only when they are asked for by name, at the price of a read from the
 // store.
-func (a *api) verify(ctx context.Context, c call[string, fields]) (members, error) {
-	no := members{{"is_authenticated", false}}
+func (a *api) verify(ctx context.Context, c call[string, fields]) (medusa.Members, error) {
+	no := medusa.Members{{"is_authenticated", false}}
 	key, err := a.keys.Verify(ctx, c.Body)
 	if errors.Is(err, store.ErrUnauthenticated) {
 		return no, nil
@@ -49,7 +50,7 @@ func (a *api) verify(ctx context.Context, c call[string, fields]) (members, erro
 	if err != nil {
 		return nil, err
 	}
-	return append(members{{"is_authenticated", true}}, answer...), nil
+	return append(medusa.Members{{"is_authenticated", true}}, answer...), nil
 }
 
 // verifiedFields is what verify shows by default.

@@ -1,4 +1,4 @@
-package admin
+package medusa
 
 import (
 	"bytes"
@@ -10,11 +10,11 @@ import (
 // maxDepth is how deep JSON may nest. No request needs more than four levels.
 const maxDepth = 100
 
-var errTooDeep = errors.New("too deep")
+var errTooDeep = errors.New("malformed JSON: it nests deeper than " + strconv.Itoa(maxDepth) + " levels")
 
-// parseJSON reads one JSON text and keeps the order of its members; of a name that is given twice the last value counts. Its error says
-// where the fault is, and nothing of what is there.
-func parseJSON(text []byte) (any, error) {
+// ParseJSON reads one JSON text. Members keep their order; of a repeated name the last value counts.
+// The error says where the fault is and repeats nothing of the text.
+func ParseJSON(text []byte) (any, error) {
 	var checked json.RawMessage
 	if err := json.Unmarshal(text, &checked); err != nil {
 		var syntax *json.SyntaxError
@@ -24,12 +24,8 @@ func parseJSON(text []byte) (any, error) {
 		return nil, errors.New("malformed JSON")
 	}
 	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.UseNumber() // 1e999 is Infinity in JavaScript, an error in Go
-	v, err := readValue(decoder, 0)
-	if err != nil {
-		return nil, errors.New("malformed JSON: it nests deeper than " + strconv.Itoa(maxDepth) + " levels")
-	}
-	return v, nil
+	decoder.UseNumber() // 1e999 is Infinity in JavaScript and an error in Go
+	return readValue(decoder, 0)
 }
 
 // readValue reads the next value of a text that is known to be well-formed.
@@ -69,7 +65,7 @@ func readArray(d *json.Decoder, depth int) (any, error) {
 }
 
 func readObject(d *json.Decoder, depth int) (any, error) {
-	o := newObject()
+	o := NewObject()
 	for d.More() {
 		name, err := d.Token()
 		if err != nil {
@@ -79,7 +75,7 @@ func readObject(d *json.Decoder, depth int) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		o.set(name.(string), v)
+		o.Set(name.(string), v)
 	}
 	_, err := d.Token()
 	return o, err
