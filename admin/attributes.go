@@ -10,27 +10,27 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// attribute is all that this package knows of one attribute of a key. openapi.json is checked
-// against the table of them.
+// attribute describes one attribute of a key to this package. A test compares openapi.json with the
+// table of them.
 type attribute struct {
 	name string
-	// show returns the value in answers. The token of a secret key is not in a store.Key, so no
-	// attribute can show it.
+	// show returns the value in answers. No attribute can show the token of a secret key: a
+	// store.Key does not hold it.
 	show func(*store.Key) any
-	// own: Medusa does not have the attribute, and answers show it only when they are asked for it.
+	// own is true if Medusa does not have the attribute. Answers then show it only on request.
 	own bool
-	// uncached: lookups leave it out (store.Store), so that it is read from the store.
+	// uncached is true if lookups leave the attribute out (store.Store).
 	uncached bool
-	// create and update read the attribute from a body; nil: a body cannot set it. Medusa's own are
-	// read by readNewKey and readPatch.
+	// create and update read the attribute from a body. They are nil if a body cannot set it, and
+	// for Medusa's attributes, which readNewKey and readPatch read.
 	create func(*medusa.FieldsReader, *store.NewKey)
 	update func(*medusa.FieldsReader, *store.Patch)
-	// texts is where a filter has the texts that the attribute may be; nil: it is no such filter.
-	// Medusa's own filters are in language.filter.
+	// texts returns the list of a filter that the attribute must be in, or is nil if the attribute
+	// is no filter. Medusa's filters are in filterParser.filter.
 	texts func(*store.Filter) *[]string
 }
 
-// attributes are Medusa's, and then our own. In answers null tells "not set" from an empty list.
+// attributes holds Medusa's attributes first. In answers null is "not set", unlike an empty list.
 var attributes = []*attribute{
 	{name: "id", show: func(k *store.Key) any { return k.ID }},
 	{name: "title", show: func(k *store.Key) any { return k.Title }},
@@ -49,7 +49,7 @@ var attributes = []*attribute{
 		func(n *store.NewKey) *string { return &n.Description }, func(p *store.Patch) **string { return &p.Description },
 		attribute{
 			uncached: true, texts: func(f *store.Filter) *[]string { return &f.Descriptions },
-			show: func(k *store.Key) any { return textOrNull(k.Description) },
+			show: func(k *store.Key) any { return medusa.TextOrNull(k.Description) },
 		}),
 	settable("scopes", (*medusa.FieldsReader).Texts,
 		func(n *store.NewKey) *[]string { return &n.Scopes }, func(p *store.Patch) **[]string { return &p.Scopes },
@@ -69,12 +69,12 @@ var attributes = []*attribute{
 		func(n *store.NewKey) *store.RateLimit { return &n.RateLimit },
 		func(p *store.Patch) **store.RateLimit { return &p.RateLimit },
 		attribute{show: showRateLimit}),
-	{name: "rolled_from", own: true, show: func(k *store.Key) any { return textOrNull(k.RolledFrom) }},
+	{name: "rolled_from", own: true, show: func(k *store.Key) any { return medusa.TextOrNull(k.RolledFrom) }},
 	{name: "version", own: true, show: func(k *store.Key) any { return k.Version }},
 }
 
-// settable completes a, an attribute of our own that bodies can set: read reads its value, and null
-// is the zero value; inNew and inPatch are where it goes.
+// settable completes an attribute that Medusa does not have and that bodies can set. The function
+// read reads its value, and null is the zero value.
 func settable[T any](
 	name string, read func(*medusa.FieldsReader, string) (T, bool),
 	inNew func(*store.NewKey) *T, inPatch func(*store.Patch) **T, a attribute,
@@ -110,7 +110,8 @@ func attributeNamed(name string) *attribute {
 
 func showRateLimit(k *store.Key) any {
 	limit := k.RateLimit
-	return nullIf(limit == store.RateLimit{}, medusa.Members{{"requests", limit.Requests}, {"window", limit.Window.Seconds()}})
+	shown := medusa.Members{{"requests", limit.Requests}, {"window", limit.Window.Seconds()}}
+	return nullIf(limit == store.RateLimit{}, shown)
 }
 
 // maxRequests bounds rate_limit.requests, which is an int in package store.
@@ -131,7 +132,7 @@ func readMetadata(r *medusa.FieldsReader, name string) (map[string]string, bool)
 	return metadata, true
 }
 
-// readCIDRs reads an array of networks or single addresses.
+// readCIDRs reads an array of networks or addresses.
 func readCIDRs(r *medusa.FieldsReader, name string) ([]netip.Prefix, bool) {
 	texts, ok := r.Texts(name)
 	if !ok {
@@ -140,7 +141,8 @@ func readCIDRs(r *medusa.FieldsReader, name string) ([]netip.Prefix, bool) {
 	cidrs := make([]netip.Prefix, 0, len(texts))
 	for i, text := range texts {
 		cidr, err := netip.ParsePrefix(text)
-		if addr, addrErr := netip.ParseAddr(text); addrErr == nil && addr.Zone() == "" { // "fe80::1%eth0/64" is an address in the zone "eth0/64"
+		// A zone may hold a slash: "fe80::1%eth0/64" is an address.
+		if addr, addrErr := netip.ParseAddr(text); addrErr == nil && addr.Zone() == "" {
 			cidr, err = netip.PrefixFrom(addr, addr.BitLen()), nil
 		}
 		if err != nil || !cidr.IsValid() {
@@ -152,7 +154,7 @@ func readCIDRs(r *medusa.FieldsReader, name string) ([]netip.Prefix, bool) {
 	return cidrs, true
 }
 
-// readRateLimit reads {"requests":n,"window":seconds}. Windows are whole milliseconds.
+// readRateLimit reads {"requests":n,"window":seconds}. The window is rounded to milliseconds.
 func readRateLimit(r *medusa.FieldsReader, name string) (store.RateLimit, bool) {
 	o, ok := r.Object(name)
 	if !ok {
@@ -168,7 +170,8 @@ func readRateLimit(r *medusa.FieldsReader, name string) (store.RateLimit, bool) 
 		o.Mistyped("requests", "integer", requests)
 		return store.RateLimit{}, false
 	}
-	return store.RateLimit{Requests: int(requests), Window: time.Duration(math.Round(window*1000)) * time.Millisecond}, true
+	rounded := time.Duration(math.Round(window*1000)) * time.Millisecond
+	return store.RateLimit{Requests: int(requests), Window: rounded}, true
 }
 
 // readBetween reads a required number within bounds.
@@ -188,8 +191,7 @@ func readBetween(r *medusa.FieldsReader, name string, least, most int64) (float6
 	return 0, false
 }
 
-// readTime reads a time in ISO 8601 with a zone (RFC 3339), or a date (midnight UTC, as in
-// JavaScript).
+// readTime reads a time in RFC 3339, or a date, which is midnight UTC as in JavaScript.
 func readTime(r *medusa.FieldsReader, name string) (time.Time, bool) {
 	text, ok := r.Text(name)
 	if !ok {

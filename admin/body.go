@@ -9,10 +9,10 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// ReadBody reads the body of a request to one of your own routes as the admin routes read theirs: the
-// same content types and limits, and the same answers when it cannot be read. A request without a
-// body, or with a content type other than JSON, form or plain text, has an empty object. Values are
-// those of encoding/json; a number may be infinite. The body can be read again.
+// ReadBody reads the body of a request to one of your own routes as the admin routes read theirs:
+// the same content types and limits, and the same answers when it cannot be read. A request without
+// a body, or with a content type other than JSON, form or plain text, has an empty object. Values
+// are those of encoding/json; a number may be infinite. The body can be read again.
 //
 // How long the body may take is up to your server: set its ReadTimeout.
 //
@@ -31,8 +31,8 @@ func ReadBody(r *http.Request) (map[string]any, error) {
 	return o.Map(), nil
 }
 
-// readBody reads and parses the body of a request, which can be read again afterwards. With a nil w,
-// only the server bounds the time that it takes.
+// readBody reads and parses the body of a request, which can be read again afterwards. With a nil
+// w, only the server bounds the time that it takes.
 func readBody(w http.ResponseWriter, r *http.Request) (any, error) {
 	if r.Body == nil || r.Body == http.NoBody {
 		return medusa.NewObject(), nil

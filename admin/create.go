@@ -7,7 +7,7 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// readNewKey reads the body of POST /api-keys: Medusa's title and type, then our own attributes.
+// readNewKey reads the body of POST /api-keys: title and type as in Medusa, then other attributes.
 func readNewKey(r *medusa.FieldsReader) store.NewKey {
 	n := store.NewKey{Title: r.RequiredText("title")}
 	typ, _ := r.Choice("type", string(store.Publishable), string(store.Secret))

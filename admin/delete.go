@@ -6,7 +6,7 @@ import (
 	"github.com/latchkey-go/latchkey/admin/internal/medusa"
 )
 
-// remove answers DELETE /api-keys/{id}. As in Medusa, an id that no key has is deleted with success.
+// remove answers DELETE /api-keys/{id}. As in Medusa, deleting an unknown key succeeds.
 func (a *api) remove(ctx context.Context, c call[struct{}, struct{}]) (medusa.Members, error) {
 	if err := a.keys.Delete(ctx, c.ID); err != nil {
 		return nil, err

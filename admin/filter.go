@@ -9,65 +9,61 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// language is the filter language: Medusa's, with the moment that now means in it.
-type language struct {
-	now time.Time
-	// ours adds the filters that the list does not have: created_by, last_used_at. And it refuses a q without a word, which is no filter in
-	// Medusa: here it is a variable that somebody forgot to fill, and all keys of the rest of the filter would be revoked.
-	ours bool
+// filterParser reads filters in Medusa's language.
+type filterParser struct {
+	now time.Time // for the words now, today, …
+	// strict is for revoking: it adds the filters created_by and last_used_at, which Medusa's list
+	// does not have, and refuses a blank q. In Medusa a blank q matches everything; in a script it
+	// may be an unset variable, and too many keys would be revoked.
+	strict bool
 }
 
-// top reads a whole filter, with q, $and and $or.
-func (l language) top(r *medusa.FieldsReader) store.Filter {
+// parse reads a whole filter, with q, $and and $or.
+func (p filterParser) parse(r *medusa.FieldsReader) store.Filter {
 	search, there := r.Text("q")
-	if l.ours && there && strings.TrimSpace(search) == "" {
+	if p.strict && there && strings.TrimSpace(search) == "" {
 		r.Fault("Field 'q' holds no word")
 	}
-	f := l.filter(r)
+	f := p.filter(r)
 	f.Search = search
-	f.And = l.filters(r, "$and")
-	f.Or = l.filters(r, "$or")
+	f.And = p.filters(r, "$and")
+	f.Or = p.filters(r, "$or")
 	return f
 }
 
-// filter reads what is the same at the top and in $and and $or.
-func (l language) filter(r *medusa.FieldsReader) (f store.Filter) {
+// filter reads the fields that $and and $or may hold too.
+func (p filterParser) filter(r *medusa.FieldsReader) (f store.Filter) {
 	f.IDs, _ = r.TextOrTexts("id")
 	f.Titles, _ = r.TextOrTexts("title")
 	f.Tokens, _ = r.TextOrTexts("token")
 	if typ, ok := r.Choice("type", string(store.Publishable), string(store.Secret)); ok {
 		f.Types = []store.Type{store.Type(typ)}
 	}
-	f.CreatedAt = readTimes(r, "created_at", l.now)
-	f.UpdatedAt = readTimes(r, "updated_at", l.now)
-	f.DeletedAt = readTimes(r, "deleted_at", l.now)
-	f.RevokedAt = readTimes(r, "revoked_at", l.now)
-	f.ExpiresAt = readTimes(r, "expires_at", l.now) // Medusa's list does not have it, but what is active cannot be told without it
+	f.CreatedAt = readTimes(r, "created_at", p.now)
+	f.UpdatedAt = readTimes(r, "updated_at", p.now)
+	f.DeletedAt = readTimes(r, "deleted_at", p.now)
+	f.RevokedAt = readTimes(r, "revoked_at", p.now)
+	f.ExpiresAt = readTimes(r, "expires_at", p.now) // not in Medusa; it finds active keys
 	for _, a := range attributes {
 		if a.texts != nil {
 			*a.texts(&f), _ = r.TextOrTexts(a.name)
 		}
 	}
-	if l.ours {
+	if p.strict {
 		f.CreatedBy, _ = r.TextOrTexts("created_by")
-		f.LastUsedAt = readTimes(r, "last_used_at", l.now)
+		f.LastUsedAt = readTimes(r, "last_used_at", p.now)
 	}
 	return f
 }
 
-// filters reads $and or $or. What Medusa drops in there without a word (other fields, a list within a list) is a fault here: a filter
-// that is not understood must not select more.
-func (l language) filters(r *medusa.FieldsReader, name string) []store.Filter {
-	v, there := r.Any(name)
-	items, ok := v.([]any)
-	switch {
-	case !there:
-		return nil
-	case !ok:
-		r.Mistyped(name, "array", v)
+// filters reads $and or $or. Medusa ignores unknown fields and nested lists in there. Here they are
+// faults: ignoring a part of a filter selects more keys.
+func (p filterParser) filters(r *medusa.FieldsReader, name string) []store.Filter {
+	items, ok := r.List(name)
+	if !ok {
 		return nil
 	}
-	if len(items) > store.MaxConditions { // as store would say, but before they are read
+	if len(items) > store.MaxConditions { // store checks this too, but after all have been read
 		r.Fault("The filter holds more than " + strconv.Itoa(store.MaxConditions) + " conditions")
 		return nil
 	}
@@ -80,13 +76,14 @@ func (l language) filters(r *medusa.FieldsReader, name string) []store.Filter {
 			continue
 		}
 		inside := list.Within(strconv.Itoa(i), o)
-		filters = append(filters, l.filter(inside))
+		filters = append(filters, p.filter(inside))
 		inside.Finish()
 	}
 	return filters
 }
 
-// readTimes reads the conditions on a time: a value, an array of values, or an object of operators. JSON's null is the text null.
+// readTimes reads the conditions on a time: a value, an array of values, or an object of operators.
+// JSON's null is the same as the text null.
 func readTimes(r *medusa.FieldsReader, name string, now time.Time) []store.TimeCondition {
 	v, there := r.Any(name)
 	if !there {
@@ -109,7 +106,7 @@ func readTimes(r *medusa.FieldsReader, name string, now time.Time) []store.TimeC
 func readOperators(r *medusa.FieldsReader, now time.Time) (conditions []store.TimeCondition) {
 	for _, o := range []struct {
 		name      string
-		one, many store.Op // "": not with one value, not with an array
+		one, many store.Op // for one value, for an array; "" if it takes none
 	}{
 		{"$eq", store.Eq, store.In}, {"$ne", store.Ne, store.NotIn}, {"$in", "", store.In}, {"$nin", "", store.NotIn},
 		{"$gt", store.Gt, ""}, {"$gte", store.Gte, ""}, {"$lt", store.Lt, ""}, {"$lte", store.Lte, ""},
@@ -121,7 +118,7 @@ func readOperators(r *medusa.FieldsReader, now time.Time) (conditions []store.Ti
 	return conditions
 }
 
-// nullAsText puts the text null, which is all that a query can say, in the place of null, also within an array.
+// nullAsText replaces null with the text null, as in a query, also within an array.
 func nullAsText(v any) any {
 	switch v := v.(type) {
 	case nil:
@@ -138,39 +135,36 @@ func nullAsText(v any) any {
 	return v
 }
 
-// timeCondition makes a condition of one value, or of an array of them. The text null is SQL's null: = and <> ask for it, as Medusa's
-// query builder does, and no other comparison is true of it.
-func timeCondition(r *medusa.FieldsReader, name string, one, many store.Op, v any, now time.Time) []store.TimeCondition {
+// timeCondition returns a condition for one value or an array of values. The text null is SQL's
+// NULL. As in Medusa's query builder, = and <> become IS NULL and IS NOT NULL; no other comparison
+// with it is true.
+func timeCondition(
+	r *medusa.FieldsReader, name string, one, many store.Op, v any, now time.Time,
+) []store.TimeCondition {
 	nothing := []store.TimeCondition{{Op: store.In}}
-	switch s, isText := v.(string); {
+	text, isText := v.(string)
+	items, isList := v.([]any)
+	switch {
+	case isText && one == store.Eq && text == "null":
+		return []store.TimeCondition{{Op: store.IsNull}}
+	case isText && one == store.Ne && text == "null":
+		return []store.TimeCondition{{Op: store.NotNull}}
+	case isText && one != "" && text == "null":
+		return nothing
 	case isText && one != "":
-		if s == "null" {
-			switch one {
-			case store.Eq:
-				return []store.TimeCondition{{Op: store.IsNull}}
-			case store.Ne:
-				return []store.TimeCondition{{Op: store.NotNull}}
-			}
-			return nothing
-		}
-		at, ok := medusa.ParseTimestamp(s, now)
+		at, ok := medusa.ParseTimestamp(text, now)
 		if !ok {
 			r.Mistyped(name, "date", v)
 		}
 		return []store.TimeCondition{{Op: one, Times: []time.Time{at}}}
-	case isText:
-		r.Mistyped(name, "array", v)
-		return nil
-	}
-	items, isList := v.([]any)
-	switch {
-	case one == "" && !isList:
+	case isList && many != "":
+	case one == "":
 		r.Mistyped(name, "array", v)
 		return nil
 	case many == "":
 		r.Mistyped(name, "string", v)
 		return nil
-	case !isList:
+	default:
 		r.Mistyped(name, "string, array", v)
 		return nil
 	}
@@ -180,7 +174,7 @@ func timeCondition(r *medusa.FieldsReader, name string, one, many store.Op, v an
 	}
 	condition := store.TimeCondition{Op: many, Times: []time.Time{}}
 	for i, s := range texts {
-		if r.Full() { // what is no time costs most
+		if r.Full() { // strings that are not times take longest
 			return nil
 		}
 		at, ok := medusa.ParseTimestamp(s, now)

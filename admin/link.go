@@ -20,7 +20,7 @@ func readLinks(r *medusa.FieldsReader) (l links) {
 	seen := make(map[string]bool, len(l.Add))
 	for _, id := range l.Add {
 		switch {
-		case store.HoldsSecret(id): // before the shop is asked for it
+		case store.HoldsSecret(id): // the shop must not see it
 			r.Fault("Field 'add' holds a secret token. Remove it; a token must not be stored or searched for.")
 			return l
 		case seen[id]:
@@ -32,8 +32,8 @@ func readLinks(r *medusa.FieldsReader) (l links) {
 	return l
 }
 
-// link answers POST /api-keys/{id}/sales-channels. The type of a key never changes, so that it may be asked before the change, and no
-// channel is looked up for a key that can have none.
+// link answers POST /api-keys/{id}/sales-channels. It looks channels up only for publishable keys.
+// Checking the type before the change is safe: it never changes.
 func (a *api) link(ctx context.Context, c call[links, fields]) (medusa.Members, error) {
 	key, err := a.keys.Get(ctx, c.ID)
 	if err != nil {

@@ -10,10 +10,10 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// maxSafeInteger is the greatest whole number of which JavaScript knows the next, 2^53 - 1.
+// maxSafeInteger is Number.MAX_SAFE_INTEGER in JavaScript.
 const maxSafeInteger = 1<<53 - 1
 
-// listQuery is the query of GET /api-keys. Limit and Offset are as the client gave them, to be echoed.
+// listQuery is the query of GET /api-keys. The answer repeats Limit and Offset.
 type listQuery struct {
 	Fields        fields
 	Offset, Limit float64
@@ -27,7 +27,7 @@ func (a *api) readListQuery(r *medusa.FieldsReader) (q listQuery) {
 	q.Limit = readCount(r, "limit", 20)
 	q.Order = readOrder(r)
 	readWithDeleted(r)
-	q.Filter = language{now: a.now()}.top(r)
+	q.Filter = filterParser{now: a.now()}.parse(r)
 	return q
 }
 
@@ -48,8 +48,8 @@ func readCount(r *medusa.FieldsReader, name string, absent float64) float64 {
 	return n
 }
 
-// readOrder reads one column, with - in front for descending. In Medusa keys can also be sorted by salt and deleted_at; here all keys
-// are equal in them.
+// readOrder reads one column; a leading - means descending. Medusa can also sort by salt and
+// deleted_at, which are the same for all keys here.
 func readOrder(r *medusa.FieldsReader) store.Order {
 	s, ok := r.Text("order")
 	if !ok {
@@ -61,13 +61,13 @@ func readOrder(r *medusa.FieldsReader) store.Order {
 		store.ByUpdatedAt, store.ByRevokedAt, store.ByLastUsedAt:
 		return store.Order{By: by, Desc: desc}
 	case "salt", "deleted_at":
-		return store.Order{}
+	default:
+		r.Fault("Order field " + name + " is not valid")
 	}
-	r.Fault("Order field " + name + " is not valid")
 	return store.Order{}
 }
 
-// readWithDeleted checks a parameter that has no effect: deletion removes the row.
+// readWithDeleted checks a parameter without effect: deletion removes the row.
 func readWithDeleted(r *medusa.FieldsReader) {
 	v, there := r.Any("with_deleted")
 	if s, ok := v.(string); there && (!ok || s != "true" && s != "false") {
@@ -75,9 +75,9 @@ func readWithDeleted(r *medusa.FieldsReader) {
 	}
 }
 
-// list answers GET /api-keys. Beyond 2^53 Medusa drops a limit or offset, and so it is here. A page
-// of more than maxPage keys is refused, and so is one of more bytes than maxAnswerBytes, so that no
-// answer has to fit into memory whatever its size.
+// list answers GET /api-keys. As in Medusa, a limit or offset over 2^53 is ignored. A page of more
+// than maxPage keys or maxAnswerBytes bytes is refused, so that the memory for an answer is
+// bounded.
 func (a *api) list(ctx context.Context, c call[struct{}, listQuery]) (medusa.Members, error) {
 	q := store.Query{Filter: c.Query.Filter, Order: c.Query.Order, Limit: a.maxPage + 1, MaxBytes: maxAnswerBytes}
 	if c.Query.Offset <= maxSafeInteger {
@@ -94,7 +94,8 @@ func (a *api) list(ctx context.Context, c call[struct{}, listQuery]) (medusa.Mem
 		return nil, err
 	}
 	if len(keys) > a.maxPage {
-		return nil, store.Errorf(store.ErrInvalid, "Invalid request: Value for field 'limit' too big, expected at most: '%d'", a.maxPage)
+		const message = "Invalid request: Value for field 'limit' too big, expected at most: '%d'"
+		return nil, store.Errorf(store.ErrInvalid, message, a.maxPage)
 	}
 	shown, err := a.show(ctx, keys, c.Query.Fields.over(defaultFields()), &store.Meter{Max: maxAnswerBytes})
 	if err != nil {

@@ -18,15 +18,14 @@ const (
 	day = 24 * time.Hour
 )
 
-// concerns returns what the report is about, in its order.
-func concerns() []store.Concern {
-	return []store.Concern{store.NeverUsed, store.Idle, store.WithoutExpiry, store.Expiring}
-}
+// concerns are the lists of the report, in order.
+var concerns = []store.Concern{store.NeverUsed, store.Idle, store.WithoutExpiry, store.Expiring}
 
-// reportQuery is the query of GET /api-keys/report. With After the report is of the one Concern alone, and continues behind that id.
+// reportQuery is the query of GET /api-keys/report. With Concern the report has only that list;
+// with After the list starts after that id.
 type reportQuery struct {
 	IdleDays, ExpiringDays int64
-	Types                  []store.Type // nil: both
+	Types                  []store.Type // nil means both
 	Concern                store.Concern
 	After                  string
 	Limit                  int64
@@ -39,7 +38,7 @@ func readReportQuery(r *medusa.FieldsReader) (q reportQuery) {
 		q.Types = []store.Type{store.Type(typ)}
 	}
 	var names []string
-	for _, c := range concerns() {
+	for _, c := range concerns {
 		names = append(names, string(c))
 	}
 	concern, _ := r.Choice("concern", names...)
@@ -52,14 +51,15 @@ func readReportQuery(r *medusa.FieldsReader) (q reportQuery) {
 	return q
 }
 
-// report answers GET /api-keys/report: the keys that work and that deserve a look. Each list is a page in the order of the ids, and its
-// count is of all.
+// report answers GET /api-keys/report: active keys that somebody should review. Each list is one
+// page in the order of the ids, with the count of all such keys.
 func (a *api) report(ctx context.Context, c call[struct{}, reportQuery]) (medusa.Members, error) {
 	now, meter := a.now(), store.Meter{Max: maxAnswerBytes}
 	answer := medusa.Members{
-		{"at", medusa.TimeOrNull(now)}, {"idle_days", c.Query.IdleDays}, {"expiring_days", c.Query.ExpiringDays}, {"limit", c.Query.Limit},
+		{"at", medusa.TimeOrNull(now)}, {"idle_days", c.Query.IdleDays}, {"expiring_days", c.Query.ExpiringDays},
+		{"limit", c.Query.Limit},
 	}
-	for _, concern := range concerns() {
+	for _, concern := range concerns {
 		if c.Query.Concern != "" && concern != c.Query.Concern {
 			continue
 		}
@@ -85,12 +85,13 @@ func (a *api) report(ctx context.Context, c call[struct{}, reportQuery]) (medusa
 		if err != nil {
 			return nil, err
 		}
-		answer = append(answer, medusa.Member{string(concern), medusa.Members{{"count", count}, {"api_keys", shown}, {"next_after", next}}})
+		list := medusa.Members{{"count", count}, {"api_keys", shown}, {"next_after", next}}
+		answer = append(answer, medusa.Member{string(concern), list})
 	}
 	return answer, nil
 }
 
-// reportFields is what the report shows of a key: what it is called, and the times that make it a concern.
+// reportFields returns what the report shows of a key.
 func reportFields() []string {
 	return []string{"id", "title", "redacted", "type", "created_at", "last_used_at", "expires_at"}
 }

@@ -16,7 +16,8 @@ func (a *api) retrieve(ctx context.Context, c call[struct{}, fields]) (medusa.Me
 	return a.showOne(ctx, key, c.Query.over(defaultFields()))
 }
 
-// self answers GET /api-keys/self: the key that asks. It takes no scope, since nothing is told that its holder could not know.
+// self answers GET /api-keys/self with the key of the request. It needs no scope: the holder of a
+// key may know it.
 func (a *api) self(ctx context.Context, c call[struct{}, fields]) (medusa.Members, error) {
 	key, ok := store.FromContext(ctx)
 	if !ok || key.Type != store.Secret {

@@ -8,10 +8,11 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// readRoll reads the body of roll: revoke_in is how long the old key works on, replace ends an
-// unused successor.
+// readRoll reads the body of roll: revoke_in is how long the old key remains valid, replace revokes
+// an unused successor.
 func readRoll(r *medusa.FieldsReader) store.RollOptions {
-	return store.RollOptions{Grace: time.Duration(readSeconds(r, maxDuration)) * time.Second, Replace: r.Boolean("replace")}
+	grace := time.Duration(readSeconds(r, maxDuration)) * time.Second
+	return store.RollOptions{Grace: grace, Replace: r.Boolean("replace")}
 }
 
 // roll answers POST /api-keys/{id}/roll with the new key and its token.

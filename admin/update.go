@@ -9,8 +9,8 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// readPatch reads the body of POST /api-keys/{id}. Medusa's has a title and nothing else; with one of our own attributes there, it
-// may be left out.
+// readPatch reads the body of POST /api-keys/{id}. As in Medusa, title is required, unless there is
+// an attribute that Medusa does not have.
 func readPatch(r *medusa.FieldsReader) (p store.Patch) {
 	if title, ok := r.Text("title"); ok {
 		p.Title = &title
@@ -33,7 +33,7 @@ func (a *api) update(ctx context.Context, c call[store.Patch, fields]) (medusa.M
 	return a.changed(ctx, key, err, c.Query)
 }
 
-// changed shows a key after a change. As in Medusa, an unknown key is no error but an answer without a key.
+// changed returns the answer with a changed key. As in Medusa, an unknown key is not an error.
 func (a *api) changed(ctx context.Context, key *store.Key, err error, asked fields) (medusa.Members, error) {
 	switch {
 	case errors.Is(err, store.ErrNotFound):

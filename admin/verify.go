@@ -9,7 +9,7 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// readToken reads the body of POST /api-keys/verify. What is there in the token's place is never repeated in an error.
+// readToken reads the body of POST /api-keys/verify. Errors do not repeat the value.
 func readToken(r *medusa.FieldsReader) string {
 	v, there := r.Any("token")
 	token, ok := v.(string)
@@ -22,12 +22,11 @@ func readToken(r *medusa.FieldsReader) string {
 	return token
 }
 
-// verify answers POST /api-keys/verify: whether the token may be used now, and whose it is. It does not count as a use. All reasons
-// for a no look the same, a malformed token too; what cannot be decided is an error.
+// verify answers POST /api-keys/verify: whether the token is valid now, and its key. This does not
+// count as a use. All invalid tokens have the same answer. What cannot be decided is an error.
 //
-// The answer may come from the cache, which does not know when a key was last used, nor its
-// description: they are shown only when they are asked for by name, at the price of a read from the
-// store.
+// The cache does not hold all attributes. The others are shown only on request, and then read from
+// the store.
 func (a *api) verify(ctx context.Context, c call[string, fields]) (medusa.Members, error) {
 	no := medusa.Members{{"is_authenticated", false}}
 	key, err := a.keys.Verify(ctx, c.Body)
@@ -53,7 +52,7 @@ func (a *api) verify(ctx context.Context, c call[string, fields]) (medusa.Member
 	return append(medusa.Members{{"is_authenticated", true}}, answer...), nil
 }
 
-// verifiedFields is what verify shows by default.
+// verifiedFields returns what verify shows by default.
 func verifiedFields() []string {
 	return slices.DeleteFunc(defaultFields(), func(name string) bool { return name == "last_used_at" })
 }

@@ -11,8 +11,8 @@ import (
 // MaxBodyBytes is Medusa's limit. A body of exactly this size is accepted.
 const MaxBodyBytes = 100 << 10
 
-// BodyError says why a body could not be read. Its JSON is the answer of Medusa's body parser, which
-// puts the message before the type.
+// BodyError says why a body could not be read. Its JSON is the answer of Medusa's body parser,
+// which puts the message before the type.
 type BodyError struct {
 	Message string `json:"message"`
 	Type    string `json:"type"` // invalid_data or unknown_error

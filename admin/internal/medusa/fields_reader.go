@@ -39,8 +39,8 @@ func FieldNames[T any](schema func(*FieldsReader) T) []string {
 	return r.read
 }
 
-// ReadFields reads a body with the schema. A nil schema accepts everything. The error holds the first
-// three faults.
+// ReadFields reads a body with the schema. A nil schema accepts everything. The error holds the
+// first three faults.
 func ReadFields[T any](body any, schema func(*FieldsReader) T) (read T, err error) {
 	if schema == nil {
 		return read, nil
@@ -142,9 +142,8 @@ func (r *FieldsReader) Null(name string) bool {
 	v, there := r.from.Get(name)
 	if there && v == nil {
 		r.read = append(r.read, name)
-		return true
 	}
-	return false
+	return there && v == nil
 }
 
 // Storable reports whether databases can store the text, and records a fault otherwise.
@@ -160,18 +159,19 @@ func (r *FieldsReader) Storable(name, s string) bool {
 	return false
 }
 
+func read[T any](r *FieldsReader, name, expected string) (T, bool) {
+	v, there := r.Any(name)
+	t, ok := v.(T)
+	if there && !ok {
+		r.Mistyped(name, expected, v)
+	}
+	return t, ok
+}
+
 // Text reads a string.
 func (r *FieldsReader) Text(name string) (string, bool) {
-	v, there := r.Any(name)
-	s, ok := v.(string)
-	switch {
-	case !there:
-		return "", false
-	case !ok:
-		r.Mistyped(name, "string", v)
-		return "", false
-	}
-	return s, r.Storable(name, s)
+	s, ok := read[string](r, name, "string")
+	return s, ok && r.Storable(name, s)
 }
 
 // RequiredText reads a required string.
@@ -202,22 +202,11 @@ func (r *FieldsReader) Choice(name string, options ...string) (string, bool) {
 }
 
 // Number reads a number. It may be infinite.
-func (r *FieldsReader) Number(name string) (float64, bool) {
-	v, there := r.Any(name)
-	f, ok := v.(float64)
-	if there && !ok {
-		r.Mistyped(name, "number", v)
-	}
-	return f, there && ok
-}
+func (r *FieldsReader) Number(name string) (float64, bool) { return read[float64](r, name, "number") }
 
 // Boolean reads true or false. It returns false when the field is missing.
 func (r *FieldsReader) Boolean(name string) bool {
-	v, there := r.Any(name)
-	b, ok := v.(bool)
-	if there && !ok {
-		r.Mistyped(name, "boolean", v)
-	}
+	b, _ := read[bool](r, name, "boolean")
 	return b
 }
 
@@ -241,15 +230,13 @@ func (r *FieldsReader) QueryInteger(name string, byDefault, least, most int64) i
 	return n
 }
 
+// List reads an array.
+func (r *FieldsReader) List(name string) ([]any, bool) { return read[[]any](r, name, "array") }
+
 // Texts reads an array of strings.
 func (r *FieldsReader) Texts(name string) ([]string, bool) {
-	v, there := r.Any(name)
-	items, ok := v.([]any)
-	switch {
-	case !there:
-		return nil, false
-	case !ok:
-		r.Mistyped(name, "array", v)
+	items, ok := r.List(name)
+	if !ok {
 		return nil, false
 	}
 	return r.Elements(name, items)
@@ -257,18 +244,16 @@ func (r *FieldsReader) Texts(name string) ([]string, bool) {
 
 // TextOrTexts reads one string or an array of strings.
 func (r *FieldsReader) TextOrTexts(name string) ([]string, bool) {
-	v, there := r.Any(name)
-	if !there {
+	v, _ := r.from.Get(name)
+	if _, ok := v.(string); ok {
+		s, ok := r.Text(name)
+		return []string{s}, ok
+	}
+	items, ok := read[[]any](r, name, "string, array")
+	if !ok {
 		return nil, false
 	}
-	switch v := v.(type) {
-	case string:
-		return []string{v}, r.Storable(name, v)
-	case []any:
-		return r.Elements(name, v)
-	}
-	r.Mistyped(name, "string, array", v)
-	return nil, false
+	return r.Elements(name, items)
 }
 
 // Elements reads the strings of the array in field name.
@@ -291,16 +276,8 @@ func (r *FieldsReader) Elements(name string, items []any) ([]string, bool) {
 
 // Object reads an object. Its fields are read with the returned reader. Call Finish after that.
 func (r *FieldsReader) Object(name string) (*FieldsReader, bool) {
-	v, there := r.Any(name)
-	o, ok := v.(*Object)
-	switch {
-	case !there:
-		return nil, false
-	case !ok:
-		r.Mistyped(name, "object", v)
-		return nil, false
-	}
-	return r.Within(name, o), true
+	o, ok := read[*Object](r, name, "object")
+	return r.Within(name, o), ok
 }
 
 // Within returns a reader of the object in field name. The object may be nil if the reader is only

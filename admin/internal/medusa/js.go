@@ -1,14 +1,13 @@
 package medusa
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode"
 )
-
-// A value of JSON, a form or a query string is, as JavaScript sees it, one of nil (null), bool, float64, string, []any and *Object.
 
 // Object is a JavaScript object: its members keep their order. A value, whether it comes from JSON,
 // from a form or from a query, is nil (null), bool, float64, string, []any or *Object.
@@ -45,11 +44,7 @@ func (o *Object) Keys() []string {
 			names = append(names, name)
 		}
 	}
-	slices.SortFunc(indices, func(a, b string) int {
-		i, _ := arrayIndex(a)
-		j, _ := arrayIndex(b)
-		return i - j
-	})
+	slices.SortFunc(indices, func(a, b string) int { return cmp.Or(len(a)-len(b), strings.Compare(a, b)) })
 	return append(indices, names...)
 }
 
@@ -84,12 +79,7 @@ func arrayIndex(name string) (int, bool) {
 }
 
 // toString is String(v) in JavaScript.
-func toString(v any) string {
-	if s, ok := v.(string); ok {
-		return s
-	}
-	return string(appendToString(nil, v))
-}
+func toString(v any) string { return string(appendToString(nil, v)) }
 
 // appendToString appends String(v). One buffer for all levels: nested lists are not copied.
 func appendToString(b []byte, v any) []byte {
@@ -136,8 +126,8 @@ func formatNumber(f float64) string {
 	return mantissa + "e" + exponent[:1] + strings.TrimLeft(exponent[1:], "0")
 }
 
-// ParseInt is parseInt(s) in JavaScript: leading white space, a sign, 0x, then digits up to the first
-// other character. It returns false where JavaScript returns NaN.
+// ParseInt is parseInt(s) in JavaScript: leading white space, a sign, 0x, then digits up to the
+// first other character. It returns false where JavaScript returns NaN.
 func ParseInt(s string) (float64, bool) {
 	s = strings.TrimLeftFunc(s, isJSSpace)
 	negative := strings.HasPrefix(s, "-")

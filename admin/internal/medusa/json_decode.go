@@ -12,8 +12,8 @@ const maxDepth = 100
 
 var errTooDeep = errors.New("malformed JSON: it nests deeper than " + strconv.Itoa(maxDepth) + " levels")
 
-// ParseJSON reads one JSON text. Members keep their order; of a repeated name the last value counts.
-// The error says where the fault is and repeats nothing of the text.
+// ParseJSON reads one JSON text. Members keep their order; of a repeated name the last value
+// counts. The error says where the fault is and repeats nothing of the text.
 func ParseJSON(text []byte) (any, error) {
 	var checked json.RawMessage
 	if err := json.Unmarshal(text, &checked); err != nil {
@@ -42,41 +42,27 @@ func readValue(d *json.Decoder, depth int) (any, error) {
 		f, _ := strconv.ParseFloat(token.String(), 64)
 		return f, nil
 	case json.Delim:
-		if token == '[' {
-			return readArray(d, depth)
+		list, o, isObject := []any{}, NewObject(), token == '{'
+		for d.More() {
+			var name json.Token
+			if isObject {
+				name, _ = d.Token()
+			}
+			v, err := readValue(d, depth+1)
+			if err != nil {
+				return nil, err
+			}
+			if isObject {
+				o.Set(name.(string), v)
+			} else {
+				list = append(list, v)
+			}
 		}
-		return readObject(d, depth)
-	default:
-		return token, nil
+		_, _ = d.Token() // the closing bracket
+		if isObject {
+			return o, nil
+		}
+		return list, nil
 	}
-}
-
-func readArray(d *json.Decoder, depth int) (any, error) {
-	list := []any{}
-	for d.More() {
-		v, err := readValue(d, depth+1)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, v)
-	}
-	_, err := d.Token()
-	return list, err
-}
-
-func readObject(d *json.Decoder, depth int) (any, error) {
-	o := NewObject()
-	for d.More() {
-		name, err := d.Token()
-		if err != nil {
-			return nil, err
-		}
-		v, err := readValue(d, depth+1)
-		if err != nil {
-			return nil, err
-		}
-		o.Set(name.(string), v)
-	}
-	_, err := d.Token()
-	return o, err
+	return token, nil
 }

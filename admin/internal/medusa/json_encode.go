@@ -19,13 +19,21 @@ type Member = struct {
 	Value any
 }
 
-// TimeOrNull returns t in the format of toISOString in JavaScript (UTC, milliseconds), or nil when t
-// is zero.
+// TimeOrNull returns t in the format of toISOString in JavaScript (UTC, milliseconds), or nil when
+// t is zero.
 func TimeOrNull(t time.Time) any {
 	if t.IsZero() {
 		return nil
 	}
 	return t.UTC().Format("2006-01-02T15:04:05.000Z")
+}
+
+// TextOrNull returns s, or nil when it is empty.
+func TextOrNull(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
 }
 
 // AppendJSON appends v as JSON.stringify writes it: compact, and only escaped where it must be

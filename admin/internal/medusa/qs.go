@@ -22,10 +22,10 @@ var errTooManyParameters = errors.New("too many parameters")
 // hole is a missing element of a sparse array while a query is read.
 type hole struct{}
 
-// parseQS reads a query or a form in the bracket language of the npm module qs: a=x&a=y, a[]=x&a[]=y
-// and a[0]=x (indices up to maxIndex) are arrays; a[b]=x is an object, at most depth levels deep.
-// More than 1000 parameters are an error: qs drops the rest, and with it perhaps a filter. Escapes
-// that do not decode to UTF-8 are not decoded.
+// parseQS reads a query or a form in the bracket language of the npm module qs: a=x&a=y,
+// a[]=x&a[]=y and a[0]=x (indices up to maxIndex) are arrays; a[b]=x is an object, at most depth
+// levels deep. More than 1000 parameters are an error: qs drops the rest, and with it perhaps a
+// filter. Escapes that do not decode to UTF-8 are not decoded.
 func parseQS(s string, depth, maxIndex int) (*Object, error) {
 	flat := NewObject()
 	s = strings.NewReplacer("%5B", "[", "%5b", "[", "%5D", "]", "%5d", "]").Replace(s)
@@ -57,8 +57,8 @@ func parseQS(s string, depth, maxIndex int) (*Object, error) {
 	return tree, nil
 }
 
-// splitParameter splits at the first = that follows a bracket, otherwise at the first =, and decodes
-// both sides.
+// splitParameter splits at the first = that follows a bracket, otherwise at the first =, and
+// decodes both sides.
 func splitParameter(part string) (key, value string) {
 	at := strings.Index(part, "]=") + 1
 	if at == 0 {

@@ -1,23 +1,27 @@
 package medusa
 
 import (
+	"regexp"
 	"strings"
 	"time"
 )
 
-// The times that stand for PostgreSQL's infinity and -infinity. Databases can store them; the times of
-// a record lie between them.
+// The times that stand for PostgreSQL's infinity and -infinity. Databases can store them; the times
+// of a record lie between them.
 var (
 	beforeAll = time.Date(1, 1, 2, 0, 0, 0, 0, time.UTC)
 	afterAll  = time.Date(9999, 12, 31, 23, 59, 59, 999_999_000, time.UTC)
 )
 
+// betweenDateAndTime matches the t of ISO 8601.
+var betweenDateAndTime = regexp.MustCompile(`^([^t]*[0-9])t([0-9])`)
+
 // maxTimestampBytes bounds the work for one value.
 const maxTimestampBytes = 64
 
-// ParseTimestamp reads a timestamp as PostgreSQL does: the variants of ISO 8601, the orders of day and
-// month of its default DateStyle (ISO, MDY), and the words now, today, tomorrow, yesterday, epoch and
-// infinity. Without a zone the time is UTC.
+// ParseTimestamp reads a timestamp as PostgreSQL does: the variants of ISO 8601, the orders of day
+// and month of its default DateStyle (ISO, MDY), and the words now, today, tomorrow, yesterday,
+// epoch and infinity. Without a zone the time is UTC.
 func ParseTimestamp(s string, now time.Time) (time.Time, bool) {
 	if len(s) > maxTimestampBytes {
 		return time.Time{}, false
@@ -29,9 +33,7 @@ func ParseTimestamp(s string, now time.Time) (time.Time, bool) {
 	if day, rest, ok := strings.Cut(s, " "); ok && isWeekday(strings.TrimSuffix(day, ",")) {
 		s = rest
 	}
-	if date, clock, ok := strings.Cut(s, "t"); ok && date != "" && clock != "" && isDigit(date[len(date)-1]) && isDigit(clock[0]) {
-		s = date + " " + clock
-	}
+	s = betweenDateAndTime.ReplaceAllString(s, "$1 $2")
 	s, zone := cutZone(s)
 	for _, date := range []string{
 		"2006-1-2", "20060102", "2006/1/2", "1/2/2006", "1-2-2006", "2006-Jan-2", "2-Jan-2006",
@@ -66,8 +68,6 @@ func specialTime(s string, now time.Time) (time.Time, bool) {
 	}
 	return time.Time{}, false
 }
-
-func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
 func isWeekday(s string) bool {
 	for day := time.Sunday; day <= time.Saturday; day++ {
