@@ -26,9 +26,12 @@ func TestReadBodyReadsAsTheAdminRoutesDo(t *testing.T) {
 		want                    map[string]any // nil: not an object
 	}{
 		{"JSON", jsonType, `{"count":2,"region":null,"name":"a","in":{"list":[{"b":true},1e999]}}`, map[string]any{
-			"count": 2.0, "region": nil, "name": "a", "in": map[string]any{"list": []any{map[string]any{"b": true}, math.Inf(1)}},
+			"count": 2.0, "region": nil, "name": "a",
+			"in": map[string]any{"list": []any{map[string]any{"b": true}, math.Inf(1)}},
 		}},
-		{"a form", formType, `name=a&in[b]=eu&list[]=x`, map[string]any{"name": "a", "in": map[string]any{"b": "eu"}, "list": []any{"x"}}},
+		{"a form", formType, `name=a&in[b]=eu&list[]=x`, map[string]any{
+			"name": "a", "in": map[string]any{"b": "eu"}, "list": []any{"x"},
+		}},
 		{"no body", jsonType, ``, map[string]any{}},
 		{"another content type", "application/xml", `<name>a</name>`, map[string]any{}},
 		{"an array", jsonType, `["name"]`, nil},
@@ -39,8 +42,9 @@ func TestReadBodyReadsAsTheAdminRoutesDo(t *testing.T) {
 			r.Header.Set("Content-Type", tt.contentType)
 			got, err := admin.ReadBody(r)
 			if tt.want == nil {
+				const want = `Invalid request: Field '' is required`
 				var invalid *store.Error
-				if !errors.As(err, &invalid) || invalid.Kind != store.ErrInvalid || invalid.Message != `Invalid request: Field '' is required` {
+				if !errors.As(err, &invalid) || invalid.Kind != store.ErrInvalid || invalid.Message != want {
 					t.Errorf("%v", err)
 				}
 				return
@@ -59,10 +63,14 @@ func TestReadBodyReadsAsTheAdminRoutesDo(t *testing.T) {
 			want        string
 		}{
 			{jsonType, strings.NewReader(`{`), 400, `{"message":"malformed JSON at position 0","type":"invalid_data"}`},
-			{jsonType, strings.NewReader(`"x"`), 400, `{"message":"malformed JSON: an object was expected","type":"invalid_data"}`},
-			{jsonType, strings.NewReader(`{"name":"` + strings.Repeat("x", 102401) + `"}`), 413, `{"message":"request entity too large","type":"unknown_error"}`},
-			{jsonType + "; charset=foo", strings.NewReader(`{}`), 415, `{"message":"unsupported charset \"FOO\"","type":"unknown_error"}`},
-			{jsonType, iotest.ErrReader(os.ErrDeadlineExceeded), 408, `{"message":"the body of the request came too slowly","type":"unknown_error"}`},
+			{jsonType, strings.NewReader(`"x"`), 400,
+				`{"message":"malformed JSON: an object was expected","type":"invalid_data"}`},
+			{jsonType, strings.NewReader(`{"name":"` + strings.Repeat("x", 102401) + `"}`), 413,
+				`{"message":"request entity too large","type":"unknown_error"}`},
+			{jsonType + "; charset=foo", strings.NewReader(`{}`), 415,
+				`{"message":"unsupported charset \"FOO\"","type":"unknown_error"}`},
+			{jsonType, iotest.ErrReader(os.ErrDeadlineExceeded), 408,
+				`{"message":"the body of the request came too slowly","type":"unknown_error"}`},
 		} {
 			r := httptest.NewRequest("POST", "/", tt.body)
 			r.Header.Set("Content-Type", tt.contentType)
@@ -89,7 +97,9 @@ func TestReadBodyReadsAsTheAdminRoutesDo(t *testing.T) {
 		}
 	})
 	t.Run("the body can be read again", func(t *testing.T) {
-		for contentType, body := range map[string]string{jsonType: `{"name":"a"}`, formType: `name=a`, "text/plain": `name`, "image/png": `name`} {
+		for contentType, body := range map[string]string{
+			jsonType: `{"name":"a"}`, formType: `name=a`, "text/plain": `name`, "image/png": `name`,
+		} {
 			r := httptest.NewRequest("POST", "/", strings.NewReader(body))
 			r.Header.Set("Content-Type", contentType)
 			for range 2 {
