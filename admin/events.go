@@ -8,17 +8,12 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-const (
-	defaultEvents = 50
-	maxEvents     = 1000
-)
-
 // eventsQuery is the query of GET /api-keys/{id}/events: Limit events with ids greater than After.
 type eventsQuery struct{ After, Limit int64 }
 
 func readEventsQuery(r *medusa.FieldsReader) (q eventsQuery) {
 	q.After = r.QueryInteger("after", 0, 0, maxSafeInteger)
-	q.Limit = r.QueryInteger("limit", defaultEvents, 1, maxEvents)
+	q.Limit = r.QueryInteger("limit", 50, 1, 1000)
 	return q
 }
 

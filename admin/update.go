@@ -3,7 +3,6 @@ package admin
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"github.com/latchkey-go/latchkey/admin/internal/medusa"
 	"github.com/latchkey-go/latchkey/store"
@@ -15,14 +14,15 @@ func readPatch(r *medusa.FieldsReader) (p store.Patch) {
 	if title, ok := r.Text("title"); ok {
 		p.Title = &title
 	}
-	hasOwn := slices.ContainsFunc(attributes, func(a *attribute) bool { return a.update != nil && r.Has(a.name) })
-	if !r.Has("title") && !hasOwn {
-		r.Missing("title")
-	}
+	empty := !r.Has("title")
 	for _, a := range attributes {
 		if a.update != nil {
 			a.update(r, &p)
+			empty = empty && !r.Has(a.name)
 		}
+	}
+	if empty {
+		r.Missing("title")
 	}
 	return p
 }
