@@ -25,8 +25,8 @@ func readToken(r *medusa.FieldsReader) string {
 // verify answers POST /api-keys/verify: whether the token is valid now, and its key. This does not
 // count as a use. All invalid tokens have the same answer. What cannot be decided is an error.
 //
-// The cache does not hold all attributes. The others are shown only on request, and then read from
-// the store.
+// The cache does not hold every attribute (see attribute.uncached). The others are shown only on
+// request, and then read from the store.
 func (a *api) verify(ctx context.Context, c call[string, fields]) (medusa.Members, error) {
 	no := medusa.Members{{"is_authenticated", false}}
 	key, err := a.keys.Verify(ctx, c.Body)

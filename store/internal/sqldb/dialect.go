@@ -67,13 +67,11 @@ type Dialect struct {
 	// copies of; "" where none has.
 	Confirm string
 
-	// WatchEvery, if set, is how often Watch reads the head. Else Listen, if set, sends the
-	// statement, a LISTEN, through a connection of its own, and calls notified when that is done
-	// and for each notification, until ctx ends or the connection is lost; Notify wakes those who
-	// listen.
-	WatchEvery time.Duration
-	Listen     func(ctx context.Context, statement string, notified func()) error
-	Notify     string
+	// Listen, if set, sends the statement, a LISTEN, through a connection of its own, and calls
+	// notified when that is done and for each notification, until ctx ends or the connection is
+	// lost; Notify wakes those who listen. Where there are Files, Watch looks at these instead.
+	Listen func(ctx context.Context, statement string, notified func()) error
+	Notify string
 
 	// Time gives a time its form as an argument.
 	Time func(time.Time) any
@@ -92,13 +90,16 @@ type Dialect struct {
 }
 
 // Files are the files of a database that is embedded in this program. After Watch has returned,
-// others call Check and String at the same time.
+// others call Check, Stamp and String at the same time.
 type Files interface {
 	// Watch notes which files are open. It is called once the database has been set up.
 	Watch(context.Context, *sql.DB, *sql.Conn) error
 	// Check returns an error that matches store.ErrReplaced when one of them is not in its place
 	// any more, and store.ErrUnavailable when that cannot be found out now.
 	Check() error
+	// Stamp returns what every commit changes, of this process or another. It is 0 while that
+	// cannot be relied on.
+	Stamp() uint64
 	// Close ends what Watch has begun.
 	Close() error
 	// String returns the path, or "" while it is not known.
