@@ -25,7 +25,9 @@ func TestArrows(t *testing.T) {
 		"cache":                {module + "store", module + "internal/redisfault", "github.com/redis/go-redis/v9", "github.com/maypok86/otter/v2"},
 		"middleware":           {module + "store", "github.com/labstack/echo/v4"},
 		"middleware/ratelimit": {module + "store", module + "internal/redisfault", "github.com/redis/go-redis/v9"},
-		"admin":                {module + "store", "github.com/labstack/echo/v4"},
+		"admin":                {module + "store", module + "admin/internal/medusa", "github.com/labstack/echo/v4"},
+
+		"admin/internal/medusa": {},
 	}
 	seen := map[string]bool{}
 	for line := range strings.Lines(string(out)) {

@@ -116,10 +116,10 @@ func TestMigrateASQLiteFile(t *testing.T) {
 
 func TestMigrateSaysWhatItDoes(t *testing.T) {
 	for want, v := range map[string]migrationView{
-		"schema version 2: up to date, nothing to do":                         {From: 2, To: 2},
-		"no tables: would be migrated to version 2":                           {Check: true, To: 2},
-		"schema version 1: migrated to version 2, index a made, index b made": {From: 1, To: 2, Indexes: []string{"a", "b"}},
-		"schema version 2: index a would be made":                             {Check: true, From: 2, To: 2, Indexes: []string{"a"}},
+		"schema version 2: up to date, nothing to do":                               {From: 2, To: 2},
+		"no tables: would be migrated to version 2":                                 {Check: true, To: 2},
+		"schema version 1: migrated to version 2, index a created, index b created": {From: 1, To: 2, Indexes: []string{"a", "b"}},
+		"schema version 2: index a would be created":                                {Check: true, From: 2, To: 2, Indexes: []string{"a"}},
 	} {
 		if got := v.sentence(); got != want {
 			t.Errorf("%s, want %s", got, want)

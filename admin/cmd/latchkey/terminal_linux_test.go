@@ -103,7 +103,7 @@ func TestRevokingByFilterAsksOnATerminal(t *testing.T) {
 		"return is no":            {typed("\n"), exitFailed, "nothing was revoked"},
 		"n is no":                 {typed("n\n"), exitFailed, "nothing was revoked"},
 		"another word is no":      {typed("yess\n"), exitFailed, "nothing was revoked"},
-		"the end of input is no":  {typed("\x04"), exitUsage, "there is no terminal to ask on"},
+		"the end of input is no":  {typed("\x04"), exitUsage, "there is no terminal to confirm it"},
 		"an interrupt is no":      {func(_ *os.File, p *os.Process) { _ = p.Signal(os.Interrupt) }, exitFailed, "nothing was revoked"},
 		"a terminal that is gone": {func(f *os.File, _ *os.Process) { f.Close() }, exitFailed, "reading the answer"},
 	} {
