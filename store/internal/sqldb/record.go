@@ -59,7 +59,7 @@ var keyColumns = [...]keyColumn{
 	{name: "version", target: func(k key, _ evidence) any { return (*number)(&k.Version) }},
 	{name: "proof", target: func(_ key, e evidence) any { return (*blob)(&e.Proof) }},
 	{name: "pepper_id", target: func(_ key, e evidence) any { return (*text)(&e.PepperID) }},
-	{name: "proof_names", target: func(_ key, e evidence) any { return (*list)(&e.ProofNames) }},
+	{name: "proof_names", target: func(_ key, e evidence) any { return (*names)(&e.ProofNames) }},
 	{name: "legacy_salt", target: func(_ key, e evidence) any { return (*text)(&e.LegacySalt) }},
 	{name: "legacy_hash", target: func(_ key, e evidence) any { return (*blob)(&e.LegacyHash) }},
 	{name: "description", uncached: true, nullable: true, indexed: true, target: func(k key, _ evidence) any { return (*text)(&k.Description) },
@@ -124,6 +124,8 @@ func storableColumn(target any) bool {
 	case *text:
 		return storable(string(*t))
 	case *list:
+		return !slices.ContainsFunc(*t, func(s string) bool { return !storable(s) })
+	case *names:
 		return !slices.ContainsFunc(*t, func(s string) bool { return !storable(s) })
 	case *textMap:
 		for name, value := range *t {
