@@ -71,7 +71,7 @@ func TestMigrateAndTheRolesAfterIt(t *testing.T) {
 	sh.step("an index that somebody has dropped is named, and made again", func(t *testing.T) {
 		psql(owner, "DROP INDEX latchkey_key_description, latchkey_event_key")
 		sh.run("migrate", "-check", "-database", owner).exits(exitFailed).
-			prints("schema version 2: index latchkey_event_key would be made, index latchkey_key_description would be made\n")
+			prints("schema version 2: index latchkey_event_key would be created, index latchkey_key_description would be created\n")
 		v := read[migrationView](sh.ok("migrate", "-o", "json", "-database", owner))
 		if want := []string{"latchkey_event_key", "latchkey_key_description"}; !slices.Equal(v.Indexes, want) {
 			t.Errorf("it made %q, want %q", v.Indexes, want)
