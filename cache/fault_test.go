@@ -64,6 +64,19 @@ func TestStoreDown(t *testing.T) {
 		want(t, "title", title(t, c, r), "test")
 		want(t, "title", title(t, c, stranger), "")
 	})
+	t.Run("not when the store has been replaced, which it does not recover from", func(t *testing.T) {
+		c, rows, r := known(t, cache.Options{Lease: brisk})
+		rows.replaced.Store(true)
+		eventually(t, "nothing is answered", func() bool {
+			_, err := c.Lookup(ctx, r.Key.LookupID, "")
+			return errors.Is(err, store.ErrUnavailable)
+		})
+		for range 10 {
+			_, err := c.Lookup(ctx, r.Key.LookupID, "")
+			wantUnavailable(t, err)
+		}
+		want(t, "stale", c.Stats().Stale, false)
+	})
 	t.Run("until MaxStale", func(t *testing.T) {
 		c, rows, r := known(t, cache.Options{Lease: brisk, MaxStale: 10 * brisk})
 		stale(t, c, rows)
