@@ -94,7 +94,7 @@ func newInstance(t *testing.T, rows store.Store, address string) *instance {
 	if i.all, err = telemetry.New(meters, tracers); err != nil {
 		t.Fatal(err)
 	}
-	if i.cached, err = (cache.Options{Sealer: sealer, Observer: i.all, Logger: log, RedisTimeout: time.Second}).New(store.Observed(i.rows, i.all), rdb); err != nil {
+	if i.cached, err = (cache.Options{Sealer: sealer, Observer: i.all, Logger: log, RedisTimeout: time.Second}).New(telemetry.Observed(i.rows, i.all), rdb); err != nil {
 		t.Fatal(err)
 	}
 	if i.keys, err = (store.Options{Sealer: sealer, Observer: i.all, Logger: log, FlushInterval: 10 * time.Millisecond}).New(i.cached); err != nil {
