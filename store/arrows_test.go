@@ -19,13 +19,13 @@ func TestArrows(t *testing.T) {
 		"store/internal/sqldb": {module + "store"},
 		"store/sqlite":         {module + "store", module + "store/internal/sqldb"},
 		"store/postgres":       {module + "store", module + "store/internal/sqldb"},
-		"store/storetest":      {module + "store"},
+		"store/storetest":      {module + "store", module + "internal/observe"},
 		"store/telemetry":      {module + "store", module + "internal/observe", "go.opentelemetry.io/otel"},
 		"internal/redisfault":  {}, // internal packages import none above store
 		"internal/observe":     {},
 		"cache":                {module + "store", module + "internal/observe", module + "internal/redisfault", "github.com/redis/go-redis/v9", "github.com/maypok86/otter/v2"},
 		"middleware":           {module + "store", "github.com/labstack/echo/v4"},
-		"middleware/ratelimit": {module + "store", module + "internal/redisfault", "github.com/redis/go-redis/v9"},
+		"middleware/ratelimit": {module + "store", module + "internal/observe", module + "internal/redisfault", "github.com/redis/go-redis/v9"},
 		"admin":                {module + "store", "github.com/labstack/echo/v4"},
 	}
 	seen := map[string]bool{}

@@ -11,3 +11,6 @@ func Operations() (all []string) {
 	}
 	return all
 }
+
+// MetricsOf returns all numbers of Keys.
+var MetricsOf = metricsOf

@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/latchkey-go/latchkey/internal/observe"
 	"github.com/latchkey-go/latchkey/store"
 )
 
@@ -148,22 +149,31 @@ func (t *Telemetry) Begin(ctx context.Context, name string) (context.Context, fu
 	}
 }
 
-// Watch exports the numbers of the sources from now on, each time that somebody collects: those of Keys, of a cache, of a limiter. Watch
-// one chain of them; of two sources with the same numbers, only one is told. Errors are those of the meter.
-func (t *Telemetry) Watch(sources ...store.Measured) error {
-	for _, source := range sources {
-		if err := t.watch(source); err != nil {
-			return fmt.Errorf("telemetry: %w", err)
-		}
+// Source has numbers to export: a cache, a limiter of package ratelimit.
+type Source interface {
+	// Metrics returns them as they are now, with the same names and labels each time, and does no I/O.
+	Metrics() []observe.Metric
+}
+
+// Watch exports the numbers of keys and of the others each time that somebody collects, until Close. Watch
+// one chain of them: of two sources with the same numbers, only one is exported. Errors are those of the
+// meter.
+func (t *Telemetry) Watch(keys *store.Keys, others ...Source) error {
+	err := t.watch(func() []observe.Metric { return metricsOf(keys.Stats()) })
+	for _, other := range others {
+		err = errors.Join(err, t.watch(other.Metrics))
+	}
+	if err != nil {
+		return fmt.Errorf("telemetry: %w", err)
 	}
 	return nil
 }
 
-func (t *Telemetry) watch(source store.Measured) error {
+func (t *Telemetry) watch(metrics func() []observe.Metric) error {
 	instruments := map[string]metric.Float64Observable{}
 	var all []metric.Observable
 	labels := map[[2]string]metric.MeasurementOption{}
-	for m := range source.Metrics() {
+	for _, m := range metrics() {
 		labels[[2]string{m.Label, m.Is}] = label(m)
 		if instruments[m.Name] != nil {
 			continue
@@ -176,7 +186,7 @@ func (t *Telemetry) watch(source store.Measured) error {
 		all = append(all, instrument)
 	}
 	registration, err := t.meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
-		for m := range source.Metrics() {
+		for _, m := range metrics() {
 			if instrument, l := instruments[m.Name], labels[[2]string{m.Label, m.Is}]; instrument != nil && l != nil {
 				o.ObserveFloat64(instrument, m.Value, l)
 			}
@@ -192,14 +202,14 @@ func (t *Telemetry) watch(source store.Measured) error {
 	return nil
 }
 
-func (t *Telemetry) instrument(m store.Metric) (metric.Float64Observable, error) {
-	if m.Kind == store.Gauge {
+func (t *Telemetry) instrument(m observe.Metric) (metric.Float64Observable, error) {
+	if m.Gauge {
 		return t.meter.Float64ObservableGauge(m.Name, metric.WithUnit(m.Unit), metric.WithDescription(m.Help))
 	}
 	return t.meter.Float64ObservableCounter(m.Name, metric.WithUnit(m.Unit), metric.WithDescription(m.Help))
 }
 
-func label(m store.Metric) metric.MeasurementOption {
+func label(m observe.Metric) metric.MeasurementOption {
 	if m.Label == "" {
 		return metric.WithAttributeSet(attribute.NewSet())
 	}
