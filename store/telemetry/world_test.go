@@ -176,7 +176,7 @@ func (i *instance) everything(ctx context.Context) (secrets []string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		secrets = append(secrets, token, token[3:], parsed.LookupID().Hex(), title)
+		secrets = append(secrets, token, token[3:], fmt.Sprintf("%x", [32]byte(parsed.LookupID())), title)
 	}
 	any := keyauth.Config{Types: []store.Type{store.Secret, store.Publishable}}
 	var last store.Made
