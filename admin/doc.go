@@ -1,9 +1,8 @@
 // Package admin is the JSON API that manages keys: Medusa's /admin/api-keys, in its wire format, over [store.Keys].
 //
-// [Handler] is plain net/http and runs behind any router; [Mount] is its door into Echo. Both need
-// a guard that authenticates (package middleware has some), and do not trust it: whatever a guard
-// lets through, a request is served only with a secret key in its context or a member of the staff
-// named by [Config.Actor]. What an answer holds and how errors read follows Medusa 2.21 to the
+// [New] returns one net/http handler that runs behind any router and guards itself: whatever stands
+// in front of it, a request is served only with a secret key or for a member of the staff named by
+// [Options.Actor]. What an answer holds and how errors read follows Medusa 2.21 to the
 // byte; attributes that Medusa does not have, scopes for example, are taken in bodies and shown
 // only when asked for: ?fields=+scopes. Routes that Medusa does not have roll and verify keys, tell
 // who asks, let a key end itself, end all keys that a filter matches, and show a key's audit trail
@@ -13,6 +12,6 @@
 // People manage keys at /ui: a page that is part of the program and asks the same routes. They sign in to it with a secret key, which
 // stays in the page's memory.
 //
-//	e := echo.New()
-//	admin.Mount(e.Group("/admin"), keys, keyauth.Secret(keys))
+//	mux.Handle("/admin/", http.StripPrefix("/admin", admin.New(keys, admin.Options{})))
+//	echoauth.Mount(e.Group("/admin"), admin.New(keys, admin.Options{})) // Echo, v4 or v5
 package admin

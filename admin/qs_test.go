@@ -161,7 +161,7 @@ func FuzzQuery(f *testing.F) {
 		f.Add(seed)
 	}
 	keys := store.New(withAdmin{store.NewMemory()})
-	api := admin.Handler(keys, letAllThrough)
+	api := admin.New(keys, admin.Options{})
 	f.Fuzz(func(t *testing.T, query string) {
 		parsed, err := admin.ParseQuery(query)
 		if err == nil {
@@ -197,7 +197,7 @@ func FuzzBody(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, body string) {
-		api := admin.Handler(store.New(withAdmin{store.NewMemory()}), letAllThrough) // a new one, or what is found could not be found again
+		api := admin.New(store.New(withAdmin{store.NewMemory()}), admin.Options{}) // a new one, or what is found could not be found again
 		for _, route := range routes {
 			for _, kind := range []string{"application/json", "application/x-www-form-urlencoded"} {
 				r := httptest.NewRequest("POST", route, strings.NewReader(body))

@@ -112,17 +112,13 @@ func (a *app) policies() store.Options {
 }
 
 func (a *app) serve(ctx context.Context) error {
-	routes, err := a.routes()
-	if err != nil {
-		return err
-	}
 	listener, err := net.Listen("tcp", a.config.addr)
 	if err != nil {
 		return err
 	}
 	a.base = "http://" + reachable(listener.Addr())
 	server := &http.Server{
-		Handler:           routes,
+		Handler:           a.routes(),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       15 * time.Second,
 		WriteTimeout:      30 * time.Second,

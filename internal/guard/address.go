@@ -1,4 +1,4 @@
-package middleware
+package guard
 
 import (
 	"net"
@@ -9,13 +9,15 @@ import (
 
 // clientAddr returns the address of the client, or the zero Addr when it is not known: what ClientIP says, else what the door says,
 // else the peer of the connection. Headers that the client can set are never believed by default.
-func (g *guard) clientAddr(r *http.Request, door func(*http.Request) string) netip.Addr {
+func (g *Guard) clientAddr(r *http.Request, door func(*http.Request) string) netip.Addr {
 	var text string
 	switch {
 	case g.ClientIP != nil:
 		text = g.ClientIP(r)
 	case door != nil:
 		text = door(r)
+	case mountedIP(r) != nil:
+		text = mountedIP(r)(r)
 	default:
 		host, _, err := net.SplitHostPort(r.RemoteAddr)
 		if err != nil {
