@@ -118,7 +118,7 @@ func TestEveryRefusalIsTheSameThroughAllDoors(t *testing.T) {
 		{name: "a scope of the guard's", config: func(c *keyauth.Config) { c.Scopes = []string{"a&b<c>"} }, lines: []string{"X-Api-Key", w.scoped}, status: 403},
 		{name: "a scope of the route's", scopes: []string{"orders:write", "a&b<c>"}, lines: []string{"X-Api-Key", w.scoped}, status: 403, message: "The API key lacks a required scope: orders:write a&b<c>", problem: "forbidden"},
 		{name: "a scope of the route's, with a realm", config: realm, scopes: []string{"orders:write"}, lines: []string{"X-Api-Key", w.scoped}, status: 403},
-		{name: "nobody, where a scope is required", config: optional, scopes: []string{"orders:write"}, status: 401},
+		{name: "nobody, where a scope is required", config: optional, scopes: []string{"orders:write"}, status: 401, message: "Unauthorized", problem: "unauthorized"},
 		{name: "an address", lines: []string{"X-Api-Key", w.bound}, status: 403},
 		{name: "plain HTTP", config: forbid, lines: []string{"X-Api-Key", w.secret}, status: 403},
 		{name: "a page of another origin", config: browsers, lines: []string{"X-Api-Key", w.secret, "Origin", "https://evil.example"}, status: 403},
@@ -547,6 +547,21 @@ func TestMountLeavesThePathBelowTheGroup(t *testing.T) {
 					t.Errorf("%s, below %q: %s came as %q, want %q", d.name, prefix, target, h.seen, "GET "+want)
 				}
 			}
+		}
+	}
+}
+
+func TestMountKnowsAnEncodedSlashInItsOwnParameter(t *testing.T) {
+	for _, d := range doors() {
+		if d.name == "net/http" {
+			continue // has no parameters in what it strips
+		}
+		a, h := d.app(), &listed{}
+		a.mount("/shops/:shop/admin", h)
+		serve(a, httptest.NewRequest("GET", "/shops/a%2Fb/admin/things/7", nil))
+		serve(a, httptest.NewRequest("GET", "/shops/a%2Fb/admin/things/7%2F8", nil))
+		if got := strings.Join(h.seen, ", "); got != "GET /things/7 /things/7?, GET /things/7/8 /things/7%2F8?" {
+			t.Errorf("%s: came as %s", d.name, got)
 		}
 	}
 }

@@ -57,7 +57,6 @@ type app struct {
 
 	prepared atomic.Bool // set once setUp is done
 	draining atomic.Bool // set when the program has been told to stop
-	readOnly atomic.Bool // keys cannot be changed, and the log has the reason
 	doubtful bool        // see makeFirstKeys
 }
 

@@ -23,7 +23,7 @@ func (a *app) routes() *echo.Echo {
 	e.Use(middleware.RequestID(), a.logRequests(), middleware.Recover(), middleware.ContextTimeout(10*time.Second))
 
 	e.GET(healthPath, a.healthz)
-	e.GET(readyPath, a.readyz)
+	e.GET(readyPath, a.readyz())
 	e.GET(metricsPath, echo.WrapHandler(a.metrics.handler))
 
 	exists := routesOf(e)
