@@ -356,6 +356,19 @@ func TestWriteErrorUsesTheGuardsWords(t *testing.T) {
 			}
 		})
 	}
+	for _, d := range doors() { // before a key is let in, the words are in the error
+		a := d.app()
+		if a.onError == nil {
+			continue
+		}
+		a.onError(func(w http.ResponseWriter, r *http.Request, err error) { keyauth.WriteError(w, r, err) })
+		config := w.config(store.Secret)
+		config.Errors = keyauth.ProblemErrors
+		a.any("", "/products", func(http.ResponseWriter, *http.Request) {}, a.guard(config))
+		if got := serve(a, request()); got.Code != 401 || !strings.HasPrefix(got.Body.String(), `{"title":"Unauthorized"`) {
+			t.Errorf("%s: %d %s", d.name, got.Code, got.Body)
+		}
+	}
 	rec := httptest.NewRecorder()
 	keyauth.WriteError(rec, request(), store.ErrUnavailable)
 	if rec.Code != 503 || rec.Header().Get("Retry-After") != "1" {
