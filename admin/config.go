@@ -12,19 +12,19 @@ import (
 
 // Options are the settings of [New]. The zero value is ready to use.
 type Options struct {
-	// Guard stands in front of the API in addition to its own guard: keyauth.WithConfig(keyauth.Config{…}) with other headers, limits
-	// or a Redis limiter, or the app's own login. A secret key that it puts into the context is not looked up again. One that lets
-	// everybody through admits nobody. Optional. Default: none.
+	// Guard stands in front of the API's own guard: keyauth.WithConfig(keyauth.Config{…}) with other
+	// headers or limits, or the app's login. A key that it puts into the context is not looked up
+	// again. A guard that lets everybody through admits nobody. Optional. Default: none.
 	Guard func(next http.Handler) http.Handler
-	// Actor returns who of the app's own staff makes the request ("user_123"), or "" for nobody. It must believe only what the app's
-	// login has authenticated. Such principals have all rights, appear in created_by and revoked_by, and, since browsers send their
-	// cookies unasked, must pass CrossOrigin. It is not asked about requests that bring a good secret key.
-	// Optional. Default: nobody.
+	// Actor returns who of the app's own staff makes the request ("user_123"), or "" for nobody. It
+	// must believe only what the app's login has authenticated. Such principals have all rights,
+	// appear in created_by and revoked_by, and, since browsers send their cookies unasked, must pass
+	// CrossOrigin. Where the request has a key too, the key counts. Optional. Default: nobody.
 	Actor func(*http.Request) string
 	// CrossOrigin protects requests of Actors from other sites. Optional. Default: http.NewCrossOriginProtection(), which allows none.
 	CrossOrigin *http.CrossOriginProtection
-	// Errors chooses the words in which the API's own guard refuses; keyauth.MedusaErrors is Medusa's choice. All other errors are in
-	// Medusa's words always. Optional. Default: keyauth.StandardErrors.
+	// Errors chooses the words of the API's own guard: keyauth.StandardErrors, MedusaErrors or
+	// ProblemErrors. All other errors are in Medusa's words. Optional. Default: StandardErrors.
 	Errors guard.ErrorStyle
 	// NoPage leaves out the page for people at /ui. Optional. Default: false.
 	NoPage bool
@@ -38,11 +38,12 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// New returns the API over keys. Its paths begin with /api-keys: strip what stands before, or mount it with Mount of an Echo door.
+// New returns the API over keys. Its paths begin with /api-keys: strip what stands before them, or
+// use Mount of package echoauth, which also tells it the client's address from the app's IPExtractor.
 //
-// It guards itself: it admits secret keys, from Authorization or x-api-key, and Actors. Behind a proxy that Options.Guard does not
-// know of, keys that are bound to addresses work with Mount of an Echo door, from the app's IPExtractor. Documents that hold no secret
-// are for everybody: /openapi.json, a description of the API, and the page for people at /ui, who sign in there with a secret key.
+// It guards itself: it admits secret keys, from Authorization or x-api-key, and Actors. Documents
+// that hold no secret are for everybody: /openapi.json, and the page for people at /ui, who sign in
+// there with a secret key.
 //
 // New panics with an error that matches store.ErrInvalid when keys is nil or an option is bad.
 func New(keys *store.Keys, o Options) http.Handler {

@@ -13,7 +13,8 @@ func (a *app) healthz(c echo.Context) error {
 	return answer(c, http.StatusOK, map[string]string{"status": "ok"})
 }
 
-// readyz says whether requests should be sent here. A program that is told to stop is not ready, though it still answers.
+// readyz says whether requests should be sent here. A program that is told to stop is not ready,
+// though it still answers.
 func (a *app) readyz() echo.HandlerFunc {
 	return echo.WrapHandler(a.cached.ReadyHandler(a.rows.Ready, cache.ReadyOptions{
 		Starting: func() bool { return !a.prepared.Load() },

@@ -42,8 +42,8 @@ func (a *app) routes() *echo.Echo {
 	api.Match(reading, "/orders", a.shop.orders, echoauth.Require("orders:read"))
 	api.POST("/orders", a.shop.createOrder, echoauth.Require("orders:write"))
 
-	// Managing keys, and the shop's own sales channels beside them. Everything under /admin that is not the shop's is the API's, which
-	// guards itself, and has our guard in front of its own.
+	// Managing keys, and the shop's own sales channels beside them. Everything under /admin that is
+	// not the shop's is the API's, which guards itself, and has our guard in front of its own.
 	staff := e.Group("/admin")
 	a.allowPages(staff, exists, a.config.adminOrigins)
 	staff.Match(reading, "/sales-channels", a.shop.listChannels, secret, echoauth.Require("sales-channels:read"))

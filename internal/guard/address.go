@@ -11,13 +11,14 @@ import (
 // else the peer of the connection. Headers that the client can set are never believed by default.
 func (g *Guard) clientAddr(r *http.Request, door func(*http.Request) string) netip.Addr {
 	var text string
+	if m, _ := mounted(r); door == nil {
+		door = m.ClientIP
+	}
 	switch {
 	case g.ClientIP != nil:
 		text = g.ClientIP(r)
 	case door != nil:
 		text = door(r)
-	case mountedIP(r) != nil:
-		text = mountedIP(r)(r)
 	default:
 		host, _, err := net.SplitHostPort(r.RemoteAddr)
 		if err != nil {

@@ -1,4 +1,4 @@
-// Package guard is what every door has in common: it finds the credential of a request, decides
+// Package guard is what all doors have in common: it finds the credential of a request, decides
 // about it, and puts refusals into words. Package middleware (keyauth) is its door for net/http,
 // middleware/echov4 and middleware/echov5 are those for Echo, and admin guards itself with it.
 package guard

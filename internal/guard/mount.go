@@ -20,23 +20,17 @@ type Mounted struct {
 
 type mountedKey struct{}
 
-// mounted returns what Mount has left in ctx, or nil.
-func mounted(ctx context.Context) *Mounted {
-	m, _ := ctx.Value(mountedKey{}).(*Mounted)
-	return m
-}
-
-// mountedIP returns how the door of a Mount tells the client's address, or nil.
-func mountedIP(r *http.Request) func(r *http.Request) string {
-	if m := mounted(r.Context()); m != nil {
-		return m.ClientIP
+// mounted returns what Mount has left in the context of r, or the zero Mounted and false.
+func mounted(r *http.Request) (*Mounted, bool) {
+	if m, ok := r.Context().Value(mountedKey{}).(*Mounted); ok {
+		return m, true
 	}
-	return nil
+	return &Mounted{}, false
 }
 
 // Pattern returns the pattern of the request's route, from its door or from net/http.
 func Pattern(r *http.Request) string {
-	if m := mounted(r.Context()); m != nil {
+	if m, ok := mounted(r); ok {
 		return m.Pattern
 	}
 	return r.Pattern
@@ -45,10 +39,7 @@ func Pattern(r *http.Request) string {
 // Door returns the context of the door that the request came through, or nil when it came through
 // none or is over.
 func Door(r *http.Request) any {
-	m := mounted(r.Context())
-	if m == nil {
-		return nil
-	}
+	m, _ := mounted(r)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.door
