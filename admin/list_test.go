@@ -26,7 +26,7 @@ func stock(t *testing.T, c admin.Options) *fixture {
 				t.Fatal(err)
 			}
 		case "delta":
-			if _, err := f.keys.RevokeIn(t.Context(), made.Key.ID, 24*time.Hour); err != nil {
+			if _, err := f.keys.RevokeAt(t.Context(), made.Key.ID, f.keys.Now().Add(24*time.Hour)); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -212,7 +212,7 @@ func TestRequirement25RestrictedKeysCannotGiveWhatTheyDoNotHave(t *testing.T) {
 	within := f.made(store.NewKey{Type: store.Secret, Scopes: []string{"orders:read"}, ExpiresAt: begin.Add(time.Minute)}).Key
 	strong, shop := f.secret("strong"), f.publishable("shop")
 	soon := f.made(store.NewKey{Type: store.Secret}).Key
-	if _, err := f.keys.RevokeIn(t.Context(), soon.ID, time.Minute); err != nil {
+	if _, err := f.keys.RevokeAt(t.Context(), soon.ID, f.keys.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	const inTime = `"expires_at":"2026-03-04T05:10:00Z"`

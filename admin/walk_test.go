@@ -323,7 +323,7 @@ func TestRequirement34ARandomWalkGivesNobodyMoreThanItHasMore(t *testing.T) {
 			var err error
 			switch scopes := w.some(walkScopes); w.rnd.IntN(3) {
 			case 0:
-				_, err = w.keys.RevokeIn(staff, id, walkTimes[w.rnd.IntN(4)])
+				_, err = w.keys.RevokeAt(staff, id, w.keys.Now().Add(walkTimes[w.rnd.IntN(4)]))
 			case 1:
 				_, err = w.keys.Update(staff, id, store.Patch{Scopes: &scopes})
 			}

@@ -47,11 +47,8 @@ func (c *Cache) Change(ctx context.Context, actor store.Actor, fn func(store.Tx)
 		}
 		s.untold = true
 	}
-	if e := c.epoch.Load(); e != nil && e.feed == s.change.FeedID {
-		again := before != nil && before.history == e.history && s.change.First <= sure // numbers that there have been
-		if !e.learn(endOf(s.change), true) || again {
-			c.doubt(e.history)
-		}
+	if before != nil && before.feed == s.change.FeedID && s.change.First <= sure {
+		c.doubt(before.history) // there have been events with these numbers
 	}
 	if err := c.settle(ctx, s); err != nil {
 		return store.Change{}, err
@@ -158,7 +155,7 @@ func (c *Cache) settle(ctx context.Context, s *settlement) error {
 	s.answered = c.acks.await()
 	defer c.acks.end(s.answered)
 	told := c.announce(s.change, s.answered.serial)
-	s.self = c.hear(s.change.FeedID, told) && !s.untold // 4.5
+	s.self = c.hear(s.change.FeedID, told, true) && !s.untold // 4.5
 	if !s.self {
 		kick(c.pollKicks) // then it acknowledges in its row
 	}
@@ -374,18 +371,16 @@ func (c *Cache) spreadOnce(ctx context.Context, change store.Change, h *history)
 	}
 	wm, ok := parseMark(raw)
 	reached := ok && wm.id >= last.id
-	if reached && wm.position != last && !h.distrusted.Load() {
+	if reached && wm.position != last {
 		// Beyond our event: another change was faster, or the watermark is of a history that is
-		// over (protocol 14).
+		// over (protocol 14). Then a repair replaces it.
 		feed, err := c.rows.Feed(ctx, wm.id-1, 1)
 		if err != nil {
 			return false, err
 		}
-		if feed.ID == change.FeedID && !starts(feed, wm.position) {
-			h.distrusted.Store(true)
-		}
+		reached = feed.ID != change.FeedID || h.isAt(wm.position, feed)
 	}
-	if reached && !h.distrusted.Load() {
+	if reached {
 		h.wm.Store(wm.id)
 		return true, nil
 	}

@@ -2,7 +2,6 @@ package cache
 
 import (
 	"math"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,12 +37,8 @@ type history struct {
 	revealing atomic.Int64
 	// wm is the watermark's id as last seen.
 	wm atomic.Int64
-	// distrusted says that the watermark may belong to a history that no longer is; only a new generation helps. Set for a store that
-	// has been restored.
-	distrusted atomic.Bool
 	// aligned says that a repair has brought the shared memory in line with this history. Before,
-	// it is not used: the protocol asks for the repair only, but what is in Redis at a start may be
-	// of any age.
+	// it is not used: what is in Redis at a start, or after a loss, may be of any age.
 	aligned atomic.Bool
 }
 
@@ -98,25 +93,18 @@ func (h *history) knows(at position, guess bool) bool {
 	return ok && there.tag == at.tag || !ok && guess
 }
 
-// contradicts reports whether a feed has another event in the place of one that this process is
-// sure of.
-func (h *history) contradicts(feed store.Feed) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return slices.ContainsFunc(feed.Events, h.isOther)
-}
-
-// isOther reports whether this process is sure of another event with that number. Called with mu
-// held.
-func (h *history) isOther(event store.FeedEvent) bool {
-	k := h.tags[event.ID]
-	return k.sure && differ(k.tag, event.Tag)
+// isAt reports whether a watermark is at an event of this history, which is then the first of a feed
+// that was read from there on. Without a tag it says nothing about histories, and is not believed
+// before the first repair.
+func (h *history) isAt(at position, feed store.Feed) bool {
+	return starts(feed, at) && (at.tag != 0 || at.id == 0 || h.aligned.Load())
 }
 
 // polled replaces what is known by what a poll has read, and forgets what is too old to be heard of
-// again. It returns false when something that contradicts the feed has been learned since it was
-// compared.
+// again. It returns false when the feed has another event in the place of one that this process is
+// sure of.
 func (h *history) polled(feed store.Feed) bool {
+	raise(&h.sure, feed.Head)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for id, k := range h.tags {
@@ -126,7 +114,8 @@ func (h *history) polled(feed store.Feed) bool {
 	}
 	agrees := true
 	for _, event := range append(feed.Events, store.FeedEvent{ID: feed.Head, Tag: feed.Tag}) {
-		agrees = agrees && !h.isOther(event)
+		k := h.tags[event.ID]
+		agrees = agrees && !(k.sure && differ(k.tag, event.Tag))
 		h.tags[event.ID] = known{event.Tag, true}
 	}
 	return agrees

@@ -46,9 +46,6 @@ func TestHistory(t *testing.T) {
 		}
 	})
 	t.Run("a feed contradicts what is sure and nothing else", func(t *testing.T) {
-		h := newHistory("feed", position{10, 100})
-		h.learn(position{11, 110}, true)
-		h.learn(position{12, 120}, false)
 		for _, c := range []struct {
 			feed        store.Feed
 			contradicts bool
@@ -60,15 +57,26 @@ func TestHistory(t *testing.T) {
 			{fed(10, 101), true},
 			{fed(10, 100, 111, 120), true},
 		} {
-			if got := h.contradicts(c.feed); got != c.contradicts {
-				t.Errorf("%v: %v", c.feed, got)
+			h := newHistory("feed", position{10, 100})
+			h.learn(position{11, 110}, true)
+			h.learn(position{12, 120}, false)
+			if agrees := h.polled(c.feed); agrees == c.contradicts {
+				t.Errorf("%v agrees: %v", c.feed, agrees)
 			}
 		}
-		if !h.polled(fed(10, 100, 110, 121)) || h.learn(position{12, 120}, true) {
+		h := newHistory("feed", position{10, 100})
+		if !h.polled(fed(10, 100, 110, 121)) || h.learn(position{12, 120}, true) || h.sure.Load() != 12 {
 			t.Error("a poll is sure")
 		}
-		if h.learn(position{13, 130}, true); h.polled(fed(12, 121, 131)) {
-			t.Error("what has been learned since the feed was compared is lost")
+	})
+	t.Run("a watermark without a tag is not believed before the first repair", func(t *testing.T) {
+		h := newHistory("feed", position{10, 100})
+		feed := fed(9, 0, 100)
+		if h.isAt(position{9, 0}, feed) || !h.isAt(position{}, feed) || !h.isAt(position{10, 100}, fed(10, 100)) {
+			t.Error("before")
+		}
+		if h.aligned.Store(true); !h.isAt(position{9, 0}, feed) || h.isAt(position{9, 1}, feed) {
+			t.Error("after")
 		}
 	})
 	t.Run("what was heard of without proof is forgotten with the next poll, and what is sure is not", func(t *testing.T) {

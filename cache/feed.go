@@ -86,9 +86,8 @@ func (c *Cache) apply(feed store.Feed, began instant, known bounds) *epoch {
 	defer c.publishing.Unlock()
 	e := c.epoch.Load()
 	last := c.last
-	sure := max(last, known.sure)
 	missing := e != nil && e.missing.Swap(false)
-	whole := feed
+	back := e != nil && feed.ID == e.feed && (e.torn || feed.Head < known.sure || !e.polled(feed))
 	there := since(&feed, last)
 	switch {
 	case c.closed.Load():
@@ -98,13 +97,12 @@ func (c *Cache) apply(feed store.Feed, began instant, known bounds) *epoch {
 		c.replace(c.newEpoch(newHistory(feed.ID, headOf(feed)), &began))
 		kick(c.relisten)
 		c.noteUp()
-	case feed.ID != e.feed || !there || wentBack(e.history, whole, sure): // 3.6
-		c.tellDropped(e, whole, sure)
+	case feed.ID != e.feed || !there || back: // 3.6
+		c.tellDropped(e, feed, known.sure, back)
 		h := newHistory(feed.ID, headOf(feed))
 		if feed.ID == e.feed {
-			h.former = max(last, e.sure.Load(), e.need.Load(), e.former)
+			h.former = max(e.sure.Load(), e.need.Load(), e.former)
 		}
-		h.distrusted.Store(true)
 		c.last = feed.Head
 		// The membership may be lost with the rest, and without it nobody waits for this process: it is not fresh before it has
 		// joined again.
@@ -129,17 +127,8 @@ func (c *Cache) apply(feed store.Feed, began instant, known bounds) *epoch {
 		e.freshAt.Store(&began) // (4): the poll's start, never its end
 	}
 	e = c.epoch.Load()
-	if !e.polled(whole) {
-		c.tear(e.history)
-	}
 	e.correct(known.heard, feed.Head)
 	return e
-}
-
-// wentBack reports whether a feed has not got everything that was sure when the poll began, or has
-// got another event in its place.
-func wentBack(h *history, feed store.Feed, sure int64) bool {
-	return h.torn || feed.Head < sure || h.contradicts(feed)
 }
 
 // since splits the event last off the front of a feed that was read from there on, and reports
@@ -156,11 +145,11 @@ func since(feed *store.Feed, last int64) bool {
 }
 
 // tellDropped says why a poll drops everything, and counts it when the feed went back.
-func (c *Cache) tellDropped(e *epoch, feed store.Feed, was int64) {
+func (c *Cache) tellDropped(e *epoch, feed store.Feed, was int64, back bool) {
 	switch {
 	case feed.ID != e.feed:
 		c.o.Logger.Warn("latchkey: cache: the store has been replaced by another; everything is dropped", "head", feed.Head, "was", was)
-	case wentBack(e.history, feed, was):
+	case back:
 		c.count.wentBack.Add(1)
 		c.o.Logger.Error("latchkey: cache: the feed went back: the store has been restored from a backup, or has lost its last changes in a fail-over; everything is dropped",
 			"head", feed.Head, "was", was)

@@ -88,7 +88,7 @@ func (c *Cache) hearOthers(ctx context.Context, feed, message string) {
 		return // done before it was sent
 	}
 	c.count.messages.Add(1)
-	if !c.hear(feed, a) || c.o.ChangesOnly {
+	if !c.hear(feed, a, false) || c.o.ChangesOnly {
 		return
 	}
 	answer := c.messages.acknowledge(feed, a.from, acknowledgement{member: c.id, serial: a.serial})
@@ -99,8 +99,9 @@ func (c *Cache) hearOthers(ctx context.Context, feed, message string) {
 
 // hear makes sure that nothing from before a change is answered any more, and reports whether it
 // could: not when the feed is not known yet, or is another, or has another event with that number
-// and the message may be a forgery. What has been polled, and when, stays the poll's affair.
-func (c *Cache) hear(feed string, a announcement) bool {
+// and the message may be a forgery. What has been polled, and when, stays the poll's affair. A
+// change is own when this process made it.
+func (c *Cache) hear(feed string, a announcement, own bool) bool {
 	c.publishing.Lock()
 	defer c.publishing.Unlock()
 	e := c.epoch.Load()
@@ -116,11 +117,11 @@ func (c *Cache) hear(feed string, a announcement) bool {
 		a.revealing = a.last
 	}
 	e.hear(a.last, a.revealing)
-	sealed := c.o.Sealer != nil
-	agrees := e.told(position{a.last, a.tag}, sealed)
+	at, sure := position{a.last, a.tag}, own || c.o.Sealer != nil
+	agrees := own && e.learn(at, true) || !own && e.told(at, sure)
 	switch {
 	case agrees:
-	case sealed:
+	case sure:
 		c.tear(e.history)
 	default:
 		kick(c.pollKicks)
@@ -131,7 +132,7 @@ func (c *Cache) hear(feed string, a announcement) bool {
 	for _, id := range a.ids {
 		e.keys.Invalidate(slotOf(id))
 	}
-	return agrees || sealed // when torn, nothing is answered from memory
+	return agrees || sure // when torn, nothing is answered from memory
 }
 
 // hearAnswer takes an acknowledgement to the change that waits for it.

@@ -67,7 +67,6 @@ func (c *Cache) repair(ctx context.Context, h *history, lane chan struct{}) erro
 }
 
 func (c *Cache) repairOnce(ctx context.Context, h *history, lane chan struct{}) error {
-	forced := h.distrusted.Load()
 	raw, err := c.shared.mark(ctx, lane, h.feed) // 6.1
 	if err != nil {
 		return fmt.Errorf("read watermark: %w", err)
@@ -91,8 +90,8 @@ func (c *Cache) repairOnce(ctx context.Context, h *history, lane chan struct{}) 
 		c.doubt(h)
 		return errors.New("the feed went back")
 	}
-	same := starts(feed, wm.position) && since(&feed, wm.id)
-	if !ok || forced || !same || !follows(feed, wm.id) || namesAll(feed.Events) { // 6.1, 6.2
+	same := h.isAt(wm.position, feed) && since(&feed, wm.id)
+	if !ok || !same || !follows(feed, wm.id) || namesAll(feed.Events) { // 6.1, 6.2
 		to := mark{newGeneration(), head}
 		done, err := c.shared.reset(ctx, lane, h.feed, raw, to)
 		if err != nil {
@@ -102,9 +101,6 @@ func (c *Cache) repairOnce(ctx context.Context, h *history, lane chan struct{}) 
 			return errOvertaken
 		}
 		c.count.resets.Add(1)
-		if forced {
-			h.distrusted.Store(false)
-		}
 		h.wm.Store(to.id)
 		return nil
 	}

@@ -91,7 +91,8 @@ var mutations = []mutation{
 		replace("starts", "position{feed.Events[0].ID, feed.Events[0].Tag} == at", "feed.Events[0].ID == at.id"),
 	}},
 	{rule: "3.3: the tag of the event last read is compared", by: "TestScenarios/3.3:_the_store_loses_what_has", edits: []edit{
-		replace("(*history).contradicts", "feed.Events", "feed.Events[min(1, len(feed.Events)):]"),
+		replace("(*history).polled", "append(feed.Events, store.FeedEvent{ID: feed.Head, Tag: feed.Tag})",
+			"append(feed.Events[min(1, len(feed.Events)):], store.FeedEvent{ID: feed.Head, Tag: feed.Tag})"),
 	}},
 	{rule: "3.3: a lookup's head is compared", by: "TestScenarios/3.3:_the_store_loses_what_is_known_from_a_lookup", edits: []edit{
 		replace("(*Cache).load", "at.id < sure || !e.learn(at, true)", "at.id < sure"),
@@ -164,9 +165,6 @@ var mutations = []mutation{
 	{rule: "3.4 (2): a poll invalidates", faults: "bus", edits: []edit{
 		replace("(*Cache).apply", "e.keys.Invalidate(slotOf(event.LookupID))", "_ = event"),
 	}},
-	{rule: "3.4 (3): a poll remembers how far it has read", by: "TestScenarios/3.6:_a_store", edits: []edit{
-		omit("(*Cache).apply: default:", "c.last = feed.Head"),
-	}},
 	{rule: "3.4: invalidation before freshAt", faults: "store cut,bus", edits: []edit{
 		addBefore("(*Cache).apply: default:", "e.hear(feed.Head, newestRevealing(feed.Events))", `e.freshAt.Store(&began)
 		time.Sleep(20 * time.Millisecond)`),
@@ -188,12 +186,11 @@ var mutations = []mutation{
 			`e.keys.InvalidateAll()
 		e.freshAt.Store(&began)`),
 	}},
-	{rule: "3.6: a store that ends before what is known has been restored", by: "TestScenarios/3.6:_a_restored", edits: []edit{
-		replace("(*Cache).apply", "feed.ID != e.feed || !there || wentBack(e.history, whole, sure)",
-			"feed.ID != e.feed || !there && false"),
+	{rule: "3.6: a store that ends before what is known has been restored", by: "TestScenarios/3.6", edits: []edit{
+		replace("(*Cache).apply", "feed.ID != e.feed || !there || back", "feed.ID != e.feed || false && (back || !there)"),
 	}},
 	{rule: "3.6: what a lookup or a change has told of is known", by: "TestScenarios/3.6:_a_store", edits: []edit{
-		replace("(*Cache).apply", "max(last, known.sure)", "last"),
+		replace("(*Cache).apply", "feed.Head < known.sure", "feed.Head < last"),
 	}},
 	{rule: "3.6: after a restore of the store memory is dropped", by: "TestScenarios/3.6", edits: []edit{
 		replace("(*Cache).apply", "c.replace(c.newEpoch(h, nil))", `n := c.newEpoch(h, nil)
@@ -221,10 +218,11 @@ var mutations = []mutation{
 		addAfter("(*Cache).Change", "kick(c.pollKicks)", "return change, nil"),
 	}},
 	{rule: "4.3a: Redis has a change when its watermark has reached it", by: "TestScenarios/4.4", edits: []edit{
-		replace("(*Cache).spreadOnce", "reached && !h.distrusted.Load()", "!h.distrusted.Load()"),
+		replace("(*Cache).spreadOnce", "ok && wm.id >= last.id", "ok"),
+		replace("(*Cache).spreadOnce", "reached && wm.position != last", "false"),
 	}},
 	{rule: "14: a watermark beyond the store's head is of another history", by: "TestScenarios/14:_the_watermark", edits: []edit{
-		replace("(*Cache).spreadOnce", "reached && wm.position != last && !h.distrusted.Load()", "false"),
+		replace("(*Cache).spreadOnce", "reached && wm.position != last", "false"),
 	}},
 	{rule: "4.3b: the members are read after the commit", faults: "restart,bus,store slow", edits: []edit{
 		addBefore("(*Cache).Change", "change, err := c.rows.Change(ctx, actor, fn)", "early, _ := c.rows.Members(ctx)"),
@@ -259,7 +257,7 @@ var mutations = []mutation{
 		replace("(*Cache).settle: case <-ctx.Done():", "", "return nil"),
 	}},
 	{rule: "4.5: a changer handles its own change", faults: "", edits: []edit{
-		replace("(*Cache).settle", "c.hear(s.change.FeedID, told) && !s.untold", "!s.untold"),
+		replace("(*Cache).settle", "c.hear(s.change.FeedID, told, true) && !s.untold", "!s.untold"),
 	}},
 	{rule: "5.1: a message raises need", faults: "fail-over", edits: []edit{
 		replace("(*Cache).hear", "e.hear(a.last, a.revealing)", "raise(&e.revealing, a.revealing)"),
@@ -344,15 +342,15 @@ var mutations = []mutation{
 		replace("(*settlement).take", "s.redis || m.Redis", "s.redis || m.Redis && !m.Lapsed"),
 	}},
 	{rule: "6.2: a repair over a gap begins a new generation", faults: "prune,redis cut", edits: []edit{
-		replace("(*Cache).repairOnce", "!ok || forced || !same || !follows(feed, wm.id)", "!ok || forced || !same"),
+		replace("(*Cache).repairOnce", "!ok || !same || !follows(feed, wm.id)", "!ok || !same"),
 	}},
 	{rule: "6.2: a repair over another event than the watermark's begins a new generation", by: "TestScenarios/6.2", edits: []edit{
 		replace("starts", "position{feed.Events[0].ID, feed.Events[0].Tag} == at", "feed.Events[0].ID == at.id"),
 	}},
 	{rule: "6.2: a repair over an event that names no key begins a new generation", faults: "redis cut,redis down", edits: []edit{
 		replace("(*Cache).repairOnce",
-			"!ok || forced || !same || !follows(feed, wm.id) || namesAll(feed.Events)",
-			"!ok || forced || !same || !follows(feed, wm.id)"),
+			"!ok || !same || !follows(feed, wm.id) || namesAll(feed.Events)",
+			"!ok || !same || !follows(feed, wm.id)"),
 	}},
 	{rule: "4.3a: a change that names not all begins a new generation", faults: "", edits: []edit{
 		replace("(*Cache).spreadOnce", "wholesale(change)", "false"),
@@ -417,19 +415,20 @@ var mutations = []mutation{
 		}`),
 	}},
 	{rule: "14: a store that ends before what a message with a MAC told of has been restored", by: "TestScenarios/3.6:_a_store", edits: []edit{
-		replace("(*Cache).hear", "e.told(position{a.last, a.tag}, sealed)", "true"),
+		replace("(*Cache).hear", "e.told(at, sure)", "true"),
 	}},
 	{rule: "5.1: a message tells of its event's tag", by: "TestScenarios/3.3", edits: []edit{
-		replace("(*Cache).hear", "position{a.last, a.tag}", "position{a.last, 0}"),
+		replace("(*Cache).hear", "e.told(at, sure)", "e.told(position{a.last, 0}, sure)"),
 	}},
 	{rule: "5.1: a message with a MAC that contradicts what is known stops answers from memory", by: "TestScenarios/4.2", edits: []edit{
 		omit("(*Cache).hear", "c.tear(e.history)"),
 	}},
 	{rule: "5.1: a message without a MAC that contradicts what is known is not acknowledged", by: "TestScenarios/4.2", edits: []edit{
-		replace("(*Cache).hear", "agrees || sealed", "true"),
+		replace("(*Cache).hear", "agrees || sure", "true"),
 	}},
 	{rule: "4.2: a change whose number has been another's stops answers from memory", by: "TestScenarios/4.2", edits: []edit{
-		omit("(*Cache).Change", "c.doubt(e.history)"),
+		replace("(*Cache).hear", "own && e.learn(at, true)", "own"),
+		replace("(*Cache).Change", "s.change.First <= sure", "s.change.First < min(sure, 0)"),
 	}},
 	{rule: "5: a change is announced to programs of level 1 in their version", by: "TestScenarios/5", edits: []edit{
 		replace("(*Cache).readMembers", "lowest < levelWithVersion", "false"),
@@ -438,16 +437,13 @@ var mutations = []mutation{
 		replace("(*Cache).lookupStale", "true", "false"),
 	}},
 	{rule: "14: a message without a MAC proves no restore", faults: "forged message", edits: []edit{
-		replace("(*Cache).hear", "c.o.Sealer != nil", "true"),
+		replace("(*Cache).hear", "own || c.o.Sealer != nil", "true"),
 	}},
 	{rule: "14: a message from before a restore proves no second one", by: "TestScenarios/14:_messages", edits: []edit{
 		replace("(*history).told", "at.id <= h.former", "false"),
 	}},
-	{rule: "14: after a restore of the store a new generation, whatever the watermark says", by: "TestScenarios/3.6", edits: []edit{
-		omit("(*Cache).apply", "h.distrusted.Store(true)"),
-	}},
-	{rule: "14: after a restore of the store the next repair is a new generation", by: "TestScenarios/3.6", edits: []edit{
-		replace("(*Cache).repairOnce", "!ok || forced", "!ok"),
+	{rule: "14: after a restore of the store a watermark without a tag is not believed", by: "TestScenarios/3.6", edits: []edit{
+		replace("(*history).isAt", "at.tag != 0 || at.id == 0 || h.aligned.Load()", "true"),
 	}},
 	{rule: "14: a process that starts repairs Redis before it uses it", by: "TestScenarios/14:_processes", edits: []edit{
 		addAfter("newHistory", "h.learn(head, true)", "h.aligned.Store(true)"),

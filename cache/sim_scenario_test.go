@@ -111,6 +111,35 @@ func (w *world) restoreUnpolled() {
 	time.Sleep(1500 * time.Millisecond) // nobody reads now: until the next poll, answers are from another history
 }
 
+// overtakeItself restores the store, and has it grow beyond its old self before Redis is back.
+func (w *world) overtakeItself() {
+	for range 10 {
+		w.must(0, update, 0)
+		w.must(0, update, 1)
+	}
+	w.inRedis(0)
+	w.inRedis(1)
+	time.Sleep(300 * time.Millisecond) // what is known from messages alone may have been forged, and proves no restore
+	at := w.head()
+	c := &condition{hang: true}
+	w.set(func() { w.redis.weather.begin(c) })
+	w.restore(at - 10)
+	time.Sleep(2 * time.Second) // nobody reads now: until the next poll, answers are from another history
+	w.must(0, update, 1)
+	for range 12 {
+		w.must(0, update, 0)
+	}
+	w.set(func() { w.redis.weather.end(c) })
+	time.Sleep(1500 * time.Millisecond) // until it is in use again, with everything that was in it when nobody could reach it
+	for range 10 {
+		time.Sleep(20 * time.Millisecond)
+		for on := range w.hosts {
+			_, _ = w.ask(on, 0)
+			_, _ = w.ask(on, 1)
+		}
+	}
+}
+
 // leaveUnsettled makes a change whose caller leaves before anybody can have acknowledged it.
 func (w *world) leaveUnsettled(on, key int) {
 	changing, giveUp := context.WithTimeout(background, 20*time.Millisecond)
@@ -439,32 +468,10 @@ var scenarios = []scenario{
 		w.want(err != nil, "no success", err)
 		_, _ = w.ask(2, 0)
 	}},
-	{"3.6: a restored store has overtaken its old self before Redis is back", DefaultMaxStale, func(w *world) {
-		for range 10 {
-			w.must(0, update, 0)
-			w.must(0, update, 1)
-		}
-		w.inRedis(0)
-		w.inRedis(1)
-		time.Sleep(300 * time.Millisecond) // what is known from messages alone may have been forged, and proves no restore
-		at := w.head()
-		c := &condition{hang: true}
-		w.set(func() { w.redis.weather.begin(c) })
-		w.restore(at - 10)
-		time.Sleep(2 * time.Second) // nobody reads now: until the next poll, answers are from another history
-		w.must(0, update, 1)
-		for range 12 {
-			w.must(0, update, 0)
-		}
-		w.set(func() { w.redis.weather.end(c) })
-		time.Sleep(1500 * time.Millisecond) // until it is in use again, with everything that was in it when nobody could reach it
-		for range 10 {
-			time.Sleep(20 * time.Millisecond)
-			for on := range w.hosts {
-				_, _ = w.ask(on, 0)
-				_, _ = w.ask(on, 1)
-			}
-		}
+	{"3.6: a restored store has overtaken its old self before Redis is back", DefaultMaxStale, (*world).overtakeItself},
+	{"3.6: a restored store has overtaken its old self before Redis is back, and events have no tags", DefaultMaxStale, func(w *world) {
+		w.set(func() { w.store.tagless = true })
+		w.overtakeItself()
 	}},
 	{"3.6: a store is restored to before what is known from messages alone that nobody can have forged", DefaultMaxStale, func(w *world) {
 		if w.sealer == nil {
@@ -621,6 +628,8 @@ var scenarios = []scenario{
 			w.hosts[1].toStore.begin(&condition{only: "store.feed", refuse: true})
 			w.hosts[1].trouble.begin()
 		})
+		unread := &condition{only: "store.feed", refuse: true}
+		w.set(func() { w.hosts[2].toStore.begin(unread) })
 		w.truth.lossy = 0
 		changed := make(chan struct{})
 		go func() {
@@ -629,6 +638,7 @@ var scenarios = []scenario{
 		}()
 		time.Sleep(3 * time.Millisecond) // it is committed, and host 2 has not polled
 		_, _ = w.ask(2, 1)
+		w.set(func() { w.hosts[2].toStore.end(unread) })
 		<-changed
 		_, _ = w.ask(1, 1)
 	}},
@@ -704,6 +714,8 @@ var scenarios = []scenario{
 	}},
 	{"14: the watermark is beyond the store", DefaultMaxStale, func(w *world) {
 		w.inRedis(0)
+		w.cut(1) // it answers from Redis, and cannot compare
+		time.Sleep(1500 * time.Millisecond)
 		w.set(func() { // left by changers of a history that is over, whom nobody has heard
 			node := &w.redis.nodes[0]
 			s := node.state().clone()
@@ -716,7 +728,9 @@ var scenarios = []scenario{
 			_, _ = w.ask(on, 0)
 		}
 	}},
-	{"14: processes that start over a restored store do not believe what Redis has kept", DefaultMaxStale, func(w *world) {
+	{"14: processes that start over a restored store, without tags, do not believe what Redis has kept", DefaultMaxStale, func(w *world) {
+		w.set(func() { w.store.tagless = true })
+		w.must(0, update, 1) // the last one with a tag is behind it
 		at := w.head()
 		w.must(0, update, 0)
 		w.inRedis(0)
@@ -726,6 +740,7 @@ var scenarios = []scenario{
 		w.restore(at)
 		c := &condition{only: "redis.mark", refuse: true} // it cannot be repaired for a while
 		w.set(func() { w.redis.weather.begin(c) })
+		w.outside(update, 1)
 		for _, h := range w.hosts {
 			h.open()
 		}

@@ -28,6 +28,7 @@ type simStore struct {
 	log     []loggedChange // what restore starts from
 	watch   []*simWatch
 	tags    map[int64]store.Tag // of events that have been restored; never modified
+	tagless bool                // all events are of programs of level 1
 }
 
 // memberWrite is one write of a row; nil: its removal.
@@ -91,20 +92,27 @@ func (s *simStore) current() *store.Memory {
 	return rows
 }
 
-// tagged returns the store, and the tags of events that have other ones in it: those that it was given when it was restored.
-func (s *simStore) tagged() (*store.Memory, map[int64]store.Tag) {
+// tagged returns the store, and what gives an event its tag: those that the store was given when it
+// was restored have other ones in it.
+func (s *simStore) tagged() (*store.Memory, func(int64, store.Tag) store.Tag) {
 	s.w.mu.Lock()
 	defer s.w.mu.Unlock()
-	return s.rows, s.tags
+	tags, tagless := s.tags, s.tagless
+	return s.rows, func(event int64, tag store.Tag) store.Tag {
+		if tagless {
+			return 0
+		}
+		return cmp.Or(tags[event], tag)
+	}
 }
 
 func (s *simStore) feed(after int64, limit int) (store.Feed, error) {
-	rows, tags := s.tagged()
+	rows, tag := s.tagged()
 	feed, err := rows.Feed(context.Background(), after, limit)
 	feed.ID = simFeed
-	feed.Tag = cmp.Or(tags[feed.Head], feed.Tag)
+	feed.Tag = tag(feed.Head, feed.Tag)
 	for i := range feed.Events {
-		feed.Events[i].Tag = cmp.Or(tags[feed.Events[i].ID], feed.Events[i].Tag)
+		feed.Events[i].Tag = tag(feed.Events[i].ID, feed.Events[i].Tag)
 	}
 	return feed, err
 }
@@ -113,14 +121,17 @@ func (s *simStore) feed(after int64, limit int) (store.Feed, error) {
 func (s *simStore) commit(actor store.Actor, fn func(store.Tx) error) (store.Change, error) {
 	w := s.w
 	var done loggedChange
-	rows, tags := s.tagged()
+	rows, tag := s.tagged()
 	change, err := rows.Change(context.Background(), actor, func(tx store.Tx) error { return fn(&loggingTx{tx, &done}) })
 	if err != nil {
 		return store.Change{}, err
 	}
 	if change.Last > 0 {
 		change.FeedID = simFeed
-		change.Before = cmp.Or(tags[change.First-1], change.Before)
+		change.Before = tag(change.First-1, change.Before)
+		for i, e := range change.Events {
+			change.Events[i].Tag = tag(e.ID, e.Tag)
+		}
 		done.last, done.at, done.events = change.Last, w.now(), change.Events
 		w.mu.Lock()
 		s.log = append(s.log, done)
@@ -229,10 +240,10 @@ func about(id store.LookupID) uint64 { return binary.BigEndian.Uint64(id[:8]) }
 
 func (l storeLink) Lookup(ctx context.Context, id store.LookupID, redacted string) (store.Found, error) {
 	return statement(ctx, l, "store.lookup", about(id), false, func() (store.Found, error) {
-		rows, tags := l.p.host.w.store.tagged()
+		rows, tag := l.p.host.w.store.tagged()
 		found, err := rows.Lookup(context.Background(), id, redacted)
 		found.FeedID = simFeed
-		found.Tag = cmp.Or(tags[found.Head], found.Tag)
+		found.Tag = tag(found.Head, found.Tag)
 		return found, err
 	})
 }

@@ -22,7 +22,7 @@ const (
 	invalidToken = `Bearer error="invalid_token"`
 )
 
-// TestStatusTable holds the guards to the table of DESIGN 4, row by row, through both doors.
+// TestStatusTable holds the guards to the table of statuses, row by row, through both doors.
 func TestStatusTable(t *testing.T) {
 	rows := []struct {
 		name      string

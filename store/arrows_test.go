@@ -28,7 +28,9 @@ func TestArrows(t *testing.T) {
 		"middleware/echov4":    {module + "store", module + "internal/guard", module + "middleware", "github.com/labstack/echo/v4"},
 		"middleware/echov5":    {module + "store", module + "internal/guard", module + "middleware", "github.com/labstack/echo/v5"},
 		"middleware/ratelimit": {module + "store", module + "internal/redisfault", "github.com/redis/go-redis/v9"},
-		"admin":                {module + "store", module + "internal/guard"},
+		"admin":                {module + "store", module + "internal/guard", module + "admin/internal/medusa"},
+
+		"admin/internal/medusa": {},
 	}
 	seen := map[string]bool{}
 	for line := range strings.Lines(string(out)) {

@@ -22,7 +22,7 @@ const (
 	MaxCIDRs            = 100
 	// MaxCreate is the greatest number of keys that one call makes.
 	MaxCreate = 1000
-	// MaxRevoke is the greatest number of keys that RevokeAll ends in one call.
+	// MaxRevoke is the greatest number of keys that RevokeAll ends, or UpdateAll changes, in one call.
 	MaxRevoke = 1000
 	// maxRevokeBytes is how much of these keys is read: 64 kB each, many times what one with
 	// channels and metadata takes. Without it, a thousand keys that hold all they may would be 290

@@ -26,7 +26,7 @@ func TestConcerns(t *testing.T) {
 			}
 		}
 		for _, in := range revoke {
-			if _, err := b.keys.RevokeIn(b.ctx, id, in); err != nil {
+			if _, err := b.keys.RevokeAt(b.ctx, id, b.keys.Now().Add(in)); err != nil {
 				t.Fatal(err)
 			}
 		}

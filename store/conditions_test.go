@@ -37,9 +37,8 @@ func TestRequirement26FiltersAreBounded(t *testing.T) {
 			"List":         func() error { _, err := b.keys.List(b.ctx, store.Query{Filter: f}); return err },
 			"ListAndCount": func() error { _, _, err := b.keys.ListAndCount(b.ctx, store.Query{Filter: f}); return err },
 			"RevokeAll":    func() error { _, err := b.keys.RevokeAll(b.ctx, f, start); return err },
-			"RevokeWhere":  func() error { _, err := b.keys.RevokeWhere(b.ctx, f, start); return err },
 			"Revocable":    func() error { _, _, err := b.keys.Revocable(b.ctx, f, start); return err },
-			"UpdateWhere":  func() error { _, err := b.keys.UpdateWhere(b.ctx, f, store.Patch{Title: ptr("x")}); return err },
+			"UpdateAll":    func() error { _, err := b.keys.UpdateAll(b.ctx, f, store.Patch{Title: ptr("x")}); return err },
 		} {
 			if err := call(); !errors.Is(err, store.ErrInvalid) || !strings.Contains(err.Error(), "more than 300 conditions") {
 				t.Errorf("%s, %s: %v", verb, name, err)

@@ -57,7 +57,7 @@ func ExampleKeys_Revoke() {
 		log.Fatal(err)
 	}
 
-	if _, err := keys.RevokeIn(ctx, made.Key.ID, 24*time.Hour); err != nil { // works until then
+	if _, err := keys.RevokeAt(ctx, made.Key.ID, keys.Now().Add(24*time.Hour)); err != nil { // works until then
 		log.Fatal(err)
 	}
 	if _, err := keys.Revoke(ctx, made.Key.ID); err != nil { // now

@@ -47,7 +47,7 @@ func TestALeakedSecretIsRevokedAtOnce(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t, o)
 			leaked, scheduled, other := b.create(store.NewKey{Type: store.Secret}), b.create(store.NewKey{Type: store.Secret}), b.create(store.NewKey{Type: store.Secret})
-			if _, err := b.keys.RevokeIn(b.ctx, scheduled.Key.ID, time.Hour); err != nil {
+			if _, err := b.keys.RevokeAt(b.ctx, scheduled.Key.ID, b.keys.Now().Add(time.Hour)); err != nil {
 				t.Fatal(err)
 			}
 			before := len(b.events(0))

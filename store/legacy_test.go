@@ -426,7 +426,7 @@ func TestMaxActiveSecrets(t *testing.T) {
 		t.Fatalf("%d concurrent creates won, want 1", len(made))
 	}
 	b.create(store.NewKey{Type: store.Publishable})
-	if _, err := b.keys.RevokeIn(b.ctx, made[0].Key.ID, time.Hour); err != nil {
+	if _, err := b.keys.RevokeAt(b.ctx, made[0].Key.ID, b.keys.Now().Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	next := b.create(store.NewKey{Type: store.Secret}) // one active, plus one that expires
@@ -438,7 +438,7 @@ func TestMaxActiveSecrets(t *testing.T) {
 	if next, err = b.keys.Roll(b.ctx, next.Key.ID, store.RollOptions{}); err != nil {
 		t.Errorf("a roll without grace: %v", err)
 	}
-	if _, err := b.keys.RevokeIn(b.ctx, next.Key.ID, time.Hour); err != nil {
+	if _, err := b.keys.RevokeAt(b.ctx, next.Key.ID, b.keys.Now().Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	_, err = b.keys.Create(b.ctx, store.NewKey{Type: store.Secret})

@@ -25,28 +25,26 @@ func changesBy(keys *store.Keys, target string) map[string]func(context.Context)
 			_, err := keys.CreateMany(ctx, []store.NewKey{{Type: store.Publishable, Scopes: []string{}}, {Type: store.Publishable, Scopes: []string{}}})
 			return err
 		},
-		"Upsert": func(ctx context.Context) error {
-			_, err := keys.Upsert(ctx, []store.UpsertKey{{ID: target, NewKey: store.NewKey{Title: title}}})
-			return err
-		},
 		"Update": func(ctx context.Context) error {
 			_, err := keys.Update(ctx, target, store.Patch{Title: &title})
 			return err
 		},
-		"UpdateWhere": func(ctx context.Context) error {
-			_, err := keys.UpdateWhere(ctx, only, store.Patch{Title: &title})
+		"UpdateAll": func(ctx context.Context) error {
+			_, err := keys.UpdateAll(ctx, only, store.Patch{Title: &title})
 			return err
 		},
 		"LinkSalesChannels": func(ctx context.Context) error {
 			_, err := keys.LinkSalesChannels(ctx, target, []string{"sc_1"}, nil)
 			return err
 		},
-		"Revoke":      func(ctx context.Context) error { _, err := keys.Revoke(ctx, target); return err },
-		"RevokeIn":    func(ctx context.Context) error { _, err := keys.RevokeIn(ctx, target, time.Hour); return err },
-		"RevokeWhere": func(ctx context.Context) error { _, err := keys.RevokeWhere(ctx, only, time.Time{}); return err },
-		"RevokeAll":   func(ctx context.Context) error { _, err := keys.RevokeAll(ctx, only, time.Time{}); return err },
-		"Roll":        func(ctx context.Context) error { _, err := keys.Roll(ctx, target, store.RollOptions{}); return err },
-		"Delete":      func(ctx context.Context) error { return keys.Delete(ctx, target) },
+		"Revoke": func(ctx context.Context) error { _, err := keys.Revoke(ctx, target); return err },
+		"RevokeAt": func(ctx context.Context) error {
+			_, err := keys.RevokeAt(ctx, target, keys.Now().Add(time.Hour))
+			return err
+		},
+		"RevokeAll": func(ctx context.Context) error { _, err := keys.RevokeAll(ctx, only, time.Time{}); return err },
+		"Roll":      func(ctx context.Context) error { _, err := keys.Roll(ctx, target, store.RollOptions{}); return err },
+		"Delete":    func(ctx context.Context) error { return keys.Delete(ctx, target) },
 		"ImportToken": func(ctx context.Context) error {
 			_, _, err := keys.ImportToken(ctx, medusaSecret, store.NewKey{Scopes: []string{}})
 			return err
@@ -63,7 +61,6 @@ func TestRequirement31EveryVerbIsJudgedOrChangesNothing(t *testing.T) {
 	others := map[string]string{
 		"Authenticate": "reads", "Verify": "reads", "Reauthenticate": "reads", "Get": "reads", "List": "reads", "ListAndCount": "reads", "Events": "reads",
 		"Revocable": "reads", "PepperCounts": "reads",
-		"RevokeAt":    "is Revoke and RevokeIn",
 		"ReportLeaks": "takes the tokens themselves, which is all that it needs", "PruneEvents": "is the program's own: it changes no key",
 		"Reseal": "changes no power; it is judged once for each batch",
 		"Close":  "is the program's own",
@@ -212,8 +209,8 @@ func (tx countedTx) Find(ctx context.Context, q store.Query) ([]*store.Record, e
 
 func TestTheKeyThatAsksAndItsTargetAreReadInOneQuery(t *testing.T) {
 	want := map[string]int{ // queries of a change by a key; one more than by an actor where there was none, or a filter
-		"Create": 1, "CreateMany": 1, "ImportToken": 1, "Import": 2, "Upsert": 1, "Update": 1, "LinkSalesChannels": 1, "Revoke": 1, "RevokeIn": 1,
-		"Roll": 1, "Delete": 1, "UpdateWhere": 2, "RevokeWhere": 2, "RevokeAll": 2,
+		"Create": 1, "CreateMany": 1, "ImportToken": 1, "Import": 2, "Update": 1, "LinkSalesChannels": 1, "Revoke": 1, "RevokeAt": 1,
+		"Roll": 1, "Delete": 1, "UpdateAll": 2, "RevokeAll": 2,
 	}
 	for verb := range changesBy(nil, "") {
 		rows := &finds{Store: store.NewMemory()}

@@ -298,6 +298,10 @@ func TestRequirement33ExtensionsInTheDatabase(t *testing.T) {
 			{powered, `proof_names = '["created_by","trial","trial"]'`, store.ErrForged},
 			{powered, `proof_names = '["created_by", "trial"]'`, nil}, // the same list
 			{powered, `proof_names = '["created_by","trial","later"]'`, store.ErrNewerRecord},
+			{powered, "proof_names = ''", store.ErrNewerRecord},
+			{powered, "proof_names = '{}'", store.ErrNewerRecord},
+			{powered, `proof_names = '[1]'`, store.ErrNewerRecord},
+			{powered, `proof_names = '"created_by"'`, store.ErrNewerRecord},
 			{powered, "metadata = NULL", store.ErrForged},
 			{powered, "metadata = 'null'", store.ErrForged},
 			{powered, "metadata = '{}'", store.ErrForged},
@@ -385,7 +389,7 @@ func (d *deployment) verbs(keys *store.Keys, id, what string, state error) {
 	refused("scopes", update(store.Patch{Scopes: &[]string{"a"}}))
 	refused("a rate limit", update(store.Patch{RateLimit: &store.RateLimit{Requests: 5, Window: time.Minute}}))
 	refused("an end", update(store.Patch{ExpiresAt: &later}))
-	_, err := keys.UpdateWhere(ctx, store.Filter{IDs: []string{id}}, store.Patch{Scopes: &[]string{"b"}})
+	_, err := keys.UpdateAll(ctx, store.Filter{IDs: []string{id}}, store.Patch{Scopes: &[]string{"b"}})
 	refused("a change of many", err)
 	if state != nil {
 		_, err = keys.Roll(ctx, id, store.RollOptions{})

@@ -20,89 +20,42 @@ func (k *Keys) Revoke(ctx context.Context, id string) (*Key, error) {
 	return k.RevokeAt(ctx, id, time.Time{})
 }
 
-// RevokeIn ends a key after the given time, until when it works as before; 0 and less mean now. A revocation that was scheduled
-// before is replaced.
-func (k *Keys) RevokeIn(ctx context.Context, id string, after time.Duration) (*Key, error) {
-	return k.RevokeAt(ctx, id, k.now().Add(after))
-}
-
-// RevokeAt is RevokeIn for a moment; one that is past means now. Moments after the year 9999 are ErrInvalid.
+// RevokeAt ends a key at a moment, until when it works as before; one that is past means now. A
+// revocation that was scheduled before is replaced. Moments after the year 9999 are ErrInvalid.
 func (k *Keys) RevokeAt(ctx context.Context, id string, at time.Time) (*Key, error) {
-	revoked, err := k.revoke(ctx, at, func(tx Tx) (who, []*Record, error) {
+	if err := checkRevokedAt(at); err != nil {
+		return nil, err
+	}
+	var key *Key
+	dead := false
+	err := k.change(ctx, "revoke", func(tx Tx) error {
 		who, found, err := k.targets(ctx, tx, id)
 		if err == errNarrowed && who.holder.ID == id { //nolint:errorlint // that very error
 			err = nil // what a key has lost does not keep it from ending itself
 		}
-		return who, found, err
-	})
-	if err != nil {
-		return nil, err
-	}
-	if len(revoked) == 0 {
-		return nil, notFound(id)
-	}
-	return revoked[0], nil
-}
-
-// RevokeWhere ends every key that the filter matches at the given moment, in one change, and returns them. When one of them is a
-// secret key that is dead already, none is revoked.
-func (k *Keys) RevokeWhere(ctx context.Context, f Filter, at time.Time) ([]*Key, error) {
-	return k.revoke(ctx, at, func(tx Tx) (who, []*Record, error) {
-		who, _, err := k.targets(ctx, tx)
-		if err != nil {
-			return who, nil, err
-		}
-		found, err := k.find(ctx, tx, f)
-		return who, found, err
-	})
-}
-
-// revoke ends the keys that read finds, all of them or none.
-func (k *Keys) revoke(ctx context.Context, when time.Time, read func(Tx) (who, []*Record, error)) ([]*Key, error) {
-	var revoked []*Key
-	dead := 0
-	if err := checkRevokedAt(when); err != nil {
-		return nil, err
-	}
-	err := k.change(ctx, "revoke", func(tx Tx) error {
-		who, found, err := read(tx)
-		if err != nil {
+		if err != nil || len(found) == 0 {
 			return err
 		}
-		now := k.now()
-		at := notBefore(now, when)
-		for _, r := range found {
-			if r.Key.Type == Secret && r.Key.isDead(now) {
-				dead++
-			}
+		now, r := k.now(), found[0]
+		key = &r.Key
+		dead = key.isDead(now)
+		switch {
+		case !dead:
+			return k.revokeOne(ctx, tx, r, who, now, notBefore(now, at), nil)
+		case now.Sub(key.RevokedAt.Time()) > repeatWindow:
+			return nil
 		}
-		for _, r := range found {
-			key := &r.Key
-			revoked = append(revoked, key)
-			switch {
-			case key.isDead(now):
-				if now.Sub(key.RevokedAt.Time()) > repeatWindow {
-					continue
-				}
-				err = tx.Append(ctx, r, eventFor(r, Revoked, now, map[string]string{"already": "revoked"}))
-			case dead > 0:
-				continue
-			default:
-				err = k.revokeOne(ctx, tx, r, who, now, at, nil)
-			}
-			if err != nil {
-				return err
-			}
-		}
-		return nil
+		return tx.Append(ctx, r, eventFor(r, Revoked, now, map[string]string{"already": "revoked"}))
 	})
 	switch {
 	case err != nil:
 		return nil, err
-	case dead > 0:
-		return nil, Errorf(ErrInvalid, "There are %d secret keys that are already revoked.", dead)
+	case key == nil:
+		return nil, notFound(id)
+	case dead && key.Type == Secret:
+		return nil, Errorf(ErrInvalid, "There are 1 secret keys that are already revoked.") // Medusa's words
 	}
-	return revoked, nil
+	return key, nil
 }
 
 // checkRevokedAt refuses moments that cannot be told.

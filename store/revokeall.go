@@ -5,11 +5,13 @@ import (
 	"time"
 )
 
-// RevokeAll ends every key that the filter matches and that no revocation ends at the given moment or before, in one change, and
-// returns them in the order of their ids. A moment that is past means now. It is RevokeWhere for filters that also match what is dead: an
-// end is only ever brought forward, and what ends earlier is left alone. Calling it again is safe.
+// RevokeAll ends every key that the filter matches and that no revocation ends at the given moment
+// or before, in one change, and returns them in the order of their ids. A moment that is past means
+// now. An end is only ever brought forward, and what ends earlier is left alone. Calling it again is
+// safe.
 //
-// More than MaxRevoke such keys are ErrInvalid, and none of them is revoked: [Keys.Revocable] says which they are.
+// More than MaxRevoke such keys are ErrInvalid, and none of them is revoked: [Keys.Revocable] says
+// which they are.
 func (k *Keys) RevokeAll(ctx context.Context, f Filter, at time.Time) ([]*Key, error) {
 	if err := checkRevokedAt(at); err != nil {
 		return nil, err

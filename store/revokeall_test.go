@@ -26,7 +26,7 @@ func TestRevokeAll(t *testing.T) {
 		alive, dead, soon, late := b.create(store.NewKey{Type: store.Secret}), b.create(store.NewKey{Type: store.Secret}), b.create(store.NewKey{Type: store.Secret}), b.create(store.NewKey{Type: store.Secret})
 		other := b.create(store.NewKey{Type: store.Publishable})
 		for made, in := range map[*store.Made]time.Duration{&dead: 0, &soon: time.Hour, &late: 3 * time.Hour} {
-			if _, err := b.keys.RevokeIn(b.ctx, made.Key.ID, in); err != nil {
+			if _, err := b.keys.RevokeAt(b.ctx, made.Key.ID, b.keys.Now().Add(in)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -91,6 +91,12 @@ func TestRevokeAll(t *testing.T) {
 		_, err := b.keys.RevokeAll(b.ctx, secrets, time.Time{})
 		if !errors.Is(err, store.ErrInvalid) || err.Error() != "More than 1000 keys would be revoked: narrow the filter, or name them by their ids, so many at a time" {
 			t.Errorf("one too many: %v", err)
+		}
+		if updated, err := b.keys.UpdateAll(b.ctx, secrets, store.Patch{Title: ptr("x")}); !errors.Is(err, store.ErrInvalid) || len(updated) > 0 {
+			t.Errorf("one too many to update: %d, %v", len(updated), err)
+		}
+		if n, err := b.rows.Count(b.ctx, store.Filter{Titles: []string{"x"}}); n > 0 || err != nil {
+			t.Errorf("%d have been updated, %v", n, err)
 		}
 		first, count, err := b.keys.Revocable(b.ctx, secrets, time.Time{})
 		if err != nil || len(first) != store.MaxRevoke || count != store.MaxRevoke+1 {

@@ -167,11 +167,11 @@ func TestAKeyIsRolledOnce(t *testing.T) {
 	t.Run("a key whose end was scheduled by hand is rolled as before", func(t *testing.T) {
 		b := newBench(t, store.Options{})
 		old := b.create(store.NewKey{Type: store.Secret})
-		if _, err := b.keys.RevokeIn(b.ctx, old.Key.ID, hour); err != nil {
+		if _, err := b.keys.RevokeAt(b.ctx, old.Key.ID, b.keys.Now().Add(hour)); err != nil {
 			t.Fatal(err)
 		}
 		next := roll(b, old.Key.ID, grace)
-		if _, err := b.keys.RevokeIn(b.ctx, old.Key.ID, 2*hour); err != nil { // and then put off
+		if _, err := b.keys.RevokeAt(b.ctx, old.Key.ID, b.keys.Now().Add(2*hour)); err != nil { // and then put off
 			t.Fatal(err)
 		}
 		refused(b, old.Key.ID, grace, next.Key.ID)

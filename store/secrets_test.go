@@ -116,8 +116,8 @@ func TestRequirement36NoVerbPassesATokenToTheStore(t *testing.T) {
 					t.Errorf("ImportToken with a %s: %v", name, err)
 				}
 				for verb, update := range map[string]func(store.Patch) error{
-					"Update":      func(p store.Patch) error { _, err := keys.Update(ctx, id, p); return err },
-					"UpdateWhere": func(p store.Patch) error { _, err := keys.UpdateWhere(ctx, store.Filter{}, p); return err },
+					"Update":    func(p store.Patch) error { _, err := keys.Update(ctx, id, p); return err },
+					"UpdateAll": func(p store.Patch) error { _, err := keys.UpdateAll(ctx, store.Filter{}, p); return err },
 				} {
 					p := store.Patch{Scopes: &n.Scopes, Metadata: &n.Metadata, Title: &n.Title}
 					if name != "channel" {
@@ -161,7 +161,6 @@ func TestRequirement36NoVerbPassesATokenToTheStore(t *testing.T) {
 				}
 				_, _ = keys.RevokeAll(ctx, f, start)
 				_, _, _ = keys.Revocable(ctx, f, start)
-				_, _ = keys.RevokeWhere(ctx, f, start)
 			}
 			for verb, call := range map[string]func() error{
 				"Get":  func() error { _, err := keys.Get(ctx, text); return err },

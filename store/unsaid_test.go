@@ -119,8 +119,8 @@ func TestRequirement02ASecretThatIsSearchedForDoesNotReachTheStore(t *testing.T)
 		}
 		_, _ = keys.Revoke(ctx, token)
 		_ = keys.Delete(ctx, token)
-		_, _ = keys.RevokeWhere(ctx, store.Filter{Tokens: []string{token}}, start)
-		_, _ = keys.UpdateWhere(ctx, store.Filter{Search: token}, store.Patch{Title: ptr("x")})
+		_, _ = keys.RevokeAll(ctx, store.Filter{Tokens: []string{token}}, start)
+		_, _ = keys.UpdateAll(ctx, store.Filter{Search: token}, store.Patch{Title: ptr("x")})
 		if list, err := keys.Events(ctx, store.EventQuery{KeyID: token}); len(list) != 0 || err != nil {
 			t.Errorf("Events: %+v, %v", list, err)
 		}

@@ -24,17 +24,21 @@ func (k *Keys) Update(ctx context.Context, id string, p Patch) (*Key, error) {
 	return updated, nil
 }
 
-// UpdateWhere changes every key that the filter matches, in one change, and returns them.
-func (k *Keys) UpdateWhere(ctx context.Context, f Filter, p Patch) ([]*Key, error) {
+// UpdateAll changes every key that the filter matches, in one change, and returns them. More than
+// MaxRevoke keys are ErrInvalid, and none of them is changed. Other errors are those of Update.
+func (k *Keys) UpdateAll(ctx context.Context, f Filter, p Patch) ([]*Key, error) {
 	var updated []*Key
 	err := k.change(ctx, "update", func(tx Tx) error {
 		who, _, err := k.targets(ctx, tx)
 		if err != nil {
 			return err
 		}
-		found, err := k.find(ctx, tx, f)
+		found, err := k.findSome(ctx, tx, Query{Filter: f, Limit: MaxRevoke + 1, MaxBytes: maxRevokeBytes})
 		if err != nil {
 			return err
+		}
+		if len(found) > MaxRevoke {
+			return Errorf(ErrInvalid, "More than %d keys would be updated: narrow the filter, or name them by their ids, so many at a time", MaxRevoke)
 		}
 		for _, r := range found {
 			if err := k.patch(ctx, tx, r, who, p); err != nil {
@@ -104,32 +108,4 @@ func isLater(end, other Time) bool {
 // sameList compares lists and tells nil from empty.
 func sameList(a, b []string) bool {
 	return (a == nil) == (b == nil) && slices.Equal(a, b)
-}
-
-// Upsert updates the titles of keys that are given with an ID, and makes the others, each in a change of its own, in order. It
-// returns them in the same order; Token is set in those that were made. With an error, what was done before it is returned too.
-func (k *Keys) Upsert(ctx context.Context, in []UpsertKey) ([]Made, error) {
-	var out []Made
-	for _, u := range in {
-		if u.ID == "" {
-			made, err := k.Create(ctx, u.NewKey)
-			if err != nil {
-				return out, err
-			}
-			out = append(out, made)
-			continue
-		}
-		key, err := k.Update(ctx, u.ID, Patch{Title: &u.NewKey.Title})
-		if err != nil {
-			return out, err
-		}
-		out = append(out, Made{Key: key})
-	}
-	return out, nil
-}
-
-// UpsertKey is an entry of Upsert: with an ID the key to rename, without one the key to make.
-type UpsertKey struct {
-	ID string
-	NewKey
 }

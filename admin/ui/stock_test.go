@@ -61,7 +61,7 @@ func (s *site) staff(request string) context.Context {
 
 func (s *site) revokeIn(m store.Made, in time.Duration) {
 	s.t.Helper()
-	if _, err := s.keys.RevokeIn(s.staff("req_b27e"), m.Key.ID, in); err != nil {
+	if _, err := s.keys.RevokeAt(s.staff("req_b27e"), m.Key.ID, s.keys.Now().Add(in)); err != nil {
 		s.t.Fatal(err)
 	}
 }

@@ -30,7 +30,7 @@ func TestEveryCallInTheGuideForUsersOfMedusaExists(t *testing.T) {
 			t.Errorf("package store has no %s", name)
 		}
 	}
-	verbs := []string{"Create", "CreateMany", "Update", "UpdateWhere", "Upsert", "Delete", "Get", "List", "ListAndCount", "Revoke", "RevokeIn", "RevokeAt", "RevokeWhere", "Authenticate"}
+	verbs := []string{"Create", "CreateMany", "Update", "UpdateAll", "Delete", "Get", "List", "ListAndCount", "Revoke", "RevokeAt", "RevokeAll", "Authenticate"}
 	for _, verb := range verbs {
 		if !slices.ContainsFunc(found, func(m []string) bool { return m[1] == "Keys."+verb }) {
 			t.Errorf("the guide does not name Keys.%s", verb)

@@ -36,7 +36,7 @@ func TestRequirement08EveryRuleIsAskedOnEveryHit(t *testing.T) {
 	now := time.Now()
 	expiring := create(store.NewKey{Type: store.Secret, ExpiresAt: now.Add(2 * time.Hour)})
 	scheduled := create(store.NewKey{Type: store.Secret})
-	_, err := w.keys.RevokeIn(t.Context(), scheduled.Key.ID, time.Hour)
+	_, err := w.keys.RevokeAt(t.Context(), scheduled.Key.ID, w.keys.Now().Add(time.Hour))
 	w.must(err)
 	bound := create(store.NewKey{Type: store.Secret, AllowedCIDRs: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, Scopes: []string{"orders:read"}})
 	public := create(store.NewKey{Type: store.Publishable})

@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io/fs"
 	"net/url"
 	"os"
@@ -156,6 +157,30 @@ func replaced(format string, path string) error {
 	return fmt.Errorf("sqlite: %w: "+format+" while the database was in use. "+
 		"Stop every program that uses it, put the right file in place, and start them again", store.ErrReplaced, path)
 }
+
+// Stamp implements sqldb.Files by the sizes and times of the files that a commit writes. Two writes
+// may have the same time, as clocks of file systems are coarse (2 s at most, FAT): a file that has
+// just been written says nothing. Windows sets times late.
+func (f *file) Stamp() uint64 {
+	if f.path == "" || runtime.GOOS == "windows" {
+		return 0
+	}
+	var stamp maphash.Hash
+	stamp.SetSeed(stampSeed)
+	for _, path := range []string{f.path, f.path + "-wal"} {
+		info, err := os.Stat(path)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+		case err != nil, time.Since(info.ModTime()) < 2*time.Second:
+			return 0
+		default:
+			maphash.WriteComparable(&stamp, [2]int64{info.Size(), info.ModTime().UnixNano()})
+		}
+	}
+	return max(1, stamp.Sum64())
+}
+
+var stampSeed = maphash.MakeSeed()
 
 // Close implements sqldb.Files. When the last connection to a file is closed, SQLite removes the
 // -wal whose name belongs to it, and with it what others have written into a new one of that name.

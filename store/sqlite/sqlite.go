@@ -68,6 +68,7 @@ func dialect(path string) sqldb.Dialect {
 		Unprepared: true,
 		Name:       "sqlite",
 		Migrations: migrations,
+		Indexes:    sqldb.Indexes(),
 		Probe:      `SELECT sqlite_version()`,
 		Speaks:     func(string) bool { return true },
 		Prepare:    f.prepare,
@@ -77,12 +78,11 @@ func dialect(path string) sqldb.Dialect {
 		Writers:    1, // those who wait for the file's lock sleep and try again, in no order
 		TakeFeed: `UPDATE latchkey_feed SET head = head + 1, tagged = head + 1, tag = ({tag} | ?1) & ~({tag} & ?1)
 			WHERE id = 1 RETURNING feed_id, head, keys, level, tag`,
-		WatchEvery: 10 * time.Millisecond,
-		Time:       func(t time.Time) any { return t.UnixMilli() },
-		Now:        now,
-		Later:      now + ` + ?`,
-		Contains:   `instr(%s, ?) > 0`,
-		Among:      `%s IN (SELECT value FROM json_each(?))`,
+		Time:     func(t time.Time) any { return t.UnixMilli() },
+		Now:      now,
+		Later:    now + ` + ?`,
+		Contains: `instr(%s, ?) > 0`,
+		Among:    `%s IN (SELECT value FROM json_each(?))`,
 		Touch: `UPDATE latchkey_key SET last_used_at = u.at
 			FROM (SELECT json_extract(value, '$[0]') AS id, json_extract(value, '$[1]') AS at FROM json_each(?)) AS u
 			WHERE latchkey_key.id = u.id AND (last_used_at IS NULL OR last_used_at < u.at)`,

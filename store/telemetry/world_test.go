@@ -212,7 +212,7 @@ func (i *instance) everything(ctx context.Context) (secrets []string) {
 			keep("canary 2", made.Token.Reveal())
 			i.ask(ctx, any, made.Token.Reveal())
 			i.ask(ctx, any, made.Token.Reveal())
-			_, err := i.keys.RevokeIn(ctx, made.Key.ID, time.Hour)
+			_, err := i.keys.RevokeAt(ctx, made.Key.ID, i.keys.Now().Add(time.Hour))
 			return err
 		},
 		func() error {

@@ -16,6 +16,7 @@ import (
 type Dialect struct {
 	Name       string // as in store.Info
 	Migrations fs.FS  // see migrate.go
+	Indexes    string // see index.go
 	Unprepared bool   // the driver keeps no statements of its own: the one that matters is prepared
 	Numbered   bool   // arguments are $1, $2 … instead of ?
 	Schema     string // "" or a quoted schema name and a dot, put before each table
@@ -67,13 +68,11 @@ type Dialect struct {
 	// copies of; "" where none has.
 	Confirm string
 
-	// WatchEvery, if set, is how often Watch reads the head. Else Listen, if set, sends the
-	// statement, a LISTEN, through a connection of its own, and calls notified when that is done
-	// and for each notification, until ctx ends or the connection is lost; Notify wakes those who
-	// listen.
-	WatchEvery time.Duration
-	Listen     func(ctx context.Context, statement string, notified func()) error
-	Notify     string
+	// Listen, if set, sends the statement, a LISTEN, through a connection of its own, and calls
+	// notified when that is done and for each notification, until ctx ends or the connection is
+	// lost; Notify wakes those who listen. Where there are Files, Watch looks at these instead.
+	Listen func(ctx context.Context, statement string, notified func()) error
+	Notify string
 
 	// Time gives a time its form as an argument.
 	Time func(time.Time) any
@@ -92,13 +91,16 @@ type Dialect struct {
 }
 
 // Files are the files of a database that is embedded in this program. After Watch has returned,
-// others call Check and String at the same time.
+// others call Check, Stamp and String at the same time.
 type Files interface {
 	// Watch notes which files are open. It is called once the database has been set up.
 	Watch(context.Context, *sql.DB, *sql.Conn) error
 	// Check returns an error that matches store.ErrReplaced when one of them is not in its place
 	// any more, and store.ErrUnavailable when that cannot be found out now.
 	Check() error
+	// Stamp returns what every commit changes, of this process or another. It is 0 while that
+	// cannot be relied on.
+	Stamp() uint64
 	// Close ends what Watch has begun.
 	Close() error
 	// String returns the path, or "" while it is not known.

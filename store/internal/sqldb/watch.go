@@ -12,11 +12,14 @@ import (
 // database do not wake each other. Dialect.Notify has the same name.
 const channel = "latchkey:"
 
-// Watch implements store.Watcher. Without Dialect.WatchEvery and Dialect.Listen the error matches
+// watchEvery is how often Watch looks at the files of a database.
+const watchEvery = 20 * time.Millisecond
+
+// Watch implements store.Watcher. Without Dialect.Files and Dialect.Listen the error matches
 // errors.ErrUnsupported.
 func (s *Store) Watch(ctx context.Context, changed func(head int64)) error {
 	switch {
-	case s.d.WatchEvery > 0:
+	case s.d.Files != nil:
 		return s.watchHead(ctx, changed)
 	case s.d.Listen != nil:
 		feed, err := s.Feed(ctx, 0, 0)
@@ -29,16 +32,21 @@ func (s *Store) Watch(ctx context.Context, changed func(head int64)) error {
 	return fmt.Errorf("%s: watch: %w", s.d.Name, errors.ErrUnsupported)
 }
 
-// watchHead reads the head often. It does not take a connection for good: the pool may have only
-// one.
+// watchHead reads the head when something may have been written. It does not take a connection for
+// good: the pool may have only one.
 func (s *Store) watchHead(ctx context.Context, changed func(int64)) error {
-	tick := time.NewTicker(s.d.WatchEvery)
+	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
+	var seen uint64
 	for last := int64(-1); ; {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
 			return ctx.Err()
+		}
+		before := seen
+		if seen = s.d.Files.Stamp(); seen != 0 && seen == before {
+			continue
 		}
 		head, err := s.head(ctx)
 		if err != nil {
