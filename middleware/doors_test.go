@@ -312,6 +312,20 @@ func TestExactBodiesAreSentBeforeTheErrorHandlerIsAsked(t *testing.T) {
 			t.Errorf("%s: %d %s, and the handler was called %d times", d.name, got.Code, got.Body, called)
 		}
 	}
+	t.Run("and WriteError does not send them again", func(t *testing.T) {
+		config := w.config(store.Secret)
+		config.Errors = keyauth.MedusaErrors
+		four, five := echo.New(), echo5.New()
+		four.HTTPErrorHandler = func(err error, c echo.Context) { keyauth.WriteError(c.Response(), c.Request(), err) }
+		five.HTTPErrorHandler = func(c *echo5.Context, err error) { keyauth.WriteError(c.Response(), c.Request(), err) }
+		four.GET("/products", nil, echoauth.WithConfig(config))
+		five.GET("/products", func(*echo5.Context) error { return nil }, echoauth5.WithConfig(config))
+		for name, h := range map[string]http.Handler{"Echo v4": four, "Echo v5": five} {
+			if got := serve(h, request()); got.Code != 401 || got.Body.String() != `{"message":"Unauthorized"}` {
+				t.Errorf("%s: %d %s", name, got.Code, got.Body)
+			}
+		}
+	})
 }
 
 // WriteError speaks like the guard that has let the request in.

@@ -20,12 +20,15 @@ type Mounted struct {
 
 type mountedKey struct{}
 
+// unmounted stands for all requests that have come through no Mount.
+var unmounted Mounted
+
 // mounted returns what Mount has left in the context of r, or the zero Mounted and false.
 func mounted(r *http.Request) (*Mounted, bool) {
 	if m, ok := r.Context().Value(mountedKey{}).(*Mounted); ok {
 		return m, true
 	}
-	return &Mounted{}, false
+	return &unmounted, false
 }
 
 // Pattern returns the pattern of the request's route, from its door or from net/http.

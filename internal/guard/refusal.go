@@ -23,6 +23,7 @@ type Answer = struct {
 type Refusal struct {
 	Answer
 	Message string // of the standard body
+	Sent    bool   // the door has sent it already
 }
 
 // Error returns the cause, which never holds a token.
@@ -49,8 +50,11 @@ func (f *Refusal) Exact() ([]byte, bool) {
 	return text, ok
 }
 
-// Write writes status and body, as Echo's error handlers do.
+// Write writes status and body, as Echo's error handlers do, unless they have been sent.
 func (f *Refusal) Write(w http.ResponseWriter) {
+	if f.Sent {
+		return
+	}
 	text, exact := f.Exact()
 	if !exact {
 		if h := w.Header(); h.Get("Content-Type") == "" {

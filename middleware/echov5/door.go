@@ -128,6 +128,7 @@ func Context(r *http.Request) (*echo.Context, bool) {
 // refuse hands a refusal to Echo, and writes it before that where its body is exact.
 func refuse(c *echo.Context, refused *guard.Refusal) error {
 	if text, exact := refused.Exact(); exact {
+		refused.Sent = true
 		if err := c.Blob(refused.Status, c.Response().Header().Get(echo.HeaderContentType), text); err != nil {
 			return err
 		}
