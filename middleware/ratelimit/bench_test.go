@@ -96,9 +96,9 @@ func BenchmarkGuard(b *testing.B) {
 	free, limited := token(store.RateLimit{}), token(generous)
 	shared := newLimiter(b, ratelimit.Options{Timeout: patient}, rdb)
 	next := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") })
-	inProcess := keyauth.Config{Keys: keys}.Handler(next)
-	inRedis := keyauth.Config{Keys: keys, Limiter: shared}.Handler(next)
-	wary := keyauth.Config{Keys: keys, MaxFailures: store.RateLimit{Requests: 20, Window: time.Minute}}.Handler(next)
+	inProcess := keyauth.WithConfig(keyauth.Config{Keys: keys})(next)
+	inRedis := keyauth.WithConfig(keyauth.Config{Keys: keys, Limiter: shared})(next)
+	wary := keyauth.WithConfig(keyauth.Config{Keys: keys, MaxFailures: store.RateLimit{Requests: 20, Window: time.Minute}})(next)
 	for _, bench := range []struct {
 		name, token string
 		h           http.Handler

@@ -320,7 +320,7 @@ func TestInstancesBehindGuards(t *testing.T) {
 		rdb, c := client(t, server.Addr(), patient)
 		limiter := newLimiter(t, ratelimit.Options{Timeout: patient}, rdb)
 		guard := keyauth.Config{Keys: keys, Limiter: limiter, Logger: quiet()}
-		instances = append(instances, guard.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})))
+		instances = append(instances, keyauth.WithConfig(guard)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})))
 		sent = append(sent, c)
 	}
 	ask := func(h http.Handler, token store.Token) *httptest.ResponseRecorder {
