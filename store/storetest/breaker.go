@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// Breaker tests when a circuit breaker opens: with 8 failures, and half of all calls, within a second, or without a success between them. Each
-// run makes a new one in a synctest bubble; report tells it how a call ended.
+// Breaker tests when a circuit breaker opens: after 8 failures, and half of all calls, within a
+// second or without a success between them. Each case creates a breaker in a synctest bubble.
+// report records the result of a call.
 func Breaker(t *testing.T, newBreaker func(t *testing.T) (report func(ok bool), closed func() bool)) {
 	t.Helper()
 	for _, test := range []struct {
