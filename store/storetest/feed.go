@@ -333,13 +333,7 @@ func members(t *testing.T, s store.Store) {
 			t.Fatal(err)
 		}
 	}
-	deadline := time.Now().Add(20 * time.Second)
-	for len(ours()) != 1 {
-		if time.Now().After(deadline) {
-			t.Fatalf("the member whose row lapsed is still there: %+v", ours())
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
+	eventually(t, "the member whose row lapsed is gone", func() bool { return len(ours()) == 1 })
 	a.TTL, a.Level = 0, store.Level
 	if got := ours()["a"]; got != a {
 		t.Errorf("got %+v, want %+v", got, a)
@@ -398,15 +392,13 @@ func level(t *testing.T, s store.Store) {
 	if err := s.Join(ctx, store.Member{ID: "low", Level: 1, TTL: time.Millisecond}); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	eventually(t, "the level is raised past a row that has lapsed", func() bool {
 		lower, err := raise(2, nil)
-		if err != nil || time.Now().After(deadline) {
-			t.Fatalf("past a row that has lapsed: %v, %v", lower, err)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if lower == nil {
-			break
-		}
-	}
+		return lower == nil
+	})
 	if lower, err := raise(2, nil); lower != nil || err != nil {
 		t.Errorf("again: %v, %v", lower, err)
 	}
@@ -471,22 +463,14 @@ func acknowledgements(t *testing.T, s store.Store) {
 
 	stale := store.Member{ID: "stale", Level: store.Level, Redis: true, Lease: time.Second, TTL: 20 * time.Millisecond, MaxStale: time.Hour}
 	join(stale)
-	for deadline := time.Now().Add(20 * time.Second); !row("stale").Lapsed; time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("it has not lapsed: %+v", row("stale"))
-		}
-	}
+	eventually(t, "the member has lapsed", func() bool { return row("stale").Lapsed })
 	stale.TTL, stale.Lapsed = 0, true
 	if got := row("stale"); got != stale {
 		t.Errorf("a member that may answer from Redis: %+v, want %+v", got, stale)
 	}
 	stale.TTL, stale.MaxStale = 20*time.Millisecond, 20*time.Millisecond
 	join(stale)
-	for deadline := time.Now().Add(20 * time.Second); row("stale").ID != ""; time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("it is still there: %+v", row("stale"))
-		}
-	}
+	eventually(t, "the member is gone", func() bool { return row("stale").ID == "" })
 }
 
 func contextOver(t *testing.T, s store.Store) {

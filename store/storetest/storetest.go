@@ -77,6 +77,16 @@ func within(t *testing.T) context.Context {
 	return ctx
 }
 
+// eventually polls until ok holds.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("still not: %s", what)
+		}
+	}
+}
+
 // plain returns a small record. Records differ by n.
 func plain(n int) *store.Record {
 	r := &store.Record{Key: store.Key{

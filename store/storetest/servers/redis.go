@@ -181,23 +181,11 @@ func redisAnswers(addr string, pid int) bool {
 	if _, err := io.WriteString(conn, "INFO\r\n"); err != nil {
 		return false
 	}
-	r := bufio.NewReader(conn)
-	line, err := r.ReadString('\n')
+	info, err := readReply(bufio.NewReader(conn))
 	if err != nil {
-		return false
+		return strings.HasPrefix(err.Error(), "-NOAUTH") // started with --requirepass, so INFO is refused
 	}
-	if strings.HasPrefix(line, "-NOAUTH") {
-		return true // started with --requirepass, so INFO is refused
-	}
-	size, err := strconv.Atoi(strings.TrimSpace(strings.TrimPrefix(line, "$")))
-	if err != nil || size < 0 {
-		return false
-	}
-	info := make([]byte, size)
-	if _, err := io.ReadFull(r, info); err != nil {
-		return false
-	}
-	lines := "\r\n" + string(info)
+	lines := "\r\n" + info
 	return strings.Contains(lines, "\r\nprocess_id:"+strconv.Itoa(pid)+"\r\n") && strings.Contains(lines, "\r\nloading:0\r\n")
 }
 

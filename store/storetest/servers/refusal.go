@@ -2,10 +2,13 @@ package servers
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -108,7 +111,7 @@ func (s *RedisServer) Do(args ...string) string {
 	defer conn.Close()
 	_ = conn.SetDeadline(time.Now().Add(startTimeout))
 	in := bufio.NewReader(conn)
-	command := func(args ...string) string {
+	command := func(args ...string) (string, error) {
 		var b strings.Builder
 		fmt.Fprintf(&b, "*%d\r\n", len(args))
 		for _, arg := range args {
@@ -116,28 +119,37 @@ func (s *RedisServer) Do(args ...string) string {
 		}
 		_, err := conn.Write([]byte(b.String()))
 		s.must("send a command to", err)
-		line, err := in.ReadString('\n')
-		s.must("read from", err)
-		return strings.TrimSuffix(line, "\r\n")
+		return readReply(in)
 	}
-	command("AUTH", root, root) // refused until that user exists
-	answer := command(args...)
-	if strings.HasPrefix(answer, "-") {
-		s.tb.Fatalf("redis-server: %s: %s", args[0], answer)
-	}
-	if size, ok := strings.CutPrefix(answer, "$"); ok && size != "-1" {
-		var n int
-		_, err := fmt.Sscan(size, &n)
-		s.must("read from", err)
-		text := make([]byte, n)
-		for read := 0; read < n; {
-			k, err := in.Read(text[read:])
-			s.must("read from", err)
-			read += k
-		}
-		return string(text)
+	_, _ = command("AUTH", root, root) // refused until that user exists
+	answer, err := command(args...)
+	if err != nil {
+		s.tb.Fatalf("redis-server: %s: %v", args[0], err)
 	}
 	return answer
+}
+
+// readReply reads one reply. An error of Redis is an error that begins with "-".
+func readReply(in *bufio.Reader) (string, error) {
+	line, err := in.ReadString('\n')
+	if err != nil {
+		return "", err
+	}
+	line = strings.TrimSuffix(line, "\r\n")
+	if strings.HasPrefix(line, "-") {
+		return "", errors.New(line)
+	}
+	size, isBulk := strings.CutPrefix(line, "$")
+	if !isBulk || size == "-1" {
+		return line, nil
+	}
+	n, err := strconv.Atoi(size)
+	if err != nil {
+		return "", err
+	}
+	text := make([]byte, n)
+	_, err = io.ReadFull(in, text)
+	return string(text), err
 }
 
 // save saves in the background until the save ends with the status.
