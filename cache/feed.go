@@ -31,6 +31,9 @@ func (c *Cache) pollLoop(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
+		if errors.Is(err, store.ErrReplaced) || errors.Is(err, store.ErrSchemaTooNew) {
+			c.abandon()
+		}
 		c.count.polls.Add(1)
 		if err != nil {
 			c.count.pollErrors.Add(1)
@@ -169,10 +172,24 @@ func (c *Cache) doubt(h *history) {
 // tear is doubt with c.publishing held.
 func (c *Cache) tear(h *history) {
 	if e := c.epoch.Load(); e != nil && e.history == h {
-		h.torn = true
-		e.freshAt.Store(nil)
+		e.tear()
 	}
 	kick(c.pollKicks)
+}
+
+// abandon is called when this process will never read the feed again, because the store was replaced
+// or belongs to newer programs: nothing is answered from memory or from Redis (protocol 3.3).
+func (c *Cache) abandon() {
+	c.publishing.Lock()
+	defer c.publishing.Unlock()
+	if e := c.epoch.Load(); e != nil {
+		e.tear()
+	}
+}
+
+func (e *epoch) tear() {
+	e.torn = true
+	e.freshAt.Store(nil)
 }
 
 // follows reports whether the events run from last+1 to the head without a gap.

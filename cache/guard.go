@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/latchkey-go/latchkey/internal/observe"
 	"github.com/latchkey-go/latchkey/store"
 )
 
@@ -14,35 +15,45 @@ const (
 	repairLane  = 4   // for repairs in the background
 )
 
+// The calls of Redis as an Observer knows them.
+const (
+	redisRead    = "redis.read"
+	redisWrite   = "redis.write"
+	redisMark    = "redis.mark"
+	redisAdvance = "redis.advance"
+	redisReset   = "redis.reset"
+	redisPublish = "redis.publish"
+)
+
 // guard is a shared memory that never takes longer than its budget, but for what lookups read (see reader). go-redis does not give up a
 // read in flight when its context ends, so each call has a goroutine, and whoever asked waits for it only so long. The goroutines are bounded by lanes; calls that
 // nobody waits for keep their place in the lane until they end.
 type guard struct {
-	reads   *reader
-	inner   shared
-	budget  time.Duration
-	request chan struct{}
-	change  chan struct{}
-	repair  chan struct{}
-	faults  *faults
-	running *work
-	observe store.Observer // nil: nobody
+	reads    *reader
+	inner    shared
+	budget   time.Duration
+	request  chan struct{}
+	change   chan struct{}
+	repair   chan struct{}
+	faults   *faults
+	running  *work
+	observer store.Observer // may be nil
 }
 
 func newGuard(inner shared, budget time.Duration, f *faults, running *work, o store.Observer) *guard {
 	return &guard{
-		reads: newReader(inner, budget, f.of(opRead), o), inner: inner, budget: budget, faults: f, running: running, observe: o,
+		reads: newReader(inner, budget, f.of(opRead), o), inner: inner, budget: budget, faults: f, running: running, observer: o,
 		request: make(chan struct{}, requestLane), change: make(chan struct{}, changeLane), repair: make(chan struct{}, repairLane),
 	}
 }
 
 // call runs fn and waits for it at most the budget. Its error matches errShared when fn failed or took too long, and errNotAsked
 // when fn was not run.
-func call[T any](ctx context.Context, g *guard, lane chan struct{}, w store.Work, fn func(context.Context) (T, error)) (_ T, err error) {
+func call[T any](ctx context.Context, g *guard, lane chan struct{}, name string, fn func(context.Context) (T, error)) (_ T, err error) {
 	var none T
-	ctx, done := store.Begin(ctx, g.observe, w)
+	ctx, done := observe.Begin(ctx, g.observer, name)
 	defer func() { done(err) }()
-	b := g.faults.of(operationOf(w))
+	b := g.faults.of(operationOf(name))
 	timer := time.NewTimer(g.budget)
 	defer timer.Stop()
 	if err := enter(ctx, lane, struct{}{}, timer, b); err != nil {
@@ -84,7 +95,7 @@ func (g *guard) write(ctx context.Context, fn func(context.Context) error) bool 
 		defer func() { <-g.request }()
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), g.budget)
 		defer cancel()
-		ctx, done := store.Begin(ctx, g.observe, store.WorkRedisWrite)
+		ctx, done := observe.Begin(ctx, g.observer, redisWrite)
 		err := fn(ctx)
 		done(err)
 		if err != nil {
@@ -97,11 +108,11 @@ func (g *guard) write(ctx context.Context, fn func(context.Context) error) bool 
 }
 
 func (g *guard) mark(ctx context.Context, lane chan struct{}, feed string) (string, error) {
-	return call(ctx, g, lane, store.WorkRedisMark, func(ctx context.Context) (string, error) { return g.inner.mark(ctx, feed) })
+	return call(ctx, g, lane, redisMark, func(ctx context.Context) (string, error) { return g.inner.mark(ctx, feed) })
 }
 
 func (g *guard) advance(ctx context.Context, lane chan struct{}, feed string, ids []store.LookupID, prev, last position) (string, error) {
-	return call(ctx, g, lane, store.WorkRedisAdvance, func(ctx context.Context) (string, error) { return g.inner.advance(ctx, feed, ids, prev, last) })
+	return call(ctx, g, lane, redisAdvance, func(ctx context.Context) (string, error) { return g.inner.advance(ctx, feed, ids, prev, last) })
 }
 
 func (g *guard) publish(ctx context.Context, feed, to, message string) error {
@@ -109,14 +120,14 @@ func (g *guard) publish(ctx context.Context, feed, to, message string) error {
 }
 
 func (g *guard) publishIn(ctx context.Context, lane chan struct{}, feed, to, message string) error {
-	_, err := call(ctx, g, lane, store.WorkRedisPublish, func(ctx context.Context) (struct{}, error) {
+	_, err := call(ctx, g, lane, redisPublish, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, g.inner.publish(ctx, feed, to, message)
 	})
 	return err
 }
 
 func (g *guard) reset(ctx context.Context, lane chan struct{}, feed string, expected string, to mark) (bool, error) {
-	return call(ctx, g, lane, store.WorkRedisReset, func(ctx context.Context) (bool, error) { return g.inner.reset(ctx, feed, expected, to) })
+	return call(ctx, g, lane, redisReset, func(ctx context.Context) (bool, error) { return g.inner.reset(ctx, feed, expected, to) })
 }
 
 // probe tries each kind of calls that is refused or not answered, and reports to the breakers. The
@@ -130,7 +141,7 @@ func (g *guard) probe(ctx context.Context, feed, to, message string) {
 		var err error
 		switch op {
 		case opRead: // both commands: a user may be allowed one of them
-			_, err = call(ctx, g, g.repair, store.WorkRedisRead, func(ctx context.Context) (string, error) {
+			_, err = call(ctx, g, g.repair, redisRead, func(ctx context.Context) (string, error) {
 				mark, _, err := g.inner.entries(ctx, feed, []store.LookupID{{}})
 				return mark, err
 			})
@@ -138,7 +149,7 @@ func (g *guard) probe(ctx context.Context, feed, to, message string) {
 				_, err = g.mark(ctx, g.repair, feed)
 			}
 		case opWrite:
-			_, err = call(ctx, g, g.repair, store.WorkRedisWrite, func(ctx context.Context) (struct{}, error) {
+			_, err = call(ctx, g, g.repair, redisWrite, func(ctx context.Context) (struct{}, error) {
 				return struct{}{}, g.inner.probe(ctx, feed)
 			})
 		case opPublish:

@@ -71,7 +71,8 @@ type Options struct {
 	// a change takes WAIT, and a process that has lost the store may answer from before it for up to its MaxStale. By default
 	// it is refused with ErrNeedsRedis.
 	ChangeWithoutRedis bool
-	// Observer is told of calls of Redis. Optional. Default: none. Those of the store are told by store.Observed.
+	// Observer observes calls of Redis. Optional. Default: none. For calls of the store see
+	// telemetry.Observed.
 	Observer store.Observer
 	// Logger hears of faults: the feed out of reach, Redis failing, forged entries. Default slog.Default().
 	Logger *slog.Logger

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/latchkey-go/latchkey/internal/observe"
 	"github.com/latchkey-go/latchkey/internal/redisfault"
 	"github.com/latchkey-go/latchkey/store"
 )
@@ -30,7 +31,7 @@ type reader struct {
 	relief    chan struct{}  // wakes the reserve
 	timers    sync.Pool      // of stopped *time.Timer
 	asked     sync.Pool      // of answered *question
-	observe   store.Observer // nil: nobody
+	observer  store.Observer // may be nil
 }
 
 // patience is how long a lookup waits before it calls the reserve.
@@ -46,7 +47,7 @@ type question struct {
 
 func newReader(inner shared, budget time.Duration, b *redisfault.Breaker, o store.Observer) *reader {
 	return &reader{
-		inner: inner, budget: budget, breaker: b, observe: o,
+		inner: inner, budget: budget, breaker: b, observer: o,
 		questions: make(chan *question, requestLane), relief: make(chan struct{}, reserves),
 		timers: sync.Pool{New: func() any { return time.NewTimer(budget) }},
 		asked:  sync.Pool{New: func() any { return &question{answers: make(chan answer[pair], 1)} }},
@@ -70,7 +71,7 @@ func (r *reader) read(ctx context.Context, feed string, id store.LookupID) (_ pa
 	if !r.breaker.Closed() {
 		return pair{}, errNotAsked
 	}
-	ctx, done := store.Begin(ctx, r.observe, store.WorkRedisRead)
+	ctx, done := observe.Begin(ctx, r.observer, redisRead)
 	defer func() { done(err) }()
 	q := r.asked.Get().(*question)
 	q.feed, q.id = feed, id

@@ -57,7 +57,8 @@ type Options struct {
 	//	conn, err := pgx.Connect(ctx, url)
 	//	if err != nil { return err }
 	//	defer conn.Close(context.Background())
-	//	for _, err = conn.Exec(ctx, statement); err == nil; _, err = conn.WaitForNotification(ctx) {
+	//	_, err = conn.Exec(ctx, statement)
+	//	for ; err == nil; _, err = conn.WaitForNotification(ctx) {
 	//		notified()
 	//	}
 	//	return err
@@ -117,6 +118,7 @@ func dialect(schema string) sqldb.Dialect {
 	d := sqldb.Dialect{
 		Name:       "postgres",
 		Migrations: migrations,
+		Indexes:    sqldb.Indexes(),
 		Numbered:   true,
 		Probe:      `SELECT version()`,
 		Matches:    func(answer string) bool { return strings.HasPrefix(answer, "PostgreSQL ") },

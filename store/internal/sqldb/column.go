@@ -129,6 +129,18 @@ func (l *list) Scan(src any) error {
 	return scanJSON(src, (*[]string)(l))
 }
 
+// names is a list of names. A key with an unknown name is refused. So a text that is not a list is
+// read as an unknown name: only that key is refused, and a list of keys does not fail.
+type names []string
+
+func (n *names) Scan(src any) error {
+	*n = nil
+	if err := scanJSON(src, (*[]string)(n)); err != nil {
+		*n = names{"(unreadable)"}
+	}
+	return nil
+}
+
 // prefixes is a JSON list of networks in CIDR notation.
 type prefixes []netip.Prefix
 
@@ -183,6 +195,8 @@ func (d *Dialect) value(target any, nullable bool) any {
 	case *lookupID:
 		return lookupArg(store.LookupID(*t))
 	case *list:
+		return jsonList(*t)
+	case *names:
 		return jsonList(*t)
 	case *prefixes:
 		return jsonList(*t)

@@ -16,6 +16,7 @@ import (
 type Dialect struct {
 	Name       string // as in store.Info
 	Migrations fs.FS  // see migrate.go
+	Indexes    string // see index.go
 	Unprepared bool   // the driver does not cache statements: sqldb prepares that of lookups
 	Numbered   bool   // arguments are $1, $2 … instead of ?
 	Schema     string // "" or a quoted schema name and a dot, put before each table

@@ -27,7 +27,7 @@ import (
 // So expand first, and contract (raise min_compatible) a release later. Migrations run in one
 // transaction, which blocks other transactions from the tables that it changes. So each must be
 // fast, however large the table is. A new column is nullable and has no default. An index of an
-// existing table belongs in migrations/indexes.sql (index.go).
+// existing table belongs in Indexes (index.go).
 //
 // The table latchkey_version has one row: the number of the newest applied migration, and its
 // min_compatible.
@@ -252,9 +252,6 @@ func readSteps(files fs.FS) ([]step, error) {
 	}
 	var steps []step
 	for _, name := range names {
-		if name == indexFile {
-			continue
-		}
 		text, err := fs.ReadFile(files, name)
 		if err != nil {
 			return nil, err
