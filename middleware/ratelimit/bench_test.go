@@ -22,8 +22,8 @@ var takeLua string
 // generous is a limit that no benchmark reaches.
 var generous = store.RateLimit{Requests: 100_000_000, Window: 100 * time.Second}
 
-// BenchmarkTake compares a request that is counted in Redis with the bare command on the same client, and with one that is counted in the
-// process.
+// BenchmarkTake compares a request that is counted in Redis with the bare command on the same
+// client, and with one that is counted in the process.
 func BenchmarkTake(b *testing.B) {
 	rdb, _ := client(b, servers.NewRedis(b).Addr(), patient)
 	script := redis.NewScript(takeLua)
@@ -77,7 +77,8 @@ func (d *discard) Header() http.Header         { return d.h }
 func (d *discard) Write(p []byte) (int, error) { return len(p), nil }
 func (d *discard) WriteHeader(int)             {}
 
-// BenchmarkGuard is a whole request over net/http's handlers: without a guard, with a key that has no limit, and with one that has.
+// BenchmarkGuard is a whole request over net/http's handlers: without a guard, with a key that has
+// no limit, and with one that has.
 func BenchmarkGuard(b *testing.B) {
 	rdb, _ := client(b, servers.NewRedis(b).Addr(), patient)
 	keys := store.New(store.NewMemory())
