@@ -1,7 +1,5 @@
 package keyauth_test
 
-import "github.com/latchkey-go/latchkey/store"
-
 // counted returns how often requests were refused, by metric and label.
 func counted(w *world) map[string]float64 {
 	const results, reasons = "latchkey.authentications/", "latchkey.denials/"
@@ -14,12 +12,12 @@ func counted(w *world) map[string]float64 {
 	} {
 		all[name] = float64(n)
 	}
-	for d, name := range map[store.Denial]string{
-		store.DeniedNoCredential: "no_credential", store.DeniedConflict: "conflict", store.DeniedAddress: "address",
-		store.DeniedRateLimited: "rate_limited", store.DeniedFailuresLimited: "failures_limited", store.DeniedPlainHTTP: "plain_http",
-		store.DeniedForeignOrigin: "foreign_origin",
+	d := s.Denied
+	for name, n := range map[string]uint64{
+		"no_credential": d.NoCredential, "conflict": d.Conflict, "address": d.Address, "rate_limited": d.RateLimited,
+		"failures_limited": d.FailuresLimited, "plain_http": d.PlainHTTP, "foreign_origin": d.ForeignOrigin,
 	} {
-		all[reasons+name] = float64(s.Denied[d])
+		all[reasons+name] = float64(n)
 	}
 	return all
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"sync/atomic"
+
+	"github.com/latchkey-go/latchkey/internal/observe"
 )
 
 // Stats tells what Keys has done since it was made. Except for the waiting uses, the numbers only rise.
@@ -19,8 +21,8 @@ type Stats struct {
 	Unavailable   uint64 // could not be decided
 	Canceled      uint64 // the caller left before it was decided
 
-	// Denied is what guards turned away for other reasons, by Denial.
-	Denied [denials]uint64
+	// Denied is what guards refused for other reasons.
+	Denied Denied
 
 	Scrypts      uint64 // computations for tokens of imported Medusa keys
 	ScryptsBusy  uint64 // tokens that could not be decided because too many were being computed
@@ -34,24 +36,21 @@ type Stats struct {
 	Alarms      uint64 // records that were refused because their proof does not verify, wherever they were met
 }
 
-// Denial is why a guard turned a request away although nothing is wrong with its key, or without looking at one.
-type Denial int
+// Denied are requests that guards refused although nothing is wrong with their keys, or without
+// looking at one.
+type Denied struct {
+	NoCredential    uint64 // no key was sent
+	Conflict        uint64 // two different keys were sent
+	Address         uint64 // the key may not be used from there
+	RateLimited     uint64 // the key has made as many requests as it may
+	FailuresLimited uint64 // too many bad keys have come from that address
+	PlainHTTP       uint64 // the request did not come over TLS
+	ForeignOrigin   uint64 // a page of another origin sent a secret key
+}
 
-// The denials.
-const (
-	DeniedNoCredential    Denial = iota // no key was sent
-	DeniedConflict                      // two different keys were
-	DeniedAddress                       // the key may not be used from there
-	DeniedRateLimited                   // the key has made as many requests as it may
-	DeniedFailuresLimited               // too many bad keys have come from there
-	DeniedPlainHTTP
-	DeniedForeignOrigin
-	denials
-)
-
-// CountDenial counts one request that a guard turned away for that reason. The guards of package middleware call it.
-func (k *Keys) CountDenial(d Denial) {
-	if d >= 0 && d < denials {
+// CountDenial counts a request that a guard of this module refused.
+func (k *Keys) CountDenial(d observe.Denial) {
+	if d >= 0 && d < observe.Denials {
 		k.count.denied[d].Add(1)
 	}
 }
@@ -61,7 +60,7 @@ type counters struct {
 	authenticated tally
 	malformed, unknown, revoked, expired, forged, wrongType, unavailable, canceled,
 	scrypts, scryptsBusy, upgraded, upgradesLost, usesWritten, usesLost, flushErrors, alarms atomic.Uint64
-	denied [denials]atomic.Uint64
+	denied [observe.Denials]atomic.Uint64
 }
 
 // failed counts an authentication that ended with err.
@@ -111,8 +110,10 @@ func (k *Keys) Stats() Stats {
 		FlushErrors:   c.flushErrors.Load(),
 		Alarms:        c.alarms.Load(),
 	}
-	for d := range c.denied {
-		s.Denied[d] = c.denied[d].Load()
+	denied := func(d observe.Denial) uint64 { return c.denied[d].Load() }
+	s.Denied = Denied{
+		denied(observe.NoCredential), denied(observe.Conflict), denied(observe.Address), denied(observe.RateLimited),
+		denied(observe.FailuresLimited), denied(observe.PlainHTTP), denied(observe.ForeignOrigin),
 	}
 	return s
 }

@@ -3,6 +3,7 @@ package guard
 import (
 	"errors"
 
+	"github.com/latchkey-go/latchkey/internal/observe"
 	"github.com/latchkey-go/latchkey/store"
 )
 
@@ -23,13 +24,13 @@ func (g *Guard) countDenial(err error) {
 // denials has the most frequent first. Missing scopes are not among them: Require asks for most of those, and knows no Keys.
 var denials = []struct {
 	err error
-	as  store.Denial
+	as  observe.Denial
 }{
-	{ErrNoCredential, store.DeniedNoCredential},
-	{ErrRateLimited, store.DeniedRateLimited},
-	{ErrTooManyFailures, store.DeniedFailuresLimited},
-	{ErrConflictingCredentials, store.DeniedConflict},
-	{ErrAddressNotAllowed, store.DeniedAddress},
-	{ErrPlainHTTP, store.DeniedPlainHTTP},
-	{ErrForeignOrigin, store.DeniedForeignOrigin},
+	{ErrNoCredential, observe.NoCredential},
+	{ErrRateLimited, observe.RateLimited},
+	{ErrTooManyFailures, observe.FailuresLimited},
+	{ErrConflictingCredentials, observe.Conflict},
+	{ErrAddressNotAllowed, observe.Address},
+	{ErrPlainHTTP, observe.PlainHTTP},
+	{ErrForeignOrigin, observe.ForeignOrigin},
 }

@@ -5,17 +5,6 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// reasons are the words of the label reason, by store.Denial.
-var reasons = [len(store.Stats{}.Denied)]string{
-	store.DeniedNoCredential:    "no_credential",
-	store.DeniedConflict:        "conflict",
-	store.DeniedAddress:         "address",
-	store.DeniedRateLimited:     "rate_limited",
-	store.DeniedFailuresLimited: "failures_limited",
-	store.DeniedPlainHTTP:       "plain_http",
-	store.DeniedForeignOrigin:   "foreign_origin",
-}
-
 // metricsOf returns all numbers of Keys.
 func metricsOf(s store.Stats) []observe.Metric {
 	result := func(is string, n uint64) observe.Metric {
@@ -35,9 +24,12 @@ func metricsOf(s store.Stats) []observe.Metric {
 		observe.Counter("latchkey.last_used.lost", "{use}", "Uses that were not noted for lack of room.", s.UsesLost),
 		observe.Counter("latchkey.last_used.flush_errors", "{flush}", "Writings of last-used times that failed, in whole or in part.", s.FlushErrors),
 	}
-	for d, n := range s.Denied {
-		all = append(all, observe.Counter("latchkey.denials", "{request}",
-			"Requests that a guard turned away for reasons other than a bad key, by reason.", n).With("reason", reasons[d]))
+	denied := func(reason string, n uint64) observe.Metric {
+		return observe.Counter("latchkey.denials", "{request}",
+			"Requests that a guard turned away for reasons other than a bad key, by reason.", n).With("reason", reason)
 	}
-	return all
+	d := s.Denied
+	return append(all, denied("no_credential", d.NoCredential), denied("conflict", d.Conflict), denied("address", d.Address),
+		denied("rate_limited", d.RateLimited), denied("failures_limited", d.FailuresLimited), denied("plain_http", d.PlainHTTP),
+		denied("foreign_origin", d.ForeignOrigin))
 }
