@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/latchkey-go/latchkey/internal/meter"
 	"github.com/latchkey-go/latchkey/store"
 )
 
@@ -35,7 +36,7 @@ const channelsPerCall = 1000
 // for an id that holds a secret token, which only a key from before that was refused can have.
 func (a *api) channelsByID(ctx context.Context, ids []string) (map[string]SalesChannel, error) {
 	found := make(map[string]SalesChannel)
-	meter := store.Meter{Max: maxAnswerBytes}
+	read := meter.Meter{Max: maxAnswerBytes}
 	ids = slices.DeleteFunc(slices.Clone(ids), store.HoldsSecret)
 	for some := range slices.Chunk(ids, channelsPerCall) {
 		list, err := a.channels.ByID(ctx, some)
@@ -43,8 +44,8 @@ func (a *api) channelsByID(ctx context.Context, ids []string) (map[string]SalesC
 			return nil, fmt.Errorf("admin: asking for sales channels: %w", err)
 		}
 		for _, c := range list {
-			if err := meter.Add(len(c.ID) + len(c.Name) + len(c.Description) + len(c.Metadata)); err != nil {
-				return nil, err
+			if !read.Add(len(c.ID) + len(c.Name) + len(c.Description) + len(c.Metadata)) {
+				return nil, tooLong()
 			}
 			if c.Metadata, err = compactJSON(c.Metadata); err != nil {
 				return nil, fmt.Errorf("admin: metadata of sales channel %q: %w", c.ID, err)

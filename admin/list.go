@@ -6,6 +6,7 @@ import (
 	"math"
 	"strings"
 
+	"github.com/latchkey-go/latchkey/internal/meter"
 	"github.com/latchkey-go/latchkey/store"
 )
 
@@ -95,7 +96,7 @@ func (a *api) list(ctx context.Context, c call[struct{}, listQuery]) (members, e
 	if len(keys) > a.maxPage {
 		return nil, store.Errorf(store.ErrInvalid, "Invalid request: Value for field 'limit' too big, expected at most: '%d'", a.maxPage)
 	}
-	shown, err := a.show(ctx, keys, c.Query.Fields.over(defaultFields()), &store.Meter{Max: maxAnswerBytes})
+	shown, err := a.show(ctx, keys, c.Query.Fields.over(defaultFields()), &meter.Meter{Max: maxAnswerBytes})
 	if err != nil {
 		return nil, fmt.Errorf("admin: list: %w", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/latchkey-go/latchkey/internal/meter"
 	"github.com/latchkey-go/latchkey/store"
 )
 
@@ -55,7 +56,7 @@ func readReportQuery(r *reader) (q reportQuery) {
 // report answers GET /api-keys/report: the keys that work and that deserve a look. Each list is a page in the order of the ids, and its
 // count is of all.
 func (a *api) report(ctx context.Context, c call[struct{}, reportQuery]) (members, error) {
-	now, meter := a.now(), store.Meter{Max: maxAnswerBytes}
+	now, written := a.now(), meter.Meter{Max: maxAnswerBytes}
 	answer := members{
 		{"at", timeOrNull(now)}, {"idle_days", c.Query.IdleDays}, {"expiring_days", c.Query.ExpiringDays}, {"limit", c.Query.Limit},
 	}
@@ -81,7 +82,7 @@ func (a *api) report(ctx context.Context, c call[struct{}, reportQuery]) (member
 			keys = keys[:c.Query.Limit]
 			next = keys[len(keys)-1].ID
 		}
-		shown, err := a.show(ctx, keys, selectionOf(reportFields()), &meter)
+		shown, err := a.show(ctx, keys, selectionOf(reportFields()), &written)
 		if err != nil {
 			return nil, err
 		}

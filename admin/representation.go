@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/netip"
 
+	"github.com/latchkey-go/latchkey/internal/meter"
 	"github.com/latchkey-go/latchkey/store"
 )
 
@@ -30,15 +31,17 @@ func cidrTexts(cidrs []netip.Prefix) []string {
 // and some of our own attributes takes some 700 bytes, so that a page of 10 000 fits.
 const maxAnswerBytes = 8 << 20
 
-// show writes keys as the selection says, no more than the meter allows.
-func (a *api) show(ctx context.Context, keys []*store.Key, s selection, meter *store.Meter) ([]json.RawMessage, error) {
+func tooLong() error { return store.Errorf(store.ErrInvalid, meter.TooLong, maxAnswerBytes) }
+
+// show writes keys as the selection says, no more than written allows.
+func (a *api) show(ctx context.Context, keys []*store.Key, s selection, written *meter.Meter) ([]json.RawMessage, error) {
 	channels, err := a.channelsOf(ctx, keys, s)
 	if err != nil {
 		return nil, err
 	}
 	shown := make([]json.RawMessage, len(keys))
 	for i, key := range keys {
-		if shown[i], err = showKey(key, s, channels, meter); err != nil {
+		if shown[i], err = showKey(key, s, channels, written); err != nil {
 			return nil, err
 		}
 	}
@@ -47,7 +50,7 @@ func (a *api) show(ctx context.Context, keys []*store.Key, s selection, meter *s
 
 // showKey writes one key. It counts after each record of a relation: a shop's channels may say
 // much, and a thousand keys may have the same.
-func showKey(key *store.Key, s selection, channels map[string]SalesChannel, meter *store.Meter) (json.RawMessage, error) {
+func showKey(key *store.Key, s selection, channels map[string]SalesChannel, written *meter.Meter) (json.RawMessage, error) {
 	m := make(members, len(s.attributes), len(s.attributes)+len(s.relations))
 	for i, a := range s.attributes {
 		m[i] = member{a.name, a.show(key)}
@@ -64,14 +67,17 @@ func showKey(key *store.Key, s selection, channels map[string]SalesChannel, mete
 			}
 			before := len(list)
 			list = appendJSON(list, linked)
-			if err := meter.Add(len(list) - before); err != nil {
-				return nil, err
+			if !written.Add(len(list) - before) {
+				return nil, tooLong()
 			}
 		}
 		m = append(m, member{rel.name, json.RawMessage(append(list, ']'))})
 	}
 	text := appendJSON(nil, m)
-	return text, meter.Add(len(text) - relationBytes(m[len(s.attributes):]))
+	if !written.Add(len(text) - relationBytes(m[len(s.attributes):])) {
+		return nil, tooLong()
+	}
+	return text, nil
 }
 
 // relationBytes is how much of an answer has been counted already.
@@ -84,7 +90,7 @@ func relationBytes(relations members) (n int) {
 
 // showOne is show for one key, as the answer {"api_key":…}.
 func (a *api) showOne(ctx context.Context, key *store.Key, s selection) (members, error) {
-	shown, err := a.show(ctx, []*store.Key{key}, s, &store.Meter{Max: maxAnswerBytes})
+	shown, err := a.show(ctx, []*store.Key{key}, s, &meter.Meter{Max: maxAnswerBytes})
 	if err != nil {
 		return nil, err
 	}

@@ -15,18 +15,19 @@ func TestArrows(t *testing.T) {
 	}
 	// What a package may depend on, of this module and of others' modules; by the package's own path.
 	allowed := map[string][]string{
-		"store":                {module + "internal/observe", "github.com/oklog/ulid/v2", "golang.org/x/crypto/"},
-		"store/internal/sqldb": {module + "store"},
+		"store":                {module + "internal/meter", module + "internal/observe", "github.com/oklog/ulid/v2", "golang.org/x/crypto/"},
+		"store/internal/sqldb": {module + "store", module + "internal/meter"},
 		"store/sqlite":         {module + "store", module + "store/internal/sqldb"},
 		"store/postgres":       {module + "store", module + "store/internal/sqldb"},
 		"store/storetest":      {module + "store", module + "internal/observe"},
 		"store/telemetry":      {module + "store", module + "internal/observe", "go.opentelemetry.io/otel"},
 		"internal/redisfault":  {}, // internal packages import none above store
 		"internal/observe":     {},
+		"internal/meter":       {},
 		"cache":                {module + "store", module + "internal/observe", module + "internal/redisfault", "github.com/redis/go-redis/v9", "github.com/maypok86/otter/v2"},
 		"middleware":           {module + "store", "github.com/labstack/echo/v4"},
 		"middleware/ratelimit": {module + "store", module + "internal/observe", module + "internal/redisfault", "github.com/redis/go-redis/v9"},
-		"admin":                {module + "store", "github.com/labstack/echo/v4"},
+		"admin":                {module + "store", module + "internal/meter", "github.com/labstack/echo/v4"},
 	}
 	seen := map[string]bool{}
 	for line := range strings.Lines(string(out)) {

@@ -12,6 +12,12 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
+// Cached returns the part of a key that Store.Lookup returns.
+func Cached(k store.Key) store.Key {
+	k.Description, k.LastUsedAt = "", store.Time{}
+	return k
+}
+
 // Fill sets every exported field of the struct that v points to, nested structs and those that it points to included, to a value that is not zero, and fails when
 // it meets a kind of field that it cannot fill: so a field that is added to store.Key without a column, or without a place in a cache's encoding,
 // is found by the round trip.
@@ -95,7 +101,7 @@ func everyField(t *testing.T, s store.Store) {
 	lookup := func(from string) { // leaves out what describes
 		t.Helper()
 		whole := want.Key
-		want.Key = *whole.Cached()
+		want.Key = Cached(whole)
 		compare(from, must[store.Found](t)(s.Lookup(ctx, want.Key.LookupID, "")).Record)
 		want.Key = whole
 	}
