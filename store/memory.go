@@ -35,8 +35,8 @@ type membership struct {
 	lapses time.Time
 }
 
-// NewMemory returns an empty store in the memory of this process, for tests and examples: a restart loses
-// its keys.
+// NewMemory returns an empty store in the memory of this process, for tests and examples: a restart
+// loses its keys.
 func NewMemory() Store {
 	return &memory{
 		feedID:   rand.Text(),

@@ -35,20 +35,29 @@ func (m *Meter) AddStruct(pointer any) bool {
 func size(pointer any) int {
 	n, v := fixedBytes, reflect.ValueOf(pointer).Elem()
 	for i := range v.NumField() {
-		switch f := v.Field(i).Addr().Interface().(type) { // a pointer is not copied to the heap
-		case *string:
-			n += len(*f)
-		case *[]string:
-			for _, s := range *f {
-				n += entryBytes + len(s)
-			}
-		case *map[string]string:
-			for name, value := range *f {
-				n += 2*entryBytes + len(name) + len(value)
-			}
-		case *[]netip.Prefix:
-			n += 2 * entryBytes * len(*f)
+		field := v.Field(i)
+		switch field.Kind() {
+		case reflect.String:
+			n += field.Len()
+		case reflect.Slice, reflect.Map:
+			n += listSize(field.Addr().Interface()) // a pointer is not copied to the heap
 		}
+	}
+	return n
+}
+
+func listSize(pointer any) (n int) {
+	switch list := pointer.(type) {
+	case *[]string:
+		for _, s := range *list {
+			n += entryBytes + len(s)
+		}
+	case *map[string]string:
+		for name, value := range *list {
+			n += 2*entryBytes + len(name) + len(value)
+		}
+	case *[]netip.Prefix:
+		n = 2 * entryBytes * len(*list)
 	}
 	return n
 }
