@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/latchkey-go/latchkey/admin/internal/medusa"
+	"github.com/latchkey-go/latchkey/internal/meter"
 	"github.com/latchkey-go/latchkey/store"
 )
 
@@ -36,7 +37,7 @@ const channelsPerCall = 1000
 // hold a secret token are left out: only keys made before such ids were refused can have them.
 func (a *api) channelsByID(ctx context.Context, ids []string) (map[string]SalesChannel, error) {
 	found := make(map[string]SalesChannel)
-	meter := store.Meter{Max: maxAnswerBytes}
+	read := meter.Meter{Max: maxAnswerBytes}
 	ids = slices.DeleteFunc(slices.Clone(ids), store.HoldsSecret)
 	for some := range slices.Chunk(ids, channelsPerCall) {
 		list, err := a.channels.ByID(ctx, some)
@@ -44,8 +45,8 @@ func (a *api) channelsByID(ctx context.Context, ids []string) (map[string]SalesC
 			return nil, fmt.Errorf("admin: asking for sales channels: %w", err)
 		}
 		for _, c := range list {
-			if err := meter.Add(len(c.ID) + len(c.Name) + len(c.Description) + len(c.Metadata)); err != nil {
-				return nil, err
+			if !read.Add(len(c.ID) + len(c.Name) + len(c.Description) + len(c.Metadata)) {
+				return nil, tooLong()
 			}
 			if c.Metadata != nil {
 				var compact bytes.Buffer

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/latchkey-go/latchkey/admin/internal/medusa"
+	"github.com/latchkey-go/latchkey/internal/meter"
 	"github.com/latchkey-go/latchkey/store"
 )
 
@@ -97,7 +98,7 @@ func (a *api) list(ctx context.Context, c call[struct{}, listQuery]) (medusa.Mem
 		const message = "Invalid request: Value for field 'limit' too big, expected at most: '%d'"
 		return nil, store.Errorf(store.ErrInvalid, message, a.maxPage)
 	}
-	shown, err := a.show(ctx, keys, c.Query.Fields.over(defaultFields()), &store.Meter{Max: maxAnswerBytes})
+	shown, err := a.show(ctx, keys, c.Query.Fields.over(defaultFields()), &meter.Meter{Max: maxAnswerBytes})
 	if err != nil {
 		return nil, fmt.Errorf("admin: list: %w", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/latchkey-go/latchkey/admin/internal/medusa"
+	"github.com/latchkey-go/latchkey/internal/meter"
 	"github.com/latchkey-go/latchkey/store"
 )
 
@@ -54,7 +55,7 @@ func readReportQuery(r *medusa.FieldsReader) (q reportQuery) {
 // report answers GET /api-keys/report: active keys that somebody should review. Each list is one
 // page in the order of the ids, with the count of all such keys.
 func (a *api) report(ctx context.Context, c call[struct{}, reportQuery]) (medusa.Members, error) {
-	now, meter := a.now(), store.Meter{Max: maxAnswerBytes}
+	now, written := a.now(), meter.Meter{Max: maxAnswerBytes}
 	answer := medusa.Members{
 		{"at", medusa.TimeOrNull(now)}, {"idle_days", c.Query.IdleDays}, {"expiring_days", c.Query.ExpiringDays},
 		{"limit", c.Query.Limit},
@@ -81,7 +82,7 @@ func (a *api) report(ctx context.Context, c call[struct{}, reportQuery]) (medusa
 			keys = keys[:c.Query.Limit]
 			next = keys[len(keys)-1].ID
 		}
-		shown, err := a.show(ctx, keys, selectionOf(reportFields()), &meter)
+		shown, err := a.show(ctx, keys, selectionOf(reportFields()), &written)
 		if err != nil {
 			return nil, err
 		}

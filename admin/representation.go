@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/latchkey-go/latchkey/admin/internal/medusa"
+	"github.com/latchkey-go/latchkey/internal/meter"
 	"github.com/latchkey-go/latchkey/store"
 )
 
@@ -31,25 +32,27 @@ func cidrTexts(cidrs []netip.Prefix) []string {
 // further attributes takes about 700 bytes, so that a page of 10 000 keys fits.
 const maxAnswerBytes = 8 << 20
 
-// show encodes the selected parts of the keys. It fails when they exceed the meter.
-func (a *api) show(ctx context.Context, keys []*store.Key, s selection, meter *store.Meter) ([]json.RawMessage, error) {
+func tooLong() error { return store.Errorf(store.ErrInvalid, meter.TooLong, maxAnswerBytes) }
+
+// show encodes the selected parts of the keys. It fails when they exceed written.
+func (a *api) show(ctx context.Context, keys []*store.Key, s selection, written *meter.Meter) ([]json.RawMessage, error) {
 	channels, err := a.channelsOf(ctx, keys, s)
 	if err != nil {
 		return nil, err
 	}
 	shown := make([]json.RawMessage, len(keys))
 	for i, key := range keys {
-		if shown[i], err = showKey(key, s, channels, meter); err != nil {
+		if shown[i], err = showKey(key, s, channels, written); err != nil {
 			return nil, err
 		}
 	}
 	return shown, nil
 }
 
-// showKey encodes one key. It adds each record of a relation to the meter at once: channels may be
+// showKey encodes one key. It adds each record of a relation to written at once: channels may be
 // large, and a thousand keys may share them.
 func showKey(
-	key *store.Key, s selection, channels map[string]SalesChannel, meter *store.Meter,
+	key *store.Key, s selection, channels map[string]SalesChannel, written *meter.Meter,
 ) (json.RawMessage, error) {
 	m := make(medusa.Members, len(s.attributes), len(s.attributes)+len(s.relations))
 	for i, a := range s.attributes {
@@ -67,8 +70,8 @@ func showKey(
 			}
 			before := len(list)
 			list = medusa.AppendJSON(list, linked)
-			if err := meter.Add(len(list) - before); err != nil {
-				return nil, err
+			if !written.Add(len(list) - before) {
+				return nil, tooLong()
 			}
 		}
 		m = append(m, medusa.Member{rel.name, json.RawMessage(append(list, ']'))})
@@ -78,12 +81,15 @@ func showKey(
 	for _, relation := range m[len(s.attributes):] {
 		uncounted -= len(relation.Value.(json.RawMessage))
 	}
-	return text, meter.Add(uncounted)
+	if !written.Add(uncounted) {
+		return nil, tooLong()
+	}
+	return text, nil
 }
 
 // showOne returns the answer {"api_key":…} for one key.
 func (a *api) showOne(ctx context.Context, key *store.Key, s selection) (medusa.Members, error) {
-	shown, err := a.show(ctx, []*store.Key{key}, s, &store.Meter{Max: maxAnswerBytes})
+	shown, err := a.show(ctx, []*store.Key{key}, s, &meter.Meter{Max: maxAnswerBytes})
 	if err != nil {
 		return nil, err
 	}

@@ -16,7 +16,7 @@ func filledRecord(t *testing.T) *store.Record {
 	t.Helper()
 	r := &store.Record{}
 	storetest.Fill(t, r)
-	r.Key = *r.Key.Cached()
+	r.Key = storetest.Cached(r.Key)
 	return r
 }
 
@@ -134,13 +134,13 @@ func FuzzDecodeRecord(f *testing.F) {
 func TestEveryCachedFieldIsEncoded(t *testing.T) {
 	full := &store.Record{}
 	storetest.Fill(t, full)
-	cached := full.Key.Cached()
+	cached := storetest.Cached(full.Key)
 	for _, of := range []struct {
 		name   string
 		filled reflect.Value
 		in     func(*store.Record) reflect.Value
 	}{
-		{"Key", reflect.ValueOf(cached).Elem(), func(r *store.Record) reflect.Value { return reflect.ValueOf(&r.Key).Elem() }},
+		{"Key", reflect.ValueOf(&cached).Elem(), func(r *store.Record) reflect.Value { return reflect.ValueOf(&r.Key).Elem() }},
 		{"Evidence", reflect.ValueOf(full.Evidence).Elem(), func(r *store.Record) reflect.Value {
 			if r.Evidence == nil {
 				r.Evidence = &store.Evidence{}

@@ -16,7 +16,8 @@ import (
 // simFeed is the feed's id in every run, so that it is the same in a replay.
 const simFeed = "feed"
 
-// simStore is the database: one of store.NewMemory, which is linearizable and has an ordered feed, and members by a clock of its own.
+// simStore is the database: one of store.NewMemory, which is linearizable and has an ordered feed,
+// and members by a clock of its own.
 type simStore struct {
 	w       *world
 	rows    store.Store

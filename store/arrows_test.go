@@ -15,8 +15,8 @@ func TestArrows(t *testing.T) {
 	}
 	// What a package may depend on, of this module and of others' modules; by the package's own path.
 	allowed := map[string][]string{
-		"store":                {module + "internal/observe", "github.com/oklog/ulid/v2", "golang.org/x/crypto/"},
-		"store/internal/sqldb": {module + "store"},
+		"store":                {module + "internal/meter", module + "internal/observe", "github.com/oklog/ulid/v2", "golang.org/x/crypto/"},
+		"store/internal/sqldb": {module + "store", module + "internal/meter"},
 		"store/sqlite":         {module + "store", module + "store/internal/sqldb"},
 		"store/postgres":       {module + "store", module + "store/internal/sqldb"},
 		"store/storetest":      {module + "store", module + "internal/observe"},
@@ -24,12 +24,13 @@ func TestArrows(t *testing.T) {
 		"internal/redisfault":  {}, // internal packages import none above store
 		"internal/observe":     {},
 		"internal/guard":       {module + "store"},
+		"internal/meter":       {},
 		"cache":                {module + "store", module + "internal/observe", module + "internal/redisfault", "github.com/redis/go-redis/v9", "github.com/maypok86/otter/v2"},
 		"middleware":           {module + "store", module + "internal/guard"},
 		"middleware/echov4":    {module + "store", module + "internal/guard", module + "middleware", "github.com/labstack/echo/v4"},
 		"middleware/echov5":    {module + "store", module + "internal/guard", module + "middleware", "github.com/labstack/echo/v5"},
 		"middleware/ratelimit": {module + "store", module + "internal/observe", module + "internal/redisfault", "github.com/redis/go-redis/v9"},
-		"admin":                {module + "store", module + "internal/guard", module + "admin/internal/medusa"},
+		"admin":                {module + "store", module + "internal/guard", module + "internal/meter", module + "admin/internal/medusa"},
 
 		"admin/internal/medusa": {},
 	}

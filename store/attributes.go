@@ -26,7 +26,6 @@ type attribute struct {
 	copy   func(to, from *Key)       // deep; nil and empty lists are told apart
 	same   func(a, b *Key) bool      // nil and empty lists are told apart where that matters
 	secret func(k, before *Key) bool // a text that is not in before holds a secret token
-	bytes  func(*Key) int            // how much memory its texts take, about
 }
 
 // attributes are in the order in which events name them and errors are found.
@@ -64,7 +63,6 @@ type kind[T any] struct {
 	clone  func(T) T
 	same   func(a, b T) bool
 	secret func(now, before T) bool
-	bytes  func(T) int
 }
 
 // of completes an attribute whose values key, made and patched find. The last two may be nil.
@@ -72,7 +70,6 @@ func (d kind[T]) of(a attribute, key func(*Key) *T, made func(*NewKey) T, patche
 	a.copy = func(to, from *Key) { *key(to) = d.clone(*key(from)) }
 	a.same = func(x, y *Key) bool { return d.same(*key(x), *key(y)) }
 	a.secret = func(k, before *Key) bool { return d.secret(*key(k), *key(before)) }
-	a.bytes = func(k *Key) int { return d.bytes(*key(k)) }
 	if made != nil {
 		a.take = func(k *Key, n *NewKey) { *key(k) = d.clone(made(n)) }
 	}
@@ -94,7 +91,6 @@ func text(name string, limit int, a attribute, key func(*Key) *string, made func
 	a.check = func(k *Key) error { return checkText(name, *key(k), limit) }
 	d := plain[string]()
 	d.secret = func(now, before string) bool { return now != before && HoldsSecret(now) }
-	d.bytes = func(s string) int { return len(s) }
 	return d.of(a, key, made, patched)
 }
 
@@ -102,7 +98,7 @@ func text(name string, limit int, a attribute, key func(*Key) *string, made func
 func plain[T comparable]() kind[T] {
 	return kind[T]{
 		clone: func(v T) T { return v }, same: func(a, b T) bool { return a == b },
-		secret: func(T, T) bool { return false }, bytes: func(T) int { return 0 },
+		secret: func(T, T) bool { return false },
 	}
 }
 
@@ -114,12 +110,6 @@ var list = kind[[]string]{
 		}
 		had := setOf(before)
 		return slices.ContainsFunc(now, func(s string) bool { return HoldsSecret(s) && !had[s] })
-	},
-	bytes: func(list []string) (n int) {
-		for _, s := range list {
-			n += entryBytes + len(s)
-		}
-		return n
 	},
 }
 
@@ -133,18 +123,11 @@ var pairs = kind[map[string]string]{
 		}
 		return false
 	},
-	bytes: func(m map[string]string) (n int) {
-		for name, value := range m {
-			n += 2*entryBytes + len(name) + len(value)
-		}
-		return n
-	},
 }
 
 var networks = kind[[]netip.Prefix]{
 	clone: slices.Clone[[]netip.Prefix], same: slices.Equal[[]netip.Prefix],
 	secret: func(_, _ []netip.Prefix) bool { return false },
-	bytes:  func(list []netip.Prefix) int { return len(list) * 2 * entryBytes },
 }
 
 // Clone returns a deep copy that may be modified. nil lists stay nil and empty ones empty.
@@ -159,9 +142,9 @@ func (k *Key) Clone() *Key {
 // noKey has no attribute set. Nobody writes to it.
 var noKey = &Key{}
 
-// Cached returns the part of the key that lookups return and caches keep: all but LastUsedAt and
+// cached returns the part of the key that lookups return and caches keep: all but LastUsedAt and
 // what only describes. It shares the lists of k.
-func (k *Key) Cached() *Key {
+func (k *Key) cached() *Key {
 	c := *k
 	c.LastUsedAt = Time{}
 	for i := range attributes {
@@ -170,15 +153,6 @@ func (k *Key) Cached() *Key {
 		}
 	}
 	return &c
-}
-
-// Bytes returns about how much memory the key takes.
-func (k *Key) Bytes() int {
-	n := fixedBytes + len(k.ID) + len(k.Redacted) + len(k.Token) + len(k.CreatedBy) + len(k.RevokedBy) + len(k.RolledFrom)
-	for i := range attributes {
-		n += attributes[i].bytes(k)
-	}
-	return n
 }
 
 // checkAttributes returns nil, or an *Error that matches ErrInvalid and names the field as the

@@ -48,12 +48,6 @@ func TestEveryAttributeIsInTheTable(t *testing.T) {
 			v.UnsafePointer() == reflect.ValueOf(c).Elem().FieldByName(field.Name).UnsafePointer() {
 			t.Errorf("%s: the copy is shared", a.Name)
 		}
-		switch k := reflect.ValueOf(k).Elem().FieldByName(field.Name); k.Kind() {
-		case reflect.String, reflect.Slice, reflect.Map:
-			if a.Bytes(c) == 0 {
-				t.Errorf("%s counts for nothing in an answer's length", a.Name)
-			}
-		}
 	}
 	t.Run("what a key is made from reaches the key", func(t *testing.T) {
 		full := &store.NewKey{}

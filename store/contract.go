@@ -50,8 +50,8 @@ type Store interface {
 	Get(ctx context.Context, id string) (*Record, error)
 	// List returns the keys that the query selects. An unknown operator or column is an error that
 	// matches ErrInvalid. So are more bytes than q.MaxBytes, and a store must find that out while
-	// it reads: it must not hold more than those and one key. A Meter counts them. All this holds
-	// for Events and EventQuery.MaxBytes as well.
+	// it reads: it must not hold more than those and one key. All this holds for Events and
+	// EventQuery.MaxBytes as well.
 	List(ctx context.Context, q Query) ([]*Record, error)
 	// Count returns how many keys the filter matches. For the zero Filter its cost must not grow with the number of keys.
 	Count(ctx context.Context, f Filter) (int, error)
@@ -274,7 +274,7 @@ type EventQuery struct {
 	Kind     Kind
 	After    int64 // only events with a greater number
 	Limit    int   // 0: all
-	MaxBytes int   // as in Query, for the events' Bytes
+	MaxBytes int   // as in Query, for the events
 }
 
 // Use is one entry for Store.Touch.

@@ -36,7 +36,7 @@ func (o Options) With(x Trial) Options {
 func Attributes() []Attribute {
 	var all []Attribute
 	for _, a := range attributes {
-		all = append(all, Attribute{a.name, a.power, a.take, a.patch, a.copy, a.same, a.bytes})
+		all = append(all, Attribute{a.name, a.power, a.take, a.patch, a.copy, a.same})
 	}
 	return all
 }
@@ -49,7 +49,6 @@ type Attribute struct {
 	Patch func(*Key, *Patch) bool
 	Copy  func(to, from *Key)
 	Same  func(a, b *Key) bool
-	Bytes func(*Key) int
 }
 
 // FilterTexts returns the lists of f that filterTexts holds.

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/latchkey-go/latchkey/internal/meter"
 )
 
 // memory is a Store in the memory of one process.
@@ -33,8 +35,8 @@ type membership struct {
 	lapses time.Time
 }
 
-// NewMemory returns an empty store in the memory of this process, for tests and examples: a restart loses
-// its keys.
+// NewMemory returns an empty store in the memory of this process, for tests and examples: a restart
+// loses its keys.
 func NewMemory() Store {
 	return &memory{
 		feedID:   rand.Text(),
@@ -85,7 +87,7 @@ func (r *Record) forLookup() *Record {
 	for i := range attributes {
 		if a := &attributes[i]; a.uncached && !a.same(&r.Key, noKey) {
 			r = r.Clone()
-			r.Key = *r.Key.Cached()
+			r.Key = *r.Key.cached()
 			return r
 		}
 	}
@@ -354,14 +356,15 @@ func (m *memory) Events(ctx context.Context, q EventQuery) ([]Event, error) {
 
 func selectEvents(events []Event, q EventQuery) ([]Event, error) {
 	var out []Event
-	meter := Meter{Max: q.MaxBytes}
-	for _, e := range events {
+	read := meter.Meter{Max: q.MaxBytes}
+	for i := range events {
+		e := &events[i]
 		if e.ID <= q.After || (q.KeyID != "" && e.KeyID != q.KeyID) || (!q.LookupID.IsZero() && e.LookupID != q.LookupID) ||
 			(q.Kind != "" && e.Kind != q.Kind) || !among(q.KeyIDs, e.KeyID) {
 			continue
 		}
-		if err := meter.Add(e.Bytes()); err != nil {
-			return nil, err
+		if !read.AddStruct(e) {
+			return nil, Errorf(ErrInvalid, meter.TooLong, q.MaxBytes)
 		}
 		if out = append(out, e.Clone()); q.Limit > 0 && len(out) == q.Limit {
 			break

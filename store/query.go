@@ -12,9 +12,9 @@ type Query struct {
 	// AfterID, when set, continues a listing in the default order after that id, at a cost that does not grow with
 	// the position (keyset paging). Medusa's Offset is kept beside it.
 	AfterID string
-	// MaxBytes bounds what is read: when the keys' Bytes are more in sum, the answer is an error
-	// that matches ErrInvalid, and the rest is not read. 0: no bound. (Limit bounds how many keys
-	// are returned, not how long they are.)
+	// MaxBytes bounds what is read: when the keys take more bytes of memory, about, the answer is
+	// an error that matches ErrInvalid, and the rest is not read. 0: no bound. (Limit bounds how
+	// many keys are returned, not how long they are.)
 	MaxBytes int
 }
 

@@ -31,9 +31,10 @@ type pepper struct {
 	hashes sync.Pool // of *keyedHash
 }
 
-// NewSealer returns a Sealer for peppers, the current one first: new proofs are made with it, old ones are
-// checked with any of them. Without peppers it returns a nil Sealer. A pepper that is shorter than 32 bytes,
-// looks like a placeholder or occurs twice is an error that matches ErrInvalid and does not show it.
+// NewSealer returns a Sealer for peppers, the current one first: new proofs are made with it, old
+// ones are checked with any of them. Without peppers it returns a nil Sealer. A pepper that is
+// shorter than 32 bytes, looks like a placeholder or occurs twice is an error that matches
+// ErrInvalid and does not show it.
 func NewSealer(peppers []string) (*Sealer, error) {
 	if len(peppers) == 0 {
 		return nil, nil

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/latchkey-go/latchkey/internal/meter"
 )
 
 // selectRecords does to records in memory what a database does with a Query.
@@ -31,10 +33,10 @@ func selectRecords(records []*Record, q Query) ([]*Record, error) {
 	case q.Limit > 0 && q.Limit < len(selected):
 		selected = selected[:q.Limit]
 	}
-	meter := Meter{Max: q.MaxBytes}
+	read := meter.Meter{Max: q.MaxBytes}
 	for _, r := range selected {
-		if err := meter.Add(r.Key.Bytes()); err != nil {
-			return nil, err
+		if !read.AddStruct(&r.Key) {
+			return nil, Errorf(ErrInvalid, meter.TooLong, q.MaxBytes)
 		}
 	}
 	return selected, nil

@@ -10,8 +10,8 @@ import (
 // ErrPanic is the error of an operation that panicked.
 var ErrPanic = errors.New("panic")
 
-// Begin calls o.Begin and returns its results. A nil o observes nothing. The operations are listed in
-// package store/telemetry.
+// Begin calls o.Begin and returns its results. A nil o observes nothing. The operations are listed
+// in package store/telemetry.
 func Begin(ctx context.Context, o interface {
 	Begin(context.Context, string) (context.Context, func(error))
 }, operation string) (context.Context, func(error)) {

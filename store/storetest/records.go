@@ -12,6 +12,12 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
+// Cached returns the part of a key that Store.Lookup returns.
+func Cached(k store.Key) store.Key {
+	k.Description, k.LastUsedAt = "", store.Time{}
+	return k
+}
+
 // Fill sets every exported field of the struct that v points to, including nested structs, to a
 // value other than zero. It fails for a kind of field that it cannot fill. So a round trip finds a
 // field that was added to store.Key without a column, or without a place in the encoding of a
@@ -96,7 +102,7 @@ func everyField(t *testing.T, s store.Store) {
 	lookup := func(from string) { // without the fields that are not cached
 		t.Helper()
 		whole := want.Key
-		want.Key = *whole.Cached()
+		want.Key = Cached(whole)
 		compare(from, must[store.Found](t)(s.Lookup(ctx, want.Key.LookupID, "")).Record)
 		want.Key = whole
 	}

@@ -42,7 +42,8 @@ func (w *witness) Begin(ctx context.Context, what string) (context.Context, func
 	}
 }
 
-// errors returns with which errors the work ended, and fails when it did not end as often as it began.
+// errors returns with which errors the work ended, and fails when it did not end as often as it
+// began.
 func (w *witness) errors(t *testing.T, what string) []error {
 	t.Helper()
 	w.mu.Lock()
@@ -72,8 +73,8 @@ func TestAStoreThatNobodyObservesIsTheStoreItself(t *testing.T) {
 	}
 }
 
-// TestEveryOperationIsListed reads the sources: metrics and traces leave out an operation that is not
-// listed.
+// TestEveryOperationIsListed reads the sources: metrics and traces leave out an operation that is
+// not listed.
 func TestEveryOperationIsListed(t *testing.T) {
 	observed := map[string]bool{}
 	for folder, name := range map[string]string{

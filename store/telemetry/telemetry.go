@@ -56,31 +56,33 @@ func New(meters metric.MeterProvider, tracers trace.TracerProvider) (*Telemetry,
 	return t, nil
 }
 
-// parts are all operations that an Observer is called for: "change.create" is create of the part change.
-// Each part has a histogram of its own. The bounds are where the meaning of an answer changes: is it still
-// within the budget of 50 ms, or of a second; has a change been acknowledged, or did it wait for a lease.
+// parts are all operations that an Observer is called for: "change.create" is create of the part
+// change. Each part has a histogram of its own. The bounds are where the meaning of an answer
+// changes: is it still within the budget of 50 ms, or of a second; has a change been acknowledged,
+// or did it wait for a lease.
 var parts = []struct {
 	name, operations, help string
 	buckets                []float64
 }{
 	{
-		// Changes, as their callers see them: until no process answers from before the change, or the
-		// error. upgrade_imported_keys runs in the background, after the first use of an imported key.
+		// Changes, as their callers see them: until no process answers from before the change, or
+		// the error. upgrade_imported_keys runs in the background, after the first use of an
+		// imported key.
 		"change", "create update revoke roll delete link_sales_channels import upgrade_imported_keys reseal report_leaks",
 		"How long changes of keys took, until no process answered from before them.",
 		[]float64{.002, .005, .01, .02, .05, .1, .2, .5, 1, 1.1, 1.5, 2, 5, 10},
 	},
 	{
-		// Calls of the database, below every cache (see Observed). change is one transaction, with the
-		// time that it waited for those before it; touch writes last-used times.
+		// Calls of the database, below every cache (see Observed). change is one transaction, with
+		// the time that it waited for those before it; touch writes last-used times.
 		"store", "lookup change get list count touch events prune feed join acknowledge leave members",
 		"How long calls of the database took.",
 		[]float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5},
 	},
 	{
-		// Calls of Redis, as the cache sees them: with the time that they waited for their turn, and no
-		// longer than the cache waits. mark reads up to which event Redis is right, advance is the step
-		// that a change makes in Redis, reset drops all records.
+		// Calls of Redis, as the cache sees them: with the time that they waited for their turn,
+		// and no longer than the cache waits. mark reads up to which event Redis is right, advance
+		// is the step that a change makes in Redis, reset drops all records.
 		"redis", "read write mark advance reset publish",
 		"How long calls of Redis took, for those who waited for them.",
 		[]float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1},
@@ -151,13 +153,14 @@ func (t *Telemetry) Begin(ctx context.Context, name string) (context.Context, fu
 
 // Source has numbers to export: a cache, a limiter of package ratelimit.
 type Source interface {
-	// Metrics returns them as they are now, with the same names and labels each time, and does no I/O.
+	// Metrics returns them as they are now, with the same names and labels each time, and does no
+	// I/O.
 	Metrics() []observe.Metric
 }
 
-// Watch exports the numbers of keys and of the others each time that somebody collects, until Close. Watch
-// one chain of them: of two sources with the same numbers, only one is exported. Errors are those of the
-// meter.
+// Watch exports the numbers of keys and of the others each time that somebody collects, until
+// Close. Watch one chain of them: of two sources with the same numbers, only one is exported.
+// Errors are those of the meter.
 func (t *Telemetry) Watch(keys *store.Keys, others ...Source) error {
 	err := t.watch(func() []observe.Metric { return metricsOf(keys.Stats()) })
 	for _, other := range others {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/latchkey-go/latchkey/internal/meter"
 	"github.com/latchkey-go/latchkey/store"
 )
 
@@ -80,17 +81,18 @@ func (s *Store) events(ctx context.Context, db queryer, q store.EventQuery) ([]s
 	if err != nil {
 		return nil, s.fail("read events", err)
 	}
-	events, err := readEvents(rows, store.Meter{Max: q.MaxBytes}, cancel)
+	events, err := readEvents(rows, q.MaxBytes, cancel)
 	if err != nil {
 		return nil, s.failRead("read events", err)
 	}
 	return events, nil
 }
 
-// readEvents reads all rows, whose columns are eventColumns, and closes them. It uses meter and
-// cancel as readRecords does.
-func readEvents(rows *sql.Rows, meter store.Meter, cancel func()) ([]store.Event, error) {
+// readEvents reads all rows, whose columns are eventColumns, and closes them. It uses maxBytes
+// and cancel as readRecords does.
+func readEvents(rows *sql.Rows, maxBytes int, cancel func()) ([]store.Event, error) {
 	defer rows.Close()
+	read := meter.Meter{Max: maxBytes}
 	var events []store.Event
 	for rows.Next() {
 		var e store.Event
@@ -99,9 +101,9 @@ func readEvents(rows *sql.Rows, meter store.Meter, cancel func()) ([]store.Event
 			(*moment)(&at), (*textMap)(&e.Details)); err != nil {
 			return nil, err
 		}
-		if err := meter.Add(e.Bytes()); err != nil {
+		if !read.AddStruct(&e) {
 			cancel()
-			return nil, err
+			return nil, store.Errorf(store.ErrInvalid, meter.TooLong, maxBytes)
 		}
 		e.At = at.Time()
 		events = append(events, e)

@@ -20,7 +20,7 @@ func (s *Store) Get(ctx context.Context, id string) (*store.Record, error) {
 		if err != nil {
 			return nil, s.fail("get", err)
 		}
-		if found, err = readRecords(rows, store.Meter{}, cancel); err != nil {
+		if found, err = readRecords(rows, 0, cancel); err != nil {
 			return nil, s.fail("get", err)
 		}
 	}
@@ -72,7 +72,7 @@ func (s *Store) find(ctx context.Context, db queryer, q store.Query) ([]*store.R
 	if err != nil {
 		return nil, s.fail("find keys", err)
 	}
-	records, err := readRecords(rows, store.Meter{Max: q.MaxBytes}, cancel)
+	records, err := readRecords(rows, q.MaxBytes, cancel)
 	if err != nil {
 		return nil, s.failRead("find keys", err)
 	}

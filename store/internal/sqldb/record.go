@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/latchkey-go/latchkey/internal/meter"
 	"github.com/latchkey-go/latchkey/store"
 )
 
@@ -138,11 +139,11 @@ func storableColumn(target any) bool {
 	return true
 }
 
-// readRecords reads all rows, whose columns are columns, and closes them. If the meter's limit is
-// exceeded, it calls cancel first, which ends the statement: rows.Close alone would read the
+// readRecords reads all rows, whose columns are columns, and closes them. Beyond maxBytes it calls cancel first, which ends the statement: rows.Close alone would read the
 // remaining rows.
-func readRecords(rows *sql.Rows, meter store.Meter, cancel func()) ([]*store.Record, error) {
+func readRecords(rows *sql.Rows, maxBytes int, cancel func()) ([]*store.Record, error) {
 	defer rows.Close()
+	read := meter.Meter{Max: maxBytes}
 	var records []*store.Record
 	var e store.Evidence // of the current row
 	targets := make([]any, 0, len(keyColumns))
@@ -151,9 +152,9 @@ func readRecords(rows *sql.Rows, meter store.Meter, cancel func()) ([]*store.Rec
 		if err := rows.Scan(appendTargets(targets, r, &e, false)...); err != nil {
 			return nil, fmt.Errorf("row %d: %w", len(records)+1, err)
 		}
-		if err := meter.Add(r.Key.Bytes()); err != nil {
+		if !read.AddStruct(&r.Key) {
 			cancel()
-			return nil, err
+			return nil, store.Errorf(store.ErrInvalid, meter.TooLong, maxBytes)
 		}
 		r.SetEvidence(e)
 		records = append(records, r)

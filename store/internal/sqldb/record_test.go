@@ -19,7 +19,7 @@ func TestEveryFieldHasAColumn(t *testing.T) {
 	k, e := &store.Key{}, &store.Evidence{}
 	storetest.Fill(t, k)
 	storetest.Fill(t, e)
-	cached := k.Cached()
+	cached := storetest.Cached(*k)
 	columnAt := map[uintptr]*keyColumn{}
 	for i := range keyColumns {
 		columnAt[reflect.ValueOf(keyColumns[i].target(k, e)).Pointer()] = &keyColumns[i]
@@ -40,7 +40,7 @@ func TestEveryFieldHasAColumn(t *testing.T) {
 			t.Errorf("%s: column %s is uncached: %v, but lookups leave it out: %v (store/attributes.go)", path, column.name, column.uncached, lookup.IsZero())
 		}
 	}
-	for _, of := range []struct{ v, lookup any }{{k, cached}, {e, e}} {
+	for _, of := range []struct{ v, lookup any }{{k, &cached}, {e, e}} {
 		v, lookup := reflect.ValueOf(of.v).Elem(), reflect.ValueOf(of.lookup).Elem()
 		for i := range v.NumField() {
 			visit(v.Type().Name()+"."+v.Type().Field(i).Name, v.Field(i), lookup.Field(i))
