@@ -11,7 +11,7 @@
 //
 // docs/consistency.md says what the cache promises, docs/protocol.md how it keeps that: "protocol
 // 2.2" in a comment names the section that a line follows, and the order of such lines matters.
-// Start with lookup.go; change.go, listen.go, feed.go and repair.go are the other side. Only
+// Start with lookup.go; change.go, subscribe.go, poll.go and repair.go are the other side. Only
 // redis.go and redisurl.go know the Redis client.
 //
 // # Redis

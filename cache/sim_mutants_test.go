@@ -279,7 +279,7 @@ var mutations = []mutation{
 				c.messages.acknowledge(feed, a.from, acknowledgement{member: c.id, serial: a.serial}))`),
 	}},
 	{rule: "5.1: need before the acknowledgement", faults: "fail-over", edits: []edit{
-		addAfter("listen.go", `"errors"`, `"time"`),
+		addAfter("subscribe.go", `"errors"`, `"time"`),
 		replace("(*Cache).hear", "e.hear(a.last, a.revealing)",
 			"defer time.AfterFunc(20*time.Millisecond, func() { e.hear(a.last, a.revealing) })"),
 	}},
