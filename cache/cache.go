@@ -60,7 +60,7 @@ type Cache struct {
 	closeOnce  sync.Once
 	closeErr   error
 
-	hits                                 hitCounter
+	hits                                 shardedCounter
 	count                                counters
 	lastForged, lastBadMessage, lastSlow atomic.Int64
 }

@@ -168,7 +168,7 @@ func raise(a *atomic.Int64, to int64) {
 // Everything but freshAt stays as it was made.
 type epoch struct {
 	*history
-	keys    *otter.Cache[slot, *kept]
+	keys    *otter.Cache[l1Key, *l1Entry]
 	unknown *otter.Cache[store.LookupID, unknown]
 	// freshAt is the start of the last completed poll; nil: none that counts.
 	freshAt atomic.Pointer[instant]
@@ -183,7 +183,7 @@ type unknown struct {
 func (c *Cache) newEpoch(h *history, freshAt *instant) *epoch {
 	e := &epoch{
 		history: h,
-		keys: otter.Must(&otter.Options[slot, *kept]{
+		keys: otter.Must(&otter.Options[l1Key, *l1Entry]{
 			MaximumSize: c.o.MaxKeys,
 			Executor:    atOnce,
 			Logger:      otterLog{c.o.Logger},

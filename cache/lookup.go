@@ -38,36 +38,36 @@ func (c *Cache) Recall(id store.LookupID) (r *store.Record, at time.Time) {
 }
 
 // recall returns what the process has in memory, nil for nothing, the epoch, whether that is fresh, and when that was.
-func (c *Cache) recall(id store.LookupID) (k *kept, e *epoch, fresh bool, at time.Time) {
+func (c *Cache) recall(id store.LookupID) (k *l1Entry, e *epoch, fresh bool, at time.Time) {
 	// The epoch first, then the clock, then what the epoch keeps: protocol 1.2.
 	e = c.epoch.Load()
 	now, at := c.clock.read()
 	if e == nil || c.o.ChangesOnly || e.age(now) > c.o.Lease {
 		return nil, e, false, at
 	}
-	k, ok := e.keys.GetIfPresent(slotOf(id))
+	k, ok := e.keys.GetIfPresent(l1KeyOf(id))
 	switch {
-	case !ok || !k.is(id):
+	case !ok || !k.matches(id):
 		return nil, e, true, at
-	case k.until <= c.coarse.Load():
-		e.drop(slotOf(id), k)
+	case k.expires <= c.coarse.Load():
+		e.evict(l1KeyOf(id), k)
 		return nil, e, true, at
 	}
 	c.hits.add(now)
 	return k, e, true, at
 }
 
-// notKept is an answer that must not be kept. It is an error for otter's sake, which then keeps nothing.
-type notKept struct {
+// uncacheable is an answer that must not be kept. It is an error for otter's sake, which then keeps nothing.
+type uncacheable struct {
 	found    store.Found
 	id       store.LookupID // what was asked
 	redacted string
 }
 
-func (n *notKept) Error() string { return "latchkey: answer is not to be kept" }
+func (n *uncacheable) Error() string { return "latchkey: answer is not to be kept" }
 
 // Is makes otter take the answer "unknown token" for what it is.
-func (n *notKept) Is(target error) bool {
+func (n *uncacheable) Is(target error) bool {
 	return target == otter.ErrNotFound && n.found.Record == nil && len(n.found.Legacy) == 0
 }
 
@@ -76,14 +76,14 @@ func (c *Cache) lookupMissed(ctx context.Context, e *epoch, id store.LookupID, r
 	if err := ctx.Err(); err != nil {
 		return store.Found{}, undecided(err)
 	}
-	load := otter.LoaderFunc[slot, *kept](func(ctx context.Context, _ slot) (*kept, error) {
+	load := otter.LoaderFunc[l1Key, *l1Entry](func(ctx context.Context, _ l1Key) (*l1Entry, error) {
 		ctx = context.WithoutCancel(ctx) // what it asks has limits of its own
 		return c.load(ctx, e, id, redacted)
 	})
-	k, err := c.single(ctx, e, slotOf(id), load)
-	var n *notKept
+	k, err := c.single(ctx, e, l1KeyOf(id), load)
+	var n *uncacheable
 	switch {
-	case err == nil && k.is(id):
+	case err == nil && k.matches(id):
 		return store.Found{Record: &k.record, FeedID: e.feed, Head: k.head}, nil
 	case err == nil:
 		return c.ask(ctx, id, redacted) // another key stands in the same slot
@@ -100,7 +100,7 @@ func (c *Cache) loadLimit() time.Duration { return c.o.RedisTimeout + c.o.StoreT
 
 // single is otter's Get. Whoever comes first runs the load, which others join, so it goes on when he gives up; when he has to be
 // back before it must end, it runs on a goroutine of its own.
-func (c *Cache) single(ctx context.Context, e *epoch, s slot, load otter.LoaderFunc[slot, *kept]) (*kept, error) {
+func (c *Cache) single(ctx context.Context, e *epoch, s l1Key, load otter.LoaderFunc[l1Key, *l1Entry]) (*l1Entry, error) {
 	deadline, ok := ctx.Deadline()
 	if !ok || time.Until(deadline) > c.loadLimit() {
 		return e.keys.Get(ctx, s, load)
@@ -108,11 +108,11 @@ func (c *Cache) single(ctx context.Context, e *epoch, s slot, load otter.LoaderF
 	if !c.background.begin() {
 		return nil, store.ErrClosed
 	}
-	answers := make(chan answer[*kept], 1)
+	answers := make(chan answer[*l1Entry], 1)
 	go func() {
 		defer c.background.end()
 		k, err := e.keys.Get(ctx, s, load)
-		answers <- answer[*kept]{k, err}
+		answers <- answer[*l1Entry]{k, err}
 	}()
 	select {
 	case a := <-answers:
@@ -123,12 +123,12 @@ func (c *Cache) single(ctx context.Context, e *epoch, s slot, load otter.LoaderF
 }
 
 // load is the loader of protocol 2.2, a to d.
-func (c *Cache) load(ctx context.Context, e *epoch, id store.LookupID, redacted string) (*kept, error) {
+func (c *Cache) load(ctx context.Context, e *epoch, id store.LookupID, redacted string) (*l1Entry, error) {
 	need := e.need.Load() // a: in here, not before the Get
-	k := &kept{}
+	k := &l1Entry{}
 	head, generation, ok := c.fromShared(ctx, e, id, need, false, &k.record)
 	if ok {
-		return k, c.keep(k, &k.record, head) // b
+		return k, c.initL1Entry(k, &k.record, head) // b
 	}
 	sure := e.sure.Load()
 	answer, err := c.ask(ctx, id, redacted) // c
@@ -149,7 +149,7 @@ func (c *Cache) load(ctx context.Context, e *epoch, id store.LookupID, redacted 
 	case answer.Record.Key.LookupID != id:
 		// Not what was asked for; package store refuses it.
 	default:
-		if c.keep(k, answer.Record, answer.Head) != nil {
+		if c.initL1Entry(k, answer.Record, answer.Head) != nil {
 			break // package store refuses it too, and raises the alarm
 		}
 		if generation != "" {
@@ -157,7 +157,7 @@ func (c *Cache) load(ctx context.Context, e *epoch, id store.LookupID, redacted 
 		}
 		return k, nil
 	}
-	return nil, &notKept{found: answer, id: id, redacted: redacted}
+	return nil, &uncacheable{found: answer, id: id, redacted: redacted}
 }
 
 // lookupStale is 2.4, for when the feed has not been heard for a lease: no memory of the process, no joining of others.

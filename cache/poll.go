@@ -121,7 +121,7 @@ func (c *Cache) apply(feed store.Feed, began instant, known bounds) *epoch {
 	default:
 		e.hear(feed.Head, newestRevealing(feed.Events)) // (1)
 		for _, event := range feed.Events {
-			e.keys.Invalidate(slotOf(event.LookupID)) // (2)
+			e.keys.Invalidate(l1KeyOf(event.LookupID)) // (2)
 		}
 		c.last = feed.Head      // (3)
 		e.freshAt.Store(&began) // (4): the poll's start, never its end

@@ -11,19 +11,19 @@ var stretched = []edit{
 	replace("cache.go", "publishing sync.Mutex", "publishing patientMutex"),
 
 	addBefore("(*Cache).recall", "now, at := c.clock.read()", `c.stretch("Lookup: epoch")`),
-	addBefore("(*Cache).recall", "k, ok := e.keys.GetIfPresent(slotOf(id))", `c.stretch("Lookup: clock")`),
+	addBefore("(*Cache).recall", "k, ok := e.keys.GetIfPresent(l1KeyOf(id))", `c.stretch("Lookup: clock")`),
 	addBefore("(*Cache).Lookup", "return c.lookupMissed(ctx, e, id, redacted)", `c.stretch("Lookup: missed")`),
-	addBefore("(*Cache).load", "k := &kept{}", `c.stretch("load: need")`),
+	addBefore("(*Cache).load", "k := &l1Entry{}", `c.stretch("load: need")`),
 	addBefore("(*Cache).load", "return k, nil", `c.stretch("load: found")`),
 	addBefore("(*Cache).load: case answer.Record == nil && len(answer.Legacy) == 0:", "", `c.stretch("load: unknown")`),
 
 	addBefore("(*Cache).apply: default:", "e.hear(feed.Head, newestRevealing(feed.Events))", `c.stretch("poll: apply")`),
 	addAfter("(*Cache).apply: default:", "e.hear(feed.Head, newestRevealing(feed.Events))", `c.stretch("poll: need")`),
-	addAfter("(*Cache).apply", "e.keys.Invalidate(slotOf(event.LookupID))", `c.stretch("poll: invalidate")`),
+	addAfter("(*Cache).apply", "e.keys.Invalidate(l1KeyOf(event.LookupID))", `c.stretch("poll: invalidate")`),
 	addBefore("(*Cache).apply", "e.freshAt.Store(&began)", `c.stretch("poll: last")`),
 
 	addAfter("(*Cache).hear", "e.hear(a.last, a.revealing)", `c.stretch("message: need")`),
-	addAfter("(*Cache).hear", "e.keys.Invalidate(slotOf(id))", `c.stretch("message: invalidate")`),
+	addAfter("(*Cache).hear", "e.keys.Invalidate(l1KeyOf(id))", `c.stretch("message: invalidate")`),
 
 	addBefore("(*Cache).Change", "s := &settlement{change: change, committed: c.clock.now(), wait: c.o.wait()}",
 		`c.stretch("change: committed")`),
@@ -49,7 +49,7 @@ var mutations = []mutation{
 		addAfter("(*Cache).lookupMissed", "if err := ctx.Err(); err != nil { return store.Found{}, undecided(err) }",
 			"need := e.need.Load()"),
 		replace("(*Cache).lookupMissed", "c.load(ctx, e, id, redacted)", "c.load(ctx, e, id, redacted, need)"),
-		addBefore("(*Cache).lookupMissed", "k, err := c.single(ctx, e, slotOf(id), load)", `c.stretch("need")`),
+		addBefore("(*Cache).lookupMissed", "k, err := c.single(ctx, e, l1KeyOf(id), load)", `c.stretch("need")`),
 		replace("(*Cache).load", "redacted string", "redacted string, need int64"),
 		omit("(*Cache).load", "need := e.need.Load()"),
 	}},
@@ -102,7 +102,7 @@ var mutations = []mutation{
 	}},
 	{rule: "2.4: a stale process does not use its memory", faults: "store cut,bus", edits: []edit{
 		addAfter("(*Cache).lookupStale", "c.count.staleLookups.Add(1)", `if e != nil {
-			if k, ok := e.keys.GetIfPresent(slotOf(id)); ok && k.is(id) {
+			if k, ok := e.keys.GetIfPresent(l1KeyOf(id)); ok && k.matches(id) {
 				return store.Found{Record: &k.record, FeedID: e.feed, Head: k.head}, nil
 			}
 		}`),
@@ -115,8 +115,8 @@ var mutations = []mutation{
 	{rule: "2.4: what a stale process finds in the store is not kept", faults: "store slow,bus", edits: []edit{
 		replace("(*Cache).lookupStale", "return c.ask(ctx, id, redacted)", `found, err := c.ask(ctx, id, redacted)
 		if e != nil && err == nil && found.Record != nil {
-			if k := (&kept{}); c.keep(k, found.Record, found.Head) == nil {
-				e.keys.Set(slotOf(id), k)
+			if k := (&l1Entry{}); c.initL1Entry(k, found.Record, found.Head) == nil {
+				e.keys.Set(l1KeyOf(id), k)
 			}
 		}
 		return found, err`),
@@ -163,7 +163,7 @@ var mutations = []mutation{
 		e.hear(feed.Head, newestRevealing(feed.Events))`),
 	}},
 	{rule: "3.4 (2): a poll invalidates", faults: "bus", edits: []edit{
-		replace("(*Cache).apply", "e.keys.Invalidate(slotOf(event.LookupID))", "_ = event"),
+		replace("(*Cache).apply", "e.keys.Invalidate(l1KeyOf(event.LookupID))", "_ = event"),
 	}},
 	{rule: "3.4: invalidation before freshAt", faults: "store cut,bus", edits: []edit{
 		addBefore("(*Cache).apply: default:", "e.hear(feed.Head, newestRevealing(feed.Events))", `e.freshAt.Store(&began)
@@ -263,15 +263,15 @@ var mutations = []mutation{
 		replace("(*Cache).hear", "e.hear(a.last, a.revealing)", "raise(&e.revealing, a.revealing)"),
 	}},
 	{rule: "5.1: a message invalidates", faults: "", edits: []edit{
-		replace("(*Cache).hear", "e.keys.Invalidate(slotOf(id))", "_ = id"),
+		replace("(*Cache).hear", "e.keys.Invalidate(l1KeyOf(id))", "_ = id"),
 	}},
 	{rule: "5.1: need before invalidation", faults: "fail-over", edits: []edit{
 		addBefore("(*Cache).hear", "e.hear(a.last, a.revealing)", `for _, id := range a.ids {
-			e.keys.Invalidate(slotOf(id))
+			e.keys.Invalidate(l1KeyOf(id))
 			c.stretch("message: invalidate")
 		}
 		c.stretch("need")`),
-		omit("(*Cache).hear", "for _, id := range a.ids { e.keys.Invalidate(slotOf(id)) }"),
+		omit("(*Cache).hear", "for _, id := range a.ids { e.keys.Invalidate(l1KeyOf(id)) }"),
 	}},
 	{rule: "5.1: invalidation before the acknowledgement", faults: "", edits: []edit{
 		addAfter("(*Cache).hearOthers", "c.count.messages.Add(1)",

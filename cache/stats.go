@@ -55,7 +55,7 @@ const (
 	BreakerOpen   BreakerState = "open"   // Redis does not answer, or refuses to be read; probes go on
 )
 
-// counters are the sums behind Stats. Hits have a counter of their own (hitCounter), since every request does.
+// counters are the sums behind Stats. Hits have a counter of their own (shardedCounter), since every request does.
 type counters struct {
 	unknownHits, redisHits, redisMisses, redisErrors, redisForged,
 	storeLookups, storeErrors, staleLookups, fills, fillsLost,

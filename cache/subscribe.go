@@ -130,7 +130,7 @@ func (c *Cache) hear(feed string, a announcement, own bool) bool {
 		c.replace(c.newEpoch(e.history, e.freshAt.Load()))
 	}
 	for _, id := range a.ids {
-		e.keys.Invalidate(slotOf(id))
+		e.keys.Invalidate(l1KeyOf(id))
 	}
 	return agrees || sure // when torn, nothing is answered from memory
 }
