@@ -23,7 +23,7 @@ const (
 // When a lookup has waited for a part of its budget, the reserve reads for those who are still in the queue: a connection may be lost, and the
 // next one good.
 type reader struct {
-	inner     shared
+	inner     l2Store
 	budget    time.Duration
 	breaker   *redisfault.Breaker
 	questions chan *question
@@ -40,16 +40,16 @@ func (r *reader) patience() time.Duration { return r.budget / 10 }
 type question struct {
 	feed      string
 	id        store.LookupID
-	answers   chan answer[pair] // with room for the one that comes
+	answers   chan result[pair] // with room for the one that comes
 	abandoned atomic.Bool
 }
 
-func newReader(inner shared, budget time.Duration, b *redisfault.Breaker, o store.Observer) *reader {
+func newReader(inner l2Store, budget time.Duration, b *redisfault.Breaker, o store.Observer) *reader {
 	return &reader{
 		inner: inner, budget: budget, breaker: b, observe: o,
-		questions: make(chan *question, requestLane), relief: make(chan struct{}, reserves),
+		questions: make(chan *question, lookupLimit), relief: make(chan struct{}, reserves),
 		timers: sync.Pool{New: func() any { return time.NewTimer(budget) }},
-		asked:  sync.Pool{New: func() any { return &question{answers: make(chan answer[pair], 1)} }},
+		asked:  sync.Pool{New: func() any { return &question{answers: make(chan result[pair], 1)} }},
 	}
 }
 
@@ -64,11 +64,11 @@ func (r *reader) loops() (all []func(context.Context)) {
 	return all
 }
 
-// read returns the watermark and one entry, read after read was called. Its error matches errShared when that failed or took too long, and
-// errNotAsked when it was not even tried.
+// read returns the watermark and one entry, read after read was called. Its error matches errRedis when that failed or took too long, and
+// errNotCalled when it was not even tried.
 func (r *reader) read(ctx context.Context, feed string, id store.LookupID) (_ pair, err error) {
 	if !r.breaker.Closed() {
-		return pair{}, errNotAsked
+		return pair{}, errNotCalled
 	}
 	ctx, done := store.Begin(ctx, r.observe, store.WorkRedisRead)
 	defer func() { done(err) }()
@@ -80,14 +80,14 @@ func (r *reader) read(ctx context.Context, feed string, id store.LookupID) (_ pa
 		timer.Stop() // what has not been received by now never is
 		r.timers.Put(timer)
 	}()
-	if err := enter(ctx, r.questions, q, timer, r.breaker); err != nil {
+	if err := enqueue(ctx, r.questions, q, timer, r.breaker); err != nil {
 		return pair{}, err
 	}
 	timer.Reset(r.patience())
 	select {
 	case a := <-q.answers:
 		r.asked.Put(q) // whoever has answered it is done with it
-		return taken(a, r.breaker)
+		return finish(a, r.breaker)
 	case <-timer.C:
 		kick(r.relief)
 		timer.Reset(r.budget - r.patience())
@@ -168,10 +168,10 @@ func (r *reader) answer(ctx context.Context, batch []*question) (others []*quest
 	mark, entries, err := r.inner.entries(ctx, feed, ids)
 	for i, q := range asked {
 		if err != nil {
-			q.answers <- answer[pair]{err: err}
+			q.answers <- result[pair]{err: err}
 			continue
 		}
-		q.answers <- answer[pair]{value: pair{mark: mark, entry: entries[i]}}
+		q.answers <- result[pair]{value: pair{mark: mark, entry: entries[i]}}
 	}
 	return others
 }

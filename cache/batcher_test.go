@@ -14,7 +14,7 @@ import (
 
 // stuck is a shared memory whose commands hang until they are let go.
 type stuck struct {
-	shared
+	l2Store
 	mu    sync.Mutex
 	sizes []int // of the commands, in order
 	hang  map[int]chan struct{}
@@ -101,7 +101,7 @@ func TestReadersStandInForOneAnother(t *testing.T) {
 				t.Errorf("they waited for %v", took)
 			}
 			for _, answer := range []<-chan error{first, second} {
-				if err := <-answer; !errors.Is(err, errShared) {
+				if err := <-answer; !errors.Is(err, errRedis) {
 					t.Errorf("one that hangs: %v", err)
 				}
 			}
@@ -119,7 +119,7 @@ func TestReadersStandInForOneAnother(t *testing.T) {
 			}
 			began := time.Now()
 			err := <-ask(1)
-			if took := time.Since(began); !errors.Is(err, errShared) || took != budget {
+			if took := time.Since(began); !errors.Is(err, errRedis) || took != budget {
 				t.Errorf("%v after %v", err, took)
 			}
 		})

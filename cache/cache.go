@@ -23,8 +23,8 @@ type Cache struct {
 	id       string // of this process start, among the members
 	codec    entryCodec
 	messages messageCodec
-	shared   *guard  // nil: no Redis
-	faults   *faults // nil: no Redis
+	l2       *boundedClient // nil: no Redis
+	faults   *faults        // nil: no Redis
 
 	// epoch is what lookups answer from; nil before the first completed poll and after Close.
 	epoch      atomic.Pointer[epoch]
@@ -53,8 +53,8 @@ type Cache struct {
 	listening  atomic.Bool
 	level      atomic.Int32 // the lowest of the members last read; 0: not known, and so the lowest there is
 	acks       acks
-	changes    work // in progress
-	background work
+	changes    tasks // in progress
+	background tasks
 	closed     atomic.Bool
 	stop       context.CancelFunc
 	closeOnce  sync.Once
@@ -72,8 +72,8 @@ func (c *Cache) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	c.stop = cancel
 	loops := []func(context.Context){c.pollLoop, c.repairLoop, c.listenLoop, c.watchLoop, c.sweepLoop}
-	if c.shared != nil {
-		loops = append(loops, c.shared.reads.loops()...)
+	if c.l2 != nil {
+		loops = append(loops, c.l2.batcher.loops()...)
 	}
 	for _, loop := range loops {
 		c.background.begin()
@@ -88,14 +88,14 @@ func (c *Cache) start() {
 func (c *Cache) Info() store.Info {
 	return store.Info{
 		Name:        "cache over " + c.rows.Info().Name,
-		SharedCache: c.recordsAreShared(),
+		SharedCache: c.recordsInRedis(),
 		Joined:      true, // a tool of changes only is short-lived
 		Sealer:      c.o.Sealer,
 	}
 }
 
-// recordsAreShared reports whether records are read from and written to Redis.
-func (c *Cache) recordsAreShared() bool { return c.shared != nil && !c.o.DisableRedisRecords }
+// recordsInRedis reports whether records are read from and written to Redis.
+func (c *Cache) recordsInRedis() bool { return c.l2 != nil && !c.o.DisableRedisRecords }
 
 // Close stops answering from the cache, waits for the changes in progress, ends the background work and closes the store
 // below. It waits until ctx is done, and then returns its error. The Redis client stays open. A closed cache answers store.ErrClosed.

@@ -61,7 +61,7 @@ func (c *Cache) Change(ctx context.Context, actor store.Actor, fn func(store.Tx)
 // 14).
 func (c *Cache) mayChange(ctx context.Context) error {
 	c.awaitUp(ctx)
-	if c.shared != nil {
+	if c.l2 != nil {
 		return nil
 	}
 	members, err := c.rows.Members(ctx)
@@ -103,7 +103,7 @@ func (c *Cache) awaitUp(ctx context.Context) {
 
 // noteUp is called when the feed has been read and when others are heard.
 func (c *Cache) noteUp() {
-	if c.epoch.Load() != nil && (c.shared == nil || c.listening.Load()) {
+	if c.epoch.Load() != nil && (c.l2 == nil || c.listening.Load()) {
 		c.upOnce.Do(func() { close(c.up) })
 	}
 }
@@ -170,7 +170,7 @@ func (c *Cache) settle(ctx context.Context, s *settlement) error {
 	level := int(c.level.Load())
 	reading := context.WithoutCancel(ctx)                                         // for as long as the longest lease among the members may be
 	parts.Go(func() { c.readMembers(reading, s, told, level, members, settled) }) // b: after the commit
-	if c.shared != nil {
+	if c.l2 != nil {
 		applied = make(chan struct{})
 		parts.Go(func() {
 			if c.spreadUntil(own, s, told, level) { // a, and c after it
@@ -190,9 +190,9 @@ func (c *Cache) settle(ctx context.Context, s *settlement) error {
 		waited := c.clock.now().mono - s.committed.mono
 		missing := s.missing(c.id)
 		switch {
-		case s.known && len(missing) == 0 && (s.applied || c.shared == nil && !s.redis):
+		case s.known && len(missing) == 0 && (s.applied || c.l2 == nil && !s.redis):
 			return nil
-		case s.known && waited >= s.wait && (c.shared == nil || s.applied || s.failing.Load()):
+		case s.known && waited >= s.wait && (c.l2 == nil || s.applied || s.failing.Load()):
 			c.count.slowChanges.Add(1)
 			c.tellMissing(s, missing)
 			return nil
@@ -260,7 +260,7 @@ func (c *Cache) tellMissing(s *settlement, missing []string) {
 	}
 	if c.onceASecond(&c.lastSlow) {
 		c.o.Logger.Warn("latchkey: cache: a change had to wait for a lease", "change", s.change.Last, "waited", s.wait,
-			"unacknowledged_by", missing, "redis_has_it", s.applied || c.shared == nil && !s.redis)
+			"unacknowledged_by", missing, "redis_has_it", s.applied || c.l2 == nil && !s.redis)
 	}
 }
 
@@ -269,7 +269,7 @@ func (c *Cache) tellMissing(s *settlement, missing []string) {
 // a lower one it is announced again, so that they need not be waited for.
 func (c *Cache) readMembers(ctx context.Context, s *settlement, told announcement, level int, to chan<- []store.Member, settled <-chan struct{}) {
 	pause, longest := 2*time.Millisecond, 16*time.Millisecond
-	if c.shared != nil { // messages are faster
+	if c.l2 != nil { // messages are faster
 		pause, longest = 16*time.Millisecond, 64*time.Millisecond
 	}
 	for announced := false; ; {
@@ -289,12 +289,12 @@ func (c *Cache) readMembers(ctx context.Context, s *settlement, told announcemen
 				return
 			}
 			lowest := c.noteLevel(rows)
-			if c.shared != nil && !s.untold && level >= levelWithVersion && lowest < levelWithVersion {
+			if c.l2 != nil && !s.untold && level >= levelWithVersion && lowest < levelWithVersion {
 				level = lowest
-				_ = c.shared.publish(ctx, s.change.FeedID, "", c.messages.announce(s.change.FeedID, told, level))
+				_ = c.l2.publish(ctx, s.change.FeedID, "", c.messages.announce(s.change.FeedID, told, level))
 			}
 			if !announced && slices.ContainsFunc(rows, func(m store.Member) bool {
-				return m.ID != c.id && !m.Lapsed && m.Acked < s.change.Last && (c.shared == nil || !m.Redis)
+				return m.ID != c.id && !m.Lapsed && m.Acked < s.change.Last && (c.l2 == nil || !m.Redis)
 			}) {
 				announced = true
 				_ = c.Announce(ctx) // saves time, no more
@@ -331,17 +331,17 @@ func (c *Cache) spreadUntil(ctx context.Context, s *settlement, told announcemen
 		done, err := c.spreadOnce(ctx, change, h)
 		if !announced {
 			announced = true
-			if err := c.shared.publish(ctx, change.FeedID, "", c.messages.announce(change.FeedID, told, level)); err != nil {
+			if err := c.l2.publish(ctx, change.FeedID, "", c.messages.announce(change.FeedID, told, level)); err != nil {
 				c.count.redisErrors.Add(1)
 			}
 		}
 		switch {
 		case done:
 			return true
-		case errors.Is(err, errShared):
+		case errors.Is(err, errRedis):
 			s.failing.Store(true)
 			c.count.redisErrors.Add(1)
-		case errors.Is(err, errNotAsked):
+		case errors.Is(err, errNotCalled):
 			// Says nothing new.
 		default:
 			s.failing.Store(false)
@@ -350,7 +350,7 @@ func (c *Cache) spreadUntil(ctx context.Context, s *settlement, told announcemen
 		if err == nil || errors.Is(err, errOvertaken) {
 			pause = time.Millisecond // repaired, or somebody else was faster
 		}
-		if !idle(ctx, pause) {
+		if !sleepContext(ctx, pause) {
 			return false
 		}
 	}
@@ -364,7 +364,7 @@ func (c *Cache) spreadOnce(ctx context.Context, change store.Change, h *history)
 	if wholesale(change) {
 		raw, err = c.startGeneration(ctx, change)
 	} else {
-		raw, err = c.shared.advance(ctx, c.shared.change, change.FeedID, lookupIDs(change.Events), position{change.First - 1, change.Before}, last)
+		raw, err = c.l2.advance(ctx, c.l2.changeSlots, change.FeedID, lookupIDs(change.Events), position{change.First - 1, change.Before}, last)
 	}
 	if err != nil {
 		return false, err
@@ -384,7 +384,7 @@ func (c *Cache) spreadOnce(ctx context.Context, change store.Change, h *history)
 		h.wm.Store(wm.id)
 		return true, nil
 	}
-	return false, c.repair(ctx, h, c.shared.change)
+	return false, c.repair(ctx, h, c.l2.changeSlots)
 }
 
 // starts reports whether an event is the first of a feed that was read from there on.
@@ -397,7 +397,7 @@ func starts(feed store.Feed, at position) bool {
 // left, so that it holds whatever the id. It returns the watermark that there is then, or "" when
 // it is absent or has moved meanwhile.
 func (c *Cache) startGeneration(ctx context.Context, change store.Change) (string, error) {
-	raw, err := c.shared.mark(ctx, c.shared.change, change.FeedID)
+	raw, err := c.l2.mark(ctx, c.l2.changeSlots, change.FeedID)
 	if err != nil {
 		return "", err
 	}
@@ -409,7 +409,7 @@ func (c *Cache) startGeneration(ctx context.Context, change store.Change) (strin
 		return raw, nil // who moved it there has dropped everything too
 	}
 	to := mark{newGeneration(), endOf(change)}
-	done, err := c.shared.reset(ctx, c.shared.change, change.FeedID, raw, to)
+	done, err := c.l2.reset(ctx, c.l2.changeSlots, change.FeedID, raw, to)
 	if err != nil || !done {
 		return "", err
 	}

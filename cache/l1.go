@@ -44,7 +44,7 @@ func (e *epoch) evict(s l1Key, k *l1Entry) {
 
 // sweepLoop frees what has run out and is not asked for any more, so that nothing is in memory for longer than two lifetimes.
 func (c *Cache) sweepLoop(ctx context.Context) {
-	for idle(ctx, c.o.L1TTL) {
+	for sleepContext(ctx, c.o.L1TTL) {
 		if e := c.epoch.Load(); e != nil {
 			e.sweep(c.coarse.Load())
 		}

@@ -11,9 +11,9 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// shared is the memory that instances share, as the protocol sees it: a watermark and entries, one set of them for each feed. Redis
+// l2Store is the memory that instances share, as the protocol sees it: a watermark and entries, one set of them for each feed. Redis
 // is the real one. All operations are atomic, and may be repeated, delayed or lost.
-type shared interface {
+type l2Store interface {
 	// entries reads the watermark and as many entries as there are ids, in one command; "" stands for absent.
 	entries(ctx context.Context, feed string, ids []store.LookupID) (mark string, entries []string, err error)
 	// mark reads the watermark.
@@ -30,22 +30,22 @@ type shared interface {
 
 	// publish sends a message to one process, or to all when to is "". It may arrive never, late, or more than once.
 	publish(ctx context.Context, feed, to, message string) error
-	// listen calls ear.message with what is sent to all and to me, one after the other, until the connection is lost or ctx ends, and
-	// returns why. It calls ear.open when it is ready to hear.
-	listen(ctx context.Context, feed, me string, ear ear) error
+	// subscribe calls onMessage with what is sent to all and to me, one after the other, until the connection is lost or ctx ends, and
+	// returns why. It calls onOpen when it is ready to hear.
+	subscribe(ctx context.Context, feed, me string, ear subscriber) error
 }
 
-// ear is what listens.
-type ear struct {
-	open    func()
-	message func(toMe bool, message string)
+// subscriber is what listens.
+type subscriber struct {
+	onOpen    func()
+	onMessage func(toMe bool, onMessage string)
 }
 
-// errShared is matched by every error of the shared memory itself: it was asked, and failed or did not answer in time.
-var errShared = errors.New("redis failed")
+// errRedis is matched by every error of the shared memory itself: it was asked, and failed or did not answer in time.
+var errRedis = errors.New("redis failed")
 
-// errNotAsked: the shared memory was not even asked, because too many calls are waiting for it or the breaker is open.
-var errNotAsked = errors.New("redis was not asked")
+// errNotCalled: the shared memory was not even asked, because too many calls are waiting for it or the breaker is open.
+var errNotCalled = errors.New("redis was not asked")
 
 // pair is what a lookup needs: the watermark and an entry that were there at the same moment.
 type pair struct{ mark, entry string }

@@ -108,11 +108,11 @@ func (c *Cache) single(ctx context.Context, e *epoch, s l1Key, load otter.Loader
 	if !c.background.begin() {
 		return nil, store.ErrClosed
 	}
-	answers := make(chan answer[*l1Entry], 1)
+	answers := make(chan result[*l1Entry], 1)
 	go func() {
 		defer c.background.end()
 		k, err := e.keys.Get(ctx, s, load)
-		answers <- answer[*l1Entry]{k, err}
+		answers <- result[*l1Entry]{k, err}
 	}()
 	select {
 	case a := <-answers:
@@ -126,7 +126,7 @@ func (c *Cache) single(ctx context.Context, e *epoch, s l1Key, load otter.Loader
 func (c *Cache) load(ctx context.Context, e *epoch, id store.LookupID, redacted string) (*l1Entry, error) {
 	need := e.need.Load() // a: in here, not before the Get
 	k := &l1Entry{}
-	head, generation, ok := c.fromShared(ctx, e, id, need, false, &k.record)
+	head, generation, ok := c.readL2(ctx, e, id, need, false, &k.record)
 	if ok {
 		return k, c.initL1Entry(k, &k.record, head) // b
 	}
@@ -168,7 +168,7 @@ func (c *Cache) lookupStale(ctx context.Context, e *epoch, id store.LookupID, re
 	c.count.staleLookups.Add(1)
 	if e != nil && !c.o.ChangesOnly && e.age(c.clock.now()) <= c.o.MaxStale {
 		r := &store.Record{}
-		if head, _, ok := c.fromShared(ctx, e, id, e.need.Load(), true, r); ok {
+		if head, _, ok := c.readL2(ctx, e, id, e.need.Load(), true, r); ok {
 			return store.Found{Record: r, FeedID: e.feed, Head: head}, nil
 		}
 	}
@@ -205,15 +205,15 @@ func undecided(err error) error {
 	return fmt.Errorf("cache: lookup: %w: %w", store.ErrUnavailable, err)
 }
 
-// fromShared is 2.2b: one command. If there is an answer, it makes *r, a new record, that, and
+// readL2 is 2.2b: one command. If there is an answer, it makes *r, a new record, that, and
 // returns the event up to which it is right; else *r is not to be used. It also returns the
 // watermark's generation, "" if none is known. The watermark must be at an event that this process
 // knows; when it cannot ask the store it may also be at one that it has not heard of.
-func (c *Cache) fromShared(ctx context.Context, e *epoch, id store.LookupID, need int64, stale bool, r *store.Record) (head int64, generation string, ok bool) {
-	if !c.recordsAreShared() || !e.aligned.Load() {
+func (c *Cache) readL2(ctx context.Context, e *epoch, id store.LookupID, need int64, stale bool, r *store.Record) (head int64, generation string, ok bool) {
+	if !c.recordsInRedis() || !e.aligned.Load() {
 		return 0, "", false
 	}
-	p, err := c.shared.reads.read(ctx, e.feed, id)
+	p, err := c.l2.batcher.read(ctx, e.feed, id)
 	if err != nil {
 		c.count.redisErrors.Add(1)
 		return 0, "", false
@@ -247,9 +247,9 @@ func (c *Cache) fromShared(ctx context.Context, e *epoch, id store.LookupID, nee
 // fill writes a record to the shared memory, in the background and only if there is room: it saves others a statement, no more.
 func (c *Cache) fill(ctx context.Context, feed string, at mark, r *store.Record) {
 	deadline := c.clock.now().wall + c.o.L2TTL
-	begun := c.shared.write(ctx, func(ctx context.Context) error {
+	begun := c.l2.write(ctx, func(ctx context.Context) error {
 		entry := c.codec.encode(feed, at.generation, at.id, deadline, r)
-		done, err := c.shared.inner.fill(ctx, feed, r.Key.LookupID, at, c.o.L2TTL, entry)
+		done, err := c.l2.inner.fill(ctx, feed, r.Key.LookupID, at, c.o.L2TTL, entry)
 		if done {
 			c.count.fills.Add(1)
 		} else {

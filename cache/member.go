@@ -17,7 +17,7 @@ func (c *Cache) joinMembers(ctx context.Context) error {
 	if c.joined && now.elapsed(c.joinedAt) <= c.o.membership()/2 {
 		return nil
 	}
-	row := store.Member{ID: c.id, Level: store.Level, Redis: c.recordsAreShared(), Lease: c.o.Lease, TTL: c.o.membership()}
+	row := store.Member{ID: c.id, Level: store.Level, Redis: c.recordsInRedis(), Lease: c.o.Lease, TTL: c.o.membership()}
 	if row.Redis {
 		row.MaxStale = c.o.MaxStale
 	}

@@ -96,9 +96,9 @@ func (o Options) New(rows store.Store, rdb redis.UniversalClient) (*Cache, error
 	if err := o.complete(); err != nil {
 		return nil, err
 	}
-	var memory shared
+	var memory l2Store
 	if !isNil(rdb) {
-		memory = newRedisMemory(rdb, o.KeyPrefix)
+		memory = newRedisL2(rdb, o.KeyPrefix)
 	}
 	c := newCache(o, rows, memory, newSystemClock())
 	c.start()
@@ -188,7 +188,7 @@ const (
 )
 
 // newCache puts a Cache together. Nothing runs before start.
-func newCache(o Options, rows store.Store, memory shared, clk clock) *Cache {
+func newCache(o Options, rows store.Store, memory l2Store, clk clock) *Cache {
 	c := &Cache{
 		o: o, rows: rows, clock: clk, id: rand.Text(),
 		codec:       entryCodec{prefix: o.KeyPrefix, sealer: o.Sealer},
@@ -204,7 +204,7 @@ func newCache(o Options, rows store.Store, memory shared, clk clock) *Cache {
 	c.coarse.Store(int64(clk.now().mono))
 	if memory != nil {
 		c.faults = newFaults(o.Logger, o.RedisTimeout)
-		c.shared = newGuard(memory, o.RedisTimeout, c.faults, &c.background, o.Observer)
+		c.l2 = newBoundedClient(memory, o.RedisTimeout, c.faults, &c.background, o.Observer)
 	}
 	return c
 }

@@ -36,7 +36,7 @@ func (c *Cache) pollLoop(ctx context.Context) {
 			c.count.pollErrors.Add(1)
 		}
 		c.polling.note(c.o.Logger, "reading the change feed", err)
-		if c.shared != nil && c.faults.wantProbe() {
+		if c.l2 != nil && c.faults.wantProbe() {
 			kick(c.repairKicks)
 		}
 	}
@@ -69,7 +69,7 @@ func (c *Cache) poll(ctx context.Context) error {
 	if e == nil {
 		return nil
 	}
-	if c.shared != nil && (!e.aligned.Load() || e.need.Load() > e.wm.Load()) {
+	if c.l2 != nil && (!e.aligned.Load() || e.need.Load() > e.wm.Load()) {
 		kick(c.repairKicks) // 3.7, and 14: the first poll of a process always repairs
 	}
 	c.acknowledge(ctx, headOf(feed), known.heard) // 3.8

@@ -30,7 +30,7 @@ var (
 	probeLua string
 )
 
-// redisMemory is the shared memory in Redis:
+// redisL2 is the shared memory in Redis:
 //
 //	<prefix>:{<feed>}:2:wm      the watermark, "<generation>:<id>:<tag>", without TTL
 //	<prefix>:{<feed>}:2:e:<id>  an entry, "<generation>|<record>", with TTL; the lookup id in base64
@@ -43,28 +43,28 @@ var (
 // drop every entry that its watermark is about. Moving ours removes theirs when it is behind, and
 // while theirs is beyond ours, ours counts as absent: so neither answers from before a change of
 // the other.
-type redisMemory struct {
+type redisL2 struct {
 	rdb    redis.UniversalClient
 	prefix string
 
 	advanceScript, fillScript, resetScript, probeScript *redis.Script
 }
 
-func newRedisMemory(rdb redis.UniversalClient, prefix string) *redisMemory {
-	return &redisMemory{
+func newRedisL2(rdb redis.UniversalClient, prefix string) *redisL2 {
+	return &redisL2{
 		rdb: rdb, prefix: prefix,
 		advanceScript: redis.NewScript(advanceLua), fillScript: redis.NewScript(fillLua), resetScript: redis.NewScript(resetLua),
 		probeScript: redis.NewScript(probeLua),
 	}
 }
 
-func (r *redisMemory) markKey(feed string) string { return r.prefix + ":{" + feed + "}:2:wm" }
+func (r *redisL2) markKey(feed string) string { return r.prefix + ":{" + feed + "}:2:wm" }
 
 // olderKey is the watermark of programs of level 1, "<generation>:<id>".
-func (r *redisMemory) olderKey(feed string) string { return r.prefix + ":{" + feed + "}:wm" }
+func (r *redisL2) olderKey(feed string) string { return r.prefix + ":{" + feed + "}:wm" }
 
 // keys are those of both watermarks and of entries.
-func (r *redisMemory) keys(feed string, ids []store.LookupID) []string {
+func (r *redisL2) keys(feed string, ids []store.LookupID) []string {
 	keys := make([]string, 0, 2+len(ids))
 	keys = append(keys, r.markKey(feed), r.olderKey(feed))
 	for _, id := range ids {
@@ -73,13 +73,13 @@ func (r *redisMemory) keys(feed string, ids []store.LookupID) []string {
 	return keys
 }
 
-func (r *redisMemory) entryKey(feed string, id store.LookupID) string {
+func (r *redisL2) entryKey(feed string, id store.LookupID) string {
 	var digits [43]byte // 32 bytes in base64
 	base64.RawURLEncoding.Encode(digits[:], id[:])
 	return r.prefix + ":{" + feed + "}:2:e:" + string(digits[:])
 }
 
-func (r *redisMemory) entries(ctx context.Context, feed string, ids []store.LookupID) (string, []string, error) {
+func (r *redisL2) entries(ctx context.Context, feed string, ids []store.LookupID) (string, []string, error) {
 	keys := r.keys(feed, ids)
 	values, err := r.rdb.MGet(ctx, keys...).Result()
 	if err != nil {
@@ -109,7 +109,7 @@ func isBehind(raw, older string) bool {
 	return ok && err == nil && theirs > ours.id
 }
 
-func (r *redisMemory) mark(ctx context.Context, feed string) (string, error) {
+func (r *redisL2) mark(ctx context.Context, feed string) (string, error) {
 	raw, err := r.rdb.Get(ctx, r.markKey(feed)).Result()
 	if errors.Is(err, redis.Nil) {
 		return "", nil
@@ -117,41 +117,41 @@ func (r *redisMemory) mark(ctx context.Context, feed string) (string, error) {
 	return raw, err
 }
 
-func (r *redisMemory) advance(ctx context.Context, feed string, ids []store.LookupID, prev, last position) (string, error) {
+func (r *redisL2) advance(ctx context.Context, feed string, ids []store.LookupID, prev, last position) (string, error) {
 	return r.advanceScript.Run(ctx, r.rdb, r.keys(feed, ids), prev.String(), last.String()).Text()
 }
 
-func (r *redisMemory) fill(ctx context.Context, feed string, id store.LookupID, at mark, ttl time.Duration, entry string) (bool, error) {
+func (r *redisL2) fill(ctx context.Context, feed string, id store.LookupID, at mark, ttl time.Duration, entry string) (bool, error) {
 	done, err := r.fillScript.Run(ctx, r.rdb, []string{r.markKey(feed), r.entryKey(feed, id)}, at.String(), ttl.Milliseconds(), entry).Int64()
 	return done == 1, err
 }
 
-func (r *redisMemory) reset(ctx context.Context, feed string, expected string, to mark) (bool, error) {
+func (r *redisL2) reset(ctx context.Context, feed string, expected string, to mark) (bool, error) {
 	done, err := r.resetScript.Run(ctx, r.rdb, []string{r.markKey(feed), r.olderKey(feed)}, expected, to.String()).Int64()
 	return done == 1, err
 }
 
-func (r *redisMemory) probe(ctx context.Context, feed string) error {
+func (r *redisL2) probe(ctx context.Context, feed string) error {
 	return r.probeScript.Run(ctx, r.rdb, []string{r.prefix + ":{" + feed + "}:probe"}).Err()
 }
 
 // channel is where messages to one process go, or those to all.
-func (r *redisMemory) channel(feed, to string) string {
+func (r *redisL2) channel(feed, to string) string {
 	if to == "" {
 		return r.prefix + ":{" + feed + "}:changes"
 	}
 	return r.prefix + ":{" + feed + "}:ack:" + to
 }
 
-func (r *redisMemory) publish(ctx context.Context, feed, to, message string) error {
+func (r *redisL2) publish(ctx context.Context, feed, to, message string) error {
 	return r.rdb.Publish(ctx, r.channel(feed, to), message).Err()
 }
 
 // How long nothing may be heard before the connection is tried, and how long it is then waited for.
-const earPause = 2 * time.Second
+const pingAfter = 2 * time.Second
 
-// listen receives by itself: go-redis's channel of messages would drop what it has no room for, and reconnects in its own time.
-func (r *redisMemory) listen(ctx context.Context, feed, me string, ear ear) error {
+// subscribe receives by itself: go-redis's channel of messages would drop what it has no room for, and reconnects in its own time.
+func (r *redisL2) subscribe(ctx context.Context, feed, me string, s subscriber) error {
 	own := r.channel(feed, me)
 	sub := r.rdb.Subscribe(ctx, r.channel(feed, ""), own)
 	stop := context.AfterFunc(ctx, func() { _ = sub.Close() }) // a context does not end a read
@@ -159,7 +159,7 @@ func (r *redisMemory) listen(ctx context.Context, feed, me string, ear ear) erro
 	defer sub.Close()
 	silent, opened := false, false
 	for {
-		got, err := sub.ReceiveTimeout(ctx, earPause)
+		got, err := sub.ReceiveTimeout(ctx, pingAfter)
 		var timeout interface{ Timeout() bool }
 		switch {
 		case err == nil:
@@ -184,10 +184,10 @@ func (r *redisMemory) listen(ctx context.Context, feed, me string, ear ear) erro
 		case *redis.Subscription:
 			if m.Count == 2 {
 				opened = true
-				ear.open()
+				s.onOpen()
 			}
 		case *redis.Message:
-			ear.message(m.Channel == own, m.Payload)
+			s.onMessage(m.Channel == own, m.Payload)
 		}
 	}
 }

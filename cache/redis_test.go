@@ -44,12 +44,12 @@ func TestScripts(t *testing.T) {
 func testScripts(t *testing.T, rdb redis.UniversalClient) {
 	ctx := context.Background()
 	id, other := store.LookupID{1}, store.LookupID{2}
-	fresh := func(t *testing.T) (*redisMemory, string) { // a feed that no other test has
-		return newRedisMemory(rdb, "test"), newGeneration()
+	fresh := func(t *testing.T) (*redisL2, string) { // a feed that no other test has
+		return newRedisL2(rdb, "test"), newGeneration()
 	}
 	at := func(id int64) position { return position{id, store.Tag(id * 0x1234567)} }
 	wm := func(generation string, id int64) string { return mark{generation, at(id)}.String() }
-	set := func(t *testing.T, m *redisMemory, feed, wm string) {
+	set := func(t *testing.T, m *redisL2, feed, wm string) {
 		t.Helper()
 		check(t, rdb.Set(ctx, m.markKey(feed), wm, 0).Err())
 	}
@@ -212,7 +212,7 @@ func wantValue[T comparable](t *testing.T, want T) func(T, error) {
 	}
 }
 
-func pairOf(ctx context.Context, m shared, feed string, id store.LookupID) (pair, error) {
+func pairOf(ctx context.Context, m l2Store, feed string, id store.LookupID) (pair, error) {
 	mark, entries, err := m.entries(ctx, feed, []store.LookupID{id})
 	if err != nil {
 		return pair{}, err

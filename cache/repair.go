@@ -10,7 +10,7 @@ import (
 
 // repairLoop repairs when it is asked to, at most once per P unless others are faster. Its repairs are also what finds out that Redis works again.
 func (c *Cache) repairLoop(ctx context.Context) {
-	if c.shared == nil {
+	if c.l2 == nil {
 		return
 	}
 	for {
@@ -23,7 +23,7 @@ func (c *Cache) repairLoop(ctx context.Context) {
 		if e == nil {
 			continue
 		}
-		err := c.repair(ctx, e.history, c.shared.repair)
+		err := c.repair(ctx, e.history, c.l2.repairSlots)
 		if ctx.Err() != nil {
 			return
 		}
@@ -35,8 +35,8 @@ func (c *Cache) repairLoop(ctx context.Context) {
 		if err == nil || c.faults.of(opRead).Closed() && c.faults.of(opWrite).Closed() { // else it has been logged
 			c.repaired.note(c.o.Logger, "bringing Redis up to date", err)
 		}
-		c.shared.probe(ctx, e.feed, c.id, c.messages.acknowledge(e.feed, c.id, acknowledgement{member: c.id}))
-		if !idle(ctx, wait) {
+		c.l2.probe(ctx, e.feed, c.id, c.messages.acknowledge(e.feed, c.id, acknowledgement{member: c.id}))
+		if !sleepContext(ctx, wait) {
 			return
 		}
 	}
@@ -47,7 +47,7 @@ var errOvertaken = errors.New("the watermark was moved by another process")
 
 // repair brings the shared memory up to the store's feed (protocol 6). One at a time; safe to run
 // anywhere, any time, with any delay.
-func (c *Cache) repair(ctx context.Context, h *history, lane chan struct{}) error {
+func (c *Cache) repair(ctx context.Context, h *history, slots chan struct{}) error {
 	select {
 	case c.repairing <- struct{}{}:
 		defer func() { <-c.repairing }()
@@ -57,7 +57,7 @@ func (c *Cache) repair(ctx context.Context, h *history, lane chan struct{}) erro
 	c.count.repairs.Add(1)
 	ctx, cancel := context.WithTimeout(ctx, c.o.StoreTimeout)
 	defer cancel()
-	err := c.repairOnce(ctx, h, lane)
+	err := c.repairOnce(ctx, h, slots)
 	if err != nil {
 		c.count.repairErrors.Add(1)
 		return err
@@ -66,8 +66,8 @@ func (c *Cache) repair(ctx context.Context, h *history, lane chan struct{}) erro
 	return nil
 }
 
-func (c *Cache) repairOnce(ctx context.Context, h *history, lane chan struct{}) error {
-	raw, err := c.shared.mark(ctx, lane, h.feed) // 6.1
+func (c *Cache) repairOnce(ctx context.Context, h *history, slots chan struct{}) error {
+	raw, err := c.l2.mark(ctx, slots, h.feed) // 6.1
 	if err != nil {
 		return fmt.Errorf("read watermark: %w", err)
 	}
@@ -93,7 +93,7 @@ func (c *Cache) repairOnce(ctx context.Context, h *history, lane chan struct{}) 
 	same := h.isAt(wm.position, feed) && since(&feed, wm.id)
 	if !ok || !same || !follows(feed, wm.id) || namesAll(feed.Events) { // 6.1, 6.2
 		to := mark{newGeneration(), head}
-		done, err := c.shared.reset(ctx, lane, h.feed, raw, to)
+		done, err := c.l2.reset(ctx, slots, h.feed, raw, to)
 		if err != nil {
 			return fmt.Errorf("reset watermark: %w", err)
 		}
@@ -108,7 +108,7 @@ func (c *Cache) repairOnce(ctx context.Context, h *history, lane chan struct{}) 
 		h.wm.Store(wm.id)
 		return nil
 	}
-	raw, err = c.shared.advance(ctx, lane, h.feed, lookupIDs(feed.Events), wm.position, head) // 6.3
+	raw, err = c.l2.advance(ctx, slots, h.feed, lookupIDs(feed.Events), wm.position, head) // 6.3
 	if err != nil {
 		return fmt.Errorf("advance watermark: %w", err)
 	}

@@ -54,7 +54,7 @@ var mutations = []mutation{
 		omit("(*Cache).load", "need := e.need.Load()"),
 	}},
 	{rule: "2.2b: a watermark behind need does not count", faults: "fail-over", edits: []edit{
-		replace("(*Cache).fromShared", "!ok || wm.id < need", "!ok"),
+		replace("(*Cache).readL2", "!ok || wm.id < need", "!ok"),
 	}},
 	{rule: "2.2b: an entry of another generation does not count", faults: "redis loss", edits: []edit{
 		replace("entryCodec.decode", "!ok || found != generation", "!ok"),
@@ -83,7 +83,7 @@ var mutations = []mutation{
 		omit("(*Cache).load", "c.doubt(e.history)"),
 	}},
 	{rule: "2.2b: a watermark at an event that is not known does not count", by: "TestScenarios/3.6:_a_store", edits: []edit{
-		replace("(*Cache).fromShared", "!e.knows(wm.position, stale)", "false"),
+		replace("(*Cache).readL2", "!e.knows(wm.position, stale)", "false"),
 	}},
 	{rule: "2.2b, 6.2: a watermark has a tag", by: "TestScenarios/6.2", edits: []edit{
 		replace("(*history).knows", "ok && there.tag == at.tag || !ok && guess", "ok || guess"),
@@ -241,10 +241,10 @@ var mutations = []mutation{
 		replace("(*Cache).settle", "s.known && len(missing) == 0", "s.known"),
 	}},
 	{rule: "4.4: a success before WAIT needs Redis to have the change", by: "TestScenarios/4.4:_a_process", edits: []edit{
-		replace("(*Cache).settle", "s.applied || c.shared == nil && !s.redis", "true"),
+		replace("(*Cache).settle", "s.applied || c.l2 == nil && !s.redis", "true"),
 	}},
 	{rule: "4.4: no success after WAIT when Redis works and does not have it", by: "TestScenarios/4.4:_no_success", edits: []edit{
-		replace("(*Cache).settle", "s.known && waited >= s.wait && (c.shared == nil || s.applied || s.failing.Load())",
+		replace("(*Cache).settle", "s.known && waited >= s.wait && (c.l2 == nil || s.applied || s.failing.Load())",
 			"s.known && waited >= s.wait"),
 	}},
 	{rule: "4.4: WAIT is longer than the lease", faults: "store cut,bus", edits: []edit{
@@ -275,7 +275,7 @@ var mutations = []mutation{
 	}},
 	{rule: "5.1: invalidation before the acknowledgement", faults: "", edits: []edit{
 		addAfter("(*Cache).hearOthers", "c.count.messages.Add(1)",
-			`_ = c.shared.publish(ctx, feed, a.from,
+			`_ = c.l2.publish(ctx, feed, a.from,
 				c.messages.acknowledge(feed, a.from, acknowledgement{member: c.id, serial: a.serial}))`),
 	}},
 	{rule: "5.1: need before the acknowledgement", faults: "fail-over", edits: []edit{
@@ -336,7 +336,7 @@ var mutations = []mutation{
 		replace("(*settlement).take", "m.Lapsed || m.Lease == 0 || new", "m.Lapsed || m.Lease == 0 || new || s.known"),
 	}},
 	{rule: "4.4: a success before WAIT without Redis needs that nobody uses it", by: "TestScenariosWithoutRedis/4.4", edits: []edit{
-		replace("(*Cache).settle", "s.applied || c.shared == nil && !s.redis", "s.applied || c.shared == nil"),
+		replace("(*Cache).settle", "s.applied || c.l2 == nil && !s.redis", "s.applied || c.l2 == nil"),
 	}},
 	{rule: "4.4: members that have lapsed may answer from Redis", by: "TestScenariosWithoutRedis/4.4", edits: []edit{
 		replace("(*settlement).take", "s.redis || m.Redis", "s.redis || m.Redis && !m.Lapsed"),

@@ -22,7 +22,7 @@ func TestSimulatedRedisIsLikeARealOne(t *testing.T) {
 	answers := map[string]int{}
 	for run := range 60 {
 		feed := fmt.Sprint("run", run)
-		real, simulated := newRedisMemory(rdb, "sim"), &redisState{marks: map[string]string{}, entries: map[place]redisEntry{}}
+		real, simulated := newRedisL2(rdb, "sim"), &redisState{marks: map[string]string{}, entries: map[place]redisEntry{}}
 		c := chance{uint64(run)}
 		for range 60 {
 			some := ids[:1+c.below(3)]

@@ -138,7 +138,7 @@ func (r *simRedis) node(h *host) *redisNode {
 	return &r.nodes[0]
 }
 
-// redisLink is Redis as one process reaches it. It implements shared.
+// redisLink is Redis as one process reaches it. It implements l2Store.
 type redisLink struct{ p *process }
 
 var errRedisGone = errors.New("simulation: Redis does not answer")

@@ -166,7 +166,7 @@ func (h *host) open() *process {
 	if err := o.complete(); err != nil {
 		panic(err)
 	}
-	var memory shared
+	var memory l2Store
 	if w.setup.redisAt(h.index) {
 		memory = redisLink{p}
 	}
@@ -178,11 +178,11 @@ func (h *host) open() *process {
 	p.cache = c
 	ctx, stop := context.WithCancel(context.Background())
 	p.stopReaders = stop
-	if c.shared != nil {
+	if c.l2 != nil {
 		// Whether lookups that come at one moment share a command is up to the scheduler, and the run would not be the same again. With
 		// enough leaders none has to.
 		for range 48 {
-			go c.shared.reads.lead(ctx)
+			go c.l2.batcher.lead(ctx)
 		}
 	}
 	c.start()

@@ -91,11 +91,11 @@ func (c *Cache) Stats() Stats {
 		Messages:     n.messages.Load(),
 		Forged:       n.forged.Load(),
 		FeedAge:      -1,
-		Redis:        c.shared != nil,
+		Redis:        c.l2 != nil,
 		Breaker:      BreakerClosed,
 		Listening:    c.listening.Load(),
 	}
-	if c.shared != nil {
+	if c.l2 != nil {
 		s.Opened, s.Faults = c.faults.of(opRead).Opened(), c.faults.now()
 		if !c.faults.of(opRead).Closed() {
 			s.Breaker = BreakerOpen
@@ -108,8 +108,8 @@ func (c *Cache) Stats() Stats {
 		s.Head = e.need.Load()
 		s.Keys = e.keys.EstimatedSize()
 		s.Unknown = e.unknown.EstimatedSize()
-		s.RedisReady = c.shared != nil && e.aligned.Load() && s.Breaker == BreakerClosed
-		s.Stale = !s.Fresh && s.RedisReady && c.recordsAreShared() && s.FeedAge >= 0 && s.FeedAge <= c.o.MaxStale
+		s.RedisReady = c.l2 != nil && e.aligned.Load() && s.Breaker == BreakerClosed
+		s.Stale = !s.Fresh && s.RedisReady && c.recordsInRedis() && s.FeedAge >= 0 && s.FeedAge <= c.o.MaxStale
 	}
 	return s
 }

@@ -10,7 +10,7 @@ import (
 // listenLoop hears what other processes say through Redis. Whatever gets lost costs changes a lease, and nothing else: so there is nothing
 // to do when the connection comes back (protocol 5.2).
 func (c *Cache) listenLoop(ctx context.Context) {
-	if c.shared == nil {
+	if c.l2 == nil {
 		return
 	}
 	var state health
@@ -36,7 +36,7 @@ func (c *Cache) listenLoop(ctx context.Context) {
 		if !was {
 			state.note(c.o.Logger, "hearing of changes through Redis", err)
 		}
-		idle(ctx, c.o.pollEvery())
+		sleepContext(ctx, c.o.pollEvery())
 	}
 }
 
@@ -46,14 +46,14 @@ func (c *Cache) listenTo(ctx context.Context, feed string, state *health) error 
 	defer hangUp()
 	ended := make(chan error, 1)
 	go func() {
-		ended <- c.shared.inner.listen(ctx, feed, c.id, ear{
-			open: func() {
+		ended <- c.l2.inner.subscribe(ctx, feed, c.id, subscriber{
+			onOpen: func() {
 				state.note(c.o.Logger, "hearing of changes through Redis", nil)
 				c.faults.subscribed(nil)
 				c.listening.Store(true)
 				c.noteUp()
 			},
-			message: func(toMe bool, message string) {
+			onMessage: func(toMe bool, message string) {
 				if toMe {
 					c.hearAnswer(feed, message)
 				} else {
@@ -92,7 +92,7 @@ func (c *Cache) hearOthers(ctx context.Context, feed, message string) {
 		return
 	}
 	answer := c.messages.acknowledge(feed, a.from, acknowledgement{member: c.id, serial: a.serial})
-	if err := c.shared.publish(ctx, feed, a.from, answer); err != nil {
+	if err := c.l2.publish(ctx, feed, a.from, answer); err != nil {
 		c.count.redisErrors.Add(1)
 	}
 }

@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// work counts what is under way, so that Close can wait for it. Its zero value is ready.
-type work struct {
+// tasks counts what is under way, so that Close can wait for it. Its zero value is ready.
+type tasks struct {
 	mu      sync.Mutex
 	running int
 	closed  bool
@@ -14,7 +14,7 @@ type work struct {
 }
 
 // begin reports whether one more may start; if so, end must be called after it.
-func (w *work) begin() bool {
+func (w *tasks) begin() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.closed {
@@ -24,7 +24,7 @@ func (w *work) begin() bool {
 	return true
 }
 
-func (w *work) end() {
+func (w *tasks) end() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.running--
@@ -34,7 +34,7 @@ func (w *work) end() {
 }
 
 // close lets nothing more begin and waits for the rest until ctx is done.
-func (w *work) close(ctx context.Context) error {
+func (w *tasks) close(ctx context.Context) error {
 	w.mu.Lock()
 	if !w.closed {
 		w.closed = true

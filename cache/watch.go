@@ -12,7 +12,7 @@ import (
 // through Redis. Whatever it misses is found by the next poll.
 func (c *Cache) watchLoop(ctx context.Context) {
 	w, ok := c.rows.(store.Watcher)
-	if !ok || c.shared != nil || c.o.ChangesOnly {
+	if !ok || c.l2 != nil || c.o.ChangesOnly {
 		return
 	}
 	var state health
@@ -24,7 +24,7 @@ func (c *Cache) watchLoop(ctx context.Context) {
 				kick(c.pollKicks)
 			}
 		})
-		if ctx.Err() != nil || errors.Is(err, errors.ErrUnsupported) || !idle(ctx, pause) {
+		if ctx.Err() != nil || errors.Is(err, errors.ErrUnsupported) || !sleepContext(ctx, pause) {
 			return
 		}
 		// While the feed is out of reach, the poll says so.
