@@ -12,135 +12,135 @@ import (
 )
 
 const (
-	leaders   = 2   // commands on the way at once: with more of them each would carry less, with one nothing is done meanwhile
-	reserves  = 2   // more of them when those take long
-	readBatch = 128 // entries in one read
+	workers       = 2   // commands on the way at once: with more of them each would carry less, with one nothing is done meanwhile
+	backupWorkers = 2   // more of them when those take long
+	readBatch     = 128 // entries in one read
 )
 
-// reader reads entries for lookups. Whoever comes while commands are on the way is read together with everybody else who waits, in one
+// batcher reads entries for lookups. Whoever comes while commands are on the way is read together with everybody else who waits, in one
 // command: all entries of a feed are in one slot and under one watermark. go-redis does not give up a read in flight when its context
 // ends, so lookups wait for the loops that read, each only for its own budget, and a server that hangs holds up these loops and nobody else.
 // When a lookup has waited for a part of its budget, the reserve reads for those who are still in the queue: a connection may be lost, and the
 // next one good.
-type reader struct {
-	inner     l2Store
-	budget    time.Duration
-	breaker   *redisfault.Breaker
-	questions chan *question
-	relief    chan struct{}  // wakes the reserve
-	timers    sync.Pool      // of stopped *time.Timer
-	asked     sync.Pool      // of answered *question
-	observe   store.Observer // nil: nobody
+type batcher struct {
+	inner       l2Store
+	budget      time.Duration
+	breaker     *redisfault.Breaker
+	requests    chan *readRequest
+	wakeBackup  chan struct{}  // wakes the reserve
+	timerPool   sync.Pool      // of stopped *time.Timer
+	requestPool sync.Pool      // of answered *question
+	observe     store.Observer // nil: nobody
 }
 
-// patience is how long a lookup waits before it calls the reserve.
-func (r *reader) patience() time.Duration { return r.budget / 10 }
+// hedgeDelay is how long a lookup waits before it calls the reserve.
+func (b *batcher) hedgeDelay() time.Duration { return b.budget / 10 }
 
-// question is one lookup that waits for the shared memory.
-type question struct {
+// readRequest is one lookup that waits for the shared memory.
+type readRequest struct {
 	feed      string
 	id        store.LookupID
-	answers   chan result[pair] // with room for the one that comes
+	result    chan result[readResult] // with room for the one that comes
 	abandoned atomic.Bool
 }
 
-func newReader(inner l2Store, budget time.Duration, b *redisfault.Breaker, o store.Observer) *reader {
-	return &reader{
-		inner: inner, budget: budget, breaker: b, observe: o,
-		questions: make(chan *question, lookupLimit), relief: make(chan struct{}, reserves),
-		timers: sync.Pool{New: func() any { return time.NewTimer(budget) }},
-		asked:  sync.Pool{New: func() any { return &question{answers: make(chan result[pair], 1)} }},
+func newBatcher(inner l2Store, budget time.Duration, breaker *redisfault.Breaker, o store.Observer) *batcher {
+	return &batcher{
+		inner: inner, budget: budget, breaker: breaker, observe: o,
+		requests: make(chan *readRequest, lookupLimit), wakeBackup: make(chan struct{}, backupWorkers),
+		timerPool:   sync.Pool{New: func() any { return time.NewTimer(budget) }},
+		requestPool: sync.Pool{New: func() any { return &readRequest{result: make(chan result[readResult], 1)} }},
 	}
 }
 
 // loops returns what has to run for questions to be answered, until its context ends.
-func (r *reader) loops() (all []func(context.Context)) {
-	for range leaders {
-		all = append(all, r.lead)
+func (b *batcher) loops() (all []func(context.Context)) {
+	for range workers {
+		all = append(all, b.worker)
 	}
-	for range reserves {
-		all = append(all, r.relieve)
+	for range backupWorkers {
+		all = append(all, b.backupWorker)
 	}
 	return all
 }
 
 // read returns the watermark and one entry, read after read was called. Its error matches errRedis when that failed or took too long, and
 // errNotCalled when it was not even tried.
-func (r *reader) read(ctx context.Context, feed string, id store.LookupID) (_ pair, err error) {
-	if !r.breaker.Closed() {
-		return pair{}, errNotCalled
+func (b *batcher) read(ctx context.Context, feed string, id store.LookupID) (_ readResult, err error) {
+	if !b.breaker.Closed() {
+		return readResult{}, errNotCalled
 	}
-	ctx, done := store.Begin(ctx, r.observe, store.WorkRedisRead)
+	ctx, done := store.Begin(ctx, b.observe, store.WorkRedisRead)
 	defer func() { done(err) }()
-	q := r.asked.Get().(*question)
+	q := b.requestPool.Get().(*readRequest)
 	q.feed, q.id = feed, id
-	timer := r.timers.Get().(*time.Timer)
-	timer.Reset(r.budget)
+	timer := b.timerPool.Get().(*time.Timer)
+	timer.Reset(b.budget)
 	defer func() {
 		timer.Stop() // what has not been received by now never is
-		r.timers.Put(timer)
+		b.timerPool.Put(timer)
 	}()
-	if err := enqueue(ctx, r.questions, q, timer, r.breaker); err != nil {
-		return pair{}, err
+	if err := enqueue(ctx, b.requests, q, timer, b.breaker); err != nil {
+		return readResult{}, err
 	}
-	timer.Reset(r.patience())
+	timer.Reset(b.hedgeDelay())
 	select {
-	case a := <-q.answers:
-		r.asked.Put(q) // whoever has answered it is done with it
-		return finish(a, r.breaker)
+	case a := <-q.result:
+		b.requestPool.Put(q) // whoever has answered it is done with it
+		return finish(a, b.breaker)
 	case <-timer.C:
-		kick(r.relief)
-		timer.Reset(r.budget - r.patience())
+		kick(b.wakeBackup)
+		timer.Reset(b.budget - b.hedgeDelay())
 	case <-ctx.Done(): // await says so
 	}
-	p, err := await(ctx, q.answers, timer, r.budget, r.breaker)
+	p, err := await(ctx, q.result, timer, b.budget, b.breaker)
 	if err != nil {
 		q.abandoned.Store(true) // or answered with an error: then nobody looks
 	}
 	return p, err
 }
 
-// lead reads for whoever asks.
-func (r *reader) lead(ctx context.Context) {
-	crowded := false
+// worker reads for whoever asks.
+func (b *batcher) worker(ctx context.Context) {
+	busy := false
 	for {
 		select {
-		case q := <-r.questions:
-			if crowded {
+		case q := <-b.requests:
+			if busy {
 				runtime.Gosched() // those whom the last command has answered may have another question
 			}
-			batch := r.gather([]*question{q})
-			crowded = len(batch) > 1
-			r.answerAll(ctx, batch)
+			batch := b.addWaiting([]*readRequest{q})
+			busy = len(batch) > 1
+			b.serveAll(ctx, batch)
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-// relieve is the reserve: it reads for those who wait when it is called.
-func (r *reader) relieve(ctx context.Context) {
+// backupWorker is the reserve: it reads for those who wait when it is called.
+func (b *batcher) backupWorker(ctx context.Context) {
 	for {
 		select {
-		case <-r.relief:
-			r.answerAll(ctx, r.gather(nil))
+		case <-b.wakeBackup:
+			b.serveAll(ctx, b.addWaiting(nil))
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-func (r *reader) answerAll(ctx context.Context, batch []*question) {
+func (b *batcher) serveAll(ctx context.Context, batch []*readRequest) {
 	for len(batch) > 0 {
-		batch = r.answer(ctx, batch)
+		batch = b.serve(ctx, batch)
 	}
 }
 
-// gather adds those who are waiting already.
-func (r *reader) gather(batch []*question) []*question {
+// addWaiting adds those who are waiting already.
+func (b *batcher) addWaiting(batch []*readRequest) []*readRequest {
 	for len(batch) < readBatch {
 		select {
-		case q := <-r.questions:
+		case q := <-b.requests:
 			if !q.abandoned.Load() {
 				batch = append(batch, q)
 			}
@@ -151,27 +151,27 @@ func (r *reader) gather(batch []*question) []*question {
 	return batch
 }
 
-// answer reads for all questions about the feed of the first one, and returns the others: there are any only while a store is replaced.
-func (r *reader) answer(ctx context.Context, batch []*question) (others []*question) {
+// serve reads for all questions about the feed of the first one, and returns the others: there are any only while a store is replaced.
+func (b *batcher) serve(ctx context.Context, batch []*readRequest) (others []*readRequest) {
 	feed := batch[0].feed
 	ids := make([]store.LookupID, 0, len(batch))
-	asked := make([]*question, 0, len(batch))
+	requests := make([]*readRequest, 0, len(batch))
 	for _, q := range batch {
 		if q.feed != feed {
 			others = append(others, q)
 			continue
 		}
-		ids, asked = append(ids, q.id), append(asked, q)
+		ids, requests = append(ids, q.id), append(requests, q)
 	}
-	ctx, cancel := context.WithTimeout(ctx, r.budget)
+	ctx, cancel := context.WithTimeout(ctx, b.budget)
 	defer cancel()
-	mark, entries, err := r.inner.entries(ctx, feed, ids)
-	for i, q := range asked {
+	mark, entries, err := b.inner.entries(ctx, feed, ids)
+	for i, q := range requests {
 		if err != nil {
-			q.answers <- result[pair]{err: err}
+			q.result <- result[readResult]{err: err}
 			continue
 		}
-		q.answers <- result[pair]{value: pair{mark: mark, entry: entries[i]}}
+		q.result <- result[readResult]{value: readResult{mark: mark, entry: entries[i]}}
 	}
 	return others
 }

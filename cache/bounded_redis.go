@@ -14,11 +14,11 @@ const (
 	repairLimit = 4   // for repairs in the background
 )
 
-// boundedClient is a shared memory that never takes longer than its budget, but for what lookups read (see reader). go-redis does not give up a
+// boundedClient is a shared memory that never takes longer than its budget, but for what lookups read (see batcher). go-redis does not give up a
 // read in flight when its context ends, so each call has a goroutine, and whoever asked waits for it only so long. The goroutines are bounded; calls that
 // nobody waits for keep their place in the slots until they end.
 type boundedClient struct {
-	batcher     *reader
+	batcher     *batcher
 	inner       l2Store
 	budget      time.Duration
 	lookupSlots chan struct{}
@@ -31,7 +31,7 @@ type boundedClient struct {
 
 func newBoundedClient(inner l2Store, budget time.Duration, f *faults, tasks *tasks, o store.Observer) *boundedClient {
 	return &boundedClient{
-		batcher: newReader(inner, budget, f.of(opRead), o), inner: inner, budget: budget, faults: f, tasks: tasks, observe: o,
+		batcher: newBatcher(inner, budget, f.of(opRead), o), inner: inner, budget: budget, faults: f, tasks: tasks, observe: o,
 		lookupSlots: make(chan struct{}, lookupLimit), changeSlots: make(chan struct{}, changeLimit), repairSlots: make(chan struct{}, repairLimit),
 	}
 }

@@ -47,8 +47,8 @@ var errRedis = errors.New("redis failed")
 // errNotCalled: the shared memory was not even asked, because too many calls are waiting for it or the breaker is open.
 var errNotCalled = errors.New("redis was not asked")
 
-// pair is what a lookup needs: the watermark and an entry that were there at the same moment.
-type pair struct{ mark, entry string }
+// readResult is what a lookup needs: the watermark and an entry that were there at the same moment.
+type readResult struct{ mark, entry string }
 
 // position is an event of the feed: its number, and the tag that tells it from others that have had
 // that number. Whatever is right as of a position is right in every feed that has it.

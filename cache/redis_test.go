@@ -65,8 +65,8 @@ func testScripts(t *testing.T, rdb redis.UniversalClient) {
 		wantValue(t, true)(m.fill(ctx, feed, id, mark{"g", at(4)}, time.Hour, "g|a"))
 		wantValue(t, true)(m.fill(ctx, feed, other, mark{"g", at(4)}, time.Hour, "g|b"))
 		wantValue(t, wm("g", 6))(m.advance(ctx, feed, []store.LookupID{id}, at(4), at(6)))
-		wantValue(t, pair{wm("g", 6), ""})(pairOf(ctx, m, feed, id))
-		wantValue(t, pair{wm("g", 6), "g|b"})(pairOf(ctx, m, feed, other))
+		wantValue(t, readResult{wm("g", 6), ""})(pairOf(ctx, m, feed, id))
+		wantValue(t, readResult{wm("g", 6), "g|b"})(pairOf(ctx, m, feed, other))
 	})
 	t.Run("a watermark of level 1 that falls behind is dropped, and ours does not count while it is behind that", func(t *testing.T) {
 		m, feed := fresh(t)
@@ -79,10 +79,10 @@ func testScripts(t *testing.T, rdb redis.UniversalClient) {
 		}
 		set(t, m, feed, wm("g", 4))
 		check(t, rdb.Set(ctx, m.olderKey(feed), "old:6", 0).Err())
-		wantValue(t, pair{})(pairOf(ctx, m, feed, id))
+		wantValue(t, readResult{})(pairOf(ctx, m, feed, id))
 		wantValue(t, wm("g", 6))(m.advance(ctx, feed, []store.LookupID{id}, at(4), at(6)))
 		older("old:6")
-		wantValue(t, pair{wm("g", 6), ""})(pairOf(ctx, m, feed, id))
+		wantValue(t, readResult{wm("g", 6), ""})(pairOf(ctx, m, feed, id))
 		wantValue(t, wm("g", 7))(m.advance(ctx, feed, []store.LookupID{id}, at(6), at(7)))
 		older("")
 		check(t, rdb.Set(ctx, m.olderKey(feed), "old:9", 0).Err())
@@ -98,7 +98,7 @@ func testScripts(t *testing.T, rdb redis.UniversalClient) {
 		wantValue(t, wm("g", 4))(m.advance(ctx, feed, []store.LookupID{id}, at(3), at(4)))
 		wantValue(t, wm("g", 4))(m.advance(ctx, feed, []store.LookupID{id}, at(1), at(2)))
 		wantValue(t, wm("g", 4))(m.advance(ctx, feed, []store.LookupID{id}, position{4, 1}, at(6)))
-		wantValue(t, pair{wm("g", 4), "g|a"})(pairOf(ctx, m, feed, id))
+		wantValue(t, readResult{wm("g", 4), "g|a"})(pairOf(ctx, m, feed, id))
 	})
 	t.Run("fill needs the whole watermark", func(t *testing.T) {
 		m, feed := fresh(t)
@@ -108,9 +108,9 @@ func testScripts(t *testing.T, rdb redis.UniversalClient) {
 		wantValue(t, false)(m.fill(ctx, feed, id, mark{"h", at(5)}, time.Hour, "h|a"))
 		wantValue(t, false)(m.fill(ctx, feed, id, mark{"g", at(6)}, time.Hour, "g|a"))
 		wantValue(t, false)(m.fill(ctx, feed, id, mark{"g", position{5, 1}}, time.Hour, "g|a"))
-		wantValue(t, pair{wm("g", 5), ""})(pairOf(ctx, m, feed, id))
+		wantValue(t, readResult{wm("g", 5), ""})(pairOf(ctx, m, feed, id))
 		wantValue(t, true)(m.fill(ctx, feed, id, mark{"g", at(5)}, time.Hour, "g|a"))
-		wantValue(t, pair{wm("g", 5), "g|a"})(pairOf(ctx, m, feed, id))
+		wantValue(t, readResult{wm("g", 5), "g|a"})(pairOf(ctx, m, feed, id))
 		if ttl := rdb.PTTL(ctx, m.entryKey(feed, id)).Val(); ttl <= 0 || ttl > time.Hour {
 			t.Errorf("TTL of the entry: %v", ttl)
 		}
@@ -143,7 +143,7 @@ func testScripts(t *testing.T, rdb redis.UniversalClient) {
 			wantValue(t, true)(m.fill(ctx, feed, id, mark{"g", at(n)}, time.Hour, "g|a"))
 			wantValue(t, wm("g", n))(m.advance(ctx, feed, nil, at(n-1), at(n)))
 			wantValue(t, wm("g", n+1))(m.advance(ctx, feed, []store.LookupID{id}, at(n), at(n+1)))
-			wantValue(t, pair{wm("g", n+1), ""})(pairOf(ctx, m, feed, id))
+			wantValue(t, readResult{wm("g", n+1), ""})(pairOf(ctx, m, feed, id))
 		}
 		m, feed := fresh(t)
 		set(t, m, feed, wm("g", 10))
@@ -160,7 +160,7 @@ func testScripts(t *testing.T, rdb redis.UniversalClient) {
 			wantValue(t, true)(m.fill(ctx, feed, id, mark{"g", at(2)}, time.Hour, "g|a"))
 		}
 		wantValue(t, wm("g", 2))(m.advance(ctx, feed, []store.LookupID{id}, at(1), at(2)))
-		wantValue(t, pair{wm("g", 2), "g|a"})(pairOf(ctx, m, feed, id))
+		wantValue(t, readResult{wm("g", 2), "g|a"})(pairOf(ctx, m, feed, id))
 		wantValue(t, true)(m.reset(ctx, feed, wm("g", 2), mark{"h", at(2)}))
 		wantValue(t, false)(m.reset(ctx, feed, wm("g", 2), mark{"h", at(2)}))
 	})
@@ -212,10 +212,10 @@ func wantValue[T comparable](t *testing.T, want T) func(T, error) {
 	}
 }
 
-func pairOf(ctx context.Context, m l2Store, feed string, id store.LookupID) (pair, error) {
+func pairOf(ctx context.Context, m l2Store, feed string, id store.LookupID) (readResult, error) {
 	mark, entries, err := m.entries(ctx, feed, []store.LookupID{id})
 	if err != nil {
-		return pair{}, err
+		return readResult{}, err
 	}
-	return pair{mark, entries[0]}, nil
+	return readResult{mark, entries[0]}, nil
 }

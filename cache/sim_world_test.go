@@ -182,7 +182,7 @@ func (h *host) open() *process {
 		// Whether lookups that come at one moment share a command is up to the scheduler, and the run would not be the same again. With
 		// enough leaders none has to.
 		for range 48 {
-			go c.l2.batcher.lead(ctx)
+			go c.l2.batcher.worker(ctx)
 		}
 	}
 	c.start()
