@@ -165,13 +165,13 @@ func (b *batcher) serve(ctx context.Context, batch []*readRequest) (others []*re
 	}
 	ctx, cancel := context.WithTimeout(ctx, b.budget)
 	defer cancel()
-	mark, entries, err := b.inner.entries(ctx, feed, ids)
+	watermark, entries, err := b.inner.entries(ctx, feed, ids)
 	for i, q := range requests {
 		if err != nil {
 			q.result <- result[readResult]{err: err}
 			continue
 		}
-		q.result <- result[readResult]{value: readResult{mark: mark, entry: entries[i]}}
+		q.result <- result[readResult]{value: readResult{watermark: watermark, entry: entries[i]}}
 	}
 	return others
 }

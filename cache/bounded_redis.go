@@ -96,8 +96,8 @@ func (c *boundedClient) write(ctx context.Context, fn func(context.Context) erro
 	return true
 }
 
-func (c *boundedClient) mark(ctx context.Context, slots chan struct{}, feed string) (string, error) {
-	return call(ctx, c, slots, store.WorkRedisMark, func(ctx context.Context) (string, error) { return c.inner.mark(ctx, feed) })
+func (c *boundedClient) watermark(ctx context.Context, slots chan struct{}, feed string) (string, error) {
+	return call(ctx, c, slots, store.WorkRedisMark, func(ctx context.Context) (string, error) { return c.inner.watermark(ctx, feed) })
 }
 
 func (c *boundedClient) advance(ctx context.Context, slots chan struct{}, feed string, ids []store.LookupID, prev, last position) (string, error) {
@@ -115,7 +115,7 @@ func (c *boundedClient) publishIn(ctx context.Context, slots chan struct{}, feed
 	return err
 }
 
-func (c *boundedClient) reset(ctx context.Context, slots chan struct{}, feed string, expected string, to mark) (bool, error) {
+func (c *boundedClient) reset(ctx context.Context, slots chan struct{}, feed string, expected string, to watermark) (bool, error) {
 	return call(ctx, c, slots, store.WorkRedisReset, func(ctx context.Context) (bool, error) { return c.inner.reset(ctx, feed, expected, to) })
 }
 
@@ -131,11 +131,11 @@ func (c *boundedClient) probe(ctx context.Context, feed, to, message string) {
 		switch op {
 		case opRead: // both commands: a user may be allowed one of them
 			_, err = call(ctx, c, c.repairSlots, store.WorkRedisRead, func(ctx context.Context) (string, error) {
-				mark, _, err := c.inner.entries(ctx, feed, []store.LookupID{{}})
-				return mark, err
+				watermark, _, err := c.inner.entries(ctx, feed, []store.LookupID{{}})
+				return watermark, err
 			})
 			if err == nil {
-				_, err = c.mark(ctx, c.repairSlots, feed)
+				_, err = c.watermark(ctx, c.repairSlots, feed)
 			}
 		case opWrite:
 			_, err = call(ctx, c, c.repairSlots, store.WorkRedisWrite, func(ctx context.Context) (struct{}, error) {

@@ -369,19 +369,19 @@ func (c *Cache) spreadOnce(ctx context.Context, change store.Change, h *history)
 	if err != nil {
 		return false, err
 	}
-	wm, ok := parseMark(raw)
-	reached := ok && wm.id >= last.id
-	if reached && wm.position != last {
+	current, ok := parseWatermark(raw)
+	reached := ok && current.id >= last.id
+	if reached && current.position != last {
 		// Beyond our event: another change was faster, or the watermark is of a history that is
 		// over (protocol 14). Then a repair replaces it.
-		feed, err := c.rows.Feed(ctx, wm.id-1, 1)
+		feed, err := c.rows.Feed(ctx, current.id-1, 1)
 		if err != nil {
 			return false, err
 		}
-		reached = feed.ID != change.FeedID || h.isAt(wm.position, feed)
+		reached = feed.ID != change.FeedID || h.isAt(current.position, feed)
 	}
 	if reached {
-		h.wm.Store(wm.id)
+		h.watermark.Store(current.id)
 		return true, nil
 	}
 	return false, c.repair(ctx, h, c.l2.changeSlots)
@@ -397,18 +397,18 @@ func starts(feed store.Feed, at position) bool {
 // left, so that it holds whatever the id. It returns the watermark that there is then, or "" when
 // it is absent or has moved meanwhile.
 func (c *Cache) startGeneration(ctx context.Context, change store.Change) (string, error) {
-	raw, err := c.l2.mark(ctx, c.l2.changeSlots, change.FeedID)
+	raw, err := c.l2.watermark(ctx, c.l2.changeSlots, change.FeedID)
 	if err != nil {
 		return "", err
 	}
-	wm, ok := parseMark(raw)
+	current, ok := parseWatermark(raw)
 	switch {
 	case !ok:
 		return "", nil
-	case wm.id >= change.Last:
+	case current.id >= change.Last:
 		return raw, nil // who moved it there has dropped everything too
 	}
-	to := mark{newGeneration(), endOf(change)}
+	to := watermark{newGeneration(), endOf(change)}
 	done, err := c.l2.reset(ctx, c.l2.changeSlots, change.FeedID, raw, to)
 	if err != nil || !done {
 		return "", err

@@ -35,8 +35,8 @@ type history struct {
 	// revealing is the newest event heard of that can have made an unknown token known. Raised
 	// together with need (protocol 14).
 	revealing atomic.Int64
-	// wm is the watermark's id as last seen.
-	wm atomic.Int64
+	// watermark is the watermark's id as last seen.
+	watermark atomic.Int64
 	// aligned says that a repair has brought the shared memory in line with this history. Before,
 	// it is not used: what is in Redis at a start, or after a loss, may be of any age.
 	aligned atomic.Bool

@@ -15,16 +15,16 @@ import (
 // is the real one. All operations are atomic, and may be repeated, delayed or lost.
 type l2Store interface {
 	// entries reads the watermark and as many entries as there are ids, in one command; "" stands for absent.
-	entries(ctx context.Context, feed string, ids []store.LookupID) (mark string, entries []string, err error)
-	// mark reads the watermark.
-	mark(ctx context.Context, feed string) (string, error)
+	entries(ctx context.Context, feed string, ids []store.LookupID) (watermark string, entries []string, err error)
+	// watermark reads the watermark.
+	watermark(ctx context.Context, feed string) (string, error)
 	// advance moves the watermark from prev to last and removes the entries, if the watermark is at
 	// prev. It returns the watermark that there is then, "" for absent (protocol 7).
 	advance(ctx context.Context, feed string, ids []store.LookupID, prev, last position) (string, error)
 	// fill writes an entry, if the watermark is at. It reports whether it did.
-	fill(ctx context.Context, feed string, id store.LookupID, at mark, ttl time.Duration, entry string) (bool, error)
+	fill(ctx context.Context, feed string, id store.LookupID, at watermark, ttl time.Duration, entry string) (bool, error)
 	// reset replaces the watermark, if it still is what expected says. It reports whether it did.
-	reset(ctx context.Context, feed string, expected string, to mark) (bool, error)
+	reset(ctx context.Context, feed string, expected string, to watermark) (bool, error)
 	// probe does what the four above do, on a key of its own, and changes nothing that they see.
 	probe(ctx context.Context, feed string) error
 
@@ -48,7 +48,7 @@ var errRedis = errors.New("redis failed")
 var errNotCalled = errors.New("redis was not asked")
 
 // readResult is what a lookup needs: the watermark and an entry that were there at the same moment.
-type readResult struct{ mark, entry string }
+type readResult struct{ watermark, entry string }
 
 // position is an event of the feed: its number, and the tag that tells it from others that have had
 // that number. Whatever is right as of a position is right in every feed that has it.
@@ -70,9 +70,9 @@ func endOf(change store.Change) position {
 	return position{change.Last, change.Before}
 }
 
-// mark is a watermark. The invariant all depends on: an entry whose generation is the watermark's
+// watermark is where Redis is in the feed. The invariant all depends on: an entry whose generation is the watermark's
 // reflects exactly the events up to the watermark's position.
-type mark struct {
+type watermark struct {
 	generation string
 	position
 }
@@ -80,29 +80,29 @@ type mark struct {
 // maxEventID bounds event ids: Lua's numbers are exact up to it.
 const maxEventID = 1<<53 - 1
 
-func (m mark) String() string { return m.generation + ":" + m.position.String() }
+func (m watermark) String() string { return m.generation + ":" + m.position.String() }
 
-// parseMark reads a watermark. Absent and unreadable ones are no watermark.
-func parseMark(raw string) (mark, bool) {
+// parseWatermark reads a watermark. Absent and unreadable ones are no watermark.
+func parseWatermark(raw string) (watermark, bool) {
 	generation, at, _ := strings.Cut(raw, ":")
 	number, digits, ok := strings.Cut(at, ":")
 	if !ok || generation == "" || number == "" || len(number) > 16 || len(digits) != 16 {
-		return mark{}, false
+		return watermark{}, false
 	}
 	tag, err := strconv.ParseUint(digits, 16, 64)
 	if err != nil {
-		return mark{}, false
+		return watermark{}, false
 	}
 	for i := range len(number) {
 		if number[i] < '0' || number[i] > '9' {
-			return mark{}, false
+			return watermark{}, false
 		}
 	}
 	id, err := strconv.ParseInt(number, 10, 64)
 	if err != nil || id > maxEventID {
-		return mark{}, false
+		return watermark{}, false
 	}
-	return mark{generation, position{id, store.Tag(tag)}}, true
+	return watermark{generation, position{id, store.Tag(tag)}}, true
 }
 
 // newGeneration returns a name that no watermark has had: 80 random bits, since every entry carries it.

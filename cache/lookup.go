@@ -153,7 +153,7 @@ func (c *Cache) load(ctx context.Context, e *epoch, id store.LookupID, redacted 
 			break // package store refuses it too, and raises the alarm
 		}
 		if generation != "" {
-			c.fill(ctx, e.feed, mark{generation, at}, answer.Record) // d
+			c.fill(ctx, e.feed, watermark{generation, at}, answer.Record) // d
 		}
 		return k, nil
 	}
@@ -218,34 +218,34 @@ func (c *Cache) readL2(ctx context.Context, e *epoch, id store.LookupID, need in
 		c.count.redisErrors.Add(1)
 		return 0, "", false
 	}
-	wm, ok := parseMark(p.mark)
+	current, ok := parseWatermark(p.watermark)
 	if ok {
-		e.wm.Store(wm.id)
+		e.watermark.Store(current.id)
 	}
-	if !ok || wm.id < need || !e.knows(wm.position, stale) {
+	if !ok || current.id < need || !e.knows(current.position, stale) {
 		c.count.redisMisses.Add(1)
 		kick(c.repairKicks)
-		return 0, wm.generation, false
+		return 0, current.generation, false
 	}
 	if p.entry == "" {
 		c.count.redisMisses.Add(1)
-		return 0, wm.generation, false
+		return 0, current.generation, false
 	}
-	_, err = c.codec.decode(r, p.entry, e.feed, id, wm.generation, c.clock.now())
+	_, err = c.codec.decode(r, p.entry, e.feed, id, current.generation, c.clock.now())
 	if err != nil {
 		c.count.redisMisses.Add(1)
 		if errors.Is(err, errForgedEntry) || errors.Is(err, store.ErrForged) {
 			c.count.redisForged.Add(1)
 			c.tellForged(id, err)
 		}
-		return 0, wm.generation, false
+		return 0, current.generation, false
 	}
 	c.count.redisHits.Add(1)
-	return wm.id, wm.generation, true
+	return current.id, current.generation, true
 }
 
 // fill writes a record to the shared memory, in the background and only if there is room: it saves others a statement, no more.
-func (c *Cache) fill(ctx context.Context, feed string, at mark, r *store.Record) {
+func (c *Cache) fill(ctx context.Context, feed string, at watermark, r *store.Record) {
 	deadline := c.clock.now().wall + c.o.L2TTL
 	begun := c.l2.write(ctx, func(ctx context.Context) error {
 		entry := c.codec.encode(feed, at.generation, at.id, deadline, r)

@@ -69,7 +69,7 @@ func (c *Cache) poll(ctx context.Context) error {
 	if e == nil {
 		return nil
 	}
-	if c.l2 != nil && (!e.aligned.Load() || e.need.Load() > e.wm.Load()) {
+	if c.l2 != nil && (!e.aligned.Load() || e.need.Load() > e.watermark.Load()) {
 		kick(c.repairKicks) // 3.7, and 14: the first poll of a process always repairs
 	}
 	c.acknowledge(ctx, headOf(feed), known.heard) // 3.8

@@ -58,7 +58,7 @@ func newRedisL2(rdb redis.UniversalClient, prefix string) *redisL2 {
 	}
 }
 
-func (r *redisL2) markKey(feed string) string { return r.prefix + ":{" + feed + "}:2:wm" }
+func (r *redisL2) watermarkKey(feed string) string { return r.prefix + ":{" + feed + "}:2:wm" }
 
 // olderKey is the watermark of programs of level 1, "<generation>:<id>".
 func (r *redisL2) olderKey(feed string) string { return r.prefix + ":{" + feed + "}:wm" }
@@ -66,7 +66,7 @@ func (r *redisL2) olderKey(feed string) string { return r.prefix + ":{" + feed +
 // keys are those of both watermarks and of entries.
 func (r *redisL2) keys(feed string, ids []store.LookupID) []string {
 	keys := make([]string, 0, 2+len(ids))
-	keys = append(keys, r.markKey(feed), r.olderKey(feed))
+	keys = append(keys, r.watermarkKey(feed), r.olderKey(feed))
 	for _, id := range ids {
 		keys = append(keys, r.entryKey(feed, id))
 	}
@@ -103,14 +103,14 @@ func isBehind(raw, older string) bool {
 	if older == "" {
 		return false
 	}
-	ours, ok := parseMark(raw)
+	ours, ok := parseWatermark(raw)
 	_, number, _ := strings.Cut(older, ":")
 	theirs, err := strconv.ParseInt(number, 10, 64)
 	return ok && err == nil && theirs > ours.id
 }
 
-func (r *redisL2) mark(ctx context.Context, feed string) (string, error) {
-	raw, err := r.rdb.Get(ctx, r.markKey(feed)).Result()
+func (r *redisL2) watermark(ctx context.Context, feed string) (string, error) {
+	raw, err := r.rdb.Get(ctx, r.watermarkKey(feed)).Result()
 	if errors.Is(err, redis.Nil) {
 		return "", nil
 	}
@@ -121,13 +121,13 @@ func (r *redisL2) advance(ctx context.Context, feed string, ids []store.LookupID
 	return r.advanceScript.Run(ctx, r.rdb, r.keys(feed, ids), prev.String(), last.String()).Text()
 }
 
-func (r *redisL2) fill(ctx context.Context, feed string, id store.LookupID, at mark, ttl time.Duration, entry string) (bool, error) {
-	done, err := r.fillScript.Run(ctx, r.rdb, []string{r.markKey(feed), r.entryKey(feed, id)}, at.String(), ttl.Milliseconds(), entry).Int64()
+func (r *redisL2) fill(ctx context.Context, feed string, id store.LookupID, at watermark, ttl time.Duration, entry string) (bool, error) {
+	done, err := r.fillScript.Run(ctx, r.rdb, []string{r.watermarkKey(feed), r.entryKey(feed, id)}, at.String(), ttl.Milliseconds(), entry).Int64()
 	return done == 1, err
 }
 
-func (r *redisL2) reset(ctx context.Context, feed string, expected string, to mark) (bool, error) {
-	done, err := r.resetScript.Run(ctx, r.rdb, []string{r.markKey(feed), r.olderKey(feed)}, expected, to.String()).Int64()
+func (r *redisL2) reset(ctx context.Context, feed string, expected string, to watermark) (bool, error) {
+	done, err := r.resetScript.Run(ctx, r.rdb, []string{r.watermarkKey(feed), r.olderKey(feed)}, expected, to.String()).Int64()
 	return done == 1, err
 }
 

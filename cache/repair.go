@@ -67,14 +67,14 @@ func (c *Cache) repair(ctx context.Context, h *history, slots chan struct{}) err
 }
 
 func (c *Cache) repairOnce(ctx context.Context, h *history, slots chan struct{}) error {
-	raw, err := c.l2.mark(ctx, slots, h.feed) // 6.1
+	raw, err := c.l2.watermark(ctx, slots, h.feed) // 6.1
 	if err != nil {
 		return fmt.Errorf("read watermark: %w", err)
 	}
-	wm, ok := parseMark(raw)
+	current, ok := parseWatermark(raw)
 	after, limit := int64(maxEventID), 1
 	if ok {
-		after, limit = wm.id-1, replayLimit+1 // the watermark's event as well: it may be another now
+		after, limit = current.id-1, replayLimit+1 // the watermark's event as well: it may be another now
 	}
 	sure := h.sure.Load()
 	feed, err := c.rows.Feed(ctx, after, limit)
@@ -90,9 +90,9 @@ func (c *Cache) repairOnce(ctx context.Context, h *history, slots chan struct{})
 		c.doubt(h)
 		return errors.New("the feed went back")
 	}
-	same := h.isAt(wm.position, feed) && since(&feed, wm.id)
-	if !ok || !same || !follows(feed, wm.id) || namesAll(feed.Events) { // 6.1, 6.2
-		to := mark{newGeneration(), head}
+	same := h.isAt(current.position, feed) && since(&feed, current.id)
+	if !ok || !same || !follows(feed, current.id) || namesAll(feed.Events) { // 6.1, 6.2
+		to := watermark{newGeneration(), head}
 		done, err := c.l2.reset(ctx, slots, h.feed, raw, to)
 		if err != nil {
 			return fmt.Errorf("reset watermark: %w", err)
@@ -101,21 +101,21 @@ func (c *Cache) repairOnce(ctx context.Context, h *history, slots chan struct{})
 			return errOvertaken
 		}
 		c.count.resets.Add(1)
-		h.wm.Store(to.id)
+		h.watermark.Store(to.id)
 		return nil
 	}
 	if len(feed.Events) == 0 {
-		h.wm.Store(wm.id)
+		h.watermark.Store(current.id)
 		return nil
 	}
-	raw, err = c.l2.advance(ctx, slots, h.feed, lookupIDs(feed.Events), wm.position, head) // 6.3
+	raw, err = c.l2.advance(ctx, slots, h.feed, lookupIDs(feed.Events), current.position, head) // 6.3
 	if err != nil {
 		return fmt.Errorf("advance watermark: %w", err)
 	}
-	if wm, ok = parseMark(raw); !ok || wm.position != head {
+	if current, ok = parseWatermark(raw); !ok || current.position != head {
 		return errOvertaken
 	}
-	h.wm.Store(wm.id)
+	h.watermark.Store(current.id)
 	return nil
 }
 

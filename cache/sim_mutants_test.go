@@ -54,7 +54,7 @@ var mutations = []mutation{
 		omit("(*Cache).load", "need := e.need.Load()"),
 	}},
 	{rule: "2.2b: a watermark behind need does not count", faults: "fail-over", edits: []edit{
-		replace("(*Cache).readL2", "!ok || wm.id < need", "!ok"),
+		replace("(*Cache).readL2", "!ok || current.id < need", "!ok"),
 	}},
 	{rule: "2.2b: an entry of another generation does not count", faults: "redis loss", edits: []edit{
 		replace("entryCodec.decode", "!ok || found != generation", "!ok"),
@@ -62,7 +62,7 @@ var mutations = []mutation{
 	}},
 	{rule: "2.2b: the watermark and the entry are of one moment", faults: "redis cut,bus", edits: []edit{
 		addBefore("redisLink.entries", "return a.mark, a.entries, err", `if err == nil {
-			a.mark, err = l.mark(context.Background(), feed)
+			a.mark, err = l.watermark(context.Background(), feed)
 		}`),
 	}},
 	{rule: "2.2c: the record and the head are of one moment", faults: "", edits: []edit{
@@ -83,7 +83,7 @@ var mutations = []mutation{
 		omit("(*Cache).load", "c.doubt(e.history)"),
 	}},
 	{rule: "2.2b: a watermark at an event that is not known does not count", by: "TestScenarios/3.6:_a_store", edits: []edit{
-		replace("(*Cache).readL2", "!e.knows(wm.position, stale)", "false"),
+		replace("(*Cache).readL2", "!e.knows(current.position, stale)", "false"),
 	}},
 	{rule: "2.2b, 6.2: a watermark has a tag", by: "TestScenarios/6.2", edits: []edit{
 		replace("(*history).knows", "ok && there.tag == at.tag || !ok && guess", "ok || guess"),
@@ -218,11 +218,11 @@ var mutations = []mutation{
 		addAfter("(*Cache).Change", "kick(c.pollKicks)", "return change, nil"),
 	}},
 	{rule: "4.3a: Redis has a change when its watermark has reached it", by: "TestScenarios/4.4", edits: []edit{
-		replace("(*Cache).spreadOnce", "ok && wm.id >= last.id", "ok"),
-		replace("(*Cache).spreadOnce", "reached && wm.position != last", "false"),
+		replace("(*Cache).spreadOnce", "ok && current.id >= last.id", "ok"),
+		replace("(*Cache).spreadOnce", "reached && current.position != last", "false"),
 	}},
 	{rule: "14: a watermark beyond the store's head is of another history", by: "TestScenarios/14:_the_watermark", edits: []edit{
-		replace("(*Cache).spreadOnce", "reached && wm.position != last", "false"),
+		replace("(*Cache).spreadOnce", "reached && current.position != last", "false"),
 	}},
 	{rule: "4.3b: the members are read after the commit", faults: "restart,bus,store slow", edits: []edit{
 		addBefore("(*Cache).Change", "change, err := c.rows.Change(ctx, actor, fn)", "early, _ := c.rows.Members(ctx)"),
@@ -342,15 +342,15 @@ var mutations = []mutation{
 		replace("(*settlement).take", "s.redis || m.Redis", "s.redis || m.Redis && !m.Lapsed"),
 	}},
 	{rule: "6.2: a repair over a gap begins a new generation", faults: "prune,redis cut", edits: []edit{
-		replace("(*Cache).repairOnce", "!ok || !same || !follows(feed, wm.id)", "!ok || !same"),
+		replace("(*Cache).repairOnce", "!ok || !same || !follows(feed, current.id)", "!ok || !same"),
 	}},
 	{rule: "6.2: a repair over another event than the watermark's begins a new generation", by: "TestScenarios/6.2", edits: []edit{
 		replace("starts", "position{feed.Events[0].ID, feed.Events[0].Tag} == at", "feed.Events[0].ID == at.id"),
 	}},
 	{rule: "6.2: a repair over an event that names no key begins a new generation", faults: "redis cut,redis down", edits: []edit{
 		replace("(*Cache).repairOnce",
-			"!ok || !same || !follows(feed, wm.id) || namesAll(feed.Events)",
-			"!ok || !same || !follows(feed, wm.id)"),
+			"!ok || !same || !follows(feed, current.id) || namesAll(feed.Events)",
+			"!ok || !same || !follows(feed, current.id)"),
 	}},
 	{rule: "4.3a: a change that names not all begins a new generation", faults: "", edits: []edit{
 		replace("(*Cache).spreadOnce", "wholesale(change)", "false"),
@@ -372,7 +372,7 @@ var mutations = []mutation{
 	}},
 	{rule: "7: fill does not write before the watermark has got there", by: "TestScenarios/7", edits: []edit{
 		replace("(*redisState).fill", "s.marks[feed] != at.String()",
-			"wm, ok := parseMark(s.marks[feed]); !ok || wm.generation != at.generation || wm.id > at.id"),
+			"current, ok := parseWatermark(s.marks[feed]); !ok || current.generation != at.generation || current.id > at.id"),
 	}},
 	{rule: "7: reset replaces what was read and nothing else", by: "TestScenarios/T8", edits: []edit{
 		replace("(*redisState).reset", "s.marks[feed] != expected", "false"),

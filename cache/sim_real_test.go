@@ -33,7 +33,7 @@ func TestSimulatedRedisIsLikeARealOne(t *testing.T) {
 			}
 			generation := []string{"g", "h", ""}[c.below(3)]
 			known := simulated.marks[feed]
-			if m, ok := parseMark(known); ok && c.percent(70) { // what fits
+			if m, ok := parseWatermark(known); ok && c.percent(70) { // what fits
 				a, generation = m.position, m.generation
 				b = position{a.id + int64(c.below(3)), a.tag}
 			}
@@ -48,20 +48,20 @@ func TestSimulatedRedisIsLikeARealOne(t *testing.T) {
 			case 1, 2:
 				what = "fill"
 				entry := fmt.Sprint(generation, "|", c.below(100))
-				got, err = real.fill(ctx, feed, some[0], mark{generation, b}, time.Hour, entry)
-				simulated, want = swap(simulated.fill(feed, some[0], mark{generation, b}, time.Hour, entry))
+				got, err = real.fill(ctx, feed, some[0], watermark{generation, b}, time.Hour, entry)
+				simulated, want = swap(simulated.fill(feed, some[0], watermark{generation, b}, time.Hour, entry))
 			case 3:
 				what = "reset"
-				expected, to := known, mark{generation + "x", a}
+				expected, to := known, watermark{generation + "x", a}
 				if c.percent(30) {
-					expected = mark{generation, b}.String()
+					expected = watermark{generation, b}.String()
 				}
 				got, err = real.reset(ctx, feed, expected, to)
 				simulated, want = swap(simulated.reset(feed, expected, to))
 			case 4:
 				what = "damage"
 				damaged := []string{"g:", ":3:0a", "g:3:4", "g", "g:-1:00", "g:1x:00", "", "h:03:0A"}[c.below(8)]
-				err = rdb.Set(ctx, real.markKey(feed), damaged, 0).Err()
+				err = rdb.Set(ctx, real.watermarkKey(feed), damaged, 0).Err()
 				simulated = simulated.clone()
 				simulated.marks[feed] = damaged
 			default:

@@ -316,7 +316,7 @@ var scenarios = []scenario{
 		w.must(0, update, 0)
 		w.set(func() {
 			at := place{simFeed, w.truth.keys[0].id}
-			to, ok := parseMark(before.marks[simFeed])
+			to, ok := parseWatermark(before.marks[simFeed])
 			s, _ := w.redis.nodes[0].state().reset(simFeed, "", to)
 			s, _ = s.fill(simFeed, at.id, to, before.entries[at].until, before.entries[at].value)
 			w.redis.nodes[0].set(w.now(), s)
@@ -719,8 +719,8 @@ var scenarios = []scenario{
 		w.set(func() { // left by changers of a history that is over, whom nobody has heard
 			node := &w.redis.nodes[0]
 			s := node.state().clone()
-			wm, _ := parseMark(s.marks[simFeed])
-			s.marks[simFeed] = mark{wm.generation, position{wm.id + 2, 1}}.String()
+			wm, _ := parseWatermark(s.marks[simFeed])
+			s.marks[simFeed] = watermark{wm.generation, position{wm.id + 2, 1}}.String()
 			node.set(w.now(), s)
 		})
 		w.must(0, update, 0)
