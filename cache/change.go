@@ -29,9 +29,9 @@ func (c *Cache) Change(ctx context.Context, actor store.Actor, fn func(store.Tx)
 		return store.Change{}, err
 	}
 	before := c.epoch.Load()
-	var sure int64
+	var confirmed int64
 	if before != nil {
-		sure = before.sure.Load()
+		confirmed = before.confirmedHead.Load()
 	}
 	change, err := c.rows.Change(ctx, actor, fn)
 	if err != nil {
@@ -47,8 +47,8 @@ func (c *Cache) Change(ctx context.Context, actor store.Actor, fn func(store.Tx)
 		}
 		s.untold = true
 	}
-	if before != nil && before.feed == s.change.FeedID && s.change.First <= sure {
-		c.doubt(before.history) // there have been events with these numbers
+	if before != nil && before.feed == s.change.FeedID && s.change.First <= confirmed {
+		c.markDiverged(before.history) // there have been events with these numbers
 	}
 	if err := c.settle(ctx, s); err != nil {
 		return store.Change{}, err
@@ -124,7 +124,7 @@ func (c *Cache) nothing(ctx context.Context) (store.Change, error) {
 
 // wholesale reports whether a change is told by dropping everything.
 func wholesale(change store.Change) bool {
-	return len(change.Events) > replayLimit || int64(len(change.Events)) != change.Last-change.First+1 || namesAll(change.Events)
+	return len(change.Events) > replayLimit || int64(len(change.Events)) != change.Last-change.First+1 || affectsAll(change.Events)
 }
 
 // settlement is how far a committed change has got around.
@@ -155,7 +155,7 @@ func (c *Cache) settle(ctx context.Context, s *settlement) error {
 	s.answered = c.acks.await()
 	defer c.acks.end(s.answered)
 	told := c.announce(s.change, s.answered.serial)
-	s.self = c.hear(s.change.FeedID, told, true) && !s.untold // 4.5
+	s.self = c.applyAnnouncement(s.change.FeedID, told, true) && !s.untold // 4.5
 	if !s.self {
 		kick(c.pollKicks) // then it acknowledges in its row
 	}
@@ -387,8 +387,8 @@ func (c *Cache) spreadOnce(ctx context.Context, change store.Change, h *history)
 	return false, c.repair(ctx, h, c.l2.changeSlots)
 }
 
-// starts reports whether an event is the first of a feed that was read from there on.
-func starts(feed store.Feed, at position) bool {
+// startsAt reports whether an event is the first of a feed that was read from there on.
+func startsAt(feed store.Feed, at position) bool {
 	return at == position{} || len(feed.Events) > 0 && position{feed.Events[0].ID, feed.Events[0].Tag} == at
 }
 

@@ -15,26 +15,26 @@ import (
 // another, the numbers of its events mean something else, and a new history begins.
 type history struct {
 	feed string
-	// need is the newest known event: what comes from Redis must be at least as new (protocol
+	// requiredHead is `need` of the protocol: the newest known event: what comes from Redis must be at least as new (protocol
 	// 0). Only ever raised.
-	need atomic.Int64
-	// sure is the newest event that there has been for certain: it was in an answer of the store,
+	requiredHead atomic.Int64
+	// confirmedHead is `sure` of the protocol: the newest event that there has been for certain: it was in an answer of the store,
 	// in whatever answer, or an announcement that nobody can have forged. A store that later ends
 	// before it has been restored.
-	sure atomic.Int64
+	confirmedHead atomic.Int64
 	// mu guards tags, those of the newest events that this process knows.
 	mu   sync.Mutex
-	tags map[int64]known
-	// missing says that some that it was sure of were too many to be among them.
-	missing atomic.Bool
-	// torn says that the feed went back, and that the next poll has to begin a new history. Guarded
+	tags map[int64]knownTag
+	// tagsLost says that some that it was sure of were too many to be among them.
+	tagsLost atomic.Bool
+	// diverged says that the feed went back, and that the next poll has to begin a new history. Guarded
 	// by Cache.publishing.
-	torn bool
-	// former is the newest event heard of in the histories of this feed that are over.
-	former int64
-	// revealing is the newest event heard of that can have made an unknown token known. Raised
-	// together with need (protocol 14).
-	revealing atomic.Int64
+	diverged bool
+	// previousHead is `former` of the protocol: the newest event heard of in the histories of this feed that are over.
+	previousHead int64
+	// lastActivation is the newest event heard of that can have made an unknown token known. Raised
+	// together with requiredHead (protocol 14).
+	lastActivation atomic.Int64
 	// watermark is the watermark's id as last seen.
 	watermark atomic.Int64
 	// aligned says that a repair has brought the shared memory in line with this history. Before,
@@ -42,17 +42,17 @@ type history struct {
 	aligned atomic.Bool
 }
 
-// known is the tag of an event. It is sure when the store returned it, or somebody reported it who
+// knownTag is the tag of an event. It is sure when the store returned it, or somebody reported it who
 // can prove to have read it there.
-type known struct {
-	tag  store.Tag
-	sure bool
+type knownTag struct {
+	tag       store.Tag
+	confirmed bool
 }
 
 func newHistory(feed string, head position) *history {
-	h := &history{feed: feed, tags: map[int64]known{}}
-	h.need.Store(head.id)
-	h.revealing.Store(head.id) // what happened before is not known
+	h := &history{feed: feed, tags: map[int64]knownTag{}}
+	h.requiredHead.Store(head.id)
+	h.lastActivation.Store(head.id) // what happened before is not known
 	h.learn(head, true)
 	return h
 }
@@ -60,22 +60,22 @@ func newHistory(feed string, head position) *history {
 // learn notes an event that there is. It returns false when this process knows of another one with
 // that number, and is sure of that: the feed went back in between or, if the new one is not sure,
 // somebody made it up.
-func (h *history) learn(at position, sure bool) bool {
-	if sure {
-		raise(&h.sure, at.id)
+func (h *history) learn(at position, confirmed bool) bool {
+	if confirmed {
+		raise(&h.confirmedHead, at.id)
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	old, ok := h.tags[at.id]
 	switch {
 	case !ok && len(h.tags) >= 3*replayLimit:
-		if sure {
-			h.missing.Store(true)
+		if confirmed {
+			h.tagsLost.Store(true)
 		}
-	case !ok || sure && (!old.sure || old.tag == 0):
-		h.tags[at.id] = known{at.tag, sure}
+	case !ok || confirmed && (!old.confirmed || old.tag == 0):
+		h.tags[at.id] = knownTag{at.tag, confirmed}
 	default:
-		return !old.sure || !differ(old.tag, at.tag)
+		return !old.confirmed || !differ(old.tag, at.tag)
 	}
 	return true
 }
@@ -84,73 +84,73 @@ func (h *history) learn(at position, sure bool) bool {
 // tag.
 func differ(a, b store.Tag) bool { return a != b && a != 0 && b != 0 }
 
-// knows reports whether an event is one of this history, as far as this process knows. With guess
+// knows reports whether an event is one of this history, as far as this process knows. With allowUnknown
 // it may also be one that this process does not know.
-func (h *history) knows(at position, guess bool) bool {
+func (h *history) knows(at position, allowUnknown bool) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	there, ok := h.tags[at.id]
-	return ok && there.tag == at.tag || !ok && guess
+	return ok && there.tag == at.tag || !ok && allowUnknown
 }
 
 // isAt reports whether a watermark is at an event of this history, which is then the first of a feed
 // that was read from there on. Without a tag it says nothing about histories, and is not believed
 // before the first repair.
 func (h *history) isAt(at position, feed store.Feed) bool {
-	return starts(feed, at) && (at.tag != 0 || at.id == 0 || h.aligned.Load())
+	return startsAt(feed, at) && (at.tag != 0 || at.id == 0 || h.aligned.Load())
 }
 
-// polled replaces what is known by what a poll has read, and forgets what is too old to be heard of
+// mergePoll replaces what is known by what a poll has read, and forgets what is too old to be heard of
 // again. It returns false when the feed has another event in the place of one that this process is
 // sure of.
-func (h *history) polled(feed store.Feed) bool {
-	raise(&h.sure, feed.Head)
+func (h *history) mergePoll(feed store.Feed) bool {
+	raise(&h.confirmedHead, feed.Head)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for id, k := range h.tags {
-		if !k.sure || id <= feed.Head-replayLimit {
+		if !k.confirmed || id <= feed.Head-replayLimit {
 			delete(h.tags, id)
 		}
 	}
 	agrees := true
 	for _, event := range append(feed.Events, store.FeedEvent{ID: feed.Head, Tag: feed.Tag}) {
 		k := h.tags[event.ID]
-		agrees = agrees && !(k.sure && differ(k.tag, event.Tag))
-		h.tags[event.ID] = known{event.Tag, true}
+		agrees = agrees && !(k.confirmed && differ(k.tag, event.Tag))
+		h.tags[event.ID] = knownTag{event.Tag, true}
 	}
 	return agrees
 }
 
-// hear raises need and revealing.
-func (h *history) hear(newest, revealing int64) {
-	raise(&h.revealing, revealing)
-	raise(&h.need, newest)
+// raiseHeads raises requiredHead and lastActivation.
+func (h *history) raiseHeads(head, lastActivation int64) {
+	raise(&h.lastActivation, lastActivation)
+	raise(&h.requiredHead, head)
 }
 
-// told takes over the event that a message reports. When it carries a MAC, who wrote it has seen
+// learnAnnounced takes over the event that a message reports. When it carries a MAC, who wrote it has seen
 // the commit. But one from a history that is over may still come, late, or again and again because
-// somebody copied it, and must not have everything dropped each time: up to former it is not known
+// somebody copied it, and must not have everything dropped each time: up to previousHead it is not known
 // which history it is of, and nothing is learned from it. It returns what learn does.
-func (h *history) told(at position, sealed bool) bool {
+func (h *history) learnAnnounced(at position, authentic bool) bool {
 	switch {
-	case at.id <= h.former:
+	case at.id <= h.previousHead:
 	case at.tag != 0:
-		return h.learn(at, sealed)
-	case sealed: // by a program that knows no tags
-		raise(&h.sure, at.id)
+		return h.learn(at, authentic)
+	case authentic: // by a program that knows no tags
+		raise(&h.confirmedHead, at.id)
 	}
 	return true
 }
 
-// correct takes back what has been heard, up to heard, when a poll that began after that shows that
+// retract takes back what has been heard, up to announced, when a poll that began after that shows that
 // the feed ends at head: the message was not from this feed's history, and must not keep what is in
 // Redis unused for ever (protocol 14).
-func (h *history) correct(heard, head int64) {
-	if head >= heard || !h.need.CompareAndSwap(heard, head) {
+func (h *history) retract(announced, head int64) {
+	if head >= announced || !h.requiredHead.CompareAndSwap(announced, head) {
 		return
 	}
-	if r := h.revealing.Load(); r > head {
-		h.revealing.CompareAndSwap(r, head)
+	if r := h.lastActivation.Load(); r > head {
+		h.lastActivation.CompareAndSwap(r, head)
 	}
 }
 

@@ -21,7 +21,7 @@ func (c *Cache) Lookup(ctx context.Context, id store.LookupID, redacted string) 
 	case !fresh:
 		return c.lookupStale(ctx, e, id, redacted) // 2.1
 	}
-	if u, ok := e.unknown.GetIfPresent(id); ok && u.asOf >= e.revealing.Load() && (redacted == "" || redacted == u.redacted) {
+	if u, ok := e.unknown.GetIfPresent(id); ok && u.asOf >= e.lastActivation.Load() && (redacted == "" || redacted == u.redacted) {
 		c.count.unknownHits.Add(1)
 		return store.Found{FeedID: e.feed, Head: u.asOf}, nil
 	}
@@ -124,22 +124,22 @@ func (c *Cache) single(ctx context.Context, e *epoch, s l1Key, load otter.Loader
 
 // load is the loader of protocol 2.2, a to d.
 func (c *Cache) load(ctx context.Context, e *epoch, id store.LookupID, redacted string) (*l1Entry, error) {
-	need := e.need.Load() // a: in here, not before the Get
+	required := e.requiredHead.Load() // a: in here, not before the Get
 	k := &l1Entry{}
-	head, generation, ok := c.readL2(ctx, e, id, need, false, &k.record)
+	head, generation, ok := c.readL2(ctx, e, id, required, false, &k.record)
 	if ok {
 		return k, c.initL1Entry(k, &k.record, head) // b
 	}
-	sure := e.sure.Load()
+	confirmed := e.confirmedHead.Load()
 	answer, err := c.ask(ctx, id, redacted) // c
 	if err != nil {
 		return nil, err
 	}
 	at := position{answer.Head, answer.Tag}
 	switch {
-	case answer.FeedID == e.feed && (at.id < sure || !e.learn(at, true)):
-		c.doubt(e.history) // the answer is right, and what else is known may not be
-	case answer.FeedID != e.feed, answer.Head < need:
+	case answer.FeedID == e.feed && (at.id < confirmed || !e.learn(at, true)):
+		c.markDiverged(e.history) // the answer is right, and what else is known may not be
+	case answer.FeedID != e.feed, answer.Head < required:
 		// Another store, or one from a backup: the next poll finds out.
 		kick(c.pollKicks)
 	case answer.Record == nil && len(answer.Legacy) == 0:
@@ -168,7 +168,7 @@ func (c *Cache) lookupStale(ctx context.Context, e *epoch, id store.LookupID, re
 	c.count.staleLookups.Add(1)
 	if e != nil && !c.o.ChangesOnly && e.age(c.clock.now()) <= c.o.MaxStale {
 		r := &store.Record{}
-		if head, _, ok := c.readL2(ctx, e, id, e.need.Load(), true, r); ok {
+		if head, _, ok := c.readL2(ctx, e, id, e.requiredHead.Load(), true, r); ok {
 			return store.Found{Record: r, FeedID: e.feed, Head: head}, nil
 		}
 	}
@@ -209,7 +209,7 @@ func undecided(err error) error {
 // returns the event up to which it is right; else *r is not to be used. It also returns the
 // watermark's generation, "" if none is known. The watermark must be at an event that this process
 // knows; when it cannot ask the store it may also be at one that it has not heard of.
-func (c *Cache) readL2(ctx context.Context, e *epoch, id store.LookupID, need int64, stale bool, r *store.Record) (head int64, generation string, ok bool) {
+func (c *Cache) readL2(ctx context.Context, e *epoch, id store.LookupID, required int64, stale bool, r *store.Record) (head int64, generation string, ok bool) {
 	if !c.recordsInRedis() || !e.aligned.Load() {
 		return 0, "", false
 	}
@@ -222,7 +222,7 @@ func (c *Cache) readL2(ctx context.Context, e *epoch, id store.LookupID, need in
 	if ok {
 		e.watermark.Store(current.id)
 	}
-	if !ok || current.id < need || !e.knows(current.position, stale) {
+	if !ok || current.id < required || !e.knows(current.position, stale) {
 		c.count.redisMisses.Add(1)
 		kick(c.repairKicks)
 		return 0, current.generation, false

@@ -33,8 +33,8 @@ func (c *Cache) joinMembers(ctx context.Context) error {
 // have been handled. It is for changers whose messages do not come through Redis, so a member that
 // hears those, answers them, and knew the newest event before the poll, writes nothing.
 // What fails is tried again after the next poll.
-func (c *Cache) acknowledge(ctx context.Context, head position, heard int64) {
-	reached := c.listening.Load() && c.faults.of(opPublish).Closed() && heard >= head.id
+func (c *Cache) acknowledge(ctx context.Context, head position, required int64) {
+	reached := c.listening.Load() && c.faults.of(opPublish).Closed() && required >= head.id
 	if c.o.ChangesOnly || !c.joined || reached || head.id == c.acked || head.id == 0 {
 		return
 	}

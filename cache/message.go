@@ -30,14 +30,14 @@ var errMessage = errors.New("message cannot be read")
 
 // announcement says that a change has been committed.
 type announcement struct {
-	from      string // the process to answer
-	serial    uint64 // what the answer must name: the change, among those of the sender
-	first     int64  // its first event
-	last      int64  // its last event
-	tag       store.Tag
-	revealing int64 // its newest event that can have made an unknown token known
-	drop      bool  // ids do not say all: drop everything
-	ids       []store.LookupID
+	from           string // the process to answer
+	serial         uint64 // what the answer must name: the change, among those of the sender
+	first          int64  // its first event
+	last           int64  // its last event
+	tag            store.Tag
+	lastActivation int64 // its newest event that can have made an unknown token known
+	drop           bool  // ids do not say all: drop everything
+	ids            []store.LookupID
 }
 
 // acknowledgement says that a process answers from before a change no more.
@@ -68,7 +68,7 @@ func (m messageCodec) announce(feed string, a announcement, level int) string {
 	b = binary.AppendUvarint(b, a.serial)
 	b = binary.AppendUvarint(b, uint64(a.first))
 	b = binary.AppendUvarint(b, uint64(a.last))
-	b = binary.AppendUvarint(b, uint64(a.revealing))
+	b = binary.AppendUvarint(b, uint64(a.lastActivation))
 	if a.drop {
 		b = append(b, 1)
 	} else {
@@ -99,13 +99,13 @@ func (m messageCodec) announced(feed, message string) (announcement, error) {
 		a.tag = store.Tag(binary.BigEndian.Uint64(tag[:]))
 	}
 	a.from, a.serial = d.text(), d.uvarint()
-	first, last, revealing := d.uvarint(), d.uvarint(), d.uvarint()
+	first, last, lastActivation := d.uvarint(), d.uvarint(), d.uvarint()
 	a.drop = d.bool()
 	n := d.uvarint()
-	if n > replayLimit || last > maxEventID || first > last || revealing > last {
+	if n > replayLimit || last > maxEventID || first > last || lastActivation > last {
 		return announcement{}, errMessage
 	}
-	a.first, a.last, a.revealing = int64(first), int64(last), int64(revealing)
+	a.first, a.last, a.lastActivation = int64(first), int64(last), int64(lastActivation)
 	for range n {
 		var id store.LookupID
 		copy(id[:], d.take(len(id)))

@@ -10,7 +10,7 @@ import (
 
 func TestMessage(t *testing.T) {
 	codec := messageCodec{prefix: "p", sealer: testSealer(t, pepperA)}
-	told := announcement{from: "me", serial: 1 << 60, first: 7, last: maxEventID, tag: -5, revealing: 3, drop: true, ids: []store.LookupID{{1}, {2}}}
+	told := announcement{from: "me", serial: 1 << 60, first: 7, last: maxEventID, tag: -5, lastActivation: 3, drop: true, ids: []store.LookupID{{1}, {2}}}
 	answer := acknowledgement{member: "you", serial: 7}
 	announced, acknowledged := codec.announce("feed", told, 2), codec.acknowledge("feed", "me", answer)
 
@@ -75,7 +75,7 @@ func TestMessage(t *testing.T) {
 		for name, a := range map[string]announcement{
 			"too great":             {last: maxEventID + 1},
 			"negative":              {last: -1},
-			"revealing what is not": {last: 1, revealing: 2},
+			"revealing what is not": {last: 1, lastActivation: 2},
 			"too many keys":         {last: 1, ids: make([]store.LookupID, replayLimit+1)},
 		} {
 			if _, err := codec.announced("feed", codec.announce("feed", a, 2)); !errors.Is(err, errMessage) {
@@ -90,7 +90,7 @@ func second[T any](_ T, err error) error { return err }
 // FuzzMessage: whatever comes from Redis is refused or read, and what is read can be written again.
 func FuzzMessage(f *testing.F) {
 	codec := messageCodec{prefix: "p"}
-	f.Add(codec.announce("feed", announcement{from: "me", serial: 9, last: 8, revealing: 7, tag: 6, ids: []store.LookupID{{1}}}, 2))
+	f.Add(codec.announce("feed", announcement{from: "me", serial: 9, last: 8, lastActivation: 7, tag: 6, ids: []store.LookupID{{1}}}, 2))
 	f.Add(codec.announce("feed", announcement{from: "me", serial: 9, last: 8, ids: []store.LookupID{{1}}}, 1))
 	f.Add(codec.acknowledge("feed", "me", acknowledgement{member: "you", serial: 3}))
 	f.Fuzz(func(t *testing.T, message string) {

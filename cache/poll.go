@@ -50,9 +50,9 @@ func (c *Cache) poll(ctx context.Context) error {
 		return err
 	}
 	began := c.clock.now() // 3.2
-	var known bounds
+	var known knownHeads
 	if e := c.epoch.Load(); e != nil {
-		known = bounds{heard: e.need.Load(), sure: e.sure.Load()}
+		known = knownHeads{required: e.requiredHead.Load(), confirmed: e.confirmedHead.Load()}
 	}
 	after, limit := int64(maxEventID), 1 // 3.6: the first poll needs the head only
 	if c.polled {
@@ -65,30 +65,30 @@ func (c *Cache) poll(ctx context.Context) error {
 	if feed.ID == "" {
 		return errors.New("the store's feed has no id")
 	}
-	e := c.apply(feed, began, known)
+	e := c.applyFeed(feed, began, known)
 	if e == nil {
 		return nil
 	}
-	if c.l2 != nil && (!e.aligned.Load() || e.need.Load() > e.watermark.Load()) {
+	if c.l2 != nil && (!e.aligned.Load() || e.requiredHead.Load() > e.watermark.Load()) {
 		kick(c.repairKicks) // 3.7, and 14: the first poll of a process always repairs
 	}
-	c.acknowledge(ctx, headOf(feed), known.heard) // 3.8
+	c.acknowledge(ctx, headOf(feed), known.required) // 3.8
 	return nil
 }
 
-// bounds are what was known when a poll began. The poll must bring at least what was sure; what was only heard may be wrong.
-type bounds struct{ heard, sure int64 }
+// knownHeads are what was known when a poll began. The poll must bring at least what was sure; what was only heard may be wrong.
+type knownHeads struct{ required, confirmed int64 }
 
-// apply is 3.4 to 3.6: it takes over what a poll has brought, and returns the epoch that holds then. The order is the protocol's.
-func (c *Cache) apply(feed store.Feed, began instant, known bounds) *epoch {
+// applyFeed is 3.4 to 3.6: it takes over what a poll has brought, and returns the epoch that holds then. The order is the protocol's.
+func (c *Cache) applyFeed(feed store.Feed, began instant, known knownHeads) *epoch {
 	// Messages and changes of this process begin epochs too: an invalidation must not go to one that has been replaced.
 	c.publishing.Lock()
 	defer c.publishing.Unlock()
 	e := c.epoch.Load()
 	last := c.last
-	missing := e != nil && e.missing.Swap(false)
-	back := e != nil && feed.ID == e.feed && (e.torn || feed.Head < known.sure || !e.polled(feed))
-	there := since(&feed, last)
+	tagsLost := e != nil && e.tagsLost.Swap(false)
+	wentBack := e != nil && feed.ID == e.feed && (e.diverged || feed.Head < known.confirmed || !e.mergePoll(feed))
+	lastFound := cutFirst(&feed, last)
 	switch {
 	case c.closed.Load():
 		return nil
@@ -97,11 +97,11 @@ func (c *Cache) apply(feed store.Feed, began instant, known bounds) *epoch {
 		c.replace(c.newEpoch(newHistory(feed.ID, headOf(feed)), &began))
 		kick(c.relisten)
 		c.noteUp()
-	case feed.ID != e.feed || !there || back: // 3.6
-		c.tellDropped(e, feed, known.sure, back)
+	case feed.ID != e.feed || !lastFound || wentBack: // 3.6
+		c.tellDropped(e, feed, known.confirmed, wentBack)
 		h := newHistory(feed.ID, headOf(feed))
 		if feed.ID == e.feed {
-			h.former = max(e.sure.Load(), e.need.Load(), e.former)
+			h.previousHead = max(e.confirmedHead.Load(), e.requiredHead.Load(), e.previousHead)
 		}
 		c.last = feed.Head
 		// The membership may be lost with the rest, and without it nobody waits for this process: it is not fresh before it has
@@ -110,16 +110,16 @@ func (c *Cache) apply(feed store.Feed, began instant, known bounds) *epoch {
 		c.replace(c.newEpoch(h, nil))
 		kick(c.pollKicks)
 		kick(c.relisten)
-	case !follows(feed, last), missing: // 3.5; what the missing events were is not known
-		e.hear(feed.Head, feed.Head)             // 3.4 (1)
+	case !contiguous(feed, last), tagsLost: // 3.5; what the missing events were is not known
+		e.raiseHeads(feed.Head, feed.Head)       // 3.4 (1)
 		c.last = feed.Head                       // (3)
 		c.replace(c.newEpoch(e.history, &began)) // (2) and (4) at once
-	case namesAll(feed.Events):
-		e.hear(feed.Head, newestRevealing(feed.Events))
+	case affectsAll(feed.Events):
+		e.raiseHeads(feed.Head, newestActivation(feed.Events))
 		c.last = feed.Head
 		c.replace(c.newEpoch(e.history, &began))
 	default:
-		e.hear(feed.Head, newestRevealing(feed.Events)) // (1)
+		e.raiseHeads(feed.Head, newestActivation(feed.Events)) // (1)
 		for _, event := range feed.Events {
 			e.keys.Invalidate(l1KeyOf(event.LookupID)) // (2)
 		}
@@ -127,13 +127,13 @@ func (c *Cache) apply(feed store.Feed, began instant, known bounds) *epoch {
 		e.freshAt.Store(&began) // (4): the poll's start, never its end
 	}
 	e = c.epoch.Load()
-	e.correct(known.heard, feed.Head)
+	e.retract(known.required, feed.Head)
 	return e
 }
 
-// since splits the event last off the front of a feed that was read from there on, and reports
+// cutFirst splits the event last off the front of a feed that was read from there on, and reports
 // whether it is there. The start of a feed always is.
-func since(feed *store.Feed, last int64) bool {
+func cutFirst(feed *store.Feed, last int64) bool {
 	if last == 0 {
 		return true
 	}
@@ -158,25 +158,25 @@ func (c *Cache) tellDropped(e *epoch, feed store.Feed, was int64, back bool) {
 	}
 }
 
-// doubt is called with a history that an answer of the store, or a message with a MAC, has shown to
+// markDiverged is called with a history that an answer of the store, or a message with a MAC, has shown to
 // be over. Until a poll has begun another, nothing is answered from memory or from Redis.
-func (c *Cache) doubt(h *history) {
+func (c *Cache) markDiverged(h *history) {
 	c.publishing.Lock()
 	defer c.publishing.Unlock()
-	c.tear(h)
+	c.markDivergedLocked(h)
 }
 
-// tear is doubt with c.publishing held.
-func (c *Cache) tear(h *history) {
+// markDivergedLocked is markDiverged with c.publishing held.
+func (c *Cache) markDivergedLocked(h *history) {
 	if e := c.epoch.Load(); e != nil && e.history == h {
-		h.torn = true
+		h.diverged = true
 		e.freshAt.Store(nil)
 	}
 	kick(c.pollKicks)
 }
 
-// follows reports whether the events run from last+1 to the head without a gap.
-func follows(feed store.Feed, last int64) bool {
+// contiguous reports whether the events run from last+1 to the head without a gap.
+func contiguous(feed store.Feed, last int64) bool {
 	for i, event := range feed.Events {
 		if event.ID != last+1+int64(i) {
 			return false
@@ -185,8 +185,8 @@ func follows(feed store.Feed, last int64) bool {
 	return last+int64(len(feed.Events)) == feed.Head
 }
 
-// namesAll reports whether one of the events concerns more than the key it names: a batch, or a key that nobody can name.
-func namesAll(events []store.FeedEvent) bool {
+// affectsAll reports whether one of the events concerns more than the key it names: a batch, or a key that nobody can name.
+func affectsAll(events []store.FeedEvent) bool {
 	for _, event := range events {
 		if event.LookupID.IsZero() {
 			return true
@@ -195,7 +195,7 @@ func namesAll(events []store.FeedEvent) bool {
 	return false
 }
 
-func newestRevealing(events []store.FeedEvent) int64 {
+func newestActivation(events []store.FeedEvent) int64 {
 	for i := len(events) - 1; i >= 0; i-- {
 		if events[i].Kind.Reveals() {
 			return events[i].ID

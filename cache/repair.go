@@ -76,7 +76,7 @@ func (c *Cache) repairOnce(ctx context.Context, h *history, slots chan struct{})
 	if ok {
 		after, limit = current.id-1, replayLimit+1 // the watermark's event as well: it may be another now
 	}
-	sure := h.sure.Load()
+	confirmed := h.confirmedHead.Load()
 	feed, err := c.rows.Feed(ctx, after, limit)
 	if err != nil {
 		return fmt.Errorf("read feed: %w", err)
@@ -86,12 +86,12 @@ func (c *Cache) repairOnce(ctx context.Context, h *history, slots chan struct{})
 		return errors.New("the store has another feed now")
 	}
 	head := headOf(feed)
-	if head.id < sure || !h.learn(head, true) {
-		c.doubt(h)
+	if head.id < confirmed || !h.learn(head, true) {
+		c.markDiverged(h)
 		return errors.New("the feed went back")
 	}
-	same := h.isAt(current.position, feed) && since(&feed, current.id)
-	if !ok || !same || !follows(feed, current.id) || namesAll(feed.Events) { // 6.1, 6.2
+	same := h.isAt(current.position, feed) && cutFirst(&feed, current.id)
+	if !ok || !same || !contiguous(feed, current.id) || affectsAll(feed.Events) { // 6.1, 6.2
 		to := watermark{newGeneration(), head}
 		done, err := c.l2.reset(ctx, slots, h.feed, raw, to)
 		if err != nil {

@@ -17,13 +17,13 @@ var stretched = []edit{
 	addBefore("(*Cache).load", "return k, nil", `c.stretch("load: found")`),
 	addBefore("(*Cache).load: case answer.Record == nil && len(answer.Legacy) == 0:", "", `c.stretch("load: unknown")`),
 
-	addBefore("(*Cache).apply: default:", "e.hear(feed.Head, newestRevealing(feed.Events))", `c.stretch("poll: apply")`),
-	addAfter("(*Cache).apply: default:", "e.hear(feed.Head, newestRevealing(feed.Events))", `c.stretch("poll: need")`),
-	addAfter("(*Cache).apply", "e.keys.Invalidate(l1KeyOf(event.LookupID))", `c.stretch("poll: invalidate")`),
-	addBefore("(*Cache).apply", "e.freshAt.Store(&began)", `c.stretch("poll: last")`),
+	addBefore("(*Cache).applyFeed: default:", "e.raiseHeads(feed.Head, newestActivation(feed.Events))", `c.stretch("poll: apply")`),
+	addAfter("(*Cache).applyFeed: default:", "e.raiseHeads(feed.Head, newestActivation(feed.Events))", `c.stretch("poll: need")`),
+	addAfter("(*Cache).applyFeed", "e.keys.Invalidate(l1KeyOf(event.LookupID))", `c.stretch("poll: invalidate")`),
+	addBefore("(*Cache).applyFeed", "e.freshAt.Store(&began)", `c.stretch("poll: last")`),
 
-	addAfter("(*Cache).hear", "e.hear(a.last, a.revealing)", `c.stretch("message: need")`),
-	addAfter("(*Cache).hear", "e.keys.Invalidate(l1KeyOf(id))", `c.stretch("message: invalidate")`),
+	addAfter("(*Cache).applyAnnouncement", "e.raiseHeads(a.last, a.lastActivation)", `c.stretch("message: need")`),
+	addAfter("(*Cache).applyAnnouncement", "e.keys.Invalidate(l1KeyOf(id))", `c.stretch("message: invalidate")`),
 
 	addBefore("(*Cache).Change", "s := &settlement{change: change, committed: c.clock.now(), wait: c.o.wait()}",
 		`c.stretch("change: committed")`),
@@ -47,14 +47,14 @@ var mutations = []mutation{
 	}},
 	{rule: "2.2a: the loader reads need", faults: "fail-over", edits: []edit{
 		addAfter("(*Cache).lookupMissed", "if err := ctx.Err(); err != nil { return store.Found{}, undecided(err) }",
-			"need := e.need.Load()"),
-		replace("(*Cache).lookupMissed", "c.load(ctx, e, id, redacted)", "c.load(ctx, e, id, redacted, need)"),
+			"required := e.requiredHead.Load()"),
+		replace("(*Cache).lookupMissed", "c.load(ctx, e, id, redacted)", "c.load(ctx, e, id, redacted, required)"),
 		addBefore("(*Cache).lookupMissed", "k, err := c.single(ctx, e, l1KeyOf(id), load)", `c.stretch("need")`),
-		replace("(*Cache).load", "redacted string", "redacted string, need int64"),
-		omit("(*Cache).load", "need := e.need.Load()"),
+		replace("(*Cache).load", "redacted string", "redacted string, required int64"),
+		omit("(*Cache).load", "required := e.requiredHead.Load()"),
 	}},
 	{rule: "2.2b: a watermark behind need does not count", faults: "fail-over", edits: []edit{
-		replace("(*Cache).readL2", "!ok || current.id < need", "!ok"),
+		replace("(*Cache).readL2", "!ok || current.id < required", "!ok"),
 	}},
 	{rule: "2.2b: an entry of another generation does not count", faults: "redis loss", edits: []edit{
 		replace("entryCodec.decode", "!ok || found != generation", "!ok"),
@@ -80,25 +80,25 @@ var mutations = []mutation{
 		func (l storeLink) lookup`),
 	}},
 	{rule: "2.2: a lookup that contradicts what is known stops answers from memory", by: "TestScenarios/2.2", edits: []edit{
-		omit("(*Cache).load", "c.doubt(e.history)"),
+		omit("(*Cache).load", "c.markDiverged(e.history)"),
 	}},
 	{rule: "2.2b: a watermark at an event that is not known does not count", by: "TestScenarios/3.6:_a_store", edits: []edit{
 		replace("(*Cache).readL2", "!e.knows(current.position, stale)", "false"),
 	}},
 	{rule: "2.2b, 6.2: a watermark has a tag", by: "TestScenarios/6.2", edits: []edit{
-		replace("(*history).knows", "ok && there.tag == at.tag || !ok && guess", "ok || guess"),
+		replace("(*history).knows", "ok && there.tag == at.tag || !ok && allowUnknown", "ok || allowUnknown"),
 		addAfter("(*history).knows", "there, ok := h.tags[at.id]", "_ = there"),
-		replace("starts", "position{feed.Events[0].ID, feed.Events[0].Tag} == at", "feed.Events[0].ID == at.id"),
+		replace("startsAt", "position{feed.Events[0].ID, feed.Events[0].Tag} == at", "feed.Events[0].ID == at.id"),
 	}},
 	{rule: "3.3: the tag of the event last read is compared", by: "TestScenarios/3.3:_the_store_loses_what_has", edits: []edit{
-		replace("(*history).polled", "append(feed.Events, store.FeedEvent{ID: feed.Head, Tag: feed.Tag})",
+		replace("(*history).mergePoll", "append(feed.Events, store.FeedEvent{ID: feed.Head, Tag: feed.Tag})",
 			"append(feed.Events[min(1, len(feed.Events)):], store.FeedEvent{ID: feed.Head, Tag: feed.Tag})"),
 	}},
 	{rule: "3.3: a lookup's head is compared", by: "TestScenarios/3.3:_the_store_loses_what_is_known_from_a_lookup", edits: []edit{
-		replace("(*Cache).load", "at.id < sure || !e.learn(at, true)", "at.id < sure"),
+		replace("(*Cache).load", "at.id < confirmed || !e.learn(at, true)", "at.id < confirmed"),
 	}},
 	{rule: "3.3: all that is known beyond the last poll is compared", by: "TestScenarios/3.3:_the_store_loses_what_is_known_from_a_lookup", edits: []edit{
-		addBefore("(*history).learn", "h.tags[at.id] = known{at.tag, sure}", "clear(h.tags)"),
+		addBefore("(*history).learn", "h.tags[at.id] = knownTag{at.tag, confirmed}", "clear(h.tags)"),
 	}},
 	{rule: "2.4: a stale process does not use its memory", faults: "store cut,bus", edits: []edit{
 		addAfter("(*Cache).lookupStale", "c.count.staleLookups.Add(1)", `if e != nil {
@@ -129,7 +129,7 @@ var mutations = []mutation{
 			"e != nil && !c.o.ChangesOnly"),
 	}},
 	{rule: "2.4a: a stale process asks for need too", by: "TestScenarios/2.4a", edits: []edit{
-		replace("(*Cache).lookupStale", "e.need.Load()", "0"),
+		replace("(*Cache).lookupStale", "e.requiredHead.Load()", "0"),
 	}},
 	{rule: "3.1: the membership is renewed", faults: "bus", edits: []edit{
 		replace("(*Cache).joinMembers", "c.joined && now.elapsed(c.joinedAt) <= c.o.membership()/2", "c.joined"),
@@ -151,58 +151,58 @@ var mutations = []mutation{
 	}},
 	{rule: "3.2: a poll counts from its start", faults: "store slow,bus", edits: []edit{
 		omit("(*Cache).poll", "began := c.clock.now()"),
-		replace("(*Cache).poll", "c.apply(feed, began, known)", "c.apply(feed, c.clock.now(), known)"),
+		replace("(*Cache).poll", "c.applyFeed(feed, began, known)", "c.applyFeed(feed, c.clock.now(), known)"),
 	}},
 	{rule: "3.4 (1): a poll raises need", faults: "bus", edits: []edit{
-		replace("(*Cache).apply: default:", "e.hear(feed.Head, newestRevealing(feed.Events))",
-			"raise(&e.revealing, newestRevealing(feed.Events))"),
+		replace("(*Cache).applyFeed: default:", "e.raiseHeads(feed.Head, newestActivation(feed.Events))",
+			"raise(&e.lastActivation, newestActivation(feed.Events))"),
 	}},
 	{rule: "3.4: need before invalidation", faults: "fail-over,bus", edits: []edit{
-		omit("(*Cache).apply: default:", "e.hear(feed.Head, newestRevealing(feed.Events))"),
-		addBefore("(*Cache).apply: default:", "c.last = feed.Head", `c.stretch("need")
-		e.hear(feed.Head, newestRevealing(feed.Events))`),
+		omit("(*Cache).applyFeed: default:", "e.raiseHeads(feed.Head, newestActivation(feed.Events))"),
+		addBefore("(*Cache).applyFeed: default:", "c.last = feed.Head", `c.stretch("need")
+		e.raiseHeads(feed.Head, newestActivation(feed.Events))`),
 	}},
 	{rule: "3.4 (2): a poll invalidates", faults: "bus", edits: []edit{
-		replace("(*Cache).apply", "e.keys.Invalidate(l1KeyOf(event.LookupID))", "_ = event"),
+		replace("(*Cache).applyFeed", "e.keys.Invalidate(l1KeyOf(event.LookupID))", "_ = event"),
 	}},
 	{rule: "3.4: invalidation before freshAt", faults: "store cut,bus", edits: []edit{
-		addBefore("(*Cache).apply: default:", "e.hear(feed.Head, newestRevealing(feed.Events))", `e.freshAt.Store(&began)
+		addBefore("(*Cache).applyFeed: default:", "e.raiseHeads(feed.Head, newestActivation(feed.Events))", `e.freshAt.Store(&began)
 		time.Sleep(20 * time.Millisecond)`),
 	}},
 	{rule: "3.5: after a gap memory is dropped", by: "TestScenarios/T5", edits: []edit{
-		replace("(*Cache).apply: case !follows(feed, last), missing:", "c.replace(c.newEpoch(e.history, &began))",
+		replace("(*Cache).applyFeed: case !contiguous(feed, last), tagsLost:", "c.replace(c.newEpoch(e.history, &began))",
 			"e.freshAt.Store(&began)"),
 	}},
 	{rule: "3.5: after a gap a new memory, not InvalidateAll", by: "TestScenarios/T5", edits: []edit{
-		replace("(*Cache).apply: case !follows(feed, last), missing:", "c.replace(c.newEpoch(e.history, &began))",
+		replace("(*Cache).applyFeed: case !contiguous(feed, last), tagsLost:", "c.replace(c.newEpoch(e.history, &began))",
 			`e.keys.InvalidateAll()
 		e.freshAt.Store(&began)`),
 	}},
 	{rule: "14: an event that names no key drops all", faults: "bus", edits: []edit{
-		replace("(*Cache).apply", "namesAll(feed.Events)", "false"),
+		replace("(*Cache).applyFeed", "affectsAll(feed.Events)", "false"),
 	}},
 	{rule: "14: an event that names no key begins a new memory, not InvalidateAll", by: "TestScenarios/T5", edits: []edit{
-		replace("(*Cache).apply: case namesAll(feed.Events):", "c.replace(c.newEpoch(e.history, &began))",
+		replace("(*Cache).applyFeed: case affectsAll(feed.Events):", "c.replace(c.newEpoch(e.history, &began))",
 			`e.keys.InvalidateAll()
 		e.freshAt.Store(&began)`),
 	}},
 	{rule: "3.6: a store that ends before what is known has been restored", by: "TestScenarios/3.6", edits: []edit{
-		replace("(*Cache).apply", "feed.ID != e.feed || !there || back", "feed.ID != e.feed || false && (back || !there)"),
+		replace("(*Cache).applyFeed", "feed.ID != e.feed || !lastFound || wentBack", "feed.ID != e.feed || false && (wentBack || !lastFound)"),
 	}},
 	{rule: "3.6: what a lookup or a change has told of is known", by: "TestScenarios/3.6:_a_store", edits: []edit{
-		replace("(*Cache).apply", "feed.Head < known.sure", "feed.Head < last"),
+		replace("(*Cache).applyFeed", "feed.Head < known.confirmed", "feed.Head < last"),
 	}},
 	{rule: "3.6: after a restore of the store memory is dropped", by: "TestScenarios/3.6", edits: []edit{
-		replace("(*Cache).apply", "c.replace(c.newEpoch(h, nil))", `n := c.newEpoch(h, nil)
+		replace("(*Cache).applyFeed", "c.replace(c.newEpoch(h, nil))", `n := c.newEpoch(h, nil)
 		n.retire()
 		n.keys, n.unknown = e.keys, e.unknown
 		c.replace(n)`),
 	}},
 	{rule: "3.6: after a restore of the store a process joins again", by: "TestScenarios/3.6", edits: []edit{
-		omit("(*Cache).apply", "c.joined = false"),
+		omit("(*Cache).applyFeed", "c.joined = false"),
 	}},
 	{rule: "3.6: after a restore of the store a process is fresh when it has joined", by: "TestScenarios/3.6", edits: []edit{
-		replace("(*Cache).apply", "c.newEpoch(h, nil)", "c.newEpoch(h, &began)"),
+		replace("(*Cache).applyFeed", "c.newEpoch(h, nil)", "c.newEpoch(h, &began)"),
 	}},
 	{rule: "4.1: a change that finds nothing to do waits", faults: "store down,bus", edits: []edit{
 		addBefore("(*Cache).Change: if change.Last == 0 {", "", "return change, nil"),
@@ -257,21 +257,21 @@ var mutations = []mutation{
 		replace("(*Cache).settle: case <-ctx.Done():", "", "return nil"),
 	}},
 	{rule: "4.5: a changer handles its own change", faults: "", edits: []edit{
-		replace("(*Cache).settle", "c.hear(s.change.FeedID, told, true) && !s.untold", "!s.untold"),
+		replace("(*Cache).settle", "c.applyAnnouncement(s.change.FeedID, told, true) && !s.untold", "!s.untold"),
 	}},
 	{rule: "5.1: a message raises need", faults: "fail-over", edits: []edit{
-		replace("(*Cache).hear", "e.hear(a.last, a.revealing)", "raise(&e.revealing, a.revealing)"),
+		replace("(*Cache).applyAnnouncement", "e.raiseHeads(a.last, a.lastActivation)", "raise(&e.lastActivation, a.lastActivation)"),
 	}},
 	{rule: "5.1: a message invalidates", faults: "", edits: []edit{
-		replace("(*Cache).hear", "e.keys.Invalidate(l1KeyOf(id))", "_ = id"),
+		replace("(*Cache).applyAnnouncement", "e.keys.Invalidate(l1KeyOf(id))", "_ = id"),
 	}},
 	{rule: "5.1: need before invalidation", faults: "fail-over", edits: []edit{
-		addBefore("(*Cache).hear", "e.hear(a.last, a.revealing)", `for _, id := range a.ids {
+		addBefore("(*Cache).applyAnnouncement", "e.raiseHeads(a.last, a.lastActivation)", `for _, id := range a.ids {
 			e.keys.Invalidate(l1KeyOf(id))
 			c.stretch("message: invalidate")
 		}
 		c.stretch("need")`),
-		omit("(*Cache).hear", "for _, id := range a.ids { e.keys.Invalidate(l1KeyOf(id)) }"),
+		omit("(*Cache).applyAnnouncement", "for _, id := range a.ids { e.keys.Invalidate(l1KeyOf(id)) }"),
 	}},
 	{rule: "5.1: invalidation before the acknowledgement", faults: "", edits: []edit{
 		addAfter("(*Cache).hearOthers", "c.count.messages.Add(1)",
@@ -280,33 +280,33 @@ var mutations = []mutation{
 	}},
 	{rule: "5.1: need before the acknowledgement", faults: "fail-over", edits: []edit{
 		addAfter("subscribe.go", `"errors"`, `"time"`),
-		replace("(*Cache).hear", "e.hear(a.last, a.revealing)",
-			"defer time.AfterFunc(20*time.Millisecond, func() { e.hear(a.last, a.revealing) })"),
+		replace("(*Cache).applyAnnouncement", "e.raiseHeads(a.last, a.lastActivation)",
+			"defer time.AfterFunc(20*time.Millisecond, func() { e.raiseHeads(a.last, a.lastActivation) })"),
 	}},
 	{rule: "5.2: a message makes nobody fresh", faults: "store cut,bus", edits: []edit{
-		addAfter("(*Cache).hear", "e.hear(a.last, a.revealing)", `now := c.clock.now()
+		addAfter("(*Cache).applyAnnouncement", "e.raiseHeads(a.last, a.lastActivation)", `now := c.clock.now()
 		e.freshAt.Store(&now)`),
 	}},
 	{rule: "5.2: a message is no poll", faults: "bus", edits: []edit{
-		addAfter("(*Cache).hear", "e.hear(a.last, a.revealing)", "c.last = max(c.last, a.last)"),
+		addAfter("(*Cache).applyAnnouncement", "e.raiseHeads(a.last, a.lastActivation)", "c.last = max(c.last, a.last)"),
 	}},
 	{rule: "5.1: a message that names not all drops memory", faults: "", edits: []edit{
-		omit("(*Cache).hear", "c.replace(c.newEpoch(e.history, e.freshAt.Load()))"),
+		omit("(*Cache).applyAnnouncement", "c.replace(c.newEpoch(e.history, e.freshAt.Load()))"),
 	}},
 	{rule: "5.1: a message that names not all begins a new memory, not InvalidateAll", faults: "store down", edits: []edit{
-		replace("(*Cache).hear", "c.replace(c.newEpoch(e.history, e.freshAt.Load()))", "e.keys.InvalidateAll()"),
+		replace("(*Cache).applyAnnouncement", "c.replace(c.newEpoch(e.history, e.freshAt.Load()))", "e.keys.InvalidateAll()"),
 	}},
 	{rule: "3.8: invalidation before the acknowledgement in the row", faults: "no redis", edits: []edit{
-		addBefore("(*Cache).poll", "e := c.apply(feed, began, known)", "c.acknowledge(ctx, headOf(feed), known.heard)"),
+		addBefore("(*Cache).poll", "e := c.applyFeed(feed, began, known)", "c.acknowledge(ctx, headOf(feed), known.required)"),
 	}},
 	{rule: "3.8: need before the acknowledgement in the row", faults: "less redis,fail-over", edits: []edit{
-		omit("(*Cache).apply: default:", "e.hear(feed.Head, newestRevealing(feed.Events))"),
-		addAfter("(*Cache).poll", "c.acknowledge(ctx, headOf(feed), known.heard)", `c.stretch("need")
-		e.hear(feed.Head, newestRevealing(feed.Events))`),
+		omit("(*Cache).applyFeed: default:", "e.raiseHeads(feed.Head, newestActivation(feed.Events))"),
+		addAfter("(*Cache).poll", "c.acknowledge(ctx, headOf(feed), known.required)", `c.stretch("need")
+		e.raiseHeads(feed.Head, newestActivation(feed.Events))`),
 	}},
 	{rule: "3.8: unknown tokens are forgotten before the acknowledgement in the row", faults: "no redis", edits: []edit{
-		replace("(*Cache).apply: default:", "e.hear(feed.Head, newestRevealing(feed.Events))", "e.hear(feed.Head, 0)"),
-		addAfter("(*Cache).poll", "c.acknowledge(ctx, headOf(feed), known.heard)", "e.hear(feed.Head, newestRevealing(feed.Events))"),
+		replace("(*Cache).applyFeed: default:", "e.raiseHeads(feed.Head, newestActivation(feed.Events))", "e.raiseHeads(feed.Head, 0)"),
+		addAfter("(*Cache).poll", "c.acknowledge(ctx, headOf(feed), known.required)", "e.raiseHeads(feed.Head, newestActivation(feed.Events))"),
 	}},
 	{rule: "3.8: a poll that failed acknowledges nothing", faults: "no redis,store slow", edits: []edit{
 		addAfter("(*Cache).poll", "feed, err := c.rows.Feed(ctx, after, limit)", `if err != nil {
@@ -314,7 +314,7 @@ var mutations = []mutation{
 		}`),
 	}},
 	{rule: "3.8: what the store has lost is not acknowledged", by: "TestScenariosWithoutRedis/3.8:_an_acknowledgement", edits: []edit{
-		replace("storeLink.Acknowledge", "!starts(feed, position{head, tag})", "feed.Head < 0"),
+		replace("storeLink.Acknowledge", "!startsAt(feed, position{head, tag})", "feed.Head < 0"),
 	}},
 	{rule: "3.8: nothing beyond the head is acknowledged", by: "TestScenariosWithoutRedis/3.8:_the_feed", edits: []edit{
 		replace("storeLink.Members", "m.Acked > feed.Head", "feed.Head < 0"),
@@ -342,15 +342,15 @@ var mutations = []mutation{
 		replace("(*settlement).take", "s.redis || m.Redis", "s.redis || m.Redis && !m.Lapsed"),
 	}},
 	{rule: "6.2: a repair over a gap begins a new generation", faults: "prune,redis cut", edits: []edit{
-		replace("(*Cache).repairOnce", "!ok || !same || !follows(feed, current.id)", "!ok || !same"),
+		replace("(*Cache).repairOnce", "!ok || !same || !contiguous(feed, current.id)", "!ok || !same"),
 	}},
 	{rule: "6.2: a repair over another event than the watermark's begins a new generation", by: "TestScenarios/6.2", edits: []edit{
-		replace("starts", "position{feed.Events[0].ID, feed.Events[0].Tag} == at", "feed.Events[0].ID == at.id"),
+		replace("startsAt", "position{feed.Events[0].ID, feed.Events[0].Tag} == at", "feed.Events[0].ID == at.id"),
 	}},
 	{rule: "6.2: a repair over an event that names no key begins a new generation", faults: "redis cut,redis down", edits: []edit{
 		replace("(*Cache).repairOnce",
-			"!ok || !same || !follows(feed, current.id) || namesAll(feed.Events)",
-			"!ok || !same || !follows(feed, current.id)"),
+			"!ok || !same || !contiguous(feed, current.id) || affectsAll(feed.Events)",
+			"!ok || !same || !contiguous(feed, current.id)"),
 	}},
 	{rule: "4.3a: a change that names not all begins a new generation", faults: "", edits: []edit{
 		replace("(*Cache).spreadOnce", "wholesale(change)", "false"),
@@ -385,50 +385,50 @@ var mutations = []mutation{
 		omit("(*Cache).close", "c.leaveMembers(ctx)"),
 	}},
 	{rule: "14: an unknown token is forgotten when a key is created", faults: "bus", edits: []edit{
-		omit("(*history).hear", "raise(&h.revealing, revealing)"),
+		omit("(*history).raiseHeads", "raise(&h.lastActivation, lastActivation)"),
 	}},
 	{rule: "14: an unknown token is forgotten before the acknowledgement", faults: "", edits: []edit{
-		replace("(*history).hear", "raise(&h.revealing, revealing)",
-			"defer time.AfterFunc(20*time.Millisecond, func() { raise(&h.revealing, revealing) })"),
+		replace("(*history).raiseHeads", "raise(&h.lastActivation, lastActivation)",
+			"defer time.AfterFunc(20*time.Millisecond, func() { raise(&h.lastActivation, lastActivation) })"),
 	}},
 	{rule: "14: a poll tells of keys that were created", faults: "bus", edits: []edit{
-		replace("(*Cache).apply: default:", "e.hear(feed.Head, newestRevealing(feed.Events))", "e.hear(feed.Head, 0)"),
+		replace("(*Cache).applyFeed: default:", "e.raiseHeads(feed.Head, newestActivation(feed.Events))", "e.raiseHeads(feed.Head, 0)"),
 	}},
 	{rule: "14: a message tells of keys that were created", faults: "", edits: []edit{
-		replace("(*Cache).announce", "newestRevealing(change.Events)", "0"),
+		replace("(*Cache).announce", "newestActivation(change.Events)", "0"),
 	}},
 	{rule: "14: a message after events not heard of tells of keys that may have been created", faults: "store down", edits: []edit{
-		replace("(*Cache).hear", "e.need.Load() < a.first-1", "false"),
+		replace("(*Cache).applyAnnouncement", "e.requiredHead.Load() < a.first-1", "false"),
 	}},
 	{rule: "14: an unknown token counts as of when it was looked up", faults: "store down", edits: []edit{
 		replace("(*Cache).load", "asOf: answer.Head", "asOf: maxEventID"),
 	}},
 	{rule: "14: a poll corrects a need that was forged", faults: "forged message", edits: []edit{
-		omit("(*Cache).apply", "e.correct(known.heard, feed.Head)"),
+		omit("(*Cache).applyFeed", "e.retract(known.required, feed.Head)"),
 	}},
 	{rule: "14: only a poll that began after a message can prove it wrong", faults: "bus,store slow", edits: []edit{
 		omit("(*Cache).poll",
-			"var known bounds; if e := c.epoch.Load(); e != nil { known = bounds{heard: e.need.Load(), sure: e.sure.Load()} }"),
-		addAfter("(*Cache).poll", "if err != nil { return err }", `var known bounds
+			"var known knownHeads; if e := c.epoch.Load(); e != nil { known = knownHeads{required: e.requiredHead.Load(), confirmed: e.confirmedHead.Load()} }"),
+		addAfter("(*Cache).poll", "if err != nil { return err }", `var known knownHeads
 		if e := c.epoch.Load(); e != nil {
-			known = bounds{heard: e.need.Load(), sure: e.sure.Load()}
+			known = knownHeads{required: e.requiredHead.Load(), confirmed: e.confirmedHead.Load()}
 		}`),
 	}},
 	{rule: "14: a store that ends before what a message with a MAC told of has been restored", by: "TestScenarios/3.6:_a_store", edits: []edit{
-		replace("(*Cache).hear", "e.told(at, sure)", "true"),
+		replace("(*Cache).applyAnnouncement", "e.learnAnnounced(at, confirmed)", "true"),
 	}},
 	{rule: "5.1: a message tells of its event's tag", by: "TestScenarios/3.3", edits: []edit{
-		replace("(*Cache).hear", "e.told(at, sure)", "e.told(position{a.last, 0}, sure)"),
+		replace("(*Cache).applyAnnouncement", "e.learnAnnounced(at, confirmed)", "e.learnAnnounced(position{a.last, 0}, confirmed)"),
 	}},
 	{rule: "5.1: a message with a MAC that contradicts what is known stops answers from memory", by: "TestScenarios/4.2", edits: []edit{
-		omit("(*Cache).hear", "c.tear(e.history)"),
+		omit("(*Cache).applyAnnouncement", "c.markDivergedLocked(e.history)"),
 	}},
 	{rule: "5.1: a message without a MAC that contradicts what is known is not acknowledged", by: "TestScenarios/4.2", edits: []edit{
-		replace("(*Cache).hear", "agrees || sure", "true"),
+		replace("(*Cache).applyAnnouncement", "agrees || confirmed", "true"),
 	}},
 	{rule: "4.2: a change whose number has been another's stops answers from memory", by: "TestScenarios/4.2", edits: []edit{
-		replace("(*Cache).hear", "own && e.learn(at, true)", "own"),
-		replace("(*Cache).Change", "s.change.First <= sure", "s.change.First < min(sure, 0)"),
+		replace("(*Cache).applyAnnouncement", "own && e.learn(at, true)", "own"),
+		replace("(*Cache).Change", "s.change.First <= confirmed", "s.change.First < min(confirmed, 0)"),
 	}},
 	{rule: "5: a change is announced to programs of level 1 in their version", by: "TestScenarios/5", edits: []edit{
 		replace("(*Cache).readMembers", "lowest < levelWithVersion", "false"),
@@ -437,10 +437,10 @@ var mutations = []mutation{
 		replace("(*Cache).lookupStale", "true", "false"),
 	}},
 	{rule: "14: a message without a MAC proves no restore", faults: "forged message", edits: []edit{
-		replace("(*Cache).hear", "own || c.o.Sealer != nil", "true"),
+		replace("(*Cache).applyAnnouncement", "own || c.o.Sealer != nil", "true"),
 	}},
 	{rule: "14: a message from before a restore proves no second one", by: "TestScenarios/14:_messages", edits: []edit{
-		replace("(*history).told", "at.id <= h.former", "false"),
+		replace("(*history).learnAnnounced", "at.id <= h.previousHead", "false"),
 	}},
 	{rule: "14: after a restore of the store a watermark without a tag is not believed", by: "TestScenarios/3.6", edits: []edit{
 		replace("(*history).isAt", "at.tag != 0 || at.id == 0 || h.aligned.Load()", "true"),

@@ -17,8 +17,8 @@ import (
 
 // edit alters one place in the source of this package.
 //
-// in is the function that has the place, such as follows or (*Cache).apply; or the file, such as
-// cache.go; or one statement or clause of a function, named by how it begins: "(*Cache).apply:
+// in is the function that has the place, such as contiguous or (*Cache).applyFeed; or the file, such as
+// cache.go; or one statement or clause of a function, named by how it begins: "(*Cache).applyFeed:
 // default:".
 //
 // at is Go source: an expression, a field, a statement, or several of them that follow one another.

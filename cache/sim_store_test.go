@@ -288,7 +288,7 @@ func (l storeLink) Acknowledge(ctx context.Context, id string, head int64, tag s
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		m, joined := w.store.members[id]
-		if err != nil || !joined || !starts(feed, position{head, tag}) {
+		if err != nil || !joined || !startsAt(feed, position{head, tag}) {
 			return struct{}{}, store.ErrNotFound
 		}
 		m.Acked = head

@@ -105,7 +105,7 @@ func (c *Cache) Stats() Stats {
 		if age := e.age(c.clock.now()); age != never {
 			s.FeedAge, s.Fresh = age, age <= c.o.Lease
 		}
-		s.Head = e.need.Load()
+		s.Head = e.requiredHead.Load()
 		s.Keys = e.keys.EstimatedSize()
 		s.Unknown = e.unknown.EstimatedSize()
 		s.RedisReady = c.l2 != nil && e.aligned.Load() && s.Breaker == BreakerClosed

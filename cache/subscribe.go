@@ -88,7 +88,7 @@ func (c *Cache) hearOthers(ctx context.Context, feed, message string) {
 		return // done before it was sent
 	}
 	c.count.messages.Add(1)
-	if !c.hear(feed, a, false) || c.o.ChangesOnly {
+	if !c.applyAnnouncement(feed, a, false) || c.o.ChangesOnly {
 		return
 	}
 	answer := c.messages.acknowledge(feed, a.from, acknowledgement{member: c.id, serial: a.serial})
@@ -97,11 +97,11 @@ func (c *Cache) hearOthers(ctx context.Context, feed, message string) {
 	}
 }
 
-// hear makes sure that nothing from before a change is answered any more, and reports whether it
+// applyAnnouncement makes sure that nothing from before a change is answered any more, and reports whether it
 // could: not when the feed is not known yet, or is another, or has another event with that number
 // and the message may be a forgery. What has been polled, and when, stays the poll's affair. A
 // change is own when this process made it.
-func (c *Cache) hear(feed string, a announcement, own bool) bool {
+func (c *Cache) applyAnnouncement(feed string, a announcement, own bool) bool {
 	c.publishing.Lock()
 	defer c.publishing.Unlock()
 	e := c.epoch.Load()
@@ -111,18 +111,18 @@ func (c *Cache) hear(feed string, a announcement, own bool) bool {
 	case e == nil, e.feed != feed:
 		return false
 	}
-	if e.need.Load() < a.first-1 {
+	if e.requiredHead.Load() < a.first-1 {
 		// Nothing has been heard of the events in between, when their changer has died for example. What they did to unknown tokens is not
 		// known, and this change may rest on it: the update of a key whose creation nobody has told of.
-		a.revealing = a.last
+		a.lastActivation = a.last
 	}
-	e.hear(a.last, a.revealing)
-	at, sure := position{a.last, a.tag}, own || c.o.Sealer != nil
-	agrees := own && e.learn(at, true) || !own && e.told(at, sure)
+	e.raiseHeads(a.last, a.lastActivation)
+	at, confirmed := position{a.last, a.tag}, own || c.o.Sealer != nil
+	agrees := own && e.learn(at, true) || !own && e.learnAnnounced(at, confirmed)
 	switch {
 	case agrees:
-	case sure:
-		c.tear(e.history)
+	case confirmed:
+		c.markDivergedLocked(e.history)
 	default:
 		kick(c.pollKicks)
 	}
@@ -132,7 +132,7 @@ func (c *Cache) hear(feed string, a announcement, own bool) bool {
 	for _, id := range a.ids {
 		e.keys.Invalidate(l1KeyOf(id))
 	}
-	return agrees || sure // when torn, nothing is answered from memory
+	return agrees || confirmed // when torn, nothing is answered from memory
 }
 
 // hearAnswer takes an acknowledgement to the change that waits for it.
@@ -157,9 +157,9 @@ func (c *Cache) tellMessage(err error) {
 
 // announce makes the message about a change. One that touches too much is told by dropping everything.
 func (c *Cache) announce(change store.Change, serial uint64) announcement {
-	a := announcement{from: c.id, serial: serial, first: change.First, last: change.Last, tag: endOf(change).tag, revealing: newestRevealing(change.Events), drop: wholesale(change)}
+	a := announcement{from: c.id, serial: serial, first: change.First, last: change.Last, tag: endOf(change).tag, lastActivation: newestActivation(change.Events), drop: wholesale(change)}
 	if a.drop {
-		a.revealing = change.Last
+		a.lastActivation = change.Last
 		return a
 	}
 	a.ids = lookupIDs(change.Events)

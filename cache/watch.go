@@ -20,7 +20,7 @@ func (c *Cache) watchLoop(ctx context.Context) {
 	for {
 		err := w.Watch(ctx, func(head int64) {
 			pause = time.Second
-			if e := c.epoch.Load(); e == nil || head == 0 || head != e.need.Load() {
+			if e := c.epoch.Load(); e == nil || head == 0 || head != e.requiredHead.Load() {
 				kick(c.pollKicks)
 			}
 		})
