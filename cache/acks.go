@@ -4,43 +4,43 @@ import "sync"
 
 // acks are the acknowledgements that changes of this process wait for. The zero value is ready.
 type acks struct {
-	mu     sync.Mutex
-	serial uint64
-	open   map[uint64]*awaited
+	mu      sync.Mutex
+	serial  uint64
+	pending map[uint64]*pendingAcks
 }
 
-// awaited collects the acknowledgements of one change.
-type awaited struct {
-	serial uint64
-	more   chan struct{} // one came
+// pendingAcks collects the acknowledgements of one change.
+type pendingAcks struct {
+	serial  uint64
+	arrived chan struct{} // one came
 
 	mu   sync.Mutex
 	from map[string]bool
 }
 
 // await begins to wait, before the change is announced. It must be ended.
-func (a *acks) await() *awaited {
+func (a *acks) await() *pendingAcks {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.serial++
-	w := &awaited{serial: a.serial, more: make(chan struct{}, 1), from: map[string]bool{}}
-	if a.open == nil {
-		a.open = map[uint64]*awaited{}
+	w := &pendingAcks{serial: a.serial, arrived: make(chan struct{}, 1), from: map[string]bool{}}
+	if a.pending == nil {
+		a.pending = map[uint64]*pendingAcks{}
 	}
-	a.open[w.serial] = w
+	a.pending[w.serial] = w
 	return w
 }
 
-func (a *acks) end(w *awaited) {
+func (a *acks) end(w *pendingAcks) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	delete(a.open, w.serial)
+	delete(a.pending, w.serial)
 }
 
-// heard notes an acknowledgement. Late, doubled and invented ones do no harm.
-func (a *acks) heard(serial uint64, member string) {
+// add notes an acknowledgement. Late, doubled and invented ones do no harm.
+func (a *acks) add(serial uint64, member string) {
 	a.mu.Lock()
-	w := a.open[serial]
+	w := a.pending[serial]
 	a.mu.Unlock()
 	if w == nil {
 		return
@@ -48,10 +48,10 @@ func (a *acks) heard(serial uint64, member string) {
 	w.mu.Lock()
 	w.from[member] = true
 	w.mu.Unlock()
-	kick(w.more)
+	kick(w.arrived)
 }
 
-func (w *awaited) has(member string) bool {
+func (w *pendingAcks) has(member string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.from[member]

@@ -35,7 +35,7 @@ type Cache struct {
 	repairing   chan struct{} // semaphore: one repair at a time
 	pollKicks   chan struct{}
 	repairKicks chan struct{}
-	relisten    chan struct{} // the feed is known, or another
+	resubscribe chan struct{} // the feed is known, or another
 
 	// These belong to the goroutine that polls.
 	polled   bool    // ever
@@ -47,7 +47,7 @@ type Cache struct {
 	// repaired belongs to the goroutine that repairs in the background.
 	repaired health
 
-	begun      instant
+	started    instant
 	up         chan struct{} // closed once the feed has been read and others can be heard
 	upOnce     sync.Once
 	listening  atomic.Bool
@@ -71,7 +71,7 @@ var _ store.Store = (*Cache)(nil)
 func (c *Cache) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	c.stop = cancel
-	loops := []func(context.Context){c.pollLoop, c.repairLoop, c.listenLoop, c.watchLoop, c.sweepLoop}
+	loops := []func(context.Context){c.pollLoop, c.repairLoop, c.subscribeLoop, c.watchLoop, c.sweepLoop}
 	if c.l2 != nil {
 		loops = append(loops, c.l2.batcher.loops()...)
 	}
@@ -149,15 +149,15 @@ func (h *health) note(log *slog.Logger, what string, err error) {
 	h.failing, h.refused = err != nil, err != nil && (h.refused || refused)
 }
 
-// tellForged logs an entry of Redis that cannot be ours, at most once a second.
-func (c *Cache) tellForged(id store.LookupID, err error) {
-	if c.onceASecond(&c.lastForged) {
+// logForged logs an entry of Redis that cannot be ours, at most once a second.
+func (c *Cache) logForged(id store.LookupID, err error) {
+	if c.oncePerSecond(&c.lastForged) {
 		c.o.Logger.Error("latchkey: cache: an entry in Redis was forged or altered, or its pepper is gone; ignored", "fingerprint", id.String(), "error", err)
 	}
 }
 
-// onceASecond reports whether a second has begun since it last said so for last.
-func (c *Cache) onceASecond(last *atomic.Int64) bool {
+// oncePerSecond reports whether a second has begun since it last said so for last.
+func (c *Cache) oncePerSecond(last *atomic.Int64) bool {
 	second := int64(c.clock.now().mono/time.Second) + 1
 	before := last.Load()
 	return before != second && last.CompareAndSwap(before, second)

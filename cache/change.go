@@ -88,7 +88,7 @@ func (c *Cache) mayChange(ctx context.Context) error {
 // awaitUp gives a process that has just started half a lease to read the feed and to subscribe, so that its first changes need not take a
 // whole one for want of its own acknowledgement, or of those that it cannot hear.
 func (c *Cache) awaitUp(ctx context.Context) {
-	left := c.o.Lease/2 - (c.clock.now().mono - c.begun.mono)
+	left := c.o.Lease/2 - (c.clock.now().mono - c.started.mono)
 	if left <= 0 {
 		return
 	}
@@ -122,8 +122,8 @@ func (c *Cache) nothing(ctx context.Context) (store.Change, error) {
 	return store.Change{FeedID: feed.ID, First: feed.Head + 1, Last: feed.Head, Before: feed.Tag}, nil
 }
 
-// wholesale reports whether a change is told by dropping everything.
-func wholesale(change store.Change) bool {
+// invalidatesAll reports whether a change is told by dropping everything.
+func invalidatesAll(change store.Change) bool {
 	return len(change.Events) > replayLimit || int64(len(change.Events)) != change.Last-change.First+1 || affectsAll(change.Events)
 }
 
@@ -139,7 +139,7 @@ type settlement struct {
 	members  []store.Member // who must acknowledge the change
 	redis    bool           // a member uses Redis, or one whose row has lapsed may still do so
 	wait     time.Duration
-	answered *awaited
+	answered *pendingAcks
 	self     bool // this process has handled the change
 
 	failing atomic.Bool // the shared memory was asked, and the last time it failed or did not answer in time
@@ -154,7 +154,7 @@ func (c *Cache) settle(ctx context.Context, s *settlement) error {
 	}
 	s.answered = c.acks.await()
 	defer c.acks.end(s.answered)
-	told := c.announce(s.change, s.answered.serial)
+	told := c.newAnnouncement(s.change, s.answered.serial)
 	s.self = c.applyAnnouncement(s.change.FeedID, told, true) && !s.untold // 4.5
 	if !s.self {
 		kick(c.pollKicks) // then it acknowledges in its row
@@ -209,7 +209,7 @@ func (c *Cache) settle(ctx context.Context, s *settlement) error {
 			applied, s.applied = nil, true
 		case rows := <-members:
 			s.take(rows)
-		case <-s.answered.more:
+		case <-s.answered.arrived:
 		case <-ctx.Done():
 			return fmt.Errorf("cache: change %d is committed, but the caller left before every process had heard of it: %w: %w", s.change.Last, store.ErrUnavailable, ctx.Err())
 		}
@@ -258,7 +258,7 @@ func (c *Cache) tellMissing(s *settlement, missing []string) {
 	if len(missing) == 0 && c.faults != nil && !c.faults.of(opWrite).Closed() {
 		return // Redis alone is the reason, and that has been logged
 	}
-	if c.onceASecond(&c.lastSlow) {
+	if c.oncePerSecond(&c.lastSlow) {
 		c.o.Logger.Warn("latchkey: cache: a change had to wait for a lease", "change", s.change.Last, "waited", s.wait,
 			"unacknowledged_by", missing, "redis_has_it", s.applied || c.l2 == nil && !s.redis)
 	}
@@ -289,9 +289,9 @@ func (c *Cache) readMembers(ctx context.Context, s *settlement, told announcemen
 				return
 			}
 			lowest := c.noteLevel(rows)
-			if c.l2 != nil && !s.untold && level >= levelWithVersion && lowest < levelWithVersion {
+			if c.l2 != nil && !s.untold && level >= levelWithTag && lowest < levelWithTag {
 				level = lowest
-				_ = c.l2.publish(ctx, s.change.FeedID, "", c.messages.announce(s.change.FeedID, told, level))
+				_ = c.l2.publish(ctx, s.change.FeedID, "", c.messages.encodeAnnouncement(s.change.FeedID, told, level))
 			}
 			if !announced && slices.ContainsFunc(rows, func(m store.Member) bool {
 				return m.ID != c.id && !m.Lapsed && m.Acked < s.change.Last && (c.l2 == nil || !m.Redis)
@@ -331,7 +331,7 @@ func (c *Cache) spreadUntil(ctx context.Context, s *settlement, told announcemen
 		done, err := c.spreadOnce(ctx, change, h)
 		if !announced {
 			announced = true
-			if err := c.l2.publish(ctx, change.FeedID, "", c.messages.announce(change.FeedID, told, level)); err != nil {
+			if err := c.l2.publish(ctx, change.FeedID, "", c.messages.encodeAnnouncement(change.FeedID, told, level)); err != nil {
 				c.count.redisErrors.Add(1)
 			}
 		}
@@ -347,7 +347,7 @@ func (c *Cache) spreadUntil(ctx context.Context, s *settlement, told announcemen
 			s.failing.Store(false)
 		}
 		pause := c.o.RedisTimeout
-		if err == nil || errors.Is(err, errOvertaken) {
+		if err == nil || errors.Is(err, errMoved) {
 			pause = time.Millisecond // repaired, or somebody else was faster
 		}
 		if !sleepContext(ctx, pause) {
@@ -361,7 +361,7 @@ func (c *Cache) spreadOnce(ctx context.Context, change store.Change, h *history)
 	var raw string
 	var err error
 	last := endOf(change)
-	if wholesale(change) {
+	if invalidatesAll(change) {
 		raw, err = c.startGeneration(ctx, change)
 	} else {
 		raw, err = c.l2.advance(ctx, c.l2.changeSlots, change.FeedID, lookupIDs(change.Events), position{change.First - 1, change.Before}, last)

@@ -37,15 +37,15 @@ func (c entryCodec) encode(feed string, generation string, asOf int64, deadline 
 	body = binary.AppendVarint(body, asOf)
 	body = binary.AppendVarint(body, deadline.Milliseconds())
 	body = append(body, record...)
-	var message [messageRoom]byte
-	return string(c.sealer.AppendMAC(body, entryPurpose, c.appendMessage(message[:0], feed, r.Key.LookupID, string(body))))
+	var message [macInputSize]byte
+	return string(c.sealer.AppendMAC(body, entryPurpose, c.appendMACInput(message[:0], feed, r.Key.LookupID, string(body))))
 }
 
-// messageRoom is enough for nearly all messages, without an allocation.
-const messageRoom = 1024
+// macInputSize is enough for nearly all messages, without an allocation.
+const macInputSize = 1024
 
-// appendMessage appends what the MAC is over.
-func (c entryCodec) appendMessage(m []byte, feed string, id store.LookupID, body string) []byte {
+// appendMACInput appends what the MAC is over.
+func (c entryCodec) appendMACInput(m []byte, feed string, id store.LookupID, body string) []byte {
 	if c.sealer == nil {
 		return m
 	}
@@ -73,8 +73,8 @@ func (c entryCodec) decode(r *store.Record, entry string, feed string, id store.
 		return 0, errEntry
 	}
 	record, mac := d.rest[:end], d.rest[end:]
-	var message [messageRoom]byte
-	if !c.sealer.CheckMAC([]byte(mac), entryPurpose, c.appendMessage(message[:0], feed, id, entry[:len(entry)-len(mac)])) {
+	var message [macInputSize]byte
+	if !c.sealer.CheckMAC([]byte(mac), entryPurpose, c.appendMACInput(message[:0], feed, id, entry[:len(entry)-len(mac)])) {
 		return 0, errForgedEntry
 	}
 	if now.wall > deadline || asOf < 0 || asOf > maxEventID {

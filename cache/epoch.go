@@ -185,14 +185,14 @@ func (c *Cache) newEpoch(h *history, freshAt *instant) *epoch {
 		history: h,
 		keys: otter.Must(&otter.Options[l1Key, *l1Entry]{
 			MaximumSize: c.o.MaxKeys,
-			Executor:    atOnce,
+			Executor:    runInline,
 			Logger:      otterLog{c.o.Logger},
 		}),
 		unknown: otter.Must(&otter.Options[store.LookupID, unknown]{
 			MaximumSize:      c.o.MaxUnknown,
 			ExpiryCalculator: otter.ExpiryWriting[store.LookupID, unknown](unknownTTL),
 			Clock:            &c.coarse,
-			Executor:         atOnce,
+			Executor:         runInline,
 			Logger:           otterLog{c.o.Logger},
 		}),
 	}
@@ -200,8 +200,8 @@ func (c *Cache) newEpoch(h *history, freshAt *instant) *epoch {
 	return e
 }
 
-// atOnce runs otter's bookkeeping, due after every 16th read or so, where it falls due: waking a goroutine for it costs more.
-func atOnce(task func()) { task() }
+// runInline runs otter's bookkeeping, due after every 16th read or so, where it falls due: waking a goroutine for it costs more.
+func runInline(task func()) { task() }
 
 // retire stops the epoch's background work. Whoever still reads from it may go on.
 func (e *epoch) retire() {

@@ -236,7 +236,7 @@ func (c *Cache) readL2(ctx context.Context, e *epoch, id store.LookupID, require
 		c.count.redisMisses.Add(1)
 		if errors.Is(err, errForgedEntry) || errors.Is(err, store.ErrForged) {
 			c.count.redisForged.Add(1)
-			c.tellForged(id, err)
+			c.logForged(id, err)
 		}
 		return 0, current.generation, false
 	}

@@ -95,10 +95,10 @@ func (c *Cache) applyFeed(feed store.Feed, began instant, known knownHeads) *epo
 	case !c.polled:
 		c.polled, c.last = true, feed.Head
 		c.replace(c.newEpoch(newHistory(feed.ID, headOf(feed)), &began))
-		kick(c.relisten)
+		kick(c.resubscribe)
 		c.noteUp()
 	case feed.ID != e.feed || !lastFound || wentBack: // 3.6
-		c.tellDropped(e, feed, known.confirmed, wentBack)
+		c.logDropped(e, feed, known.confirmed, wentBack)
 		h := newHistory(feed.ID, headOf(feed))
 		if feed.ID == e.feed {
 			h.previousHead = max(e.confirmedHead.Load(), e.requiredHead.Load(), e.previousHead)
@@ -109,7 +109,7 @@ func (c *Cache) applyFeed(feed store.Feed, began instant, known knownHeads) *epo
 		c.joined = false
 		c.replace(c.newEpoch(h, nil))
 		kick(c.pollKicks)
-		kick(c.relisten)
+		kick(c.resubscribe)
 	case !contiguous(feed, last), tagsLost: // 3.5; what the missing events were is not known
 		e.raiseHeads(feed.Head, feed.Head)       // 3.4 (1)
 		c.last = feed.Head                       // (3)
@@ -144,8 +144,8 @@ func cutFirst(feed *store.Feed, last int64) bool {
 	return true
 }
 
-// tellDropped says why a poll drops everything, and counts it when the feed went back.
-func (c *Cache) tellDropped(e *epoch, feed store.Feed, was int64, back bool) {
+// logDropped says why a poll drops everything, and counts it when the feed went back.
+func (c *Cache) logDropped(e *epoch, feed store.Feed, was int64, back bool) {
 	switch {
 	case feed.ID != e.feed:
 		c.o.Logger.Warn("latchkey: cache: the store has been replaced by another; everything is dropped", "head", feed.Head, "was", was)

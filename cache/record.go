@@ -17,9 +17,9 @@ import (
 // heard of.
 const recordVersion = 3
 
-// recordTell is how much of the lookup id a record has in it: enough to tell an answer that belongs to another question. Who writes an
+// lookupIDPrefix is how much of the lookup id a record has in it: enough to tell an answer that belongs to another question. Who writes an
 // entry in another's place on purpose is found out by the MAC.
-const recordTell = 8
+const lookupIDPrefix = 8
 
 // errRecord: these bytes are no record of this key and version.
 var errRecord = errors.New("not a record of this key in a known version")
@@ -64,7 +64,7 @@ func (c codec) text(s *string) {
 		c.e.text(*s)
 		return
 	}
-	*s = c.d.kept()
+	*s = c.d.pooledText()
 }
 
 func (c codec) bytes(b *[]byte) {
@@ -95,8 +95,8 @@ func (c codec) texts(m *map[string]string) {
 	if n, ok := c.d.length(); ok {
 		*m = make(map[string]string, n)
 		for range n {
-			name := c.d.kept()
-			(*m)[name] = c.d.kept()
+			name := c.d.pooledText()
+			(*m)[name] = c.d.pooledText()
 		}
 	}
 }
@@ -112,7 +112,7 @@ func (c codec) networks(list *[]netip.Prefix) {
 	if n, ok := c.d.length(); ok {
 		*list = make([]netip.Prefix, 0, n)
 		for range n {
-			cidr, err := netip.ParsePrefix(c.d.kept())
+			cidr, err := netip.ParsePrefix(c.d.pooledText())
 			if err != nil {
 				c.d.fail()
 				return
@@ -171,7 +171,7 @@ func (c codec) kind(t *store.Type) {
 // empty list none).
 func appendRecord(b []byte, r *store.Record) []byte {
 	e := &encoder{texts: make([]byte, 0, 256), rest: make([]byte, 0, 256)}
-	e.rest = append(e.rest, r.Key.LookupID[:recordTell]...)
+	e.rest = append(e.rest, r.Key.LookupID[:lookupIDPrefix]...)
 	evidence := r.Evidence.Value()
 	codec{e: e}.fields(&r.Key, &evidence)
 	b = binary.AppendUvarint(append(b, recordVersion), uint64(len(e.texts)))
@@ -250,7 +250,7 @@ func decodeRecord(r *store.Record, s string, id store.LookupID) error {
 		return errRecord
 	}
 	d.texts = strings.Clone(d.text())
-	if d.take(recordTell) != string(id[:recordTell]) {
+	if d.take(lookupIDPrefix) != string(id[:lookupIDPrefix]) {
 		return errRecord
 	}
 	r.Key.LookupID = id
@@ -336,8 +336,8 @@ func (d *decoder) text() string {
 	return d.take(int(n))
 }
 
-// kept reads a text that stands among the texts.
-func (d *decoder) kept() string {
+// pooledText reads a text that stands among the texts.
+func (d *decoder) pooledText() string {
 	n := d.uvarint()
 	if n > uint64(len(d.texts)) {
 		d.fail()
@@ -355,7 +355,7 @@ func (d *decoder) kind() store.Type {
 	case secretType:
 		return store.Secret
 	case otherType:
-		t := store.Type(d.kept())
+		t := store.Type(d.pooledText())
 		if t != store.Publishable && t != store.Secret { // each has one form
 			return t
 		}
@@ -392,7 +392,7 @@ func (d *decoder) list() []string {
 	}
 	list := make([]string, 0, n)
 	for range n {
-		list = append(list, d.kept())
+		list = append(list, d.pooledText())
 	}
 	return list
 }

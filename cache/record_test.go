@@ -98,7 +98,7 @@ func TestRecordEncoding(t *testing.T) {
 			t.Error("a list longer than the input is believed")
 		}
 		d = decoder{rest: huge}
-		if d.text() != "" || d.kept() != "" || !d.bad {
+		if d.text() != "" || d.pooledText() != "" || !d.bad {
 			t.Error("a text longer than the input is believed")
 		}
 		d = decoder{rest: strings.Repeat("\xff", 20)}

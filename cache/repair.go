@@ -28,22 +28,22 @@ func (c *Cache) repairLoop(ctx context.Context) {
 			return
 		}
 		wait := c.o.pollEvery()
-		if errors.Is(err, errOvertaken) {
+		if errors.Is(err, errMoved) {
 			kick(c.repairKicks)
 			wait, err = min(wait, c.o.RedisTimeout), nil
 		}
 		if err == nil || c.faults.of(opRead).Closed() && c.faults.of(opWrite).Closed() { // else it has been logged
 			c.repaired.note(c.o.Logger, "bringing Redis up to date", err)
 		}
-		c.l2.probe(ctx, e.feed, c.id, c.messages.acknowledge(e.feed, c.id, acknowledgement{member: c.id}))
+		c.l2.probe(ctx, e.feed, c.id, c.messages.encodeAcknowledgement(e.feed, c.id, acknowledgement{member: c.id}))
 		if !sleepContext(ctx, wait) {
 			return
 		}
 	}
 }
 
-// errOvertaken: somebody else moved the watermark meanwhile.
-var errOvertaken = errors.New("the watermark was moved by another process")
+// errMoved: somebody else moved the watermark meanwhile.
+var errMoved = errors.New("the watermark was moved by another process")
 
 // repair brings the shared memory up to the store's feed (protocol 6). One at a time; safe to run
 // anywhere, any time, with any delay.
@@ -98,7 +98,7 @@ func (c *Cache) repairOnce(ctx context.Context, h *history, slots chan struct{})
 			return fmt.Errorf("reset watermark: %w", err)
 		}
 		if !done {
-			return errOvertaken
+			return errMoved
 		}
 		c.count.resets.Add(1)
 		h.watermark.Store(to.id)
@@ -113,7 +113,7 @@ func (c *Cache) repairOnce(ctx context.Context, h *history, slots chan struct{})
 		return fmt.Errorf("advance watermark: %w", err)
 	}
 	if current, ok = parseWatermark(raw); !ok || current.position != head {
-		return errOvertaken
+		return errMoved
 	}
 	h.watermark.Store(current.id)
 	return nil

@@ -297,8 +297,8 @@ var (
 		if c.percent(50) {
 			last = w.head() - 1 + int64(c.below(3))
 		}
-		text := (messageCodec{prefix: DefaultKeyPrefix}).announce(simFeed, announcement{
-			from: "nobody", serial: 1, first: last, last: last, tag: 1, ids: []store.LookupID{w.truth.keys[0].id},
+		text := (messageCodec{prefix: DefaultKeyPrefix}).encodeAnnouncement(simFeed, announcement{
+			sender: "nobody", serial: 1, first: last, last: last, tag: 1, ids: []store.LookupID{w.truth.keys[0].id},
 		}, 1+c.below(2))
 		w.mu.Lock()
 		defer w.mu.Unlock()

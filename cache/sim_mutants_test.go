@@ -233,7 +233,7 @@ var mutations = []mutation{
 		replace("(*Cache).settle", "s.known && len(missing) == 0", "len(missing) == 0"),
 	}},
 	{rule: "4.4: an acknowledgement is of one change", faults: "bus", edits: []edit{
-		addAfter("(*acks).heard", "w := a.open[serial]", `for _, other := range a.open {
+		addAfter("(*acks).add", "w := a.pending[serial]", `for _, other := range a.pending {
 			w = other
 		}`),
 	}},
@@ -274,9 +274,9 @@ var mutations = []mutation{
 		omit("(*Cache).applyAnnouncement", "for _, id := range a.ids { e.keys.Invalidate(l1KeyOf(id)) }"),
 	}},
 	{rule: "5.1: invalidation before the acknowledgement", faults: "", edits: []edit{
-		addAfter("(*Cache).hearOthers", "c.count.messages.Add(1)",
-			`_ = c.l2.publish(ctx, feed, a.from,
-				c.messages.acknowledge(feed, a.from, acknowledgement{member: c.id, serial: a.serial}))`),
+		addAfter("(*Cache).onAnnouncement", "c.count.messages.Add(1)",
+			`_ = c.l2.publish(ctx, feed, a.sender,
+				c.messages.encodeAcknowledgement(feed, a.sender, acknowledgement{member: c.id, serial: a.serial}))`),
 	}},
 	{rule: "5.1: need before the acknowledgement", faults: "fail-over", edits: []edit{
 		addAfter("subscribe.go", `"errors"`, `"time"`),
@@ -353,7 +353,7 @@ var mutations = []mutation{
 			"!ok || !same || !contiguous(feed, current.id)"),
 	}},
 	{rule: "4.3a: a change that names not all begins a new generation", faults: "", edits: []edit{
-		replace("(*Cache).spreadOnce", "wholesale(change)", "false"),
+		replace("(*Cache).spreadOnce", "invalidatesAll(change)", "false"),
 	}},
 	{rule: "7: advance moves from prev only", faults: "redis late", edits: []edit{
 		replace("(*redisState).advance", "parts == nil || parts[2] != prev.String()", "parts == nil"),
@@ -395,7 +395,7 @@ var mutations = []mutation{
 		replace("(*Cache).applyFeed: default:", "e.raiseHeads(feed.Head, newestActivation(feed.Events))", "e.raiseHeads(feed.Head, 0)"),
 	}},
 	{rule: "14: a message tells of keys that were created", faults: "", edits: []edit{
-		replace("(*Cache).announce", "newestActivation(change.Events)", "0"),
+		replace("(*Cache).newAnnouncement", "newestActivation(change.Events)", "0"),
 	}},
 	{rule: "14: a message after events not heard of tells of keys that may have been created", faults: "store down", edits: []edit{
 		replace("(*Cache).applyAnnouncement", "e.requiredHead.Load() < a.first-1", "false"),
@@ -431,7 +431,7 @@ var mutations = []mutation{
 		replace("(*Cache).Change", "s.change.First <= confirmed", "s.change.First < min(confirmed, 0)"),
 	}},
 	{rule: "5: a change is announced to programs of level 1 in their version", by: "TestScenarios/5", edits: []edit{
-		replace("(*Cache).readMembers", "lowest < levelWithVersion", "false"),
+		replace("(*Cache).readMembers", "lowest < levelWithTag", "false"),
 	}},
 	{rule: "2.4a: a stale process takes what it has not heard of", by: "TestScenarios/2.4a", edits: []edit{
 		replace("(*Cache).lookupStale", "true", "false"),

@@ -7,9 +7,9 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// listenLoop hears what other processes say through Redis. Whatever gets lost costs changes a lease, and nothing else: so there is nothing
+// subscribeLoop hears what other processes say through Redis. Whatever gets lost costs changes a lease, and nothing else: so there is nothing
 // to do when the connection comes back (protocol 5.2).
-func (c *Cache) listenLoop(ctx context.Context) {
+func (c *Cache) subscribeLoop(ctx context.Context) {
 	if c.l2 == nil {
 		return
 	}
@@ -18,12 +18,12 @@ func (c *Cache) listenLoop(ctx context.Context) {
 		e := c.epoch.Load()
 		if e == nil { // the channels' names are not known yet
 			select {
-			case <-c.relisten:
+			case <-c.resubscribe:
 			case <-ctx.Done():
 			}
 			continue
 		}
-		err := c.listenTo(ctx, e.feed, &state)
+		err := c.subscribeTo(ctx, e.feed, &state)
 		was := c.listening.Swap(false)
 		if ctx.Err() != nil {
 			return
@@ -40,10 +40,10 @@ func (c *Cache) listenLoop(ctx context.Context) {
 	}
 }
 
-// listenTo listens until the connection is lost. It returns nil when the feed may have become another.
-func (c *Cache) listenTo(ctx context.Context, feed string, state *health) error {
-	ctx, hangUp := context.WithCancel(ctx)
-	defer hangUp()
+// subscribeTo listens until the connection is lost. It returns nil when the feed may have become another.
+func (c *Cache) subscribeTo(ctx context.Context, feed string, state *health) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	ended := make(chan error, 1)
 	go func() {
 		ended <- c.l2.inner.subscribe(ctx, feed, c.id, subscriber{
@@ -55,9 +55,9 @@ func (c *Cache) listenTo(ctx context.Context, feed string, state *health) error 
 			},
 			onMessage: func(toMe bool, message string) {
 				if toMe {
-					c.hearAnswer(feed, message)
+					c.onAcknowledgement(feed, message)
 				} else {
-					c.hearOthers(ctx, feed, message)
+					c.onAnnouncement(ctx, feed, message)
 				}
 			},
 		})
@@ -66,33 +66,33 @@ func (c *Cache) listenTo(ctx context.Context, feed string, state *health) error 
 		select {
 		case err := <-ended:
 			return err
-		case <-c.relisten:
+		case <-c.resubscribe:
 			if e := c.epoch.Load(); e == nil || e.feed == feed {
 				continue
 			}
-			hangUp()
+			cancel()
 			<-ended
 			return nil
 		}
 	}
 }
 
-// hearOthers is 5.1: the order of need, invalidation and answer is the protocol's.
-func (c *Cache) hearOthers(ctx context.Context, feed, message string) {
-	a, err := c.messages.announced(feed, message)
+// onAnnouncement is 5.1: the order of need, invalidation and answer is the protocol's.
+func (c *Cache) onAnnouncement(ctx context.Context, feed, message string) {
+	a, err := c.messages.parseAnnouncement(feed, message)
 	if err != nil {
-		c.tellMessage(err)
+		c.logBadMessage(err)
 		return
 	}
-	if a.from == c.id {
+	if a.sender == c.id {
 		return // done before it was sent
 	}
 	c.count.messages.Add(1)
 	if !c.applyAnnouncement(feed, a, false) || c.o.ChangesOnly {
 		return
 	}
-	answer := c.messages.acknowledge(feed, a.from, acknowledgement{member: c.id, serial: a.serial})
-	if err := c.l2.publish(ctx, feed, a.from, answer); err != nil {
+	answer := c.messages.encodeAcknowledgement(feed, a.sender, acknowledgement{member: c.id, serial: a.serial})
+	if err := c.l2.publish(ctx, feed, a.sender, answer); err != nil {
 		c.count.redisErrors.Add(1)
 	}
 }
@@ -126,7 +126,7 @@ func (c *Cache) applyAnnouncement(feed string, a announcement, own bool) bool {
 	default:
 		kick(c.pollKicks)
 	}
-	if a.drop {
+	if a.invalidateAll {
 		c.replace(c.newEpoch(e.history, e.freshAt.Load()))
 	}
 	for _, id := range a.ids {
@@ -135,30 +135,30 @@ func (c *Cache) applyAnnouncement(feed string, a announcement, own bool) bool {
 	return agrees || confirmed // when torn, nothing is answered from memory
 }
 
-// hearAnswer takes an acknowledgement to the change that waits for it.
-func (c *Cache) hearAnswer(feed, message string) {
-	a, err := c.messages.acknowledged(feed, c.id, message)
+// onAcknowledgement takes an acknowledgement to the change that waits for it.
+func (c *Cache) onAcknowledgement(feed, message string) {
+	a, err := c.messages.parseAcknowledgement(feed, c.id, message)
 	if err != nil {
-		c.tellMessage(err)
+		c.logBadMessage(err)
 		return
 	}
-	c.acks.heard(a.serial, a.member)
+	c.acks.add(a.serial, a.member)
 }
 
-// tellMessage logs a message that cannot be used, at most once a second.
-func (c *Cache) tellMessage(err error) {
+// logBadMessage logs a message that cannot be used, at most once a second.
+func (c *Cache) logBadMessage(err error) {
 	if errors.Is(err, errForgedMessage) {
 		c.count.forged.Add(1)
 	}
-	if c.onceASecond(&c.lastBadMessage) {
+	if c.oncePerSecond(&c.lastBadMessage) {
 		c.o.Logger.Error("latchkey: cache: a message in Redis was forged, its pepper is unknown here, or it is of another version; ignored", "error", err)
 	}
 }
 
-// announce makes the message about a change. One that touches too much is told by dropping everything.
-func (c *Cache) announce(change store.Change, serial uint64) announcement {
-	a := announcement{from: c.id, serial: serial, first: change.First, last: change.Last, tag: endOf(change).tag, lastActivation: newestActivation(change.Events), drop: wholesale(change)}
-	if a.drop {
+// newAnnouncement makes the message about a change. One that touches too much is told by dropping everything.
+func (c *Cache) newAnnouncement(change store.Change, serial uint64) announcement {
+	a := announcement{sender: c.id, serial: serial, first: change.First, last: change.Last, tag: endOf(change).tag, lastActivation: newestActivation(change.Events), invalidateAll: invalidatesAll(change)}
+	if a.invalidateAll {
 		a.lastActivation = change.Last
 		return a
 	}
