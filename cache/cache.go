@@ -48,8 +48,8 @@ type Cache struct {
 	repaired health
 
 	started    instant
-	up         chan struct{} // closed once the feed has been read and others can be heard
-	upOnce     sync.Once
+	ready      chan struct{} // closed once the feed has been read and others can be heard
+	readyOnce  sync.Once
 	listening  atomic.Bool
 	level      atomic.Int32 // the lowest of the members last read; 0: not known, and so the lowest there is
 	acks       acks

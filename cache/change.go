@@ -18,7 +18,7 @@ var ErrNeedsRedis = errors.New("running instances answer from Redis, and this pr
 // Change implements store.Store. When it returns success, no process that uses the store answers from before the change. That takes
 // milliseconds when all of them are well, and a little more than the longest of their leases when one does not acknowledge it. When the store
 // has committed but the rest cannot be promised, or when ctx ends first, the error matches store.ErrUnavailable: repeating the
-// change, which is safe, gives the promise. A change that finds nothing to do waits for a lease (see nothing).
+// change, which is safe, gives the promise. A change that finds nothing to do waits for a lease (see noopChange).
 // ErrNeedsRedis: see Options.ChangeWithoutRedis.
 func (c *Cache) Change(ctx context.Context, actor store.Actor, fn func(store.Tx) error) (store.Change, error) {
 	if !c.changes.begin() {
@@ -40,17 +40,17 @@ func (c *Cache) Change(ctx context.Context, actor store.Actor, fn func(store.Tx)
 		}
 		return store.Change{}, err
 	}
-	s := &settlement{change: change, committed: c.clock.now(), wait: c.o.wait()} // 4.2
+	p := &propagation{change: change, committed: c.clock.now(), wait: c.o.wait()} // 4.2
 	if change.Last == 0 {
-		if s.change, err = c.nothing(ctx); err != nil {
+		if p.change, err = c.noopChange(ctx); err != nil {
 			return store.Change{}, err
 		}
-		s.untold = true
+		p.noEvents = true
 	}
-	if before != nil && before.feed == s.change.FeedID && s.change.First <= confirmed {
+	if before != nil && before.feed == p.change.FeedID && p.change.First <= confirmed {
 		c.markDiverged(before.history) // there have been events with these numbers
 	}
-	if err := c.settle(ctx, s); err != nil {
+	if err := c.propagate(ctx, p); err != nil {
 		return store.Change{}, err
 	}
 	c.count.changes.Add(1)
@@ -60,7 +60,7 @@ func (c *Cache) Change(ctx context.Context, actor store.Actor, fn func(store.Tx)
 // mayChange refuses changes that Redis would not hear of although others answer from it (protocol
 // 14).
 func (c *Cache) mayChange(ctx context.Context) error {
-	c.awaitUp(ctx)
+	c.awaitReady(ctx)
 	if c.l2 != nil {
 		return nil
 	}
@@ -85,9 +85,9 @@ func (c *Cache) mayChange(ctx context.Context) error {
 	return nil
 }
 
-// awaitUp gives a process that has just started half a lease to read the feed and to subscribe, so that its first changes need not take a
+// awaitReady gives a process that has just started half a lease to read the feed and to subscribe, so that its first changes need not take a
 // whole one for want of its own acknowledgement, or of those that it cannot hear.
-func (c *Cache) awaitUp(ctx context.Context) {
+func (c *Cache) awaitReady(ctx context.Context) {
 	left := c.o.Lease/2 - (c.clock.now().mono - c.started.mono)
 	if left <= 0 {
 		return
@@ -95,26 +95,26 @@ func (c *Cache) awaitUp(ctx context.Context) {
 	timer := time.NewTimer(left)
 	defer timer.Stop()
 	select {
-	case <-c.up:
+	case <-c.ready:
 	case <-timer.C:
 	case <-ctx.Done():
 	}
 }
 
-// noteUp is called when the feed has been read and when others are heard.
-func (c *Cache) noteUp() {
+// signalReady is called when the feed has been read and when others are heard.
+func (c *Cache) signalReady() {
 	if c.epoch.Load() != nil && (c.l2 == nil || c.listening.Load()) {
-		c.upOnce.Do(func() { close(c.up) })
+		c.readyOnce.Do(func() { close(c.ready) })
 	}
 }
 
-// nothing returns what to settle for a change that found nothing to do: all that has happened so
+// noopChange returns what to settle for a change that found nothing to do: all that has happened so
 // far. What it found done may be the work of a change whose caller never heard of its success,
 // because the process died or the connection did, and this is the repetition: its success promises
 // just as much (protocol 4.1, which lets it append an event instead; but a key that is gone has no
 // lookup id to tell). For the same reason nobody can be told what to forget, and the change waits
 // for the lease.
-func (c *Cache) nothing(ctx context.Context) (store.Change, error) {
+func (c *Cache) noopChange(ctx context.Context) (store.Change, error) {
 	feed, err := c.rows.Feed(ctx, maxEventID, 1)
 	if err != nil {
 		return store.Change{}, fmt.Errorf("cache: change nothing: %w", err)
@@ -127,53 +127,53 @@ func invalidatesAll(change store.Change) bool {
 	return len(change.Events) > replayLimit || int64(len(change.Events)) != change.Last-change.First+1 || affectsAll(change.Events)
 }
 
-// settlement is how far a committed change has got around.
-type settlement struct {
+// propagation is how far a committed change has got around.
+type propagation struct {
 	change    store.Change
 	committed instant
-	untold    bool // there is nothing to acknowledge
+	noEvents  bool // there is nothing to acknowledge
 
-	// These belong to settle.
-	applied  bool           // the shared memory has the change
-	known    bool           // members and wait are
-	members  []store.Member // who must acknowledge the change
-	redis    bool           // a member uses Redis, or one whose row has lapsed may still do so
-	wait     time.Duration
-	answered *pendingAcks
-	self     bool // this process has handled the change
+	// These belong to propagate.
+	inRedis      bool           // the shared memory has the change
+	membersKnown bool           // members and wait are
+	members      []store.Member // who must acknowledge the change
+	redisInUse   bool           // a member uses Redis, or one whose row has lapsed may still do so
+	wait         time.Duration
+	acks         *pendingAcks
+	ownDone      bool // this process has handled the change
 
-	failing atomic.Bool // the shared memory was asked, and the last time it failed or did not answer in time
+	redisFails atomic.Bool // the shared memory was asked, and the last time it failed or did not answer in time
 }
 
-// settle is 4.3 and 4.4. It returns nil when the shared memory has the change and every member has acknowledged it; or when WAIT has passed
+// propagate is 4.3 and 4.4. It returns nil when the shared memory has the change and every member has acknowledged it; or when WAIT has passed
 // since the commit and the shared memory has the change, or has been asked and does not work. It waits by the monotonic clock: a
 // wall clock that is put forward must not shorten it.
-func (c *Cache) settle(ctx context.Context, s *settlement) error {
+func (c *Cache) propagate(ctx context.Context, p *propagation) error {
 	if !c.background.begin() {
-		return fmt.Errorf("cache: change %d is committed, but the cache was closed before every process had heard of it: %w", s.change.Last, store.ErrUnavailable)
+		return fmt.Errorf("cache: change %d is committed, but the cache was closed before every process had heard of it: %w", p.change.Last, store.ErrUnavailable)
 	}
-	s.answered = c.acks.await()
-	defer c.acks.end(s.answered)
-	told := c.newAnnouncement(s.change, s.answered.serial)
-	s.self = c.applyAnnouncement(s.change.FeedID, told, true) && !s.untold // 4.5
-	if !s.self {
+	p.acks = c.acks.await()
+	defer c.acks.end(p.acks)
+	message := c.newAnnouncement(p.change, p.acks.serial)
+	p.ownDone = c.applyAnnouncement(p.change.FeedID, message, true) && !p.noEvents // 4.5
+	if !p.ownDone {
 		kick(c.pollKicks) // then it acknowledges in its row
 	}
 
 	// Others hear of the change even when the client has gone.
-	own, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.o.giveUp())
+	own, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.o.publishLimit())
 	members := make(chan []store.Member, 1)
 	var applied chan struct{}
 	var parts sync.WaitGroup
 	settled := make(chan struct{})
 	defer close(settled)
 	level := int(c.level.Load())
-	reading := context.WithoutCancel(ctx)                                         // for as long as the longest lease among the members may be
-	parts.Go(func() { c.readMembers(reading, s, told, level, members, settled) }) // b: after the commit
+	reading := context.WithoutCancel(ctx)                                            // for as long as the longest lease among the members may be
+	parts.Go(func() { c.pollMembers(reading, p, message, level, members, settled) }) // b: after the commit
 	if c.l2 != nil {
 		applied = make(chan struct{})
 		parts.Go(func() {
-			if c.spreadUntil(own, s, told, level) { // a, and c after it
+			if c.publishUntil(own, p, message, level) { // a, and c after it
 				close(applied)
 			}
 		})
@@ -184,64 +184,64 @@ func (c *Cache) settle(ctx context.Context, s *settlement) error {
 		parts.Wait()
 	}()
 
-	timer := time.NewTimer(s.wait)
+	timer := time.NewTimer(p.wait)
 	defer timer.Stop()
 	for {
-		waited := c.clock.now().mono - s.committed.mono
-		missing := s.missing(c.id)
+		waited := c.clock.now().mono - p.committed.mono
+		missing := p.unacknowledged(c.id)
 		switch {
-		case s.known && len(missing) == 0 && (s.applied || c.l2 == nil && !s.redis):
+		case p.membersKnown && len(missing) == 0 && (p.inRedis || c.l2 == nil && !p.redisInUse):
 			return nil
-		case s.known && waited >= s.wait && (c.l2 == nil || s.applied || s.failing.Load()):
+		case p.membersKnown && waited >= p.wait && (c.l2 == nil || p.inRedis || p.redisFails.Load()):
 			c.count.slowChanges.Add(1)
-			c.tellMissing(s, missing)
+			c.logSlowChange(p, missing)
 			return nil
-		case waited >= s.wait+c.o.StoreTimeout:
-			return fmt.Errorf("cache: change %d is committed, but not every process can be said to have heard of it: %w", s.change.Last, store.ErrUnavailable)
-		case waited < s.wait:
-			timer.Reset(s.wait - waited)
+		case waited >= p.wait+c.o.StoreTimeout:
+			return fmt.Errorf("cache: change %d is committed, but not every process can be said to have heard of it: %w", p.change.Last, store.ErrUnavailable)
+		case waited < p.wait:
+			timer.Reset(p.wait - waited)
 		default:
-			timer.Reset(s.wait / 8) // not applied, and not for want of a working Redis: it is still being tried
+			timer.Reset(p.wait / 8) // not applied, and not for want of a working Redis: it is still being tried
 		}
 		select {
 		case <-timer.C:
 		case <-applied:
-			applied, s.applied = nil, true
+			applied, p.inRedis = nil, true
 		case rows := <-members:
-			s.take(rows)
-		case <-s.answered.arrived:
+			p.setMembers(rows)
+		case <-p.acks.arrived:
 		case <-ctx.Done():
-			return fmt.Errorf("cache: change %d is committed, but the caller left before every process had heard of it: %w: %w", s.change.Last, store.ErrUnavailable, ctx.Err())
+			return fmt.Errorf("cache: change %d is committed, but the caller left before every process had heard of it: %w: %w", p.change.Last, store.ErrUnavailable, ctx.Err())
 		}
 	}
 }
 
-// take takes over the members as they are at some moment after the commit. Who has joined since the
+// setMembers takes over the members as they are at some moment after the commit. Who has joined since the
 // first reading, and who has left or lapsed, need not acknowledge the change: protocol 8.
-func (s *settlement) take(rows []store.Member) {
-	var members []store.Member
-	s.redis = false
+func (p *propagation) setMembers(rows []store.Member) {
+	var live []store.Member
+	p.redisInUse = false
 	for _, m := range rows {
-		s.redis = s.redis || m.Redis
-		new := s.known && !slices.ContainsFunc(s.members, func(before store.Member) bool { return before.ID == m.ID })
+		p.redisInUse = p.redisInUse || m.Redis
+		new := p.membersKnown && !slices.ContainsFunc(p.members, func(before store.Member) bool { return before.ID == m.ID })
 		if m.Lapsed || m.Lease == 0 || new {
 			continue
 		}
-		members = append(members, m)
-		s.wait = max(s.wait, waitFor(m.Lease))
+		live = append(live, m)
+		p.wait = max(p.wait, waitFor(m.Lease))
 	}
-	s.members, s.known = members, true
+	p.members, p.membersKnown = live, true
 }
 
-// missing returns the members that have acknowledged the change neither by a message nor in their
+// unacknowledged returns the members that have acknowledged the change neither by a message nor in their
 // row.
-func (s *settlement) missing(self string) []string {
+func (p *propagation) unacknowledged(self string) []string {
 	var missing []string
-	for _, m := range s.members {
+	for _, m := range p.members {
 		switch {
-		case m.ID == self && s.self:
-		case m.ID != self && !s.untold && s.answered.has(m.ID):
-		case m.Acked >= s.change.Last:
+		case m.ID == self && p.ownDone:
+		case m.ID != self && !p.noEvents && p.acks.has(m.ID):
+		case m.Acked >= p.change.Last:
 		default:
 			missing = append(missing, m.ID)
 		}
@@ -249,9 +249,9 @@ func (s *settlement) missing(self string) []string {
 	return missing
 }
 
-// tellMissing says who has not answered: it is what makes changes slow. At most once a second.
-func (c *Cache) tellMissing(s *settlement, missing []string) {
-	if s.untold {
+// logSlowChange says who has not answered: it is what makes changes slow. At most once a second.
+func (c *Cache) logSlowChange(p *propagation, missing []string) {
+	if p.noEvents {
 		return
 	}
 	c.count.missingAcks.Add(uint64(len(missing)))
@@ -259,20 +259,20 @@ func (c *Cache) tellMissing(s *settlement, missing []string) {
 		return // Redis alone is the reason, and that has been logged
 	}
 	if c.oncePerSecond(&c.lastSlow) {
-		c.o.Logger.Warn("latchkey: cache: a change had to wait for a lease", "change", s.change.Last, "waited", s.wait,
-			"unacknowledged_by", missing, "redis_has_it", s.applied || c.l2 == nil && !s.redis)
+		c.o.Logger.Warn("latchkey: cache: a change had to wait for a lease", "change", p.change.Last, "waited", p.wait,
+			"unacknowledged_by", missing, "redis_has_it", p.inRedis || c.l2 == nil && !p.redisInUse)
 	}
 }
 
-// readMembers is 4.3b: it reads the members again and again, for what they acknowledge in their
+// pollMembers is 4.3b: it reads the members again and again, for what they acknowledge in their
 // rows, until the change is settled. The change is announced for readers of a level; to members of
 // a lower one it is announced again, so that they need not be waited for.
-func (c *Cache) readMembers(ctx context.Context, s *settlement, told announcement, level int, to chan<- []store.Member, settled <-chan struct{}) {
+func (c *Cache) pollMembers(ctx context.Context, p *propagation, message announcement, level int, to chan<- []store.Member, settled <-chan struct{}) {
 	pause, longest := 2*time.Millisecond, 16*time.Millisecond
 	if c.l2 != nil { // messages are faster
 		pause, longest = 16*time.Millisecond, 64*time.Millisecond
 	}
-	for announced := false; ; {
+	for woken := false; ; {
 		next := pause
 		rows, err := c.rows.Members(ctx)
 		if err != nil {
@@ -288,15 +288,15 @@ func (c *Cache) readMembers(ctx context.Context, s *settlement, told announcemen
 			case <-settled:
 				return
 			}
-			lowest := c.noteLevel(rows)
-			if c.l2 != nil && !s.untold && level >= levelWithTag && lowest < levelWithTag {
+			lowest := c.updateLevel(rows)
+			if c.l2 != nil && !p.noEvents && level >= levelWithTag && lowest < levelWithTag {
 				level = lowest
-				_ = c.l2.publish(ctx, s.change.FeedID, "", c.messages.encodeAnnouncement(s.change.FeedID, told, level))
+				_ = c.l2.publish(ctx, p.change.FeedID, "", c.messages.encodeAnnouncement(p.change.FeedID, message, level))
 			}
-			if !announced && slices.ContainsFunc(rows, func(m store.Member) bool {
-				return m.ID != c.id && !m.Lapsed && m.Acked < s.change.Last && (c.l2 == nil || !m.Redis)
+			if !woken && slices.ContainsFunc(rows, func(m store.Member) bool {
+				return m.ID != c.id && !m.Lapsed && m.Acked < p.change.Last && (c.l2 == nil || !m.Redis)
 			}) {
-				announced = true
+				woken = true
 				_ = c.Announce(ctx) // saves time, no more
 			}
 			pause = min(2*pause, longest)
@@ -309,8 +309,8 @@ func (c *Cache) readMembers(ctx context.Context, s *settlement, told announcemen
 	}
 }
 
-// noteLevel remembers the lowest level of the members, and returns it.
-func (c *Cache) noteLevel(rows []store.Member) int {
+// updateLevel remembers the lowest level of the members, and returns it.
+func (c *Cache) updateLevel(rows []store.Member) int {
 	lowest := store.Level
 	for _, m := range rows { // those that have lapsed too: they may still answer from Redis
 		lowest = min(lowest, m.Level)
@@ -319,19 +319,19 @@ func (c *Cache) noteLevel(rows []store.Member) int {
 	return lowest
 }
 
-// spreadUntil is 4.3a and c: it tries until the shared memory has the change or ctx ends, and reports which. The others are told
+// publishUntil is 4.3a and c: it tries until the shared memory has the change or ctx ends, and reports which. The others are told
 // after the first try, so that what they load then is from after the change.
-func (c *Cache) spreadUntil(ctx context.Context, s *settlement, told announcement, level int) bool {
-	change := s.change
+func (c *Cache) publishUntil(ctx context.Context, p *propagation, message announcement, level int) bool {
+	change := p.change
 	h := newHistory(change.FeedID, endOf(change))
-	for announced := s.untold; ; {
+	for announced := p.noEvents; ; {
 		if e := c.epoch.Load(); e != nil && e.feed == change.FeedID {
 			h = e.history // another, when the feed went back
 		}
-		done, err := c.spreadOnce(ctx, change, h)
+		done, err := c.advanceOrRepair(ctx, change, h)
 		if !announced {
 			announced = true
-			if err := c.l2.publish(ctx, change.FeedID, "", c.messages.encodeAnnouncement(change.FeedID, told, level)); err != nil {
+			if err := c.l2.publish(ctx, change.FeedID, "", c.messages.encodeAnnouncement(change.FeedID, message, level)); err != nil {
 				c.count.redisErrors.Add(1)
 			}
 		}
@@ -339,12 +339,12 @@ func (c *Cache) spreadUntil(ctx context.Context, s *settlement, told announcemen
 		case done:
 			return true
 		case errors.Is(err, errRedis):
-			s.failing.Store(true)
+			p.redisFails.Store(true)
 			c.count.redisErrors.Add(1)
 		case errors.Is(err, errNotCalled):
 			// Says nothing new.
 		default:
-			s.failing.Store(false)
+			p.redisFails.Store(false)
 		}
 		pause := c.o.RedisTimeout
 		if err == nil || errors.Is(err, errMoved) {
@@ -356,8 +356,8 @@ func (c *Cache) spreadUntil(ctx context.Context, s *settlement, told announcemen
 	}
 }
 
-// spreadOnce tries once, and repairs when the watermark is not where it should be.
-func (c *Cache) spreadOnce(ctx context.Context, change store.Change, h *history) (bool, error) {
+// advanceOrRepair tries once, and repairs when the watermark is not where it should be.
+func (c *Cache) advanceOrRepair(ctx context.Context, change store.Change, h *history) (bool, error) {
 	var raw string
 	var err error
 	last := endOf(change)

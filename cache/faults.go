@@ -117,8 +117,8 @@ func newFaults(log *slog.Logger, budget time.Duration) *faults {
 
 func (f *faults) of(op operation) *redisfault.Breaker { return &f.breakers[op] }
 
-// now returns them as they are.
-func (f *faults) now() Faults {
+// current returns them as they are.
+func (f *faults) current() Faults {
 	all := Faults{
 		Read: Fault(f.of(opRead).Fault()), Write: Fault(f.of(opWrite).Fault()), Publish: Fault(f.of(opPublish).Fault()),
 	}
@@ -128,8 +128,8 @@ func (f *faults) now() Faults {
 	return all
 }
 
-// wantProbe reports that it is time to try what is not done.
-func (f *faults) wantProbe() bool {
+// probeDue reports that it is time to try what is not done.
+func (f *faults) probeDue() bool {
 	want := false
 	for op := range f.breakers {
 		if f.breakers[op].WantsProbe() {
@@ -139,8 +139,8 @@ func (f *faults) wantProbe() bool {
 	return want
 }
 
-// subscribed notes how an attempt to subscribe has ended.
-func (f *faults) subscribed(err error) {
+// noteSubscribe notes how an attempt to subscribe has ended.
+func (f *faults) noteSubscribe(err error) {
 	was := f.subscribe.Load()
 	switch word := redisfault.Word(err); {
 	case !redisfault.Refused(err):

@@ -14,7 +14,7 @@ import (
 // Lookup implements store.Store: from the process's memory, from Redis, or from the store below. Head of an answer that was kept is
 // the event up to which it was right when it was loaded; later events did not change it.
 func (c *Cache) Lookup(ctx context.Context, id store.LookupID, redacted string) (store.Found, error) {
-	k, e, fresh, _ := c.recall(id)
+	k, e, fresh, _ := c.lookupL1(id)
 	switch {
 	case k != nil:
 		return store.Found{Record: &k.record, FeedID: e.feed, Head: k.head}, nil
@@ -25,20 +25,20 @@ func (c *Cache) Lookup(ctx context.Context, id store.LookupID, redacted string) 
 		c.count.unknownHits.Add(1)
 		return store.Found{FeedID: e.feed, Head: u.asOf}, nil
 	}
-	return c.lookupMissed(ctx, e, id, redacted)
+	return c.lookupMiss(ctx, e, id, redacted)
 }
 
 // Recall implements store.Recaller: from the process's memory.
 func (c *Cache) Recall(id store.LookupID) (r *store.Record, at time.Time) {
-	k, _, _, at := c.recall(id)
+	k, _, _, at := c.lookupL1(id)
 	if k == nil {
 		return nil, at
 	}
 	return &k.record, at
 }
 
-// recall returns what the process has in memory, nil for nothing, the epoch, whether that is fresh, and when that was.
-func (c *Cache) recall(id store.LookupID) (k *l1Entry, e *epoch, fresh bool, at time.Time) {
+// lookupL1 returns what the process has in memory, nil for nothing, the epoch, whether that is fresh, and when that was.
+func (c *Cache) lookupL1(id store.LookupID) (k *l1Entry, e *epoch, fresh bool, at time.Time) {
 	// The epoch first, then the clock, then what the epoch keeps: protocol 1.2.
 	e = c.epoch.Load()
 	now, at := c.clock.read()
@@ -71,26 +71,26 @@ func (n *uncacheable) Is(target error) bool {
 	return target == otter.ErrNotFound && n.found.Record == nil && len(n.found.Legacy) == 0
 }
 
-// lookupMissed is 2.2 for what the process does not have: the single flight.
-func (c *Cache) lookupMissed(ctx context.Context, e *epoch, id store.LookupID, redacted string) (store.Found, error) {
+// lookupMiss is 2.2 for what the process does not have: the single flight.
+func (c *Cache) lookupMiss(ctx context.Context, e *epoch, id store.LookupID, redacted string) (store.Found, error) {
 	if err := ctx.Err(); err != nil {
-		return store.Found{}, undecided(err)
+		return store.Found{}, unavailable(err)
 	}
 	load := otter.LoaderFunc[l1Key, *l1Entry](func(ctx context.Context, _ l1Key) (*l1Entry, error) {
 		ctx = context.WithoutCancel(ctx) // what it asks has limits of its own
 		return c.load(ctx, e, id, redacted)
 	})
-	k, err := c.single(ctx, e, l1KeyOf(id), load)
+	k, err := c.loadShared(ctx, e, l1KeyOf(id), load)
 	var n *uncacheable
 	switch {
 	case err == nil && k.matches(id):
 		return store.Found{Record: &k.record, FeedID: e.feed, Head: k.head}, nil
 	case err == nil:
-		return c.ask(ctx, id, redacted) // another key stands in the same slot
+		return c.lookupStore(ctx, id, redacted) // another key stands in the same slot
 	case !errors.As(err, &n):
-		return store.Found{}, undecided(err)
+		return store.Found{}, unavailable(err)
 	case n.id != id, n.found.Record == nil && redacted != "" && redacted != n.redacted:
-		return c.ask(ctx, id, redacted) // joined a load for another token of the slot, or one that did not ask for legacy candidates
+		return c.lookupStore(ctx, id, redacted) // joined a load for another token of the slot, or one that did not ask for legacy candidates
 	}
 	return n.found, nil
 }
@@ -98,9 +98,9 @@ func (c *Cache) lookupMissed(ctx context.Context, e *epoch, id store.LookupID, r
 // loadLimit is the most that a load takes.
 func (c *Cache) loadLimit() time.Duration { return c.o.RedisTimeout + c.o.StoreTimeout }
 
-// single is otter's Get. Whoever comes first runs the load, which others join, so it goes on when he gives up; when he has to be
+// loadShared is otter's Get. Whoever comes first runs the load, which others join, so it goes on when he gives up; when he has to be
 // back before it must end, it runs on a goroutine of its own.
-func (c *Cache) single(ctx context.Context, e *epoch, s l1Key, load otter.LoaderFunc[l1Key, *l1Entry]) (*l1Entry, error) {
+func (c *Cache) loadShared(ctx context.Context, e *epoch, s l1Key, load otter.LoaderFunc[l1Key, *l1Entry]) (*l1Entry, error) {
 	deadline, ok := ctx.Deadline()
 	if !ok || time.Until(deadline) > c.loadLimit() {
 		return e.keys.Get(ctx, s, load)
@@ -131,7 +131,7 @@ func (c *Cache) load(ctx context.Context, e *epoch, id store.LookupID, redacted 
 		return k, c.initL1Entry(k, &k.record, head) // b
 	}
 	confirmed := e.confirmedHead.Load()
-	answer, err := c.ask(ctx, id, redacted) // c
+	answer, err := c.lookupStore(ctx, id, redacted) // c
 	if err != nil {
 		return nil, err
 	}
@@ -153,7 +153,7 @@ func (c *Cache) load(ctx context.Context, e *epoch, id store.LookupID, redacted 
 			break // package store refuses it too, and raises the alarm
 		}
 		if generation != "" {
-			c.fill(ctx, e.feed, watermark{generation, at}, answer.Record) // d
+			c.fillL2(ctx, e.feed, watermark{generation, at}, answer.Record) // d
 		}
 		return k, nil
 	}
@@ -179,26 +179,26 @@ func (c *Cache) lookupStale(ctx context.Context, e *epoch, id store.LookupID, re
 		defer func() { <-c.staleReads }()
 	case <-ctx.Done():
 		c.count.storeErrors.Add(1)
-		return store.Found{}, undecided(fmt.Errorf("%d lookups are waiting for the store: %w", readsWhenStale, ctx.Err()))
+		return store.Found{}, unavailable(fmt.Errorf("%d lookups are waiting for the store: %w", readsWhenStale, ctx.Err()))
 	}
-	return c.ask(ctx, id, redacted)
+	return c.lookupStore(ctx, id, redacted)
 }
 
-// ask asks the store below.
-func (c *Cache) ask(ctx context.Context, id store.LookupID, redacted string) (store.Found, error) {
+// lookupStore asks the store below.
+func (c *Cache) lookupStore(ctx context.Context, id store.LookupID, redacted string) (store.Found, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.o.StoreTimeout)
 	defer cancel()
 	c.count.storeLookups.Add(1)
 	found, err := c.rows.Lookup(ctx, id, redacted)
 	if err != nil {
 		c.count.storeErrors.Add(1)
-		return store.Found{}, undecided(err)
+		return store.Found{}, unavailable(err)
 	}
 	return found, nil
 }
 
-// undecided makes sure that no error is taken for a word about a key.
-func undecided(err error) error {
+// unavailable makes sure that no error is taken for a word about a key.
+func unavailable(err error) error {
 	if errors.Is(err, store.ErrUnavailable) {
 		return fmt.Errorf("cache: lookup: %w", err)
 	}
@@ -244,8 +244,8 @@ func (c *Cache) readL2(ctx context.Context, e *epoch, id store.LookupID, require
 	return current.id, current.generation, true
 }
 
-// fill writes a record to the shared memory, in the background and only if there is room: it saves others a statement, no more.
-func (c *Cache) fill(ctx context.Context, feed string, at watermark, r *store.Record) {
+// fillL2 writes a record to the shared memory, in the background and only if there is room: it saves others a statement, no more.
+func (c *Cache) fillL2(ctx context.Context, feed string, at watermark, r *store.Record) {
 	deadline := c.clock.now().wall + c.o.L2TTL
 	begun := c.l2.write(ctx, func(ctx context.Context) error {
 		entry := c.codec.encode(feed, at.generation, at.id, deadline, r)

@@ -176,9 +176,9 @@ func (o *Options) membership() time.Duration { return max(30*time.Second, 4*o.wa
 // waitFor is WAIT for a lease: a little more, because clocks do not run at quite the same rate.
 func waitFor(lease time.Duration) time.Duration { return lease * 21 / 20 }
 
-// giveUp is how long after its commit a change gives up to write to a Redis that works, for want of the store or because
+// publishLimit is how long after its commit a change gives up to write to a Redis that works, for want of the store or because
 // others keep being faster.
-func (o *Options) giveUp() time.Duration { return o.wait() + o.StoreTimeout }
+func (o *Options) publishLimit() time.Duration { return o.wait() + o.StoreTimeout }
 
 const (
 	replayLimit    = 1000                 // NREPLAY: more events than this are not replayed
@@ -193,7 +193,7 @@ func newCache(o Options, rows store.Store, memory l2Store, clk clock) *Cache {
 		o: o, rows: rows, clock: clk, id: rand.Text(),
 		codec:       entryCodec{prefix: o.KeyPrefix, sealer: o.Sealer},
 		messages:    messageCodec{prefix: o.KeyPrefix, sealer: o.Sealer},
-		up:          make(chan struct{}),
+		ready:       make(chan struct{}),
 		started:     clk.now(),
 		resubscribe: make(chan struct{}, 1),
 		staleReads:  make(chan struct{}, readsWhenStale),

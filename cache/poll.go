@@ -36,7 +36,7 @@ func (c *Cache) pollLoop(ctx context.Context) {
 			c.count.pollErrors.Add(1)
 		}
 		c.polling.note(c.o.Logger, "reading the change feed", err)
-		if c.l2 != nil && c.faults.wantProbe() {
+		if c.l2 != nil && c.faults.probeDue() {
 			kick(c.repairKicks)
 		}
 	}
@@ -96,7 +96,7 @@ func (c *Cache) applyFeed(feed store.Feed, began instant, known knownHeads) *epo
 		c.polled, c.last = true, feed.Head
 		c.replace(c.newEpoch(newHistory(feed.ID, headOf(feed)), &began))
 		kick(c.resubscribe)
-		c.noteUp()
+		c.signalReady()
 	case feed.ID != e.feed || !lastFound || wentBack: // 3.6
 		c.logDropped(e, feed, known.confirmed, wentBack)
 		h := newHistory(feed.ID, headOf(feed))

@@ -10,9 +10,9 @@ package cache
 var stretched = []edit{
 	replace("cache.go", "publishing sync.Mutex", "publishing patientMutex"),
 
-	addBefore("(*Cache).recall", "now, at := c.clock.read()", `c.stretch("Lookup: epoch")`),
-	addBefore("(*Cache).recall", "k, ok := e.keys.GetIfPresent(l1KeyOf(id))", `c.stretch("Lookup: clock")`),
-	addBefore("(*Cache).Lookup", "return c.lookupMissed(ctx, e, id, redacted)", `c.stretch("Lookup: missed")`),
+	addBefore("(*Cache).lookupL1", "now, at := c.clock.read()", `c.stretch("Lookup: epoch")`),
+	addBefore("(*Cache).lookupL1", "k, ok := e.keys.GetIfPresent(l1KeyOf(id))", `c.stretch("Lookup: clock")`),
+	addBefore("(*Cache).Lookup", "return c.lookupMiss(ctx, e, id, redacted)", `c.stretch("Lookup: missed")`),
 	addBefore("(*Cache).load", "k := &l1Entry{}", `c.stretch("load: need")`),
 	addBefore("(*Cache).load", "return k, nil", `c.stretch("load: found")`),
 	addBefore("(*Cache).load: case answer.Record == nil && len(answer.Legacy) == 0:", "", `c.stretch("load: unknown")`),
@@ -25,9 +25,9 @@ var stretched = []edit{
 	addAfter("(*Cache).applyAnnouncement", "e.raiseHeads(a.last, a.lastActivation)", `c.stretch("message: need")`),
 	addAfter("(*Cache).applyAnnouncement", "e.keys.Invalidate(l1KeyOf(id))", `c.stretch("message: invalidate")`),
 
-	addBefore("(*Cache).Change", "s := &settlement{change: change, committed: c.clock.now(), wait: c.o.wait()}",
+	addBefore("(*Cache).Change", "p := &propagation{change: change, committed: c.clock.now(), wait: c.o.wait()}",
 		`c.stretch("change: committed")`),
-	addBefore("(*Cache).settle", "s.answered = c.acks.await()", `c.stretch("change: settle")`),
+	addBefore("(*Cache).propagate", "p.acks = c.acks.await()", `c.stretch("change: settle")`),
 }
 
 // mutations are the rules of the protocol, each broken once. The numbers are those of docs/protocol.md.
@@ -43,13 +43,13 @@ var mutations = []mutation{
 		replace("instant.elapsed", "max(now.mono-since.mono, now.wall-since.wall)", "now.mono - since.mono"),
 	}},
 	{rule: "1.2: memory is used within a lease of the last poll only", faults: "store cut,bus", edits: []edit{
-		replace("(*Cache).recall", "e == nil || c.o.ChangesOnly || e.age(now) > c.o.Lease", "e == nil || c.o.ChangesOnly"),
+		replace("(*Cache).lookupL1", "e == nil || c.o.ChangesOnly || e.age(now) > c.o.Lease", "e == nil || c.o.ChangesOnly"),
 	}},
 	{rule: "2.2a: the loader reads need", faults: "fail-over", edits: []edit{
-		addAfter("(*Cache).lookupMissed", "if err := ctx.Err(); err != nil { return store.Found{}, undecided(err) }",
+		addAfter("(*Cache).lookupMiss", "if err := ctx.Err(); err != nil { return store.Found{}, unavailable(err) }",
 			"required := e.requiredHead.Load()"),
-		replace("(*Cache).lookupMissed", "c.load(ctx, e, id, redacted)", "c.load(ctx, e, id, redacted, required)"),
-		addBefore("(*Cache).lookupMissed", "k, err := c.single(ctx, e, l1KeyOf(id), load)", `c.stretch("need")`),
+		replace("(*Cache).lookupMiss", "c.load(ctx, e, id, redacted)", "c.load(ctx, e, id, redacted, required)"),
+		addBefore("(*Cache).lookupMiss", "k, err := c.loadShared(ctx, e, l1KeyOf(id), load)", `c.stretch("need")`),
 		replace("(*Cache).load", "redacted string", "redacted string, required int64"),
 		omit("(*Cache).load", "required := e.requiredHead.Load()"),
 	}},
@@ -109,11 +109,11 @@ var mutations = []mutation{
 	}},
 	{rule: "2.4: a stale process joins nobody's load", faults: "standstill,bus", edits: []edit{
 		addAfter("(*Cache).lookupStale", "c.count.staleLookups.Add(1)", `if e != nil {
-			return c.lookupMissed(ctx, e, id, redacted)
+			return c.lookupMiss(ctx, e, id, redacted)
 		}`),
 	}},
 	{rule: "2.4: what a stale process finds in the store is not kept", faults: "store slow,bus", edits: []edit{
-		replace("(*Cache).lookupStale", "return c.ask(ctx, id, redacted)", `found, err := c.ask(ctx, id, redacted)
+		replace("(*Cache).lookupStale", "return c.lookupStore(ctx, id, redacted)", `found, err := c.lookupStore(ctx, id, redacted)
 		if e != nil && err == nil && found.Record != nil {
 			if k := (&l1Entry{}); c.initL1Entry(k, found.Record, found.Head) == nil {
 				e.keys.Set(l1KeyOf(id), k)
@@ -122,7 +122,7 @@ var mutations = []mutation{
 		return found, err`),
 	}},
 	{rule: "2.4b: a store that fails says nothing about a key", faults: "store down", edits: []edit{
-		replace("(*Cache).ask", "undecided(err)", "nil"),
+		replace("(*Cache).lookupStore", "unavailable(err)", "nil"),
 	}},
 	{rule: "2.4a: what Redis has counts for MaxStale", faults: "store cut,bus,redis loss,fail-over", edits: []edit{
 		replace("(*Cache).lookupStale", "e != nil && !c.o.ChangesOnly && e.age(c.clock.now()) <= c.o.MaxStale",
@@ -208,7 +208,7 @@ var mutations = []mutation{
 		addBefore("(*Cache).Change: if change.Last == 0 {", "", "return change, nil"),
 	}},
 	{rule: "4.2: WAIT is counted by the monotonic clock", by: "TestScenarios/T11:_the_wall", edits: []edit{
-		replace("(*Cache).settle", "c.clock.now().mono - s.committed.mono", "c.clock.now().elapsed(s.committed)"),
+		replace("(*Cache).propagate", "c.clock.now().mono - p.committed.mono", "c.clock.now().elapsed(p.committed)"),
 	}},
 	{rule: "4.2: WAIT begins after the commit", faults: "store slow,bus", edits: []edit{
 		addBefore("(*Cache).Change", "change, err := c.rows.Change(ctx, actor, fn)", "asked := c.clock.now()"),
@@ -218,19 +218,19 @@ var mutations = []mutation{
 		addAfter("(*Cache).Change", "kick(c.pollKicks)", "return change, nil"),
 	}},
 	{rule: "4.3a: Redis has a change when its watermark has reached it", by: "TestScenarios/4.4", edits: []edit{
-		replace("(*Cache).spreadOnce", "ok && current.id >= last.id", "ok"),
-		replace("(*Cache).spreadOnce", "reached && current.position != last", "false"),
+		replace("(*Cache).advanceOrRepair", "ok && current.id >= last.id", "ok"),
+		replace("(*Cache).advanceOrRepair", "reached && current.position != last", "false"),
 	}},
 	{rule: "14: a watermark beyond the store's head is of another history", by: "TestScenarios/14:_the_watermark", edits: []edit{
-		replace("(*Cache).spreadOnce", "reached && current.position != last", "false"),
+		replace("(*Cache).advanceOrRepair", "reached && current.position != last", "false"),
 	}},
 	{rule: "4.3b: the members are read after the commit", faults: "restart,bus,store slow", edits: []edit{
 		addBefore("(*Cache).Change", "change, err := c.rows.Change(ctx, actor, fn)", "early, _ := c.rows.Members(ctx)"),
-		replace("(*Cache).Change", "change: change", "members: early, known: true, change: change"),
-		replace("(*Cache).settle", "parts.Go(func() { c.readMembers(reading, s, told, level, members, settled) })", "_ = reading"),
+		replace("(*Cache).Change", "change: change", "members: early, membersKnown: true, change: change"),
+		replace("(*Cache).propagate", "parts.Go(func() { c.pollMembers(reading, p, message, level, members, settled) })", "_ = reading"),
 	}},
 	{rule: "4.4: no success before the members are known", faults: "bus", edits: []edit{
-		replace("(*Cache).settle", "s.known && len(missing) == 0", "len(missing) == 0"),
+		replace("(*Cache).propagate", "p.membersKnown && len(missing) == 0", "len(missing) == 0"),
 	}},
 	{rule: "4.4: an acknowledgement is of one change", faults: "bus", edits: []edit{
 		addAfter("(*acks).add", "w := a.pending[serial]", `for _, other := range a.pending {
@@ -238,26 +238,26 @@ var mutations = []mutation{
 		}`),
 	}},
 	{rule: "4.4: every member acknowledges", faults: "bus", edits: []edit{
-		replace("(*Cache).settle", "s.known && len(missing) == 0", "s.known"),
+		replace("(*Cache).propagate", "p.membersKnown && len(missing) == 0", "p.membersKnown"),
 	}},
 	{rule: "4.4: a success before WAIT needs Redis to have the change", by: "TestScenarios/4.4:_a_process", edits: []edit{
-		replace("(*Cache).settle", "s.applied || c.l2 == nil && !s.redis", "true"),
+		replace("(*Cache).propagate", "p.inRedis || c.l2 == nil && !p.redisInUse", "true"),
 	}},
 	{rule: "4.4: no success after WAIT when Redis works and does not have it", by: "TestScenarios/4.4:_no_success", edits: []edit{
-		replace("(*Cache).settle", "s.known && waited >= s.wait && (c.l2 == nil || s.applied || s.failing.Load())",
-			"s.known && waited >= s.wait"),
+		replace("(*Cache).propagate", "p.membersKnown && waited >= p.wait && (c.l2 == nil || p.inRedis || p.redisFails.Load())",
+			"p.membersKnown && waited >= p.wait"),
 	}},
 	{rule: "4.4: WAIT is longer than the lease", faults: "store cut,bus", edits: []edit{
 		replace("waitFor", "lease * 21 / 20", "lease * 3 / 4"),
 	}},
 	{rule: "14: WAIT is that of the longest lease among the members", faults: "store cut,bus", edits: []edit{
-		omit("(*settlement).take", "s.wait = max(s.wait, waitFor(m.Lease))"),
+		omit("(*propagation).setMembers", "p.wait = max(p.wait, waitFor(m.Lease))"),
 	}},
 	{rule: "4.4: a client that leaves gets no success", faults: "bus", edits: []edit{
-		replace("(*Cache).settle: case <-ctx.Done():", "", "return nil"),
+		replace("(*Cache).propagate: case <-ctx.Done():", "", "return nil"),
 	}},
 	{rule: "4.5: a changer handles its own change", faults: "", edits: []edit{
-		replace("(*Cache).settle", "c.applyAnnouncement(s.change.FeedID, told, true) && !s.untold", "!s.untold"),
+		replace("(*Cache).propagate", "c.applyAnnouncement(p.change.FeedID, message, true) && !p.noEvents", "!p.noEvents"),
 	}},
 	{rule: "5.1: a message raises need", faults: "fail-over", edits: []edit{
 		replace("(*Cache).applyAnnouncement", "e.raiseHeads(a.last, a.lastActivation)", "raise(&e.lastActivation, a.lastActivation)"),
@@ -324,22 +324,22 @@ var mutations = []mutation{
 			"m.Acked = w.store.members[m.ID].Acked"),
 	}},
 	{rule: "4.4: a row must acknowledge the last event of a change", faults: "no redis", edits: []edit{
-		replace("(*settlement).missing", "m.Acked >= s.change.Last", "m.Acked >= s.change.First-1"),
+		replace("(*propagation).unacknowledged", "m.Acked >= p.change.Last", "m.Acked >= p.change.First-1"),
 	}},
 	{rule: "4.4: a row must acknowledge what a change has found done", faults: "no redis,crash", edits: []edit{
-		replace("(*settlement).missing", "m.Acked >= s.change.Last", "s.untold || m.Acked >= s.change.Last"),
+		replace("(*propagation).unacknowledged", "m.Acked >= p.change.Last", "p.noEvents || m.Acked >= p.change.Last"),
 	}},
 	{rule: "4.4: a member whose row acknowledges nothing is waited for", by: "TestScenariosWithoutRedis/3.8:_a_change", edits: []edit{
-		replace("(*settlement).take", "m.Lapsed || m.Lease == 0 || new", "m.Lapsed || m.Lease == 0 || m.Acked == 0 || new"),
+		replace("(*propagation).setMembers", "m.Lapsed || m.Lease == 0 || new", "m.Lapsed || m.Lease == 0 || m.Acked == 0 || new"),
 	}},
 	{rule: "4.4: a member is waited for until it has acknowledged, left or lapsed", faults: "no redis,store cut", edits: []edit{
-		replace("(*settlement).take", "m.Lapsed || m.Lease == 0 || new", "m.Lapsed || m.Lease == 0 || new || s.known"),
+		replace("(*propagation).setMembers", "m.Lapsed || m.Lease == 0 || new", "m.Lapsed || m.Lease == 0 || new || p.membersKnown"),
 	}},
 	{rule: "4.4: a success before WAIT without Redis needs that nobody uses it", by: "TestScenariosWithoutRedis/4.4", edits: []edit{
-		replace("(*Cache).settle", "s.applied || c.l2 == nil && !s.redis", "s.applied || c.l2 == nil"),
+		replace("(*Cache).propagate", "p.inRedis || c.l2 == nil && !p.redisInUse", "p.inRedis || c.l2 == nil"),
 	}},
 	{rule: "4.4: members that have lapsed may answer from Redis", by: "TestScenariosWithoutRedis/4.4", edits: []edit{
-		replace("(*settlement).take", "s.redis || m.Redis", "s.redis || m.Redis && !m.Lapsed"),
+		replace("(*propagation).setMembers", "p.redisInUse || m.Redis", "p.redisInUse || m.Redis && !m.Lapsed"),
 	}},
 	{rule: "6.2: a repair over a gap begins a new generation", faults: "prune,redis cut", edits: []edit{
 		replace("(*Cache).repairOnce", "!ok || !same || !contiguous(feed, current.id)", "!ok || !same"),
@@ -353,7 +353,7 @@ var mutations = []mutation{
 			"!ok || !same || !contiguous(feed, current.id)"),
 	}},
 	{rule: "4.3a: a change that names not all begins a new generation", faults: "", edits: []edit{
-		replace("(*Cache).spreadOnce", "invalidatesAll(change)", "false"),
+		replace("(*Cache).advanceOrRepair", "invalidatesAll(change)", "false"),
 	}},
 	{rule: "7: advance moves from prev only", faults: "redis late", edits: []edit{
 		replace("(*redisState).advance", "parts == nil || parts[2] != prev.String()", "parts == nil"),
@@ -428,10 +428,10 @@ var mutations = []mutation{
 	}},
 	{rule: "4.2: a change whose number has been another's stops answers from memory", by: "TestScenarios/4.2", edits: []edit{
 		replace("(*Cache).applyAnnouncement", "own && e.learn(at, true)", "own"),
-		replace("(*Cache).Change", "s.change.First <= confirmed", "s.change.First < min(confirmed, 0)"),
+		replace("(*Cache).Change", "p.change.First <= confirmed", "p.change.First < min(confirmed, 0)"),
 	}},
 	{rule: "5: a change is announced to programs of level 1 in their version", by: "TestScenarios/5", edits: []edit{
-		replace("(*Cache).readMembers", "lowest < levelWithTag", "false"),
+		replace("(*Cache).pollMembers", "lowest < levelWithTag", "false"),
 	}},
 	{rule: "2.4a: a stale process takes what it has not heard of", by: "TestScenarios/2.4a", edits: []edit{
 		replace("(*Cache).lookupStale", "true", "false"),

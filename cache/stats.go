@@ -96,7 +96,7 @@ func (c *Cache) Stats() Stats {
 		Listening:    c.listening.Load(),
 	}
 	if c.l2 != nil {
-		s.Opened, s.Faults = c.faults.of(opRead).Opened(), c.faults.now()
+		s.Opened, s.Faults = c.faults.of(opRead).Opened(), c.faults.current()
 		if !c.faults.of(opRead).Closed() {
 			s.Breaker = BreakerOpen
 		}

@@ -31,7 +31,7 @@ func (c *Cache) subscribeLoop(ctx context.Context) {
 		if err == nil {
 			continue
 		}
-		c.faults.subscribed(err)
+		c.faults.noteSubscribe(err)
 		// A lost connection is made again at once. When that fails, its error says why.
 		if !was {
 			state.note(c.o.Logger, "hearing of changes through Redis", err)
@@ -49,9 +49,9 @@ func (c *Cache) subscribeTo(ctx context.Context, feed string, state *health) err
 		ended <- c.l2.inner.subscribe(ctx, feed, c.id, subscriber{
 			onOpen: func() {
 				state.note(c.o.Logger, "hearing of changes through Redis", nil)
-				c.faults.subscribed(nil)
+				c.faults.noteSubscribe(nil)
 				c.listening.Store(true)
-				c.noteUp()
+				c.signalReady()
 			},
 			onMessage: func(toMe bool, message string) {
 				if toMe {
