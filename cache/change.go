@@ -127,54 +127,64 @@ func invalidatesAll(change store.Change) bool {
 	return len(change.Events) > replayLimit || int64(len(change.Events)) != change.Last-change.First+1 || affectsAll(change.Events)
 }
 
-// propagation is how far a committed change has got around.
+// propagation is the state of a committed change on its way to the other processes.
 type propagation struct {
 	change    store.Change
 	committed instant
-	noEvents  bool // there is nothing to acknowledge
+	noEvents  bool // the change has no events, so no message can acknowledge it
 
-	// These belong to propagate.
-	inRedis      bool           // the shared memory has the change
-	membersKnown bool           // members and wait are
-	members      []store.Member // who must acknowledge the change
-	redisInUse   bool           // a member uses Redis, or one whose row has lapsed may still do so
-	wait         time.Duration
+	// Only the goroutine of propagate uses these.
+	inRedis      bool           // `applied` in protocol 4.4: Redis has the change
+	membersKnown bool           // members and wait are set
+	members      []store.Member // the members that must acknowledge the change
+	redisInUse   bool           // a member may answer from Redis; one whose row has lapsed counts
+	wait         time.Duration  // WAIT
 	acks         *pendingAcks
 	ownDone      bool // this process has handled the change
 
-	redisFails atomic.Bool // the shared memory was asked, and the last time it failed or did not answer in time
+	redisFails atomic.Bool // the last call of Redis failed or timed out
+
+	// The results of the background work.
+	readings  chan []store.Member
+	published chan struct{} // closed when Redis has the change; nil without Redis
 }
 
-// propagate is 4.3 and 4.4. It returns nil when the shared memory has the change and every member has acknowledged it; or when WAIT has passed
-// since the commit and the shared memory has the change, or has been asked and does not work. It waits by the monotonic clock: a
-// wall clock that is put forward must not shorten it.
+// propagate is protocol 4.3 and 4.4. It returns nil when Redis has the change and every member has
+// acknowledged it, or when WAIT has passed since the commit and Redis has the change or does not
+// work.
 func (c *Cache) propagate(ctx context.Context, p *propagation) error {
 	if !c.background.begin() {
-		return fmt.Errorf("cache: change %d is committed, but the cache was closed before every process had heard of it: %w", p.change.Last, store.ErrUnavailable)
+		return p.unconfirmed("the cache was closed before every process acknowledged it")
 	}
 	p.acks = c.acks.await()
 	defer c.acks.end(p.acks)
 	message := c.newAnnouncement(p.change, p.acks.serial)
 	p.ownDone = c.applyAnnouncement(p.change.FeedID, message, true) && !p.noEvents // 4.5
 	if !p.ownDone {
-		kick(c.pollKicks) // then it acknowledges in its row
+		kick(c.pollKicks) // the poll acknowledges in the row of this process
 	}
-
-	// Others hear of the change even when the client has gone.
-	own, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.o.publishLimit())
-	members := make(chan []store.Member, 1)
-	var applied chan struct{}
-	var parts sync.WaitGroup
 	settled := make(chan struct{})
 	defer close(settled)
+	c.startPropagation(ctx, p, message, settled)
+	return c.awaitPropagation(ctx, p)
+}
+
+// startPropagation starts protocol 4.3 in the background: reading the members until settled is
+// closed, and publishing the change. Both go on when the caller has gone. The caller has begun a
+// task of c.background, which ends with them.
+func (c *Cache) startPropagation(ctx context.Context, p *propagation, message announcement, settled <-chan struct{}) {
 	level := int(c.level.Load())
-	reading := context.WithoutCancel(ctx)                                            // for as long as the longest lease among the members may be
-	parts.Go(func() { c.pollMembers(reading, p, message, level, members, settled) }) // b: after the commit
+	p.readings = make(chan []store.Member, 1)
+	reading := context.WithoutCancel(ctx) // without a limit: the longest lease is not known yet
+	publishing, cancel := context.WithTimeout(reading, c.o.publishLimit())
+	var parts sync.WaitGroup
+	parts.Go(func() { c.pollMembers(reading, p, message, level, settled) }) // 4.3b: after the commit
 	if c.l2 != nil {
-		applied = make(chan struct{})
+		published := make(chan struct{})
+		p.published = published
 		parts.Go(func() {
-			if c.publishUntil(own, p, message, level) { // a, and c after it
-				close(applied)
+			if c.publishUntil(publishing, p, message, level) { // 4.3a, and 4.3c after it
+				close(published)
 			}
 		})
 	}
@@ -183,37 +193,67 @@ func (c *Cache) propagate(ctx context.Context, p *propagation) error {
 		defer cancel()
 		parts.Wait()
 	}()
+}
 
+// awaitPropagation is protocol 4.4. It waits by the monotonic clock: a wall clock that is set
+// forward must not shorten the wait.
+func (c *Cache) awaitPropagation(ctx context.Context, p *propagation) error {
 	timer := time.NewTimer(p.wait)
 	defer timer.Stop()
 	for {
 		waited := c.clock.now().mono - p.committed.mono
 		missing := p.unacknowledged(c.id)
 		switch {
-		case p.membersKnown && len(missing) == 0 && (p.inRedis || c.l2 == nil && !p.redisInUse):
+		case p.acknowledged(missing) && c.redisIsCurrent(p):
 			return nil
-		case p.membersKnown && waited >= p.wait && (c.l2 == nil || p.inRedis || p.redisFails.Load()):
+		case c.waitIsOver(p, waited):
 			c.count.slowChanges.Add(1)
 			c.logSlowChange(p, missing)
 			return nil
 		case waited >= p.wait+c.o.StoreTimeout:
-			return fmt.Errorf("cache: change %d is committed, but not every process can be said to have heard of it: %w", p.change.Last, store.ErrUnavailable)
-		case waited < p.wait:
-			timer.Reset(p.wait - waited)
-		default:
-			timer.Reset(p.wait / 8) // not applied, and not for want of a working Redis: it is still being tried
+			return p.unconfirmed("some processes may not have applied it")
 		}
+		timer.Reset(p.nextCheck(waited))
 		select {
 		case <-timer.C:
-		case <-applied:
-			applied, p.inRedis = nil, true
-		case rows := <-members:
+		case <-p.published:
+			p.published, p.inRedis = nil, true
+		case rows := <-p.readings:
 			p.setMembers(rows)
 		case <-p.acks.arrived:
 		case <-ctx.Done():
-			return fmt.Errorf("cache: change %d is committed, but the caller left before every process had heard of it: %w: %w", p.change.Last, store.ErrUnavailable, ctx.Err())
+			return fmt.Errorf("%w: %w", p.unconfirmed("the caller left before every process acknowledged it"), ctx.Err())
 		}
 	}
+}
+
+// acknowledged reports whether every member has acknowledged the change.
+func (p *propagation) acknowledged(missing []string) bool {
+	return p.membersKnown && len(missing) == 0
+}
+
+// redisIsCurrent reports whether Redis has the change, or no process answers from Redis.
+func (c *Cache) redisIsCurrent(p *propagation) bool {
+	return p.inRedis || c.l2 == nil && !p.redisInUse
+}
+
+// waitIsOver reports whether WAIT is over and the change may succeed without all acknowledgements:
+// not while Redis works and does not have the change.
+func (c *Cache) waitIsOver(p *propagation, waited time.Duration) bool {
+	return p.membersKnown && waited >= p.wait && (c.l2 == nil || p.inRedis || p.redisFails.Load())
+}
+
+// nextCheck returns how long to sleep when nothing arrives.
+func (p *propagation) nextCheck(waited time.Duration) time.Duration {
+	if waited < p.wait {
+		return p.wait - waited
+	}
+	return p.wait / 8 // Redis works and does not have the change yet
+}
+
+// unconfirmed returns the error for a change that is committed and must be repeated.
+func (p *propagation) unconfirmed(reason string) error {
+	return fmt.Errorf("cache: change %d is committed, but %s: %w", p.change.Last, reason, store.ErrUnavailable)
 }
 
 // setMembers takes over the members as they are at some moment after the commit. Who has joined since the
@@ -260,14 +300,14 @@ func (c *Cache) logSlowChange(p *propagation, missing []string) {
 	}
 	if c.oncePerSecond(&c.lastSlow) {
 		c.o.Logger.Warn("latchkey: cache: a change had to wait for a lease", "change", p.change.Last, "waited", p.wait,
-			"unacknowledged_by", missing, "redis_has_it", p.inRedis || c.l2 == nil && !p.redisInUse)
+			"unacknowledged_by", missing, "redis_has_it", c.redisIsCurrent(p))
 	}
 }
 
 // pollMembers is 4.3b: it reads the members again and again, for what they acknowledge in their
 // rows, until the change is settled. The change is announced for readers of a level; to members of
 // a lower one it is announced again, so that they need not be waited for.
-func (c *Cache) pollMembers(ctx context.Context, p *propagation, message announcement, level int, to chan<- []store.Member, settled <-chan struct{}) {
+func (c *Cache) pollMembers(ctx context.Context, p *propagation, message announcement, level int, settled <-chan struct{}) {
 	pause, longest := 2*time.Millisecond, 16*time.Millisecond
 	if c.l2 != nil { // messages are faster
 		pause, longest = 16*time.Millisecond, 64*time.Millisecond
@@ -284,7 +324,7 @@ func (c *Cache) pollMembers(ctx context.Context, p *propagation, message announc
 			default:
 			}
 			select {
-			case to <- rows:
+			case p.readings <- rows:
 			case <-settled:
 				return
 			}

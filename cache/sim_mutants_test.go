@@ -208,7 +208,7 @@ var mutations = []mutation{
 		addBefore("(*Cache).Change: if change.Last == 0 {", "", "return change, nil"),
 	}},
 	{rule: "4.2: WAIT is counted by the monotonic clock", by: "TestScenarios/T11:_the_wall", edits: []edit{
-		replace("(*Cache).propagate", "c.clock.now().mono - p.committed.mono", "c.clock.now().elapsed(p.committed)"),
+		replace("(*Cache).awaitPropagation", "c.clock.now().mono - p.committed.mono", "c.clock.now().elapsed(p.committed)"),
 	}},
 	{rule: "4.2: WAIT begins after the commit", faults: "store slow,bus", edits: []edit{
 		addBefore("(*Cache).Change", "change, err := c.rows.Change(ctx, actor, fn)", "asked := c.clock.now()"),
@@ -227,10 +227,10 @@ var mutations = []mutation{
 	{rule: "4.3b: the members are read after the commit", faults: "restart,bus,store slow", edits: []edit{
 		addBefore("(*Cache).Change", "change, err := c.rows.Change(ctx, actor, fn)", "early, _ := c.rows.Members(ctx)"),
 		replace("(*Cache).Change", "change: change", "members: early, membersKnown: true, change: change"),
-		replace("(*Cache).propagate", "parts.Go(func() { c.pollMembers(reading, p, message, level, members, settled) })", "_ = reading"),
+		replace("(*Cache).startPropagation", "parts.Go(func() { c.pollMembers(reading, p, message, level, settled) })", "_ = reading"),
 	}},
 	{rule: "4.4: no success before the members are known", faults: "bus", edits: []edit{
-		replace("(*Cache).propagate", "p.membersKnown && len(missing) == 0", "len(missing) == 0"),
+		replace("(*propagation).acknowledged", "p.membersKnown && len(missing) == 0", "len(missing) == 0"),
 	}},
 	{rule: "4.4: an acknowledgement is of one change", faults: "bus", edits: []edit{
 		addAfter("(*acks).add", "w := a.pending[serial]", `for _, other := range a.pending {
@@ -238,13 +238,13 @@ var mutations = []mutation{
 		}`),
 	}},
 	{rule: "4.4: every member acknowledges", faults: "bus", edits: []edit{
-		replace("(*Cache).propagate", "p.membersKnown && len(missing) == 0", "p.membersKnown"),
+		replace("(*propagation).acknowledged", "p.membersKnown && len(missing) == 0", "p.membersKnown"),
 	}},
 	{rule: "4.4: a success before WAIT needs Redis to have the change", by: "TestScenarios/4.4:_a_process", edits: []edit{
-		replace("(*Cache).propagate", "p.inRedis || c.l2 == nil && !p.redisInUse", "true"),
+		replace("(*Cache).redisIsCurrent", "p.inRedis || c.l2 == nil && !p.redisInUse", "true"),
 	}},
 	{rule: "4.4: no success after WAIT when Redis works and does not have it", by: "TestScenarios/4.4:_no_success", edits: []edit{
-		replace("(*Cache).propagate", "p.membersKnown && waited >= p.wait && (c.l2 == nil || p.inRedis || p.redisFails.Load())",
+		replace("(*Cache).waitIsOver", "p.membersKnown && waited >= p.wait && (c.l2 == nil || p.inRedis || p.redisFails.Load())",
 			"p.membersKnown && waited >= p.wait"),
 	}},
 	{rule: "4.4: WAIT is longer than the lease", faults: "store cut,bus", edits: []edit{
@@ -254,7 +254,7 @@ var mutations = []mutation{
 		omit("(*propagation).setMembers", "p.wait = max(p.wait, waitFor(m.Lease))"),
 	}},
 	{rule: "4.4: a client that leaves gets no success", faults: "bus", edits: []edit{
-		replace("(*Cache).propagate: case <-ctx.Done():", "", "return nil"),
+		replace("(*Cache).awaitPropagation: case <-ctx.Done():", "", "return nil"),
 	}},
 	{rule: "4.5: a changer handles its own change", faults: "", edits: []edit{
 		replace("(*Cache).propagate", "c.applyAnnouncement(p.change.FeedID, message, true) && !p.noEvents", "!p.noEvents"),
@@ -336,7 +336,7 @@ var mutations = []mutation{
 		replace("(*propagation).setMembers", "m.Lapsed || m.Lease == 0 || new", "m.Lapsed || m.Lease == 0 || new || p.membersKnown"),
 	}},
 	{rule: "4.4: a success before WAIT without Redis needs that nobody uses it", by: "TestScenariosWithoutRedis/4.4", edits: []edit{
-		replace("(*Cache).propagate", "p.inRedis || c.l2 == nil && !p.redisInUse", "p.inRedis || c.l2 == nil"),
+		replace("(*Cache).redisIsCurrent", "p.inRedis || c.l2 == nil && !p.redisInUse", "p.inRedis || c.l2 == nil"),
 	}},
 	{rule: "4.4: members that have lapsed may answer from Redis", by: "TestScenariosWithoutRedis/4.4", edits: []edit{
 		replace("(*propagation).setMembers", "p.redisInUse || m.Redis", "p.redisInUse || m.Redis && !m.Lapsed"),
