@@ -12,13 +12,14 @@ type acks struct {
 // pendingAcks collects the acknowledgements of one change.
 type pendingAcks struct {
 	serial  uint64
-	arrived chan struct{} // one came
+	arrived chan struct{} // an acknowledgement arrived
 
 	mu   sync.Mutex
 	from map[string]bool
 }
 
-// await begins to wait, before the change is announced. It must be ended.
+// await starts to collect the acknowledgements of a change. Call it before the change is announced,
+// and end after it.
 func (a *acks) await() *pendingAcks {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -37,7 +38,7 @@ func (a *acks) end(w *pendingAcks) {
 	delete(a.pending, w.serial)
 }
 
-// add notes an acknowledgement. Late, doubled and invented ones do no harm.
+// add records an acknowledgement. One that is late, repeated or invented has no effect.
 func (a *acks) add(serial uint64, member string) {
 	a.mu.Lock()
 	w := a.pending[serial]

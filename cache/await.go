@@ -8,7 +8,8 @@ import (
 	"github.com/latchkey-go/latchkey/internal/redisfault"
 )
 
-// sleepContext waits for d and reports whether it has passed; it returns at once when ctx ends.
+// sleepContext sleeps for d and reports whether d has passed. It returns false at once when ctx
+// ends.
 func sleepContext(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -20,7 +21,8 @@ func sleepContext(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// enqueue puts v into a queue of calls of the shared memory, if there is room before the timer fires. Its errors match errNotCalled.
+// enqueue puts v into a queue of Redis calls if there is room before the timer fires. Its errors
+// match errNotCalled.
 func enqueue[T any](ctx context.Context, queue chan<- T, v T, timer *time.Timer, b *redisfault.Breaker) error {
 	select {
 	case queue <- v:
@@ -44,8 +46,8 @@ type result[T any] struct {
 	err   error
 }
 
-// await waits for the answer to a call of the shared memory until the timer fires, which it does when the budget is over, and tells the
-// breaker what came of it. Its errors match errRedis.
+// await waits for the result of a Redis call until the timer fires at the end of the budget, and
+// reports the outcome to the breaker. Its errors match errRedis.
 func await[T any](ctx context.Context, answers <-chan result[T], timer *time.Timer, budget time.Duration, b *redisfault.Breaker) (T, error) {
 	var none T
 	select {
@@ -60,7 +62,7 @@ func await[T any](ctx context.Context, answers <-chan result[T], timer *time.Tim
 	}
 }
 
-// finish is await for an answer that has come.
+// finish reports a result that has arrived to the breaker and returns it.
 func finish[T any](a result[T], b *redisfault.Breaker) (T, error) {
 	if a.err != nil {
 		var none T

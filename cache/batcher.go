@@ -12,35 +12,38 @@ import (
 )
 
 const (
-	workers       = 2   // commands on the way at once: with more of them each would carry less, with one nothing is done meanwhile
-	backupWorkers = 2   // more of them when those take long
-	readBatch     = 128 // entries in one read
+	workers       = 2   // commands in flight: fewer would idle, more would each carry fewer entries
+	backupWorkers = 2   // additional commands while those hang
+	readBatch     = 128 // entries in one command
 )
 
-// batcher reads entries for lookups. Whoever comes while commands are on the way is read together with everybody else who waits, in one
-// command: all entries of a feed are in one slot and under one watermark. go-redis does not give up a read in flight when its context
-// ends, so lookups wait for the loops that read, each only for its own budget, and a server that hangs holds up these loops and nobody else.
-// When a lookup has waited for a part of its budget, the reserve reads for those who are still in the queue: a connection may be lost, and the
-// next one good.
+// batcher reads entries for lookups. While commands are in flight, new lookups queue; the next
+// command reads the entries of all of them. This works because all entries of a feed are in one
+// slot and under one watermark.
+//
+// go-redis does not cancel a read when its context ends. So the workers wait for Redis, and each
+// lookup waits for a worker only for its own budget. A server that hangs blocks the workers and no
+// lookup. When a lookup has waited for hedgeDelay, a backup worker serves the queue: one connection
+// may be lost while another works.
 type batcher struct {
 	inner       l2Store
 	budget      time.Duration
 	breaker     *redisfault.Breaker
 	requests    chan *readRequest
-	wakeBackup  chan struct{}  // wakes the reserve
+	wakeBackup  chan struct{}  // wakes a backup worker
 	timerPool   sync.Pool      // of stopped *time.Timer
-	requestPool sync.Pool      // of answered *question
-	observe     store.Observer // nil: nobody
+	requestPool sync.Pool      // of answered *readRequest
+	observe     store.Observer // nil: not observed
 }
 
-// hedgeDelay is how long a lookup waits before it calls the reserve.
+// hedgeDelay is how long a lookup waits before it wakes a backup worker.
 func (b *batcher) hedgeDelay() time.Duration { return b.budget / 10 }
 
-// readRequest is one lookup that waits for the shared memory.
+// readRequest is one lookup that waits for Redis.
 type readRequest struct {
 	feed      string
 	id        store.LookupID
-	result    chan result[readResult] // with room for the one that comes
+	result    chan result[readResult] // buffered: sending the result never blocks
 	abandoned atomic.Bool
 }
 
@@ -53,7 +56,7 @@ func newBatcher(inner l2Store, budget time.Duration, breaker *redisfault.Breaker
 	}
 }
 
-// loops returns what has to run for questions to be answered, until its context ends.
+// loops returns the workers. Each must run on its own goroutine until its context ends.
 func (b *batcher) loops() (all []func(context.Context)) {
 	for range workers {
 		all = append(all, b.worker)
@@ -64,8 +67,8 @@ func (b *batcher) loops() (all []func(context.Context)) {
 	return all
 }
 
-// read returns the watermark and one entry, read after read was called. Its error matches errRedis when that failed or took too long, and
-// errNotCalled when it was not even tried.
+// read returns the watermark and one entry, read after the call of read. Its error matches errRedis
+// when Redis failed or took too long, and errNotCalled when Redis was not called.
 func (b *batcher) read(ctx context.Context, feed string, id store.LookupID) (_ readResult, err error) {
 	if !b.breaker.Closed() {
 		return readResult{}, errNotCalled
@@ -77,7 +80,7 @@ func (b *batcher) read(ctx context.Context, feed string, id store.LookupID) (_ r
 	timer := b.timerPool.Get().(*time.Timer)
 	timer.Reset(b.budget)
 	defer func() {
-		timer.Stop() // what has not been received by now never is
+		timer.Stop() // since Go 1.23 a stopped timer delivers nothing
 		b.timerPool.Put(timer)
 	}()
 	if err := enqueue(ctx, b.requests, q, timer, b.breaker); err != nil {
@@ -86,28 +89,28 @@ func (b *batcher) read(ctx context.Context, feed string, id store.LookupID) (_ r
 	timer.Reset(b.hedgeDelay())
 	select {
 	case a := <-q.result:
-		b.requestPool.Put(q) // whoever has answered it is done with it
+		b.requestPool.Put(q) // the worker does not use it any more
 		return finish(a, b.breaker)
 	case <-timer.C:
 		kick(b.wakeBackup)
 		timer.Reset(b.budget - b.hedgeDelay())
-	case <-ctx.Done(): // await says so
+	case <-ctx.Done(): // await returns the error of ctx
 	}
 	p, err := await(ctx, q.result, timer, b.budget, b.breaker)
 	if err != nil {
-		q.abandoned.Store(true) // or answered with an error: then nobody looks
+		q.abandoned.Store(true) // a result that arrives later is dropped
 	}
 	return p, err
 }
 
-// worker reads for whoever asks.
+// worker serves lookups until ctx ends.
 func (b *batcher) worker(ctx context.Context) {
 	busy := false
 	for {
 		select {
 		case q := <-b.requests:
 			if busy {
-				runtime.Gosched() // those whom the last command has answered may have another question
+				runtime.Gosched() // the lookups just answered may be followed by others: batch them too
 			}
 			batch := b.addWaiting([]*readRequest{q})
 			busy = len(batch) > 1
@@ -118,7 +121,7 @@ func (b *batcher) worker(ctx context.Context) {
 	}
 }
 
-// backupWorker is the reserve: it reads for those who wait when it is called.
+// backupWorker serves the lookups that are in the queue when it is woken.
 func (b *batcher) backupWorker(ctx context.Context) {
 	for {
 		select {
@@ -136,7 +139,7 @@ func (b *batcher) serveAll(ctx context.Context, batch []*readRequest) {
 	}
 }
 
-// addWaiting adds those who are waiting already.
+// addWaiting adds the lookups that are in the queue.
 func (b *batcher) addWaiting(batch []*readRequest) []*readRequest {
 	for len(batch) < readBatch {
 		select {
@@ -151,7 +154,8 @@ func (b *batcher) addWaiting(batch []*readRequest) []*readRequest {
 	return batch
 }
 
-// serve reads for all questions about the feed of the first one, and returns the others: there are any only while a store is replaced.
+// serve reads for all requests of the first one's feed and returns the others. There are others
+// only while the store is being replaced.
 func (b *batcher) serve(ctx context.Context, batch []*readRequest) (others []*readRequest) {
 	feed := batch[0].feed
 	ids := make([]store.LookupID, 0, len(batch))

@@ -7,16 +7,17 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// How many calls of the shared memory may be under way at once, those included that nobody waits for any more.
+// Limits of concurrent Redis calls. A call that its caller gave up counts until it ends.
 const (
-	lookupLimit = 256 // for what lookups write, and apart from that as many that wait to read
-	changeLimit = 256 // for changes, which must not starve because lookups hang
-	repairLimit = 4   // for repairs in the background
+	lookupLimit = 256 // for writes of lookups; as many reads may queue besides
+	changeLimit = 256 // for changes: their own, so that hanging lookups do not starve them
+	repairLimit = 4   // for background repairs
 )
 
-// boundedClient is a shared memory that never takes longer than its budget, but for what lookups read (see batcher). go-redis does not give up a
-// read in flight when its context ends, so each call has a goroutine, and whoever asked waits for it only so long. The goroutines are bounded; calls that
-// nobody waits for keep their place in the slots until they end.
+// boundedClient calls Redis and never takes longer than its budget. (Lookups read through the
+// batcher.) go-redis does not cancel a call in flight when its context ends, so each call runs on
+// its own goroutine and the caller waits for it only for the budget. The number of these goroutines
+// is limited; a call occupies its slot until it ends.
 type boundedClient struct {
 	batcher     *batcher
 	inner       l2Store
@@ -26,7 +27,7 @@ type boundedClient struct {
 	repairSlots chan struct{}
 	faults      *faults
 	tasks       *tasks
-	observe     store.Observer // nil: nobody
+	observe     store.Observer // nil: not observed
 }
 
 func newBoundedClient(inner l2Store, budget time.Duration, f *faults, tasks *tasks, o store.Observer) *boundedClient {
@@ -36,8 +37,8 @@ func newBoundedClient(inner l2Store, budget time.Duration, f *faults, tasks *tas
 	}
 }
 
-// call runs fn and waits for it at most the budget. Its error matches errRedis when fn failed or took too long, and errNotCalled
-// when fn was not run.
+// call runs fn and waits for it at most for the budget. Its error matches errRedis when fn failed
+// or took too long, and errNotCalled when fn did not run.
 func call[T any](ctx context.Context, c *boundedClient, slots chan struct{}, w store.Work, fn func(context.Context) (T, error)) (_ T, err error) {
 	var none T
 	ctx, done := store.Begin(ctx, c.observe, w)
@@ -64,7 +65,8 @@ func call[T any](ctx context.Context, c *boundedClient, slots chan struct{}, w s
 	return await(ctx, answers, timer, c.budget, b)
 }
 
-// write runs fill in the background, or not at all when all slots are taken; it reports which.
+// write runs fn in the background. It reports false, and does nothing, when all slots are taken or
+// the breaker is open.
 func (c *boundedClient) write(ctx context.Context, fn func(context.Context) error) bool {
 	b := c.faults.of(opWrite)
 	if !b.Closed() {
@@ -119,8 +121,8 @@ func (c *boundedClient) reset(ctx context.Context, slots chan struct{}, feed str
 	return call(ctx, c, slots, store.WorkRedisReset, func(ctx context.Context) (bool, error) { return c.inner.reset(ctx, feed, expected, to) })
 }
 
-// probe tries each kind of calls that is refused or not answered, and reports to the breakers. The
-// message must have no effect when it arrives.
+// probe tries each kind of call whose breaker is open, and reports to the breaker. The message must
+// have no effect when it arrives.
 func (c *boundedClient) probe(ctx context.Context, feed, to, message string) {
 	for op := range opSubscribe {
 		b := c.faults.of(op)
@@ -129,7 +131,7 @@ func (c *boundedClient) probe(ctx context.Context, feed, to, message string) {
 		}
 		var err error
 		switch op {
-		case opRead: // both commands: a user may be allowed one of them
+		case opRead: // both commands: the user may be allowed only one of them
 			_, err = call(ctx, c, c.repairSlots, store.WorkRedisRead, func(ctx context.Context) (string, error) {
 				watermark, _, err := c.inner.entries(ctx, feed, []store.LookupID{{}})
 				return watermark, err

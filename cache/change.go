@@ -12,14 +12,18 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// ErrNeedsRedis is matched when a process without Redis is to change keys that others answer from Redis. Nothing has been changed then.
+// ErrNeedsRedis is matched when a process without Redis tries to change keys that others answer
+// from Redis. Nothing has been changed then.
 var ErrNeedsRedis = errors.New("running instances answer from Redis, and this process has no connection to it")
 
-// Change implements store.Store. When it returns success, no process that uses the store answers from before the change. That takes
-// milliseconds when all of them are well, and a little more than the longest of their leases when one does not acknowledge it. When the store
-// has committed but the rest cannot be promised, or when ctx ends first, the error matches store.ErrUnavailable: repeating the
-// change, which is safe, gives the promise. A change that finds nothing to do waits for a lease (see noopChange).
-// ErrNeedsRedis: see Options.ChangeWithoutRedis.
+// Change implements store.Store. When it returns success, every answer of every process that uses
+// the store reflects the change. That takes milliseconds when all processes are healthy, and a
+// little more than the longest of their leases when one does not acknowledge the change.
+//
+// The error matches store.ErrUnavailable when the store has committed the change and a process may
+// still answer with stale data, or when ctx ends first. Repeat the change then; this is safe. A
+// change that finds nothing to do waits as well (see noopChange). For ErrNeedsRedis see
+// Options.ChangeWithoutRedis.
 func (c *Cache) Change(ctx context.Context, actor store.Actor, fn func(store.Tx) error) (store.Change, error) {
 	if !c.changes.begin() {
 		return store.Change{}, store.ErrClosed
@@ -48,7 +52,7 @@ func (c *Cache) Change(ctx context.Context, actor store.Actor, fn func(store.Tx)
 		p.noEvents = true
 	}
 	if before != nil && before.feed == p.change.FeedID && p.change.First <= confirmed {
-		c.markDiverged(before.history) // there have been events with these numbers
+		c.markDiverged(before.history) // other events have had these numbers
 	}
 	if err := c.propagate(ctx, p); err != nil {
 		return store.Change{}, err
@@ -57,8 +61,8 @@ func (c *Cache) Change(ctx context.Context, actor store.Actor, fn func(store.Tx)
 	return change, nil
 }
 
-// mayChange refuses changes that Redis would not hear of although others answer from it (protocol
-// 14).
+// mayChange returns ErrNeedsRedis when this process has no Redis and others answer from it
+// (protocol 14).
 func (c *Cache) mayChange(ctx context.Context) error {
 	c.awaitReady(ctx)
 	if c.l2 != nil {
@@ -76,8 +80,8 @@ func (c *Cache) mayChange(ctx context.Context) error {
 				"member", m.ID, "default", DefaultMaxStale)
 			return nil
 		default:
-			// One that has lapsed may have lost the database, and answers from Redis until its
-			// MaxStale is over.
+			// A member whose row has lapsed counts: it may have lost the database and answer from
+			// Redis until its MaxStale is over.
 			return fmt.Errorf("cache: change: %w (member %s, lapsed: %t): give it the Redis that they use, or set ChangeWithoutRedis",
 				ErrNeedsRedis, m.ID, m.Lapsed)
 		}
@@ -85,8 +89,9 @@ func (c *Cache) mayChange(ctx context.Context) error {
 	return nil
 }
 
-// awaitReady gives a process that has just started half a lease to read the feed and to subscribe, so that its first changes need not take a
-// whole one for want of its own acknowledgement, or of those that it cannot hear.
+// awaitReady waits up to half a lease for a process that has just started to read the feed and to
+// subscribe. Otherwise its first changes would wait for WAIT, because it could not receive
+// acknowledgements.
 func (c *Cache) awaitReady(ctx context.Context) {
 	left := c.o.Lease/2 - (c.clock.now().mono - c.started.mono)
 	if left <= 0 {
@@ -101,19 +106,20 @@ func (c *Cache) awaitReady(ctx context.Context) {
 	}
 }
 
-// signalReady is called when the feed has been read and when others are heard.
+// signalReady is called when the feed was read and when the subscription was opened.
 func (c *Cache) signalReady() {
 	if c.epoch.Load() != nil && (c.l2 == nil || c.listening.Load()) {
 		c.readyOnce.Do(func() { close(c.ready) })
 	}
 }
 
-// noopChange returns what to settle for a change that found nothing to do: all that has happened so
-// far. What it found done may be the work of a change whose caller never heard of its success,
-// because the process died or the connection did, and this is the repetition: its success promises
-// just as much (protocol 4.1, which lets it append an event instead; but a key that is gone has no
-// lookup id to tell). For the same reason nobody can be told what to forget, and the change waits
-// for the lease.
+// noopChange returns what to propagate for a change that found nothing to do: everything up to the
+// head.
+//
+// The state it found may come from an earlier attempt whose caller got no success, because the
+// process died or lost its connection. This change may be the repetition, so its success must
+// promise the same (protocol 4.1). A key that is gone has no lookup id to announce, so no message
+// can invalidate it: members acknowledge in their rows, or the change waits for WAIT.
 func (c *Cache) noopChange(ctx context.Context) (store.Change, error) {
 	feed, err := c.rows.Feed(ctx, maxEventID, 1)
 	if err != nil {
@@ -122,7 +128,7 @@ func (c *Cache) noopChange(ctx context.Context) (store.Change, error) {
 	return store.Change{FeedID: feed.ID, First: feed.Head + 1, Last: feed.Head, Before: feed.Tag}, nil
 }
 
-// invalidatesAll reports whether a change is told by dropping everything.
+// invalidatesAll reports whether processes must drop all entries to apply a change.
 func invalidatesAll(change store.Change) bool {
 	return len(change.Events) > replayLimit || int64(len(change.Events)) != change.Last-change.First+1 || affectsAll(change.Events)
 }
@@ -131,20 +137,20 @@ func invalidatesAll(change store.Change) bool {
 type propagation struct {
 	change    store.Change
 	committed instant
-	noEvents  bool // the change has no events, so no message can acknowledge it
+	noEvents  bool // the change has no events; messages cannot acknowledge it
 
 	// Only the goroutine of propagate uses these.
 	inRedis      bool           // `applied` in protocol 4.4: Redis has the change
 	membersKnown bool           // members and wait are set
-	members      []store.Member // the members that must acknowledge the change
-	redisInUse   bool           // a member may answer from Redis; one whose row has lapsed counts
+	members      []store.Member // who must acknowledge the change
+	redisInUse   bool           // a member may answer from Redis, also one whose row has lapsed
 	wait         time.Duration  // WAIT
 	acks         *pendingAcks
 	ownDone      bool // this process has handled the change
 
 	redisFails atomic.Bool // the last call of Redis failed or timed out
 
-	// The results of the background work.
+	// Results of the background work.
 	readings  chan []store.Member
 	published chan struct{} // closed when Redis has the change; nil without Redis
 }
@@ -169,13 +175,13 @@ func (c *Cache) propagate(ctx context.Context, p *propagation) error {
 	return c.awaitPropagation(ctx, p)
 }
 
-// startPropagation starts protocol 4.3 in the background: reading the members until settled is
-// closed, and publishing the change. Both go on when the caller has gone. The caller has begun a
-// task of c.background, which ends with them.
+// startPropagation starts protocol 4.3 in the background: it reads the members until settled is
+// closed, and publishes the change. Both go on when the caller has gone. The caller has begun a
+// task of c.background; it ends when both have ended.
 func (c *Cache) startPropagation(ctx context.Context, p *propagation, message announcement, settled <-chan struct{}) {
 	level := int(c.level.Load())
 	p.readings = make(chan []store.Member, 1)
-	reading := context.WithoutCancel(ctx) // without a limit: the longest lease is not known yet
+	reading := context.WithoutCancel(ctx) // no limit: the longest lease is not known yet
 	publishing, cancel := context.WithTimeout(reading, c.o.publishLimit())
 	var parts sync.WaitGroup
 	parts.Go(func() { c.pollMembers(reading, p, message, level, settled) }) // 4.3b: after the commit
@@ -256,8 +262,8 @@ func (p *propagation) unconfirmed(reason string) error {
 	return fmt.Errorf("cache: change %d is committed, but %s: %w", p.change.Last, reason, store.ErrUnavailable)
 }
 
-// setMembers takes over the members as they are at some moment after the commit. Who has joined since the
-// first reading, and who has left or lapsed, need not acknowledge the change: protocol 8.
+// setMembers takes the members as read after the commit. A member that joined after the first
+// reading, left or lapsed need not acknowledge the change (protocol 8).
 func (p *propagation) setMembers(rows []store.Member) {
 	var live []store.Member
 	p.redisInUse = false
@@ -273,8 +279,8 @@ func (p *propagation) setMembers(rows []store.Member) {
 	p.members, p.membersKnown = live, true
 }
 
-// unacknowledged returns the members that have acknowledged the change neither by a message nor in their
-// row.
+// unacknowledged returns the members that have acknowledged the change neither by a message nor in
+// their row.
 func (p *propagation) unacknowledged(self string) []string {
 	var missing []string
 	for _, m := range p.members {
@@ -289,14 +295,14 @@ func (p *propagation) unacknowledged(self string) []string {
 	return missing
 }
 
-// logSlowChange says who has not answered: it is what makes changes slow. At most once a second.
+// logSlowChange logs which members did not acknowledge the change, at most once a second.
 func (c *Cache) logSlowChange(p *propagation, missing []string) {
 	if p.noEvents {
 		return
 	}
 	c.count.missingAcks.Add(uint64(len(missing)))
 	if len(missing) == 0 && c.faults != nil && !c.faults.of(opWrite).Closed() {
-		return // Redis alone is the reason, and that has been logged
+		return // Redis is the only reason, and that has been logged
 	}
 	if c.oncePerSecond(&c.lastSlow) {
 		c.o.Logger.Warn("latchkey: cache: a change had to wait for a lease", "change", p.change.Last, "waited", p.wait,
@@ -304,9 +310,9 @@ func (c *Cache) logSlowChange(p *propagation, missing []string) {
 	}
 }
 
-// pollMembers is 4.3b: it reads the members again and again, for what they acknowledge in their
-// rows, until the change is settled. The change is announced for readers of a level; to members of
-// a lower one it is announced again, so that they need not be waited for.
+// pollMembers is protocol 4.3b: it reads the members, and what they acknowledge in their rows,
+// until the change is settled. The change was announced for members of a level. When one has a
+// lower level, the change is announced again, so that it can acknowledge it.
 func (c *Cache) pollMembers(ctx context.Context, p *propagation, message announcement, level int, settled <-chan struct{}) {
 	pause, longest := 2*time.Millisecond, 16*time.Millisecond
 	if c.l2 != nil { // messages are faster
@@ -337,7 +343,7 @@ func (c *Cache) pollMembers(ctx context.Context, p *propagation, message announc
 				return m.ID != c.id && !m.Lapsed && m.Acked < p.change.Last && (c.l2 == nil || !m.Redis)
 			}) {
 				woken = true
-				_ = c.Announce(ctx) // saves time, no more
+				_ = c.Announce(ctx) // only saves time
 			}
 			pause = min(2*pause, longest)
 		}
@@ -349,24 +355,25 @@ func (c *Cache) pollMembers(ctx context.Context, p *propagation, message announc
 	}
 }
 
-// updateLevel remembers the lowest level of the members, and returns it.
+// updateLevel stores the lowest level of the members and returns it.
 func (c *Cache) updateLevel(rows []store.Member) int {
 	lowest := store.Level
-	for _, m := range rows { // those that have lapsed too: they may still answer from Redis
+	for _, m := range rows { // lapsed ones too: they may still answer from Redis
 		lowest = min(lowest, m.Level)
 	}
 	c.level.Store(int32(lowest))
 	return lowest
 }
 
-// publishUntil is 4.3a and c: it tries until the shared memory has the change or ctx ends, and reports which. The others are told
-// after the first try, so that what they load then is from after the change.
+// publishUntil is protocol 4.3a and 4.3c: it tries to bring the change to Redis and reports whether
+// Redis has it before ctx ends. It announces the change after the first attempt, so that a process
+// that loads the key afterwards finds the new record.
 func (c *Cache) publishUntil(ctx context.Context, p *propagation, message announcement, level int) bool {
 	change := p.change
 	h := newHistory(change.FeedID, endOf(change))
 	for announced := p.noEvents; ; {
 		if e := c.epoch.Load(); e != nil && e.feed == change.FeedID {
-			h = e.history // another, when the feed went back
+			h = e.history // a new history when the feed went back
 		}
 		done, err := c.advanceOrRepair(ctx, change, h)
 		if !announced {
@@ -382,13 +389,13 @@ func (c *Cache) publishUntil(ctx context.Context, p *propagation, message announ
 			p.redisFails.Store(true)
 			c.count.redisErrors.Add(1)
 		case errors.Is(err, errNotCalled):
-			// Says nothing new.
+			// No new information.
 		default:
 			p.redisFails.Store(false)
 		}
 		pause := c.o.RedisTimeout
 		if err == nil || errors.Is(err, errMoved) {
-			pause = time.Millisecond // repaired, or somebody else was faster
+			pause = time.Millisecond // repaired, or another process was faster
 		}
 		if !sleepContext(ctx, pause) {
 			return false
@@ -396,7 +403,8 @@ func (c *Cache) publishUntil(ctx context.Context, p *propagation, message announ
 	}
 }
 
-// advanceOrRepair tries once, and repairs when the watermark is not where it should be.
+// advanceOrRepair tries once to bring the change to Redis. It repairs Redis when the watermark is
+// not where the change began.
 func (c *Cache) advanceOrRepair(ctx context.Context, change store.Change, h *history) (bool, error) {
 	var raw string
 	var err error
@@ -412,8 +420,8 @@ func (c *Cache) advanceOrRepair(ctx context.Context, change store.Change, h *his
 	current, ok := parseWatermark(raw)
 	reached := ok && current.id >= last.id
 	if reached && current.position != last {
-		// Beyond our event: another change was faster, or the watermark is of a history that is
-		// over (protocol 14). Then a repair replaces it.
+		// The watermark is beyond this change: another change was faster, or the watermark belongs
+		// to an earlier history (protocol 14). A repair replaces it in the second case.
 		feed, err := c.rows.Feed(ctx, current.id-1, 1)
 		if err != nil {
 			return false, err
@@ -427,15 +435,15 @@ func (c *Cache) advanceOrRepair(ctx context.Context, change store.Change, h *his
 	return false, c.repair(ctx, h, c.l2.changeSlots)
 }
 
-// startsAt reports whether an event is the first of a feed that was read from there on.
+// startsAt reports whether a feed that was read from a position on has that position first.
 func startsAt(feed store.Feed, at position) bool {
 	return at == position{} || len(feed.Events) > 0 && position{feed.Events[0].ID, feed.Events[0].Tag} == at
 }
 
-// startGeneration spreads a change that drops everything. An advance would keep entries that the
-// change is about, and break the invariant of the watermark; with a new generation no entry is
-// left, so that it holds whatever the id. It returns the watermark that there is then, or "" when
-// it is absent or has moved meanwhile.
+// startGeneration brings a change to Redis that invalidates all entries. An advance would keep
+// entries that the change affects and break the invariant of the watermark; a new generation has no
+// entries. It returns the new watermark, the current one when it includes the change, or "" when
+// there is none or it has moved.
 func (c *Cache) startGeneration(ctx context.Context, change store.Change) (string, error) {
 	raw, err := c.l2.watermark(ctx, c.l2.changeSlots, change.FeedID)
 	if err != nil {
@@ -446,7 +454,7 @@ func (c *Cache) startGeneration(ctx context.Context, change store.Change) (strin
 	case !ok:
 		return "", nil
 	case current.id >= change.Last:
-		return raw, nil // who moved it there has dropped everything too
+		return raw, nil // whoever moved it there has dropped all entries too
 	}
 	to := watermark{newGeneration(), endOf(change)}
 	done, err := c.l2.reset(ctx, c.l2.changeSlots, change.FeedID, raw, to)

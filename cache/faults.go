@@ -11,8 +11,8 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// operation is a kind of calls of Redis. Users, replicas and full servers refuse one kind and not
-// the others.
+// operation is a kind of Redis calls. Permissions, replicas and full servers refuse one kind and
+// accept the others.
 type operation int
 
 const (
@@ -23,7 +23,7 @@ const (
 	operations
 )
 
-// operationNames are the label values of a metric, operationTexts the words of log and status.
+// operationNames are label values of a metric; operationTexts are the words in logs and status.
 var (
 	operationNames = [operations]string{"read", "write", "publish", "subscribe"}
 	operationTexts = [operations]string{"reads", "writes", "messages to others", "messages from others"}
@@ -39,31 +39,32 @@ func operationOf(w store.Work) operation {
 	return opWrite
 }
 
-// Fault is why Redis does not do one kind of calls. The zero value: it does.
+// Fault is the reason why Redis does not serve one kind of calls. The zero value means that it
+// does.
 type Fault struct {
-	// Word is the first word of the error that Redis answers with: NOPERM, READONLY, MISCONF, OOM,
-	// NOAUTH, WRONGPASS, LOADING, BUSY, MASTERDOWN, CLUSTERDOWN, NOREPLICAS, MOVED, DENIED;
-	// "unknown_command" for a command that is disabled; "ERR" for all others; and "UNREACHABLE"
-	// when there is no answer, or none in time.
+	// Word is the first word of Redis's error: NOPERM, READONLY, MISCONF, OOM, NOAUTH, WRONGPASS,
+	// LOADING, BUSY, MASTERDOWN, CLUSTERDOWN, NOREPLICAS, MOVED, DENIED. It is "unknown_command"
+	// for a command that is disabled, "ERR" for all other errors, and "UNREACHABLE" when Redis does
+	// not answer in time.
 	Word  string
 	Since time.Time
 }
 
-// Faults are what Redis does not do at the moment. Other answers are right all the same, but
-// slower: docs/operations.md says what each means.
+// Faults are the kinds of calls that Redis does not serve now. Answers stay correct but take
+// longer. docs/operations.md explains each fault.
 type Faults struct {
 	Read      Fault // lookups go to the store
-	Write     Fault // records are not written, and changes may wait for a lease
-	Publish   Fault // changes wait for a lease, and other processes learn of them from the store
-	Subscribe Fault // changes of others wait for a lease. Only refusals: for the rest see Stats.Listening
+	Write     Fault // records are not written; changes may wait for a lease
+	Publish   Fault // changes wait for a lease; other processes read them from the store
+	Subscribe Fault // changes of others wait for a lease; refusals only, see Stats.Listening
 }
 
 func (f *Faults) all() [operations]Fault {
 	return [operations]Fault{f.Read, f.Write, f.Publish, f.Subscribe}
 }
 
-// String returns what is wrong in a few words, for a status page: "refuses writes (READONLY)". It
-// is "" when nothing is.
+// String describes the faults in a few words for a status page, for example "refuses writes
+// (READONLY)". It returns "" when there is no fault.
 func (f Faults) String() string {
 	var parts, words []string
 	for op, fault := range f.all() {
@@ -88,7 +89,7 @@ func (f Faults) String() string {
 	return strings.Join(parts, "; ")
 }
 
-// faults are the breakers of all kinds of calls but subscriptions, which are not spared.
+// faults holds a breaker for each kind of calls. Subscriptions have none: they are always retried.
 type faults struct {
 	breakers  [opSubscribe]redisfault.Breaker
 	subscribe atomic.Pointer[Fault]
@@ -117,7 +118,7 @@ func newFaults(log *slog.Logger, budget time.Duration) *faults {
 
 func (f *faults) of(op operation) *redisfault.Breaker { return &f.breakers[op] }
 
-// current returns them as they are.
+// current returns the faults of this moment.
 func (f *faults) current() Faults {
 	all := Faults{
 		Read: Fault(f.of(opRead).Fault()), Write: Fault(f.of(opWrite).Fault()), Publish: Fault(f.of(opPublish).Fault()),
@@ -128,7 +129,7 @@ func (f *faults) current() Faults {
 	return all
 }
 
-// probeDue reports that it is time to try what is not done.
+// probeDue reports whether a probe of a kind with an open breaker is due.
 func (f *faults) probeDue() bool {
 	want := false
 	for op := range f.breakers {
@@ -139,7 +140,7 @@ func (f *faults) probeDue() bool {
 	return want
 }
 
-// noteSubscribe notes how an attempt to subscribe has ended.
+// noteSubscribe records the outcome of an attempt to subscribe.
 func (f *faults) noteSubscribe(err error) {
 	was := f.subscribe.Load()
 	switch word := redisfault.Word(err); {

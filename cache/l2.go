@@ -11,47 +11,50 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// l2Store is the memory that instances share, as the protocol sees it: a watermark and entries, one set of them for each feed. Redis
-// is the real one. All operations are atomic, and may be repeated, delayed or lost.
+// l2Store is the cache that processes share: for each feed a watermark and entries. redisL2
+// implements it. All operations are atomic, and may be repeated, delayed or lost.
 type l2Store interface {
-	// entries reads the watermark and as many entries as there are ids, in one command; "" stands for absent.
+	// entries reads the watermark and one entry for each id, in one command; "" means absent.
 	entries(ctx context.Context, feed string, ids []store.LookupID) (watermark string, entries []string, err error)
 	// watermark reads the watermark.
 	watermark(ctx context.Context, feed string) (string, error)
-	// advance moves the watermark from prev to last and removes the entries, if the watermark is at
-	// prev. It returns the watermark that there is then, "" for absent (protocol 7).
+	// advance moves the watermark from prev to last and deletes the entries, if the watermark is at
+	// prev. It returns the watermark after that, "" when absent (protocol 7).
 	advance(ctx context.Context, feed string, ids []store.LookupID, prev, last position) (string, error)
-	// fill writes an entry, if the watermark is at. It reports whether it did.
+	// fill writes an entry if the watermark equals at. It reports whether it did.
 	fill(ctx context.Context, feed string, id store.LookupID, at watermark, ttl time.Duration, entry string) (bool, error)
-	// reset replaces the watermark, if it still is what expected says. It reports whether it did.
+	// reset replaces the watermark if it equals expected. It reports whether it did.
 	reset(ctx context.Context, feed string, expected string, to watermark) (bool, error)
-	// probe does what the four above do, on a key of its own, and changes nothing that they see.
+	// probe does what the operations above do, on a key of its own.
 	probe(ctx context.Context, feed string) error
 
-	// publish sends a message to one process, or to all when to is "". It may arrive never, late, or more than once.
+	// publish sends a message to one process, or to all when to is "". The message may be lost,
+	// late or repeated.
 	publish(ctx context.Context, feed, to, message string) error
-	// subscribe calls onMessage with what is sent to all and to me, one after the other, until the connection is lost or ctx ends, and
-	// returns why. It calls onOpen when it is ready to hear.
+	// subscribe calls onMessage for each message to all or to me, one after the other, until the
+	// connection is lost or ctx ends, and returns the reason. It calls onOpen when the subscription
+	// is open.
 	subscribe(ctx context.Context, feed, me string, ear subscriber) error
 }
 
-// subscriber is what listens.
+// subscriber receives messages.
 type subscriber struct {
 	onOpen    func()
 	onMessage func(toMe bool, onMessage string)
 }
 
-// errRedis is matched by every error of the shared memory itself: it was asked, and failed or did not answer in time.
+// errRedis is matched by every error of Redis itself: a call failed or got no answer in time.
 var errRedis = errors.New("redis failed")
 
-// errNotCalled: the shared memory was not even asked, because too many calls are waiting for it or the breaker is open.
+// errNotCalled: Redis was not called, because too many calls are waiting or the breaker is open.
 var errNotCalled = errors.New("redis was not asked")
 
-// readResult is what a lookup needs: the watermark and an entry that were there at the same moment.
+// readResult is what a lookup reads: the watermark and an entry of the same moment.
 type readResult struct{ watermark, entry string }
 
-// position is an event of the feed: its number, and the tag that tells it from others that have had
-// that number. Whatever is right as of a position is right in every feed that has it.
+// position is an event of the feed: its number, and the tag that distinguishes it from other events
+// that have had the number. Two feeds that share a position share all events up to it (protocol
+// 15).
 type position struct {
 	id  int64
 	tag store.Tag
@@ -59,10 +62,10 @@ type position struct {
 
 func (p position) String() string { return strconv.FormatInt(p.id, 10) + ":" + p.tag.String() }
 
-// headOf is where a feed ends.
+// headOf returns the last position of a feed.
 func headOf(feed store.Feed) position { return position{feed.Head, feed.Tag} }
 
-// endOf is where a change ends: its last event or, when it has none, the one before it.
+// endOf returns the position of a change: its last event or, when it has none, the event before.
 func endOf(change store.Change) position {
 	if n := len(change.Events); n > 0 {
 		return position{change.Last, change.Events[n-1].Tag}
@@ -70,19 +73,19 @@ func endOf(change store.Change) position {
 	return position{change.Last, change.Before}
 }
 
-// watermark is where Redis is in the feed. The invariant all depends on: an entry whose generation is the watermark's
-// reflects exactly the events up to the watermark's position.
+// watermark is how far Redis is in the feed. The invariant of the protocol: an entry with the
+// generation of the watermark reflects exactly the events up to the watermark's position.
 type watermark struct {
 	generation string
 	position
 }
 
-// maxEventID bounds event ids: Lua's numbers are exact up to it.
+// maxEventID is the largest event number: Lua's numbers are exact up to it.
 const maxEventID = 1<<53 - 1
 
 func (m watermark) String() string { return m.generation + ":" + m.position.String() }
 
-// parseWatermark reads a watermark. Absent and unreadable ones are no watermark.
+// parseWatermark parses a watermark. It returns false for an absent or invalid one.
 func parseWatermark(raw string) (watermark, bool) {
 	generation, at, _ := strings.Cut(raw, ":")
 	number, digits, ok := strings.Cut(at, ":")
@@ -105,5 +108,6 @@ func parseWatermark(raw string) (watermark, bool) {
 	return watermark{generation, position{id, store.Tag(tag)}}, true
 }
 
-// newGeneration returns a name that no watermark has had: 80 random bits, since every entry carries it.
+// newGeneration returns a new name with 80 random bits. It is short because every entry contains
+// it.
 func newGeneration() string { return rand.Text()[:16] }

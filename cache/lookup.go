@@ -11,8 +11,9 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// Lookup implements store.Store: from the process's memory, from Redis, or from the store below. Head of an answer that was kept is
-// the event up to which it was right when it was loaded; later events did not change it.
+// Lookup implements store.Store. The answer comes from the memory of the process, from Redis or
+// from the store below. Head of an answer from memory is the event up to which it was current when
+// loaded; later events have not changed it.
 func (c *Cache) Lookup(ctx context.Context, id store.LookupID, redacted string) (store.Found, error) {
 	k, e, fresh, _ := c.lookupL1(id)
 	switch {
@@ -28,7 +29,7 @@ func (c *Cache) Lookup(ctx context.Context, id store.LookupID, redacted string) 
 	return c.lookupMiss(ctx, e, id, redacted)
 }
 
-// Recall implements store.Recaller: from the process's memory.
+// Recall implements store.Recaller: it looks in the memory of the process only.
 func (c *Cache) Recall(id store.LookupID) (r *store.Record, at time.Time) {
 	k, _, _, at := c.lookupL1(id)
 	if k == nil {
@@ -37,9 +38,10 @@ func (c *Cache) Recall(id store.LookupID) (r *store.Record, at time.Time) {
 	return &k.record, at
 }
 
-// lookupL1 returns what the process has in memory, nil for nothing, the epoch, whether that is fresh, and when that was.
+// lookupL1 returns the entry in memory, nil when there is none, with the epoch, whether the epoch
+// is fresh, and the time of the lookup.
 func (c *Cache) lookupL1(id store.LookupID) (k *l1Entry, e *epoch, fresh bool, at time.Time) {
-	// The epoch first, then the clock, then what the epoch keeps: protocol 1.2.
+	// First the epoch, then the clock, then the entry: protocol 1.2.
 	e = c.epoch.Load()
 	now, at := c.clock.read()
 	if e == nil || c.o.ChangesOnly || e.age(now) > c.o.Lease {
@@ -57,27 +59,27 @@ func (c *Cache) lookupL1(id store.LookupID) (k *l1Entry, e *epoch, fresh bool, a
 	return k, e, true, at
 }
 
-// uncacheable is an answer that must not be kept. It is an error for otter's sake, which then keeps nothing.
+// uncacheable is an answer that must not be stored. It is an error, so that otter stores nothing.
 type uncacheable struct {
 	found    store.Found
-	id       store.LookupID // what was asked
+	id       store.LookupID // of the request that was answered
 	redacted string
 }
 
 func (n *uncacheable) Error() string { return "latchkey: answer is not to be kept" }
 
-// Is makes otter take the answer "unknown token" for what it is.
+// Is makes otter treat the answer "unknown token" as such.
 func (n *uncacheable) Is(target error) bool {
 	return target == otter.ErrNotFound && n.found.Record == nil && len(n.found.Legacy) == 0
 }
 
-// lookupMiss is 2.2 for what the process does not have: the single flight.
+// lookupMiss is protocol 2.2 for a key that is not in memory. One load serves all callers.
 func (c *Cache) lookupMiss(ctx context.Context, e *epoch, id store.LookupID, redacted string) (store.Found, error) {
 	if err := ctx.Err(); err != nil {
 		return store.Found{}, unavailable(err)
 	}
 	load := otter.LoaderFunc[l1Key, *l1Entry](func(ctx context.Context, _ l1Key) (*l1Entry, error) {
-		ctx = context.WithoutCancel(ctx) // what it asks has limits of its own
+		ctx = context.WithoutCancel(ctx) // the calls below have their own limits
 		return c.load(ctx, e, id, redacted)
 	})
 	k, err := c.loadShared(ctx, e, l1KeyOf(id), load)
@@ -86,20 +88,21 @@ func (c *Cache) lookupMiss(ctx context.Context, e *epoch, id store.LookupID, red
 	case err == nil && k.matches(id):
 		return store.Found{Record: &k.record, FeedID: e.feed, Head: k.head}, nil
 	case err == nil:
-		return c.lookupStore(ctx, id, redacted) // another key stands in the same slot
+		return c.lookupStore(ctx, id, redacted) // another key has the same place
 	case !errors.As(err, &n):
 		return store.Found{}, unavailable(err)
 	case n.id != id, n.found.Record == nil && redacted != "" && redacted != n.redacted:
-		return c.lookupStore(ctx, id, redacted) // joined a load for another token of the slot, or one that did not ask for legacy candidates
+		return c.lookupStore(ctx, id, redacted) // joined a load for another token, or one without legacy candidates
 	}
 	return n.found, nil
 }
 
-// loadLimit is the most that a load takes.
+// loadLimit is the longest time that a load takes.
 func (c *Cache) loadLimit() time.Duration { return c.o.RedisTimeout + c.o.StoreTimeout }
 
-// loadShared is otter's Get. Whoever comes first runs the load, which others join, so it goes on when he gives up; when he has to be
-// back before it must end, it runs on a goroutine of its own.
+// loadShared calls otter's Get. The first caller runs the load and others join it, so the load must
+// go on when the first caller gives up. If its deadline may come first, the load runs on its own
+// goroutine.
 func (c *Cache) loadShared(ctx context.Context, e *epoch, s l1Key, load otter.LoaderFunc[l1Key, *l1Entry]) (*l1Entry, error) {
 	deadline, ok := ctx.Deadline()
 	if !ok || time.Until(deadline) > c.loadLimit() {
@@ -124,7 +127,7 @@ func (c *Cache) loadShared(ctx context.Context, e *epoch, s l1Key, load otter.Lo
 
 // load is the loader of protocol 2.2, a to d.
 func (c *Cache) load(ctx context.Context, e *epoch, id store.LookupID, redacted string) (*l1Entry, error) {
-	required := e.requiredHead.Load() // a: in here, not before the Get
+	required := e.requiredHead.Load() // a: here, not before the Get
 	k := &l1Entry{}
 	head, generation, ok := c.readL2(ctx, e, id, required, false, &k.record)
 	if ok {
@@ -138,19 +141,19 @@ func (c *Cache) load(ctx context.Context, e *epoch, id store.LookupID, redacted 
 	at := position{answer.Head, answer.Tag}
 	switch {
 	case answer.FeedID == e.feed && (at.id < confirmed || !e.learn(at, true)):
-		c.markDiverged(e.history) // the answer is right, and what else is known may not be
+		c.markDiverged(e.history) // the answer is correct, but what else is known may not be
 	case answer.FeedID != e.feed, answer.Head < required:
-		// Another store, or one from a backup: the next poll finds out.
+		// Another store, or one restored from a backup: the next poll finds out.
 		kick(c.pollKicks)
 	case answer.Record == nil && len(answer.Legacy) == 0:
 		e.unknown.Set(id, unknown{asOf: answer.Head, redacted: redacted})
 	case answer.Record == nil:
-		// Legacy candidates: which of them it is, if any, only the token can tell.
+		// Legacy candidates: only the token tells which of them it is, if any.
 	case answer.Record.Key.LookupID != id:
-		// Not what was asked for; package store refuses it.
+		// Not the key that was requested; package store refuses it.
 	default:
 		if c.initL1Entry(k, answer.Record, answer.Head) != nil {
-			break // package store refuses it too, and raises the alarm
+			break // package store refuses it too and logs it
 		}
 		if generation != "" {
 			c.fillL2(ctx, e.feed, watermark{generation, at}, answer.Record) // d
@@ -160,7 +163,8 @@ func (c *Cache) load(ctx context.Context, e *epoch, id store.LookupID, redacted 
 	return nil, &uncacheable{found: answer, id: id, redacted: redacted}
 }
 
-// lookupStale is 2.4, for when the feed has not been heard for a lease: no memory of the process, no joining of others.
+// lookupStale is protocol 2.4, for a process that is not fresh: it does not read memory and does
+// not join other loads.
 func (c *Cache) lookupStale(ctx context.Context, e *epoch, id store.LookupID, redacted string) (store.Found, error) {
 	if c.closed.Load() {
 		return store.Found{}, store.ErrClosed
@@ -184,7 +188,7 @@ func (c *Cache) lookupStale(ctx context.Context, e *epoch, id store.LookupID, re
 	return c.lookupStore(ctx, id, redacted)
 }
 
-// lookupStore asks the store below.
+// lookupStore reads the store below.
 func (c *Cache) lookupStore(ctx context.Context, id store.LookupID, redacted string) (store.Found, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.o.StoreTimeout)
 	defer cancel()
@@ -197,7 +201,8 @@ func (c *Cache) lookupStore(ctx context.Context, id store.LookupID, redacted str
 	return found, nil
 }
 
-// unavailable makes sure that no error is taken for a word about a key.
+// unavailable makes err match store.ErrUnavailable, so that no failure is taken for an answer about
+// a key.
 func unavailable(err error) error {
 	if errors.Is(err, store.ErrUnavailable) {
 		return fmt.Errorf("cache: lookup: %w", err)
@@ -205,10 +210,12 @@ func unavailable(err error) error {
 	return fmt.Errorf("cache: lookup: %w: %w", store.ErrUnavailable, err)
 }
 
-// readL2 is 2.2b: one command. If there is an answer, it makes *r, a new record, that, and
-// returns the event up to which it is right; else *r is not to be used. It also returns the
-// watermark's generation, "" if none is known. The watermark must be at an event that this process
-// knows; when it cannot ask the store it may also be at one that it has not heard of.
+// readL2 is protocol 2.2b: one command. When it returns ok, *r, a new record, holds the record and
+// head is the event up to which it is current. Otherwise *r must not be used.
+//
+// It also returns the generation of the watermark, "" when that is not known. The watermark must be
+// at an event that this process knows. When stale, it cannot read the store and accepts a watermark
+// at an event that it does not know.
 func (c *Cache) readL2(ctx context.Context, e *epoch, id store.LookupID, required int64, stale bool, r *store.Record) (head int64, generation string, ok bool) {
 	if !c.recordsInRedis() || !e.aligned.Load() {
 		return 0, "", false
@@ -244,7 +251,8 @@ func (c *Cache) readL2(ctx context.Context, e *epoch, id store.LookupID, require
 	return current.id, current.generation, true
 }
 
-// fillL2 writes a record to the shared memory, in the background and only if there is room: it saves others a statement, no more.
+// fillL2 writes a record to Redis, in the background and only if a slot is free: this only saves
+// other processes a query.
 func (c *Cache) fillL2(ctx context.Context, feed string, at watermark, r *store.Record) {
 	deadline := c.clock.now().wall + c.o.L2TTL
 	begun := c.l2.write(ctx, func(ctx context.Context) error {

@@ -7,14 +7,14 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// A message tells other processes of a change, or the changer that one of them has handled it
-// (protocol 5). On the wire it is
+// A message announces a change to other processes, or acknowledges one to its changer (protocol 5).
+// Its encoding is
 //
 //	version kind fields mac
 //
-// with the MAC, there when peppers are set, over all of that, the prefix, the feed and whom it is
-// sent to. Version 2 has the tag of the last event as well; programs of level 1 read version 1
-// alone. Acknowledgements have version 1.
+// The MAC is there when peppers are set. It covers all of this, the prefix, the feed and the
+// recipient. Version 2 adds the tag of the last event; programs of level 1 read version 1 only.
+// Acknowledgements have version 1.
 const (
 	messageVersion = 1
 	versionWithTag = 2
@@ -22,7 +22,7 @@ const (
 	messagePurpose = "latchkey/cache-message/1"
 )
 
-// errForgedMessage: somebody who does not know a pepper wrote the message, or it was meant for others.
+// errForgedMessage: the message was written without a pepper, or for another recipient.
 var errForgedMessage = errors.New("message was not written by this system")
 
 // errMessage: the message is damaged, or of a version that this program does not know.
@@ -30,23 +30,23 @@ var errMessage = errors.New("message cannot be read")
 
 // announcement says that a change has been committed.
 type announcement struct {
-	sender         string // the process to answer
-	serial         uint64 // what the answer must name: the change, among those of the sender
+	sender         string // the process that receives the acknowledgement
+	serial         uint64 // names the change, among those of the sender
 	first          int64  // its first event
 	last           int64  // its last event
 	tag            store.Tag
-	lastActivation int64 // its newest event that can have made an unknown token known
-	invalidateAll  bool  // ids do not say all: drop everything
+	lastActivation int64 // its newest event that can make an unknown token valid
+	invalidateAll  bool  // ids is incomplete: drop all entries
 	ids            []store.LookupID
 }
 
-// acknowledgement says that a process answers from before a change no more.
+// acknowledgement says that a process has handled a change.
 type acknowledgement struct {
 	member string
 	serial uint64
 }
 
-// messageCodec writes and reads messages.
+// messageCodec encodes and decodes messages.
 type messageCodec struct {
 	prefix string
 	sealer *store.Sealer
@@ -57,7 +57,7 @@ const (
 	kindAcknowledgement = 'a'
 )
 
-// encodeAnnouncement is for readers of a level.
+// encodeAnnouncement encodes for readers of a level.
 func (m messageCodec) encodeAnnouncement(feed string, a announcement, level int) string {
 	b := append(make([]byte, 0, 72+len(a.ids)*len(store.LookupID{})), messageVersion, kindAnnouncement)
 	if level >= levelWithTag {
@@ -132,7 +132,7 @@ func (m messageCodec) parseHeader(message string, kind byte) (d *decoder, versio
 	return d, version, nil
 }
 
-// checkMAC checks what is left when everything has been read: the MAC.
+// checkMAC verifies the rest of a message that has been read: the MAC.
 func (m messageCodec) checkMAC(d *decoder, feed, to, message string) error {
 	if d.bad {
 		return errMessage
@@ -147,7 +147,7 @@ func (m messageCodec) appendMAC(feed, to string, body []byte) string {
 	return string(m.sealer.AppendMAC(body, messagePurpose, m.macInput(feed, to, string(body))))
 }
 
-// macInput is what the MAC is over.
+// macInput returns the input of the MAC.
 func (m messageCodec) macInput(feed, to, body string) []byte {
 	b := appendText(nil, m.prefix)
 	b = appendText(b, feed)

@@ -7,10 +7,10 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// Metrics implements store.Measured: it is Metrics of Stats.
+// Metrics implements store.Measured. It returns Metrics of Stats.
 func (c *Cache) Metrics() iter.Seq[store.Metric] { return c.Stats().Metrics() }
 
-// Metrics returns all of the numbers. Those about Redis are left out when there is none.
+// Metrics returns all numbers. Those about Redis are left out when there is no Redis client.
 func (s Stats) Metrics() iter.Seq[store.Metric] {
 	return func(yield func(store.Metric) bool) {
 		for _, m := range s.metrics() {
@@ -85,7 +85,7 @@ func (s *Stats) redisMetrics() []store.Metric {
 	}, s.Faults.metrics()...)
 }
 
-// metrics returns one number for each kind of calls, and one for each word.
+// metrics returns one number for each kind of calls and one for each word.
 func (f Faults) metrics() []store.Metric {
 	var all []store.Metric
 	words := map[string]bool{}

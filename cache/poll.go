@@ -8,7 +8,7 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// pollLoop reads the feed every P, from start to start, and on demand (protocol 3). It never waits
+// pollLoop reads the feed every P, from start to start, and when woken (protocol 3). It never waits
 // for Redis.
 func (c *Cache) pollLoop(ctx context.Context) {
 	timer := time.NewTimer(0)
@@ -42,7 +42,7 @@ func (c *Cache) pollLoop(ctx context.Context) {
 	}
 }
 
-// poll is 3.1 to 3.7. The order of what it does at the end is the protocol's.
+// poll is protocol 3.1 to 3.8. The order of its last steps matters.
 func (c *Cache) poll(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, c.o.pollLimit())
 	defer cancel()
@@ -56,7 +56,7 @@ func (c *Cache) poll(ctx context.Context) error {
 	}
 	after, limit := int64(maxEventID), 1 // 3.6: the first poll needs the head only
 	if c.polled {
-		after, limit = c.last-1, replayLimit+1 // the last one as well: it may be another now
+		after, limit = c.last-1, replayLimit+1 // the last event again: it may be another one now
 	}
 	feed, err := c.rows.Feed(ctx, after, limit) // 3.3
 	if err != nil {
@@ -70,18 +70,21 @@ func (c *Cache) poll(ctx context.Context) error {
 		return nil
 	}
 	if c.l2 != nil && (!e.aligned.Load() || e.requiredHead.Load() > e.watermark.Load()) {
-		kick(c.repairKicks) // 3.7, and 14: the first poll of a process always repairs
+		kick(c.repairKicks) // 3.7, and 14: the first poll always repairs
 	}
 	c.acknowledge(ctx, headOf(feed), known.required) // 3.8
 	return nil
 }
 
-// knownHeads are what was known when a poll began. The poll must bring at least what was sure; what was only heard may be wrong.
+// knownHeads are the heads when a poll began. The poll must return at least the confirmed one. The
+// required one may come from a forged message.
 type knownHeads struct{ required, confirmed int64 }
 
-// applyFeed is 3.4 to 3.6: it takes over what a poll has brought, and returns the epoch that holds then. The order is the protocol's.
+// applyFeed is protocol 3.4 to 3.6: it applies what a poll has read and returns the current epoch.
+// The order of its steps matters.
 func (c *Cache) applyFeed(feed store.Feed, began instant, known knownHeads) *epoch {
-	// Messages and changes of this process begin epochs too: an invalidation must not go to one that has been replaced.
+	// Messages and changes begin epochs too, and an invalidation must not go to one that was
+	// replaced.
 	c.publishing.Lock()
 	defer c.publishing.Unlock()
 	e := c.epoch.Load()
@@ -104,13 +107,13 @@ func (c *Cache) applyFeed(feed store.Feed, began instant, known knownHeads) *epo
 			h.previousHead = max(e.confirmedHead.Load(), e.requiredHead.Load(), e.previousHead)
 		}
 		c.last = feed.Head
-		// The membership may be lost with the rest, and without it nobody waits for this process: it is not fresh before it has
-		// joined again.
+		// The row in the member table may be lost as well, and without it changes do not wait for
+		// this process. So it is not fresh before it has joined again.
 		c.joined = false
 		c.replace(c.newEpoch(h, nil))
 		kick(c.pollKicks)
 		kick(c.resubscribe)
-	case !contiguous(feed, last), tagsLost: // 3.5; what the missing events were is not known
+	case !contiguous(feed, last), tagsLost: // 3.5; the missing events are not known
 		e.raiseHeads(feed.Head, feed.Head)       // 3.4 (1)
 		c.last = feed.Head                       // (3)
 		c.replace(c.newEpoch(e.history, &began)) // (2) and (4) at once
@@ -131,8 +134,8 @@ func (c *Cache) applyFeed(feed store.Feed, began instant, known knownHeads) *epo
 	return e
 }
 
-// cutFirst splits the event last off the front of a feed that was read from there on, and reports
-// whether it is there. The start of a feed always is.
+// cutFirst removes the event last from the front of a feed that was read from it on, and reports
+// whether it was there. Event 0 always is.
 func cutFirst(feed *store.Feed, last int64) bool {
 	if last == 0 {
 		return true
@@ -144,7 +147,7 @@ func cutFirst(feed *store.Feed, last int64) bool {
 	return true
 }
 
-// logDropped says why a poll drops everything, and counts it when the feed went back.
+// logDropped logs why a poll drops all entries, and counts it when the feed went back.
 func (c *Cache) logDropped(e *epoch, feed store.Feed, was int64, back bool) {
 	switch {
 	case feed.ID != e.feed:
@@ -158,15 +161,16 @@ func (c *Cache) logDropped(e *epoch, feed store.Feed, was int64, back bool) {
 	}
 }
 
-// markDiverged is called with a history that an answer of the store, or a message with a MAC, has shown to
-// be over. Until a poll has begun another, nothing is answered from memory or from Redis.
+// markDiverged ends a history that an answer of the store, or a message with a MAC, contradicts:
+// *doubt* in protocol 15. Until a poll has begun a new history, nothing is answered from memory or
+// Redis.
 func (c *Cache) markDiverged(h *history) {
 	c.publishing.Lock()
 	defer c.publishing.Unlock()
 	c.markDivergedLocked(h)
 }
 
-// markDivergedLocked is markDiverged with c.publishing held.
+// markDivergedLocked is markDiverged for callers that hold c.publishing.
 func (c *Cache) markDivergedLocked(h *history) {
 	if e := c.epoch.Load(); e != nil && e.history == h {
 		h.diverged = true
@@ -185,7 +189,7 @@ func contiguous(feed store.Feed, last int64) bool {
 	return last+int64(len(feed.Events)) == feed.Head
 }
 
-// affectsAll reports whether one of the events concerns more than the key it names: a batch, or a key that nobody can name.
+// affectsAll reports whether an event affects keys that it does not name.
 func affectsAll(events []store.FeedEvent) bool {
 	for _, event := range events {
 		if event.LookupID.IsZero() {

@@ -13,16 +13,16 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// ParseRedisURL returns the options for a UniversalClient that a URL describes, with RecommendedRedisOptions applied. Its errors are one
-// line and hold no part of a password.
+// ParseRedisURL returns the options of a UniversalClient for a URL, with RecommendedRedisOptions
+// applied. Its errors are one line and contain no part of a password.
 //
 //	redis://user:password@host:6379/0                        one server, database 0
 //	redis://user:password@host1:6379,host2:6379              a Cluster, by some of its nodes
 //	redis+cluster://host:6379                                a Cluster, by a single address
 //	redis+sentinel://user:password@host1:26379,host2:26379/mymaster?sentinel_password=…
 //
-// rediss:// (rediss+cluster://, rediss+sentinel://) is the same over TLS. The text is taken apart here because net/url accepts no
-// list of hosts.
+// rediss:// (rediss+cluster://, rediss+sentinel://) is the same over TLS. This function splits the
+// text itself because net/url does not accept a list of hosts.
 func ParseRedisURL(s string) (*redis.UniversalOptions, error) {
 	scheme, rest, _ := strings.Cut(s, "://")
 	security, kind, _ := strings.Cut(scheme, "+")
@@ -49,7 +49,7 @@ func ParseRedisURL(s string) (*redis.UniversalOptions, error) {
 		}
 	}
 	if at >= 0 {
-		user, err := url.Parse("redis://" + rest[:at] + "@host") // for its rules about %XX
+		user, err := url.Parse("redis://" + rest[:at] + "@host") // url.Parse decodes %XX
 		if err != nil {
 			return nil, errors.New("has a user name or password that cannot be parsed: write special characters as %XX")
 		}

@@ -8,7 +8,8 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// repairLoop repairs when it is asked to, at most once per P unless others are faster. Its repairs are also what finds out that Redis works again.
+// repairLoop repairs Redis when woken, at most once per P unless another process moved the
+// watermark. These repairs also detect that Redis works again.
 func (c *Cache) repairLoop(ctx context.Context) {
 	if c.l2 == nil {
 		return
@@ -32,7 +33,7 @@ func (c *Cache) repairLoop(ctx context.Context) {
 			kick(c.repairKicks)
 			wait, err = min(wait, c.o.RedisTimeout), nil
 		}
-		if err == nil || c.faults.of(opRead).Closed() && c.faults.of(opWrite).Closed() { // else it has been logged
+		if err == nil || c.faults.of(opRead).Closed() && c.faults.of(opWrite).Closed() { // otherwise the breaker has logged it
 			c.repaired.note(c.o.Logger, "bringing Redis up to date", err)
 		}
 		c.l2.probe(ctx, e.feed, c.id, c.messages.encodeAcknowledgement(e.feed, c.id, acknowledgement{member: c.id}))
@@ -42,11 +43,11 @@ func (c *Cache) repairLoop(ctx context.Context) {
 	}
 }
 
-// errMoved: somebody else moved the watermark meanwhile.
+// errMoved: another process moved the watermark meanwhile.
 var errMoved = errors.New("the watermark was moved by another process")
 
-// repair brings the shared memory up to the store's feed (protocol 6). One at a time; safe to run
-// anywhere, any time, with any delay.
+// repair brings Redis in line with the store's feed (protocol 6). One repair runs at a time. It is
+// safe anywhere, at any time, with any delay.
 func (c *Cache) repair(ctx context.Context, h *history, slots chan struct{}) error {
 	select {
 	case c.repairing <- struct{}{}:
@@ -74,7 +75,7 @@ func (c *Cache) repairOnce(ctx context.Context, h *history, slots chan struct{})
 	current, ok := parseWatermark(raw)
 	after, limit := int64(maxEventID), 1
 	if ok {
-		after, limit = current.id-1, replayLimit+1 // the watermark's event as well: it may be another now
+		after, limit = current.id-1, replayLimit+1 // the watermark's event again: it may be another one now
 	}
 	confirmed := h.confirmedHead.Load()
 	feed, err := c.rows.Feed(ctx, after, limit)
@@ -119,7 +120,7 @@ func (c *Cache) repairOnce(ctx context.Context, h *history, slots chan struct{})
 	return nil
 }
 
-// lookupIDs returns each lookup id that the events name once.
+// lookupIDs returns the lookup ids of the events, each once.
 func lookupIDs(events []store.FeedEvent) []store.LookupID {
 	ids := make([]store.LookupID, 0, len(events))
 	seen := make(map[store.LookupID]bool, len(events))

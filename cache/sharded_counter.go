@@ -2,11 +2,12 @@ package cache
 
 import "sync/atomic"
 
-// shardedCounter counts the hits in memory, which every request is. It is spread, or all cores would wait for the cache line that holds the
-// number. The time of the hit, which has been read anyway, tells those on different cores apart: nothing is cheaper than its last digits.
+// shardedCounter counts hits in memory. Every request increments it, so it has many cells: with
+// one, all cores would wait for its cache line. The last digits of the time, which has been read
+// anyway, select the cell; nothing is cheaper.
 type shardedCounter [64]struct {
 	atomic.Uint64
-	_ [56]byte // a cache line each
+	_ [56]byte // one cache line per cell
 }
 
 func (h *shardedCounter) add(now instant) { h[uint64(now.mono)>>4%64].Add(1) }

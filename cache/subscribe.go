@@ -7,8 +7,8 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// subscribeLoop hears what other processes say through Redis. Whatever gets lost costs changes a lease, and nothing else: so there is nothing
-// to do when the connection comes back (protocol 5.2).
+// subscribeLoop receives the messages of other processes through Redis. A lost message makes a
+// change wait for a lease and has no other effect, so a reconnect needs no action (protocol 5.2).
 func (c *Cache) subscribeLoop(ctx context.Context) {
 	if c.l2 == nil {
 		return
@@ -16,7 +16,7 @@ func (c *Cache) subscribeLoop(ctx context.Context) {
 	var state health
 	for ctx.Err() == nil {
 		e := c.epoch.Load()
-		if e == nil { // the channels' names are not known yet
+		if e == nil { // the channels are named after the feed
 			select {
 			case <-c.resubscribe:
 			case <-ctx.Done():
@@ -32,7 +32,7 @@ func (c *Cache) subscribeLoop(ctx context.Context) {
 			continue
 		}
 		c.faults.noteSubscribe(err)
-		// A lost connection is made again at once. When that fails, its error says why.
+		// A lost connection is retried at once. When that fails, its error names the cause.
 		if !was {
 			state.note(c.o.Logger, "hearing of changes through Redis", err)
 		}
@@ -40,7 +40,7 @@ func (c *Cache) subscribeLoop(ctx context.Context) {
 	}
 }
 
-// subscribeTo listens until the connection is lost. It returns nil when the feed may have become another.
+// subscribeTo subscribes until the connection is lost. It returns nil when the feed was replaced.
 func (c *Cache) subscribeTo(ctx context.Context, feed string, state *health) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -77,7 +77,7 @@ func (c *Cache) subscribeTo(ctx context.Context, feed string, state *health) err
 	}
 }
 
-// onAnnouncement is 5.1: the order of need, invalidation and answer is the protocol's.
+// onAnnouncement is protocol 5.1. The order of raising, invalidation and acknowledgement matters.
 func (c *Cache) onAnnouncement(ctx context.Context, feed, message string) {
 	a, err := c.messages.parseAnnouncement(feed, message)
 	if err != nil {
@@ -85,7 +85,7 @@ func (c *Cache) onAnnouncement(ctx context.Context, feed, message string) {
 		return
 	}
 	if a.sender == c.id {
-		return // done before it was sent
+		return // applied before it was sent
 	}
 	c.count.messages.Add(1)
 	if !c.applyAnnouncement(feed, a, false) || c.o.ChangesOnly {
@@ -97,10 +97,10 @@ func (c *Cache) onAnnouncement(ctx context.Context, feed, message string) {
 	}
 }
 
-// applyAnnouncement makes sure that nothing from before a change is answered any more, and reports whether it
-// could: not when the feed is not known yet, or is another, or has another event with that number
-// and the message may be a forgery. What has been polled, and when, stays the poll's affair. A
-// change is own when this process made it.
+// applyAnnouncement makes sure that every later answer from memory reflects a change, and reports
+// whether the change may be acknowledged. It may not when the feed is not known yet or is another,
+// or when this process knows another event with that number and the message may be forged. Only
+// polls change `last` and `freshAt`. own says that this process made the change.
 func (c *Cache) applyAnnouncement(feed string, a announcement, own bool) bool {
 	c.publishing.Lock()
 	defer c.publishing.Unlock()
@@ -112,8 +112,9 @@ func (c *Cache) applyAnnouncement(feed string, a announcement, own bool) bool {
 		return false
 	}
 	if e.requiredHead.Load() < a.first-1 {
-		// Nothing has been heard of the events in between, when their changer has died for example. What they did to unknown tokens is not
-		// known, and this change may rest on it: the update of a key whose creation nobody has told of.
+		// The events in between have not been announced, for example because their changer died.
+		// They may have created keys, and this change may depend on them: it may update a key whose
+		// creation was never announced.
 		a.lastActivation = a.last
 	}
 	e.raiseHeads(a.last, a.lastActivation)
@@ -132,10 +133,10 @@ func (c *Cache) applyAnnouncement(feed string, a announcement, own bool) bool {
 	for _, id := range a.ids {
 		e.keys.Invalidate(l1KeyOf(id))
 	}
-	return agrees || confirmed // when torn, nothing is answered from memory
+	return agrees || confirmed // after a divergence nothing is answered from memory
 }
 
-// onAcknowledgement takes an acknowledgement to the change that waits for it.
+// onAcknowledgement passes an acknowledgement to the change that waits for it.
 func (c *Cache) onAcknowledgement(feed, message string) {
 	a, err := c.messages.parseAcknowledgement(feed, c.id, message)
 	if err != nil {
@@ -155,7 +156,8 @@ func (c *Cache) logBadMessage(err error) {
 	}
 }
 
-// newAnnouncement makes the message about a change. One that touches too much is told by dropping everything.
+// newAnnouncement returns the message about a change. When the change affects too much, processes
+// drop all entries.
 func (c *Cache) newAnnouncement(change store.Change, serial uint64) announcement {
 	a := announcement{sender: c.id, serial: serial, first: change.First, last: change.Last, tag: endOf(change).tag, lastActivation: newestActivation(change.Events), invalidateAll: invalidatesAll(change)}
 	if a.invalidateAll {

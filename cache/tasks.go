@@ -5,15 +5,15 @@ import (
 	"sync"
 )
 
-// tasks counts what is under way, so that Close can wait for it. Its zero value is ready.
+// tasks counts running tasks, so that Close can wait for them. The zero value is ready.
 type tasks struct {
 	mu      sync.Mutex
 	running int
 	closed  bool
-	idle    chan struct{} // closed when closed and nothing runs
+	idle    chan struct{} // closed when tasks is closed and no task runs
 }
 
-// begin reports whether one more may start; if so, end must be called after it.
+// begin reports whether a task may start. If so, call end after it.
 func (w *tasks) begin() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -33,7 +33,7 @@ func (w *tasks) end() {
 	}
 }
 
-// close lets nothing more begin and waits for the rest until ctx is done.
+// close prevents new tasks and waits for the running ones until ctx ends.
 func (w *tasks) close(ctx context.Context) error {
 	w.mu.Lock()
 	if !w.closed {

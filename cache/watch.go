@@ -8,8 +8,8 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// watchLoop has the feed polled as soon as the store knows of something new, where no messages come
-// through Redis. Whatever it misses is found by the next poll.
+// watchLoop wakes the poll when the store reports a new event, in processes without Redis. The next
+// poll finds what it misses.
 func (c *Cache) watchLoop(ctx context.Context) {
 	w, ok := c.rows.(store.Watcher)
 	if !ok || c.l2 != nil || c.o.ChangesOnly {
@@ -27,7 +27,7 @@ func (c *Cache) watchLoop(ctx context.Context) {
 		if ctx.Err() != nil || errors.Is(err, errors.ErrUnsupported) || !sleepContext(ctx, pause) {
 			return
 		}
-		// While the feed is out of reach, the poll says so.
+		// While the feed is out of reach, the poll logs it.
 		if e := c.epoch.Load(); e != nil && e.age(c.clock.now()) <= c.o.Lease && pause > time.Second {
 			state.note(c.o.Logger, "watching the store for changes of others, which are seen later now,", err)
 		}
