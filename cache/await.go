@@ -48,10 +48,12 @@ type result[T any] struct {
 
 // await waits for the result of a Redis call until the timer fires at the end of the budget, and
 // reports the outcome to the breaker. Its errors match errRedis.
-func await[T any](ctx context.Context, answers <-chan result[T], timer *time.Timer, budget time.Duration, b *redisfault.Breaker) (T, error) {
+func await[T any](ctx context.Context, results <-chan result[T], timer *time.Timer, budget time.Duration,
+	b *redisfault.Breaker,
+) (T, error) {
 	var none T
 	select {
-	case a := <-answers:
+	case a := <-results:
 		return finish(a, b)
 	case <-timer.C:
 		err := fmt.Errorf("%w: no answer within %v", errRedis, budget)

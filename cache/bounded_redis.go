@@ -32,14 +32,19 @@ type boundedClient struct {
 
 func newBoundedClient(inner l2Store, budget time.Duration, f *faults, tasks *tasks, o store.Observer) *boundedClient {
 	return &boundedClient{
-		batcher: newBatcher(inner, budget, f.of(opRead), o), inner: inner, budget: budget, faults: f, tasks: tasks, observe: o,
-		lookupSlots: make(chan struct{}, lookupLimit), changeSlots: make(chan struct{}, changeLimit), repairSlots: make(chan struct{}, repairLimit),
+		batcher: newBatcher(inner, budget, f.of(opRead), o),
+		inner:   inner, budget: budget, faults: f, tasks: tasks, observe: o,
+		lookupSlots: make(chan struct{}, lookupLimit),
+		changeSlots: make(chan struct{}, changeLimit),
+		repairSlots: make(chan struct{}, repairLimit),
 	}
 }
 
 // call runs fn and waits for it at most for the budget. Its error matches errRedis when fn failed
 // or took too long, and errNotCalled when fn did not run.
-func call[T any](ctx context.Context, c *boundedClient, slots chan struct{}, w store.Work, fn func(context.Context) (T, error)) (_ T, err error) {
+func call[T any](ctx context.Context, c *boundedClient, slots chan struct{}, w store.Work,
+	fn func(context.Context) (T, error),
+) (_ T, err error) {
 	var none T
 	ctx, done := store.Begin(ctx, c.observe, w)
 	defer func() { done(err) }()
@@ -99,11 +104,17 @@ func (c *boundedClient) write(ctx context.Context, fn func(context.Context) erro
 }
 
 func (c *boundedClient) watermark(ctx context.Context, slots chan struct{}, feed string) (string, error) {
-	return call(ctx, c, slots, store.WorkRedisMark, func(ctx context.Context) (string, error) { return c.inner.watermark(ctx, feed) })
+	return call(ctx, c, slots, store.WorkRedisMark, func(ctx context.Context) (string, error) {
+		return c.inner.watermark(ctx, feed)
+	})
 }
 
-func (c *boundedClient) advance(ctx context.Context, slots chan struct{}, feed string, ids []store.LookupID, prev, last position) (string, error) {
-	return call(ctx, c, slots, store.WorkRedisAdvance, func(ctx context.Context) (string, error) { return c.inner.advance(ctx, feed, ids, prev, last) })
+func (c *boundedClient) advance(ctx context.Context, slots chan struct{}, feed string, ids []store.LookupID,
+	prev, last position,
+) (string, error) {
+	return call(ctx, c, slots, store.WorkRedisAdvance, func(ctx context.Context) (string, error) {
+		return c.inner.advance(ctx, feed, ids, prev, last)
+	})
 }
 
 func (c *boundedClient) publish(ctx context.Context, feed, to, message string) error {
@@ -117,8 +128,12 @@ func (c *boundedClient) publishIn(ctx context.Context, slots chan struct{}, feed
 	return err
 }
 
-func (c *boundedClient) reset(ctx context.Context, slots chan struct{}, feed string, expected string, to watermark) (bool, error) {
-	return call(ctx, c, slots, store.WorkRedisReset, func(ctx context.Context) (bool, error) { return c.inner.reset(ctx, feed, expected, to) })
+func (c *boundedClient) reset(ctx context.Context, slots chan struct{}, feed, expected string,
+	to watermark,
+) (bool, error) {
+	return call(ctx, c, slots, store.WorkRedisReset, func(ctx context.Context) (bool, error) {
+		return c.inner.reset(ctx, feed, expected, to)
+	})
 }
 
 // probe tries each kind of call whose breaker is open, and reports to the breaker. The message must

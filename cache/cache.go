@@ -123,7 +123,7 @@ func (c *Cache) close(ctx context.Context) error {
 	}
 	rows := c.rows.Close(ctx)
 	if err := errors.Join(changes, background); err != nil {
-		return errors.Join(fmt.Errorf("cache: close: work is still under way: %w", err), rows)
+		return errors.Join(fmt.Errorf("cache: close: work is still running: %w", err), rows)
 	}
 	return rows
 }
@@ -144,7 +144,7 @@ func (h *health) note(log *slog.Logger, what string, err error) {
 	refused := redisfault.Refused(err)
 	switch {
 	case err != nil && (!h.failing || refused && !h.refused):
-		log.Warn("latchkey: cache: "+what+" fails; trying on", "error", err)
+		log.Warn("latchkey: cache: "+what+" fails; retrying", "error", err)
 	case err == nil && h.failing:
 		log.Info("latchkey: cache: " + what + " works again")
 	}
@@ -154,7 +154,8 @@ func (h *health) note(log *slog.Logger, what string, err error) {
 // logForged logs an entry in Redis that this system did not write, at most once a second.
 func (c *Cache) logForged(id store.LookupID, err error) {
 	if c.oncePerSecond(&c.lastForged) {
-		c.o.Logger.Error("latchkey: cache: an entry in Redis was forged or altered, or its pepper is gone; ignored", "fingerprint", id.String(), "error", err)
+		c.o.Logger.Error("latchkey: cache: an entry in Redis was forged or altered, or its pepper is unknown; ignored",
+			"fingerprint", id.String(), "error", err)
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 
 // ErrNeedsRedis is matched when a process without Redis tries to change keys that others answer
 // from Redis. Nothing has been changed then.
-var ErrNeedsRedis = errors.New("running instances answer from Redis, and this process has no connection to it")
+var ErrNeedsRedis = errors.New("other processes answer from Redis, and this process has no connection to it")
 
 // Change implements store.Store. When it returns success, every answer of every process that uses
 // the store reflects the change. That takes milliseconds when all processes are healthy, and a
@@ -76,13 +76,14 @@ func (c *Cache) mayChange(ctx context.Context) error {
 		switch {
 		case !m.Redis:
 		case c.o.ChangeWithoutRedis:
-			c.o.Logger.Warn("latchkey: cache: a change is made without Redis; an instance that has lost the database may answer from before it until its MaxStale is over",
+			c.o.Logger.Warn("latchkey: cache: a change is made without Redis; "+
+				"a process that has lost the database may give stale answers until its MaxStale is over",
 				"member", m.ID, "default", DefaultMaxStale)
 			return nil
 		default:
 			// A member whose row has lapsed counts: it may have lost the database and answer from
 			// Redis until its MaxStale is over.
-			return fmt.Errorf("cache: change: %w (member %s, lapsed: %t): give it the Redis that they use, or set ChangeWithoutRedis",
+			return fmt.Errorf("cache: change: %w (member %s, lapsed: %t): use their Redis, or set ChangeWithoutRedis",
 				ErrNeedsRedis, m.ID, m.Lapsed)
 		}
 	}
@@ -123,14 +124,15 @@ func (c *Cache) signalReady() {
 func (c *Cache) noopChange(ctx context.Context) (store.Change, error) {
 	feed, err := c.rows.Feed(ctx, maxEventID, 1)
 	if err != nil {
-		return store.Change{}, fmt.Errorf("cache: change nothing: %w", err)
+		return store.Change{}, fmt.Errorf("cache: change: read the feed: %w", err)
 	}
 	return store.Change{FeedID: feed.ID, First: feed.Head + 1, Last: feed.Head, Before: feed.Tag}, nil
 }
 
 // invalidatesAll reports whether processes must drop all entries to apply a change.
 func invalidatesAll(change store.Change) bool {
-	return len(change.Events) > replayLimit || int64(len(change.Events)) != change.Last-change.First+1 || affectsAll(change.Events)
+	return len(change.Events) > replayLimit || int64(len(change.Events)) != change.Last-change.First+1 ||
+		affectsAll(change.Events)
 }
 
 // propagation is the state of a committed change on its way to the other processes.
@@ -228,7 +230,8 @@ func (c *Cache) awaitPropagation(ctx context.Context, p *propagation) error {
 			p.setMembers(rows)
 		case <-p.acks.arrived:
 		case <-ctx.Done():
-			return fmt.Errorf("%w: %w", p.unconfirmed("the caller left before every process acknowledged it"), ctx.Err())
+			err := p.unconfirmed("the caller left before every process acknowledged it")
+			return fmt.Errorf("%w: %w", err, ctx.Err())
 		}
 	}
 }
@@ -269,7 +272,8 @@ func (p *propagation) setMembers(rows []store.Member) {
 	p.redisInUse = false
 	for _, m := range rows {
 		p.redisInUse = p.redisInUse || m.Redis
-		new := p.membersKnown && !slices.ContainsFunc(p.members, func(before store.Member) bool { return before.ID == m.ID })
+		new := p.membersKnown &&
+			!slices.ContainsFunc(p.members, func(before store.Member) bool { return before.ID == m.ID })
 		if m.Lapsed || m.Lease == 0 || new {
 			continue
 		}
@@ -313,7 +317,9 @@ func (c *Cache) logSlowChange(p *propagation, missing []string) {
 // pollMembers is protocol 4.3b: it reads the members, and what they acknowledge in their rows,
 // until the change is settled. The change was announced for members of a level. When one has a
 // lower level, the change is announced again, so that it can acknowledge it.
-func (c *Cache) pollMembers(ctx context.Context, p *propagation, message announcement, level int, settled <-chan struct{}) {
+func (c *Cache) pollMembers(ctx context.Context, p *propagation, message announcement, level int,
+	settled <-chan struct{},
+) {
 	pause, longest := 2*time.Millisecond, 16*time.Millisecond
 	if c.l2 != nil { // messages are faster
 		pause, longest = 16*time.Millisecond, 64*time.Millisecond
@@ -337,7 +343,8 @@ func (c *Cache) pollMembers(ctx context.Context, p *propagation, message announc
 			lowest := c.updateLevel(rows)
 			if c.l2 != nil && !p.noEvents && level >= levelWithTag && lowest < levelWithTag {
 				level = lowest
-				_ = c.l2.publish(ctx, p.change.FeedID, "", c.messages.encodeAnnouncement(p.change.FeedID, message, level))
+				again := c.messages.encodeAnnouncement(p.change.FeedID, message, level)
+				_ = c.l2.publish(ctx, p.change.FeedID, "", again)
 			}
 			if !woken && slices.ContainsFunc(rows, func(m store.Member) bool {
 				return m.ID != c.id && !m.Lapsed && m.Acked < p.change.Last && (c.l2 == nil || !m.Redis)
@@ -378,7 +385,8 @@ func (c *Cache) publishUntil(ctx context.Context, p *propagation, message announ
 		done, err := c.advanceOrRepair(ctx, change, h)
 		if !announced {
 			announced = true
-			if err := c.l2.publish(ctx, change.FeedID, "", c.messages.encodeAnnouncement(change.FeedID, message, level)); err != nil {
+			text := c.messages.encodeAnnouncement(change.FeedID, message, level)
+			if err := c.l2.publish(ctx, change.FeedID, "", text); err != nil {
 				c.count.redisErrors.Add(1)
 			}
 		}
@@ -412,7 +420,8 @@ func (c *Cache) advanceOrRepair(ctx context.Context, change store.Change, h *his
 	if invalidatesAll(change) {
 		raw, err = c.startGeneration(ctx, change)
 	} else {
-		raw, err = c.l2.advance(ctx, c.l2.changeSlots, change.FeedID, lookupIDs(change.Events), position{change.First - 1, change.Before}, last)
+		prev := position{change.First - 1, change.Before}
+		raw, err = c.l2.advance(ctx, c.l2.changeSlots, change.FeedID, lookupIDs(change.Events), prev, last)
 	}
 	if err != nil {
 		return false, err

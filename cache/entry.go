@@ -23,7 +23,7 @@ const entryPurpose = "latchkey/cache-entry/2"
 var errForgedEntry = errors.New("entry was not written by this system")
 
 // errEntry: the entry is a miss: another generation, version or key, expired or damaged.
-var errEntry = errors.New("entry does not count")
+var errEntry = errors.New("entry is from another generation, expired or damaged")
 
 // entryCodec encodes and decodes entries.
 type entryCodec struct {
@@ -40,7 +40,8 @@ func (c entryCodec) encode(feed string, generation string, asOf int64, deadline 
 	body = binary.AppendVarint(body, deadline.Milliseconds())
 	body = append(body, record...)
 	var message [macInputSize]byte
-	return string(c.sealer.AppendMAC(body, entryPurpose, c.appendMACInput(message[:0], feed, r.Key.LookupID, string(body))))
+	input := c.appendMACInput(message[:0], feed, r.Key.LookupID, string(body))
+	return string(c.sealer.AppendMAC(body, entryPurpose, input))
 }
 
 // macInputSize holds nearly every input of the MAC without an allocation.
@@ -59,7 +60,9 @@ func (c entryCodec) appendMACInput(m []byte, feed string, id store.LookupID, bod
 
 // decode decodes an entry into *r, a new record, verifies it, and returns the event up to which it
 // is current. After an error *r must not be used.
-func (c entryCodec) decode(r *store.Record, entry string, feed string, id store.LookupID, generation string, now instant) (asOf int64, err error) {
+func (c entryCodec) decode(r *store.Record, entry, feed string, id store.LookupID, generation string,
+	now instant,
+) (asOf int64, err error) {
 	found, rest, ok := strings.Cut(entry, "|")
 	if !ok || found != generation {
 		return 0, errEntry
@@ -76,7 +79,8 @@ func (c entryCodec) decode(r *store.Record, entry string, feed string, id store.
 	}
 	record, mac := d.rest[:end], d.rest[end:]
 	var message [macInputSize]byte
-	if !c.sealer.CheckMAC([]byte(mac), entryPurpose, c.appendMACInput(message[:0], feed, id, entry[:len(entry)-len(mac)])) {
+	input := c.appendMACInput(message[:0], feed, id, entry[:len(entry)-len(mac)])
+	if !c.sealer.CheckMAC([]byte(mac), entryPurpose, input) {
 		return 0, errForgedEntry
 	}
 	if now.wall > deadline || asOf < 0 || asOf > maxEventID {

@@ -105,9 +105,11 @@ func newFaults(log *slog.Logger, budget time.Duration) *faults {
 		f.breakers[op].OnChange = func(was, is redisfault.Fault, err error) {
 			switch is.Word {
 			case "":
-				log.Info("latchkey: cache: Redis accepts "+text+" again", "after", time.Since(was.Since).Round(time.Millisecond))
+				log.Info("latchkey: cache: Redis accepts "+text+" again",
+					"after", time.Since(was.Since).Round(time.Millisecond))
 			case redisfault.Unreachable:
-				log.Warn("latchkey: cache: Redis does not answer "+text+" in time; "+effect, "budget", budget, "error", err)
+				log.Warn("latchkey: cache: Redis does not answer "+text+" in time; "+effect,
+					"budget", budget, "error", err)
 			default:
 				log.Warn("latchkey: cache: Redis refuses "+text+"; "+effect, "word", is.Word, "error", err)
 			}

@@ -21,8 +21,8 @@ func TestHealthLogsOneLineEachWayAndTheFirstRefusal(t *testing.T) {
 		got = append(got, strings.TrimSpace(line))
 	}
 	want := []string{
-		`WARN msg="latchkey: cache: it fails; trying on" error=gone`,
-		`WARN msg="latchkey: cache: it fails; trying on" error="NOPERM no"`,
+		`WARN msg="latchkey: cache: it fails; retrying" error=gone`,
+		`WARN msg="latchkey: cache: it fails; retrying" error="NOPERM no"`,
 		`INFO msg="latchkey: cache: it works again"`,
 	}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {

@@ -22,7 +22,8 @@ type l2Store interface {
 	// prev. It returns the watermark after that, "" when absent (protocol 7).
 	advance(ctx context.Context, feed string, ids []store.LookupID, prev, last position) (string, error)
 	// fill writes an entry if the watermark equals at. It reports whether it did.
-	fill(ctx context.Context, feed string, id store.LookupID, at watermark, ttl time.Duration, entry string) (bool, error)
+	fill(ctx context.Context, feed string, id store.LookupID, at watermark, ttl time.Duration,
+		entry string) (bool, error)
 	// reset replaces the watermark if it equals expected. It reports whether it did.
 	reset(ctx context.Context, feed string, expected string, to watermark) (bool, error)
 	// probe does what the operations above do, on a key of its own.
@@ -47,7 +48,7 @@ type subscriber struct {
 var errRedis = errors.New("redis failed")
 
 // errNotCalled: Redis was not called, because too many calls are waiting or the breaker is open.
-var errNotCalled = errors.New("redis was not asked")
+var errNotCalled = errors.New("redis was not called")
 
 // readResult is what a lookup reads: the watermark and an entry of the same moment.
 type readResult struct{ watermark, entry string }

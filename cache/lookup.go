@@ -22,7 +22,8 @@ func (c *Cache) Lookup(ctx context.Context, id store.LookupID, redacted string) 
 	case !fresh:
 		return c.lookupStale(ctx, e, id, redacted) // 2.1
 	}
-	if u, ok := e.unknown.GetIfPresent(id); ok && u.asOf >= e.lastActivation.Load() && (redacted == "" || redacted == u.redacted) {
+	u, ok := e.unknown.GetIfPresent(id)
+	if ok && u.asOf >= e.lastActivation.Load() && (redacted == "" || redacted == u.redacted) {
 		c.count.unknownHits.Add(1)
 		return store.Found{FeedID: e.feed, Head: u.asOf}, nil
 	}
@@ -66,7 +67,7 @@ type uncacheable struct {
 	redacted string
 }
 
-func (n *uncacheable) Error() string { return "latchkey: answer is not to be kept" }
+func (n *uncacheable) Error() string { return "latchkey: answer must not be cached" }
 
 // Is makes otter treat the answer "unknown token" as such.
 func (n *uncacheable) Is(target error) bool {
@@ -103,7 +104,9 @@ func (c *Cache) loadLimit() time.Duration { return c.o.RedisTimeout + c.o.StoreT
 // loadShared calls otter's Get. The first caller runs the load and others join it, so the load must
 // go on when the first caller gives up. If its deadline may come first, the load runs on its own
 // goroutine.
-func (c *Cache) loadShared(ctx context.Context, e *epoch, s l1Key, load otter.LoaderFunc[l1Key, *l1Entry]) (*l1Entry, error) {
+func (c *Cache) loadShared(ctx context.Context, e *epoch, s l1Key,
+	load otter.LoaderFunc[l1Key, *l1Entry],
+) (*l1Entry, error) {
 	deadline, ok := ctx.Deadline()
 	if !ok || time.Until(deadline) > c.loadLimit() {
 		return e.keys.Get(ctx, s, load)
@@ -183,7 +186,8 @@ func (c *Cache) lookupStale(ctx context.Context, e *epoch, id store.LookupID, re
 		defer func() { <-c.staleReads }()
 	case <-ctx.Done():
 		c.count.storeErrors.Add(1)
-		return store.Found{}, unavailable(fmt.Errorf("%d lookups are waiting for the store: %w", readsWhenStale, ctx.Err()))
+		err := fmt.Errorf("%d lookups are waiting for the store: %w", readsWhenStale, ctx.Err())
+		return store.Found{}, unavailable(err)
 	}
 	return c.lookupStore(ctx, id, redacted)
 }
@@ -216,7 +220,9 @@ func unavailable(err error) error {
 // It also returns the generation of the watermark, "" when that is not known. The watermark must be
 // at an event that this process knows. When stale, it cannot read the store and accepts a watermark
 // at an event that it does not know.
-func (c *Cache) readL2(ctx context.Context, e *epoch, id store.LookupID, required int64, stale bool, r *store.Record) (head int64, generation string, ok bool) {
+func (c *Cache) readL2(ctx context.Context, e *epoch, id store.LookupID, required int64, stale bool,
+	r *store.Record,
+) (head int64, generation string, ok bool) {
 	if !c.recordsInRedis() || !e.aligned.Load() {
 		return 0, "", false
 	}

@@ -18,7 +18,9 @@ func (c *Cache) joinMembers(ctx context.Context) error {
 	if c.joined && now.elapsed(c.joinedAt) <= c.o.membership()/2 {
 		return nil
 	}
-	row := store.Member{ID: c.id, Level: store.Level, Redis: c.recordsInRedis(), Lease: c.o.Lease, TTL: c.o.membership()}
+	row := store.Member{
+		ID: c.id, Level: store.Level, Redis: c.recordsInRedis(), Lease: c.o.Lease, TTL: c.o.membership(),
+	}
 	if row.Redis {
 		row.MaxStale = c.o.MaxStale
 	}
@@ -50,7 +52,8 @@ func (c *Cache) leaveMembers(ctx context.Context) {
 		return
 	}
 	if err := c.rows.Leave(ctx, c.id); err != nil {
-		c.o.Logger.Warn("latchkey: cache: closing without leaving the members; changes elsewhere wait for this process until its row lapses",
+		c.o.Logger.Warn("latchkey: cache: the row of this member was not removed; "+
+			"changes elsewhere wait for this process until the row lapses",
 			"member", c.id, "lapses_within", c.o.membership(), "error", err)
 	}
 }

@@ -133,11 +133,11 @@ func (o *Options) complete() error {
 			*d.value = d.preset
 		}
 		if *d.value < d.least {
-			return store.Errorf(store.ErrInvalid, "cache: %s is %v; the least is %v", d.name, *d.value, d.least)
+			return store.Errorf(store.ErrInvalid, "cache: %s is %v; use at least %v", d.name, *d.value, d.least)
 		}
 	}
 	if o.Lease > maxLease {
-		return store.Errorf(store.ErrInvalid, "cache: Lease is %v; the most is %v", o.Lease, maxLease)
+		return store.Errorf(store.ErrInvalid, "cache: Lease is %v; use at most %v", o.Lease, maxLease)
 	}
 	switch {
 	case o.MaxStale == 0:
@@ -165,8 +165,10 @@ func (o *Options) complete() error {
 	if o.KeyPrefix == "" {
 		o.KeyPrefix = DefaultKeyPrefix
 	}
-	if len(o.KeyPrefix) > 64 || strings.ContainsFunc(o.KeyPrefix, func(c rune) bool { return c <= ' ' || c > '~' || c == '{' || c == '}' }) {
-		return store.Errorf(store.ErrInvalid, "cache: KeyPrefix %q must be printable ASCII without spaces and braces, at most 64 bytes", o.KeyPrefix)
+	refused := func(c rune) bool { return c <= ' ' || c > '~' || c == '{' || c == '}' }
+	if len(o.KeyPrefix) > 64 || strings.ContainsFunc(o.KeyPrefix, refused) {
+		return store.Errorf(store.ErrInvalid,
+			"cache: KeyPrefix %q must be printable ASCII without spaces and braces, at most 64 bytes", o.KeyPrefix)
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()

@@ -151,13 +151,16 @@ func cutFirst(feed *store.Feed, last int64) bool {
 func (c *Cache) logDropped(e *epoch, feed store.Feed, was int64, back bool) {
 	switch {
 	case feed.ID != e.feed:
-		c.o.Logger.Warn("latchkey: cache: the store has been replaced by another; everything is dropped", "head", feed.Head, "was", was)
+		c.o.Logger.Warn("latchkey: cache: the store has been replaced by another; all entries are dropped",
+			"head", feed.Head, "was", was)
 	case back:
 		c.count.wentBack.Add(1)
-		c.o.Logger.Error("latchkey: cache: the feed went back: the store has been restored from a backup, or has lost its last changes in a fail-over; everything is dropped",
+		c.o.Logger.Error("latchkey: cache: the feed went back: the store has been restored from a backup, "+
+			"or has lost its last changes in a fail-over; all entries are dropped",
 			"head", feed.Head, "was", was)
 	default:
-		c.o.Logger.Warn("latchkey: cache: events have been pruned before they were read; everything is dropped", "head", feed.Head, "was", was)
+		c.o.Logger.Warn("latchkey: cache: events have been pruned before they were read; all entries are dropped",
+			"head", feed.Head, "was", was)
 	}
 }
 

@@ -53,7 +53,8 @@ type redisL2 struct {
 func newRedisL2(rdb redis.UniversalClient, prefix string) *redisL2 {
 	return &redisL2{
 		rdb: rdb, prefix: prefix,
-		advanceScript: redis.NewScript(advanceLua), fillScript: redis.NewScript(fillLua), resetScript: redis.NewScript(resetLua),
+		advanceScript: redis.NewScript(advanceLua), fillScript: redis.NewScript(fillLua),
+		resetScript: redis.NewScript(resetLua),
 		probeScript: redis.NewScript(probeLua),
 	}
 }
@@ -121,13 +122,17 @@ func (r *redisL2) advance(ctx context.Context, feed string, ids []store.LookupID
 	return r.advanceScript.Run(ctx, r.rdb, r.keys(feed, ids), prev.String(), last.String()).Text()
 }
 
-func (r *redisL2) fill(ctx context.Context, feed string, id store.LookupID, at watermark, ttl time.Duration, entry string) (bool, error) {
-	done, err := r.fillScript.Run(ctx, r.rdb, []string{r.watermarkKey(feed), r.entryKey(feed, id)}, at.String(), ttl.Milliseconds(), entry).Int64()
+func (r *redisL2) fill(ctx context.Context, feed string, id store.LookupID, at watermark, ttl time.Duration,
+	entry string,
+) (bool, error) {
+	keys := []string{r.watermarkKey(feed), r.entryKey(feed, id)}
+	done, err := r.fillScript.Run(ctx, r.rdb, keys, at.String(), ttl.Milliseconds(), entry).Int64()
 	return done == 1, err
 }
 
 func (r *redisL2) reset(ctx context.Context, feed string, expected string, to watermark) (bool, error) {
-	done, err := r.resetScript.Run(ctx, r.rdb, []string{r.watermarkKey(feed), r.olderKey(feed)}, expected, to.String()).Int64()
+	keys := []string{r.watermarkKey(feed), r.olderKey(feed)}
+	done, err := r.resetScript.Run(ctx, r.rdb, keys, expected, to.String()).Int64()
 	return done == 1, err
 }
 

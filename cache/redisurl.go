@@ -39,7 +39,8 @@ func ParseRedisURL(s string) (*redis.UniversalOptions, error) {
 		port = "26379"
 		o.MasterName, path, _ = strings.Cut(path, "/")
 		if o.MasterName == "" {
-			return nil, errors.New("must name the primary after the Sentinels: redis+sentinel://host:26379,host:26379/mymaster")
+			return nil, errors.New("must name the primary after the Sentinels: " +
+				"redis+sentinel://host:26379,host:26379/mymaster")
 		}
 	}
 	var err error
@@ -67,7 +68,7 @@ func ParseRedisURL(s string) (*redis.UniversalOptions, error) {
 		case kind == "sentinel" && name == "sentinel_password":
 			o.SentinelPassword = values[0]
 		default:
-			return nil, fmt.Errorf("has a parameter %.50q that means nothing here", name)
+			return nil, fmt.Errorf("has a parameter %.50q that is not supported", name)
 		}
 	}
 	for host := range strings.SplitSeq(rest[at+1:], ",") {
@@ -92,7 +93,7 @@ func ParseRedisURL(s string) (*redis.UniversalOptions, error) {
 func withPort(host, port string) (string, error) {
 	u, err := url.Parse("redis://" + host)
 	if err != nil || u.Hostname() == "" || u.Host != host {
-		return "", errors.New("holds a host that cannot be parsed: want host:port, several of them separated by commas")
+		return "", errors.New("holds a host that cannot be parsed: use host:port, with commas between several")
 	}
 	n, err := strconv.Atoi(cmp.Or(u.Port(), port))
 	if err != nil || n < 1 || n > 65535 {

@@ -153,11 +153,11 @@ func TestARefusalIsNamed(t *testing.T) {
 					"Redis refuses reads; lookups go to the store " + way.Word,
 					"Redis refuses writes; changes may have to wait for a lease " + way.Word,
 					"Redis refuses messages to others; changes have to wait for a lease " + way.Word,
-					"hearing of changes through Redis fails; trying on",
+					"receiving changes through Redis fails; retrying",
 				}[i])
 				after = append(after, []string{
 					"Redis accepts reads again", "Redis accepts writes again", "Redis accepts messages to others again",
-					"hearing of changes through Redis works again",
+					"receiving changes through Redis works again",
 				}[i])
 			}
 			want(t, "redis_fault", strings.Join(gauges(c, "latchkey.cache.redis_fault"), " "), strings.Join(operations, " "))

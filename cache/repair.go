@@ -33,7 +33,8 @@ func (c *Cache) repairLoop(ctx context.Context) {
 			kick(c.repairKicks)
 			wait, err = min(wait, c.o.RedisTimeout), nil
 		}
-		if err == nil || c.faults.of(opRead).Closed() && c.faults.of(opWrite).Closed() { // otherwise the breaker has logged it
+		// A breaker that is open has logged the fault.
+		if err == nil || c.faults.of(opRead).Closed() && c.faults.of(opWrite).Closed() {
 			c.repaired.note(c.o.Logger, "bringing Redis up to date", err)
 		}
 		c.l2.probe(ctx, e.feed, c.id, c.messages.encodeAcknowledgement(e.feed, c.id, acknowledgement{member: c.id}))
@@ -44,7 +45,7 @@ func (c *Cache) repairLoop(ctx context.Context) {
 }
 
 // errMoved: another process moved the watermark meanwhile.
-var errMoved = errors.New("the watermark was moved by another process")
+var errMoved = errors.New("another process moved the watermark")
 
 // repair brings Redis in line with the store's feed (protocol 6). One repair runs at a time. It is
 // safe anywhere, at any time, with any delay.

@@ -34,7 +34,7 @@ func (c *Cache) subscribeLoop(ctx context.Context) {
 		c.faults.noteSubscribe(err)
 		// A lost connection is retried at once. When that fails, its error names the cause.
 		if !was {
-			state.note(c.o.Logger, "hearing of changes through Redis", err)
+			state.note(c.o.Logger, "receiving changes through Redis", err)
 		}
 		sleepContext(ctx, c.o.pollEvery())
 	}
@@ -48,7 +48,7 @@ func (c *Cache) subscribeTo(ctx context.Context, feed string, state *health) err
 	go func() {
 		ended <- c.l2.inner.subscribe(ctx, feed, c.id, subscriber{
 			onOpen: func() {
-				state.note(c.o.Logger, "hearing of changes through Redis", nil)
+				state.note(c.o.Logger, "receiving changes through Redis", nil)
 				c.faults.noteSubscribe(nil)
 				c.listening.Store(true)
 				c.signalReady()
@@ -152,14 +152,18 @@ func (c *Cache) logBadMessage(err error) {
 		c.count.forged.Add(1)
 	}
 	if c.oncePerSecond(&c.lastBadMessage) {
-		c.o.Logger.Error("latchkey: cache: a message in Redis was forged, its pepper is unknown here, or it is of another version; ignored", "error", err)
+		c.o.Logger.Error("latchkey: cache: a message in Redis was forged, or its pepper or version is unknown; ignored",
+			"error", err)
 	}
 }
 
 // newAnnouncement returns the message about a change. When the change affects too much, processes
 // drop all entries.
 func (c *Cache) newAnnouncement(change store.Change, serial uint64) announcement {
-	a := announcement{sender: c.id, serial: serial, first: change.First, last: change.Last, tag: endOf(change).tag, lastActivation: newestActivation(change.Events), invalidateAll: invalidatesAll(change)}
+	a := announcement{
+		sender: c.id, serial: serial, first: change.First, last: change.Last, tag: endOf(change).tag,
+		lastActivation: newestActivation(change.Events), invalidateAll: invalidatesAll(change),
+	}
 	if a.invalidateAll {
 		a.lastActivation = change.Last
 		return a
