@@ -20,14 +20,15 @@ import (
 	"github.com/latchkey-go/latchkey/store/storetest/servers"
 )
 
-// The tests of protocol 12 that need the real otter and a real Redis. The oracle is always the same: after a change has returned
-// success, no lookup that begins then answers from before it.
+// The tests of protocol 12 that need the real otter and a real Redis. The oracle is always the
+// same: after a change has returned success, no lookup that begins then answers from before it.
 
 // latest is that oracle for one key whose versions go up.
 type latest struct{ version atomic.Int64 }
 
-// change makes a new version of the key through s, and afterwards holds every reader to it. On a machine so busy that Redis and feed
-// cannot be reached in time, a change may be refused its confirmation; then it is made again, as a client would.
+// change makes a new version of the key through s, and afterwards holds every reader to it. On a
+// machine so busy that Redis and feed cannot be reached in time, a change may be refused its
+// confirmation; then it is made again, as a client would.
 func (l *latest) change(t *testing.T, s store.Store, r *store.Record) {
 	t.Helper()
 	ctx := context.Background()
@@ -118,7 +119,8 @@ func TestTwoInstancesUnderLoad(t *testing.T) {
 	}
 }
 
-// T3 and T4: a load hangs between the store's answer and everything that follows, and the key changes meanwhile.
+// T3 and T4: a load hangs between the store's answer and everything that follows, and the key
+// changes meanwhile.
 func TestChangeDuringALoad(t *testing.T) {
 	for _, n := range []struct {
 		name  string
@@ -211,7 +213,8 @@ func (h *hold) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Process
 	return next
 }
 
-// pairOfCaches returns two caches over one store and one Redis; the first one's commands can be held. o is for both.
+// pairOfCaches returns two caches over one store and one Redis; the first one's commands can be
+// held. o is for both.
 func pairOfCaches(t *testing.T, o cache.Options, server *servers.RedisServer, hooks ...redis.Hook) (a, b *cache.Cache, rowsA *spy, memory *store.Memory) {
 	t.Helper()
 	rdbA, _ := client(t, server.Addr())
@@ -553,7 +556,8 @@ func TestCrashedChangerIsRepeatedElsewhere(t *testing.T) {
 	want(t, "B", title(t, b, r), "new")
 }
 
-// T12, for changes whose repetition finds nothing left to do: a delete of a deleted key, an import of what is there.
+// T12, for changes whose repetition finds nothing left to do: a delete of a deleted key, an import
+// of what is there.
 func TestChangeThatChangesNothingWaits(t *testing.T) {
 	nothing := func(tx store.Tx) error {
 		_, err := tx.Find(context.Background(), store.Query{Limit: 1})
@@ -649,7 +653,8 @@ func TestUnknownBecomesKnown(t *testing.T) {
 	})
 }
 
-// An event that names no key must start a new generation in Redis: what is in there may be what it is about.
+// An event that names no key must start a new generation in Redis: what is in there may be what it
+// is about.
 func TestEventWithoutAKeyDropsWhatRedisHas(t *testing.T) {
 	for _, n := range []struct {
 		name string

@@ -152,7 +152,8 @@ func TestParseMark(t *testing.T) {
 	}
 }
 
-// FuzzEntry: whatever Redis holds under a key's name is refused or read, and with peppers nothing is read but what was written.
+// FuzzEntry: whatever Redis holds under a key's name is refused or read, and with peppers nothing
+// is read but what was written.
 func FuzzEntry(f *testing.F) {
 	sealer := testSealer(f, pepperA)
 	sealed, plain := entryCodec{prefix: "p", sealer: sealer}, entryCodec{prefix: "p"}

@@ -195,8 +195,8 @@ func TestSlowStoreIsSpared(t *testing.T) {
 	want(t, "statements", rows.lookups.Load(), int64(atOnce))
 }
 
-// Redis hangs: connections stand, nothing is answered. The client waits for ever, so whatever does not wait for ever is the
-// cache's doing.
+// Redis hangs: connections stand, nothing is answered. The client waits for ever, so whatever does
+// not wait for ever is the cache's doing.
 func TestRedisHangs(t *testing.T) {
 	server := servers.NewRedis(t)
 	rdb := redis.NewClient(&redis.Options{
@@ -302,7 +302,8 @@ func TestChangeThatCannotBeConfirmed(t *testing.T) {
 	})
 }
 
-// Who writes to Redis without knowing a pepper gains nothing: not by altering an entry, nor by making one.
+// Who writes to Redis without knowing a pepper gains nothing: not by altering an entry, nor by
+// making one.
 func TestRequirement05ForgedEntries(t *testing.T) {
 	ctx := context.Background()
 	sealer, err := store.NewSealer([]string{"0123456789abcdefghijklmnopqrstuvwxyz"})
@@ -369,7 +370,8 @@ func TestRequirement05ForgedEntries(t *testing.T) {
 	})
 }
 
-// A row that was altered in the database is handed on, for package store to refuse, and kept nowhere.
+// A row that was altered in the database is handed on, for package store to refuse, and kept
+// nowhere.
 func TestRequirement05ForgedRowIsNotKept(t *testing.T) {
 	ctx := context.Background()
 	sealer, err := store.NewSealer([]string{"0123456789abcdefghijklmnopqrstuvwxyz"})
@@ -440,7 +442,8 @@ func TestStoresOnOneRedisDoNotMeet(t *testing.T) {
 	}
 }
 
-// restorable is a store whose content can be exchanged under the same feed id, as when a backup is played back.
+// restorable is a store whose content can be exchanged under the same feed id, as when a backup is
+// played back.
 type restorable struct {
 	store.Store
 	current atomic.Pointer[store.Memory]
@@ -502,7 +505,8 @@ func TestStoreIsRestoredFromABackup(t *testing.T) {
 	}
 }
 
-// The watermark of before a restore may fit the restored feed's numbers by the time Redis can be repaired. It must go all the same.
+// The watermark of before a restore may fit the restored feed's numbers by the time Redis can be
+// repaired. It must go all the same.
 func TestWatermarkFromBeforeARestoreIsNotTrusted(t *testing.T) {
 	ctx := context.Background()
 	rdb, _ := client(t, servers.NewRedis(t).Addr())
@@ -557,7 +561,8 @@ func (*refusing) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proce
 	return next
 }
 
-// Found.Legacy is never kept, and neither is "unknown" for those who ask for candidates when nobody has.
+// Found.Legacy is never kept, and neither is "unknown" for those who ask for candidates when nobody
+// has.
 func TestLegacyCandidatesAreNotKept(t *testing.T) {
 	ctx := context.Background()
 	rows := &spy{Store: store.NewMemory()}
@@ -584,7 +589,8 @@ func TestLegacyCandidatesAreNotKept(t *testing.T) {
 	}
 }
 
-// Every method, its deadline: a load that hangs holds nobody longer than he wants to wait, and the next one still joins it.
+// Every method, its deadline: a load that hangs holds nobody longer than he wants to wait, and the
+// next one still joins it.
 func TestDeadlineOfTheFirstCaller(t *testing.T) {
 	rows := &spy{Store: store.NewMemory()}
 	c := open(t, cache.Options{Lease: quiet, StoreTimeout: time.Minute}, rows, nil)

@@ -10,7 +10,8 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// inBubble runs fn with a cache over a memory store in a synctest bubble, where time passes when everybody waits for it.
+// inBubble runs fn with a cache over a memory store in a synctest bubble, where time passes when
+// everybody waits for it.
 func inBubble(t *testing.T, o cache.Options, fn func(t *testing.T, rows *spy, c *cache.Cache)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {

@@ -108,7 +108,8 @@ func TestRecordEncoding(t *testing.T) {
 	})
 }
 
-// FuzzDecodeRecord: whatever Redis holds, the decoder does not panic, and what it accepts it also understands.
+// FuzzDecodeRecord: whatever Redis holds, the decoder does not panic, and what it accepts it also
+// understands.
 func FuzzDecodeRecord(f *testing.F) {
 	f.Add("")
 	f.Add(string(appendRecord(nil, &store.Record{})))

@@ -21,7 +21,8 @@ import (
 	"github.com/latchkey-go/latchkey/store/storetest"
 )
 
-// quiet is a lease that is long enough for counting: no poll between two lookups of a test, however slow the machine.
+// quiet is a lease that is long enough for counting: no poll between two lookups of a test, however
+// slow the machine.
 const quiet = 20 * time.Second
 
 // spy counts the statements of the store below and can fail, delay and hold them.
@@ -172,7 +173,8 @@ func ready(t testing.TB, caches ...*cache.Cache) {
 	}
 }
 
-// caughtUp waits until polls that began after now have been completed, with everything that rows holds.
+// caughtUp waits until polls that began after now have been completed, with everything that rows
+// holds.
 func caughtUp(t testing.TB, rows store.Store, caches ...*cache.Cache) {
 	t.Helper()
 	feed, err := rows.Feed(context.Background(), 1<<52, 1)
@@ -189,8 +191,9 @@ func caughtUp(t testing.TB, rows store.Store, caches ...*cache.Cache) {
 	}
 }
 
-// putInRedis looks the key up until Redis has its record: a fill is best effort, and on a busy machine one may be lost. Each new try
-// appends an event, which takes the record out of the process's memory.
+// putInRedis looks the key up until Redis has its record: a fill is best effort, and on a busy
+// machine one may be lost. Each new try appends an event, which takes the record out of the
+// process's memory.
 func putInRedis(t testing.TB, c *cache.Cache, r *store.Record) {
 	t.Helper()
 	fills := func() uint64 { s := c.Stats(); return s.Fills + s.FillsLost }
@@ -220,8 +223,9 @@ func eventually(t testing.TB, what string, ok func() bool) {
 	}
 }
 
-// goroutines returns how many there are: the least of some readings. While a collection frees the stacks of goroutines that have ended, the
-// runtime counts these too, thousands after a test with as many.
+// goroutines returns how many there are: the least of some readings. While a collection frees the
+// stacks of goroutines that have ended, the runtime counts these too, thousands after a test with
+// as many.
 func goroutines() int {
 	least := runtime.NumGoroutine()
 	for range 5 {

@@ -68,7 +68,8 @@ func (b *bus) send(from *host, feed, to, text string) {
 	}
 }
 
-// hangUp breaks the connections of one host, or of all when it is nil. Called with the world's mutex held.
+// hangUp breaks the connections of one host, or of all when it is nil. Called with the world's
+// mutex held.
 func (b *bus) hangUp(of *host) {
 	b.subscribers = slices.DeleteFunc(b.subscribers, func(s *simSubscriber) bool {
 		if of != nil && s.p.host != of {

@@ -267,8 +267,9 @@ var (
 		_, _ = w.store.current().PruneEvents(context.Background(), time.Now())
 	}, time.Millisecond, 2 * time.Millisecond}
 
-	// loss is a fail-over of the store that loses its last changes. Their numbers are often given to others at once, before anybody
-	// can have polled; often Redis is lost as well, or everybody starts anew.
+	// loss is a fail-over of the store that loses its last changes. Their numbers are often given
+	// to others at once, before anybody can have polled; often Redis is lost as well, or everybody
+	// starts anew.
 	loss = fault{"loss", func(w *world, h *host, c *chance, lasts time.Duration) {
 		w.lose(w.now() - c.skewed(0, 1500*time.Millisecond))
 		if c.percent(60) {
@@ -357,7 +358,8 @@ var single = [][]fault{
 	{loss},
 }
 
-// strike lets some of the faults happen, one after the other or several at once, and returns when they are over. Each hits the given host; nil: any.
+// strike lets some of the faults happen, one after the other or several at once, and returns when
+// they are over. Each hits the given host; nil: any.
 func (w *world) strike(faults []fault, times int, apart bool, victim *host) {
 	if len(faults) == 0 {
 		time.Sleep(w.setup.lasts)

@@ -1,7 +1,7 @@
 package cache
 
-// To add a mutation: break one rule with as few edits as possible (edit says how a place is named) and
-// name the faults under which TestSimulation notices soonest, or the test that notices. A plain
+// To add a mutation: break one rule with as few edits as possible (edit says how a place is named)
+// and name the faults under which TestSimulation notices soonest, or the test that notices. A plain
 // "go test ./cache -run TestMutations" checks that every place is there and that the result is Go;
 // with "-sim.mutations RULE" it is built and must be noticed. An edit of something as small as an
 // expression goes on working when the code around it changes.
@@ -30,10 +30,13 @@ var stretched = []edit{
 	addBefore("(*Cache).propagate", "p.acks = c.acks.await()", `c.stretch("change: settle")`),
 }
 
-// mutations are the rules of the protocol, each broken once. The numbers are those of docs/protocol.md.
+// mutations are the rules of the protocol, each broken once. The numbers are those of
+// docs/protocol.md.
 //
-// A rule is not here when nothing becomes wrong without it, only slower (who asks for a repair and when, message after advance, limits and
-// TTLs), or when another rule catches what it would: head and events read apart (3.3) and a watermark beyond the head (6.2) look like gaps, a repair that was overtaken (6.3) leaves a watermark behind need, and entries name the generation that fill
+// A rule is not here when nothing becomes wrong without it, only slower (who asks for a repair and
+// when, message after advance, limits and TTLs), or when another rule catches what it would: head
+// and events read apart (3.3) and a watermark beyond the head (6.2) look like gaps, a repair that
+// was overtaken (6.3) leaves a watermark behind need, and entries name the generation that fill
 // compares (7).
 var mutations = []mutation{
 	{rule: "1.1: the lease ends by the monotonic clock", faults: "clock jump,store cut,bus", edits: []edit{

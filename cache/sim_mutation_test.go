@@ -25,14 +25,17 @@ type mutation struct {
 	edits []edit
 }
 
-// TestMutations is T6, for all rules: it breaks each rule of the protocol in a copy of this package, and expects the simulation to notice. The copies are never
-// written here: the Go command is told to read these files instead of those.
+// TestMutations is T6, for all rules: it breaks each rule of the protocol in a copy of this
+// package, and expects the simulation to notice. The copies are never written here: the Go command
+// is told to read these files instead of those.
 //
-// What the simulation runs otherwise is the code as it is, in which nothing happens between two steps that do not wait for anything. In
-// the copies, time passes there as well (see stretched), so that the order of such steps matters.
+// What the simulation runs otherwise is the code as it is, in which nothing happens between two
+// steps that do not wait for anything. In the copies, time passes there as well (see stretched), so
+// that the order of such steps matters.
 //
-// To build all copies takes minutes of processor time, so that they are only built with -sim.mutations, as make soak does; that every
-// place to be altered is still there, exactly once, is always checked.
+// To build all copies takes minutes of processor time, so that they are only built with
+// -sim.mutations, as make soak does; that every place to be altered is still there, exactly once,
+// is always checked.
 func TestMutations(t *testing.T) {
 	here, err := os.Getwd()
 	check(t, err)
@@ -96,8 +99,8 @@ type lab struct {
 	sources   *sources
 }
 
-// run builds the package with the mutation and runs the simulation for up to so many seeds. It returns what was printed; the error is the Go
-// command's or the test's.
+// run builds the package with the mutation and runs the simulation for up to so many seeds. It
+// returns what was printed; the error is the Go command's or the test's.
 func (l *lab) run(m mutation, seeds int) (string, error) {
 	dir, err := os.MkdirTemp(l.dir, "")
 	if err != nil {

@@ -12,8 +12,9 @@ import (
 	"github.com/latchkey-go/latchkey/store/storetest/servers"
 )
 
-// The simulated Redis is a translation of the scripts. It and a real one, which runs the scripts themselves, are given the same commands,
-// and must give the same answers and hold the same in the end.
+// The simulated Redis is a translation of the scripts. It and a real one, which runs the scripts
+// themselves, are given the same commands, and must give the same answers and hold the same in the
+// end.
 func TestSimulatedRedisIsLikeARealOne(t *testing.T) {
 	ctx := context.Background()
 	rdb := redis.NewClient(&redis.Options{Addr: servers.Redis(t).Addr()})

@@ -16,7 +16,8 @@ func (w *world) mute(on int) (lift func()) {
 	return func() { w.set(func() { w.hosts[on].toStore.end(c) }) }
 }
 
-// withoutRedis are scenarios of hosts that acknowledge in their rows. apart is how many hosts, the last ones, have no Redis.
+// withoutRedis are scenarios of hosts that acknowledge in their rows. apart is how many hosts, the
+// last ones, have no Redis.
 var withoutRedis = []struct {
 	apart int
 	wakes wakes
@@ -104,7 +105,8 @@ var withoutRedis = []struct {
 	}}},
 }
 
-// wokenSoon: not always, since a kick counts only while no poll is under way; without any it would be four times of twenty.
+// wokenSoon: not always, since a kick counts only while no poll is under way; without any it would
+// be four times of twenty.
 func wokenSoon(w *world) {
 	soon := 0
 	for range 20 {

@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// scenario is a run whose faults come at chosen moments. Judged is every read, as always; there are 3 hosts and no tolerance.
+// scenario is a run whose faults come at chosen moments. Judged is every read, as always; there are
+// 3 hosts and no tolerance.
 type scenario struct {
 	name     string
 	maxStale time.Duration
@@ -96,8 +97,8 @@ func (w *world) nobodyWaitsFor(on int) {
 	time.Sleep(35 * time.Second)
 }
 
-// restoreUnpolled restores the store to before a change that all but the changer know from its message and Redis alone. Host 1 has in its memory
-// what the change has made of key 1.
+// restoreUnpolled restores the store to before a change that all but the changer know from its
+// message and Redis alone. Host 1 has in its memory what the change has made of key 1.
 func (w *world) restoreUnpolled() {
 	w.inRedis(0)
 	w.inRedis(1)
@@ -148,7 +149,8 @@ func (w *world) leaveUnsettled(on, key int) {
 	w.want(errors.Is(err, context.DeadlineExceeded), "no success before anybody has polled", err)
 }
 
-// knownAndLost has the store lose a change of key 1 that all have polled and have in memory, just after a poll of a host.
+// knownAndLost has the store lose a change of key 1 that all have polled and have in memory, just
+// after a poll of a host.
 func (w *world) knownAndLost(on int) {
 	since := w.now()
 	w.must(0, update, 1)
@@ -162,7 +164,8 @@ func (w *world) knownAndLost(on int) {
 // noticed returns when everybody must have noticed what has been lost.
 func (w *world) noticed() { time.Sleep(w.truth.lossy - w.now() + 1) }
 
-// hitsRedis reads a key at a host that does not have it in memory, and wants it to come from Redis, or not to.
+// hitsRedis reads a key at a host that does not have it in memory, and wants it to come from Redis,
+// or not to.
 func (w *world) hitsRedis(on, key int, from bool) {
 	c := w.hosts[on].current.Load().cache
 	before := c.count.redisHits.Load()

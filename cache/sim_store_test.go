@@ -16,7 +16,8 @@ import (
 // simFeed is the feed's id in every run, so that it is the same in a replay.
 const simFeed = "feed"
 
-// simStore is the database: a store.Memory, which is linearizable and has an ordered feed, and members by a clock of its own.
+// simStore is the database: a store.Memory, which is linearizable and has an ordered feed, and
+// members by a clock of its own.
 type simStore struct {
 	w       *world
 	rows    *store.Memory
@@ -168,8 +169,8 @@ const (
 	hangs = 3 * time.Second
 )
 
-// statement is one trip to the store and back. effect is what it does there, at one moment between its beginning and its end, or never;
-// or, when it writes, after whoever asked has given up.
+// statement is one trip to the store and back. effect is what it does there, at one moment between
+// its beginning and its end, or never; or, when it writes, after whoever asked has given up.
 func statement[T any](ctx context.Context, l storeLink, what string, about uint64, writes bool, effect func() (T, error)) (T, error) {
 	var none T
 	p, w := l.p, l.p.host.w
@@ -455,8 +456,9 @@ func (s *simStore) restore(to int64) error {
 	return nil
 }
 
-// lose takes the database back to where it was at a moment, as a fail-over to a standby that was behind does: what was written since is lost,
-// and rows of members with it. It returns the event that is the head then.
+// lose takes the database back to where it was at a moment, as a fail-over to a standby that was
+// behind does: what was written since is lost, and rows of members with it. It returns the event
+// that is the head then.
 func (s *simStore) lose(since time.Duration) (int64, error) {
 	s.w.mu.Lock()
 	to := int64(0)

@@ -71,7 +71,8 @@ func draw(w *world) setup {
 		s.name, s.maxStale = "mixed", c.between(2*time.Second, 6*time.Second)
 		s.bound = s.maxStale * 103 / 100
 	}
-	// A host whose row has lapsed may answer from Redis for MaxStale what others change without Redis.
+	// A host whose row has lapsed may answer from Redis for MaxStale what others change without
+	// Redis.
 	if rows.percent(10) {
 		s.noRedis = true
 	} else if rows.percent(15) && !s.noRedis && (s.name != "one fault" || s.lasts < 20*time.Second) {
@@ -116,7 +117,8 @@ func play(w *world) {
 	w.recover()
 }
 
-// recover ends all faults, and checks that everything is as it should be soon afterwards, without a restart of those that run.
+// recover ends all faults, and checks that everything is as it should be soon afterwards, without a
+// restart of those that run.
 func (w *world) recover() {
 	w.unload()
 	w.running.Wait() // faults and load
@@ -191,7 +193,8 @@ func (w *world) recover() {
 	}
 }
 
-// TestSimulation is T1 and T2: it runs many seeds. A seed that fails is printed; -sim.seed repeats it.
+// TestSimulation is T1 and T2: it runs many seeds. A seed that fails is printed; -sim.seed repeats
+// it.
 func TestSimulation(t *testing.T) {
 	if *simSeed >= 0 {
 		out := simulate(t, uint64(*simSeed), true, draw, play)

@@ -18,8 +18,9 @@ import (
 // maxHosts bounds the hosts of a run.
 const maxHosts = 5
 
-// world is one run of the simulation: some instances of the real Cache over a database, a Redis and a network that are not real, in a
-// bubble whose time is not real either. Everything that happens follows from the seed.
+// world is one run of the simulation: some instances of the real Cache over a database, a Redis and
+// a network that are not real, in a bubble whose time is not real either. Everything that happens
+// follows from the seed.
 type world struct {
 	seed  uint64
 	start time.Time
@@ -136,7 +137,8 @@ func (w *world) build() {
 	}
 	w.truth = newTruth(s.keys + 1)
 	w.truth.bound = s.bound
-	// A lookup that was answered before a loss may arrive a second later, and is found out by the first poll after that.
+	// A lookup that was answered before a loss may arrive a second later, and is found out by the
+	// first poll after that.
 	w.truth.lasts = time.Second + max(time.Second, s.slowest, s.bound)*105/100
 	for i := range s.hosts {
 		c := w.chance("host", i, 0)
@@ -172,15 +174,15 @@ func (h *host) open() *process {
 	}
 	c := newCache(o, storeLink{w.store.current(), p}, memory, processClock{p})
 	c.id = fmt.Sprintf("process-%02d-%02d", h.index, h.starts)
-	// A kick and a tick that wait for the end of a poll would be taken in any order, and the run would not be the same again. So a
-	// kick counts only while none is under way.
+	// A kick and a tick that wait for the end of a poll would be taken in any order, and the run
+	// would not be the same again. So a kick counts only while none is under way.
 	c.pollKicks = make(chan struct{})
 	p.cache = c
 	ctx, stop := context.WithCancel(context.Background())
 	p.stopReaders = stop
 	if c.l2 != nil {
-		// Whether lookups that come at one moment share a command is up to the scheduler, and the run would not be the same again. With
-		// enough leaders none has to.
+		// Whether lookups that come at one moment share a command is up to the scheduler, and the
+		// run would not be the same again. With enough leaders none has to.
 		for range 48 {
 			go c.l2.batcher.worker(ctx)
 		}
@@ -191,7 +193,8 @@ func (h *host) open() *process {
 	return p
 }
 
-// kill ends the process as SIGKILL does: from now on it neither sends nor receives. What remains of it in the bubble is cleared away.
+// kill ends the process as SIGKILL does: from now on it neither sends nor receives. What remains of
+// it in the bubble is cleared away.
 func (p *process) kill() {
 	if p.dead.Swap(true) {
 		return
@@ -222,7 +225,8 @@ func (p *process) close() {
 	w.trace.note(w.now(), p.host.index, "has closed", int64(p.name), 0)
 }
 
-// crashesAtCommit reports whether this is the moment for a process to die: its change is committed, and nobody has heard of it.
+// crashesAtCommit reports whether this is the moment for a process to die: its change is committed,
+// and nobody has heard of it.
 func (w *world) crashesAtCommit(p *process) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -297,7 +301,8 @@ func (w *world) outside(v verb, keys ...int) {
 	}
 }
 
-// logEar hears what a process logs. One that takes the store for restored when it is not drops everything for nothing.
+// logEar hears what a process logs. One that takes the store for restored when it is not drops
+// everything for nothing.
 type logEar struct{ p *process }
 
 func (logEar) Enabled(context.Context, slog.Level) bool { return true }
