@@ -122,8 +122,8 @@ func TestRequirement12ABrokenRedisOnlyCostsStatements(t *testing.T) {
 				all.Wait()
 				most = max(most, int(peak.Load())-before)
 			}
-			// A lookup during a change of epoch may ask once more; without memory it would be three
-			// times as many.
+			// A lookup during a change of epoch may read the store once more; without memory it
+			// would read it three times as often.
 			if n := rows.lookups.Load(); n > crowd+strangers+20 {
 				t.Errorf("%d statements for %d tokens", n, crowd+strangers)
 			}

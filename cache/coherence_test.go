@@ -21,14 +21,14 @@ import (
 )
 
 // The tests of protocol 12 that need the real otter and a real Redis. The oracle is always the
-// same: after a change has returned success, no lookup that begins then answers from before it.
+// same: after a change has returned success, every lookup that begins then reflects it.
 
 // latest is that oracle for one key whose versions go up.
 type latest struct{ version atomic.Int64 }
 
-// change makes a new version of the key through s, and afterwards holds every reader to it. On a
-// machine so busy that Redis and feed cannot be reached in time, a change may be refused its
-// confirmation; then it is made again, as a client would.
+// change makes a new version of the key through s, and afterwards requires it of every reader. On a
+// machine so busy that Redis and feed cannot be reached in time, a change may return an error; then
+// it is repeated, as a client would.
 func (l *latest) change(t *testing.T, s store.Store, r *store.Record) {
 	t.Helper()
 	ctx := context.Background()
@@ -165,7 +165,7 @@ func TestChangeDuringALoad(t *testing.T) {
 			l.read(t, "A while its load hangs", a, r) // must not join it
 			l.change(t, b, r)
 			close(release)
-			<-hung // began before: whatever it says
+			<-hung // began before: any answer is right
 			for range 100 {
 				l.read(t, "A after the load", a, r)
 				l.read(t, "B after the load", b, r)
@@ -269,7 +269,7 @@ func TestChangeDuringACommand(t *testing.T) {
 			if names, err := rdb.Keys(context.Background(), "*"+inName(r.Key.LookupID)).Result(); err == nil && len(names) == 1 {
 				return true // its own: a fill of what was looked up before may come late
 			}
-			change(t, b, func(tx store.Tx) error { // makes B forget
+			change(t, b, func(tx store.Tx) error { // empties B's memory
 				return tx.Append(context.Background(), r, store.Event{Kind: store.Updated, At: time.Now()})
 			})
 			title(t, b, r)
@@ -548,7 +548,7 @@ func TestCrashedChangerIsRepeatedElsewhere(t *testing.T) {
 	insert(t, memory, r)
 	want(t, "title", title(t, a, r), "test")
 	want(t, "title", title(t, b, r), "test")
-	retitle(t, memory, r, "new") // nobody is told
+	retitle(t, memory, r, "new") // not announced
 	change(t, b, func(tx store.Tx) error {
 		return tx.Append(context.Background(), r, store.Event{Kind: store.Updated, At: time.Now()})
 	})
@@ -569,7 +569,7 @@ func TestChangeThatChangesNothingWaits(t *testing.T) {
 			for _, c := range []*cache.Cache{a, b} {
 				want(t, "title before the insert", title(t, c, r), "")
 			}
-			insert(t, memory, r) // by a changer that crashes then: nobody is told
+			insert(t, memory, r) // by a changer that crashes then: not announced
 			change(t, b, nothing)
 			for _, c := range []*cache.Cache{a, b} {
 				want(t, "title after the insert", title(t, c, r), "test")
@@ -675,7 +675,7 @@ func TestEventWithoutAKeyDropsWhatRedisHas(t *testing.T) {
 			hits := b.Stats().RedisHits
 			eventually(t, "B has it from there", func() bool { title(t, b, r); return b.Stats().RedisHits > hits })
 
-			// The record changes, and the only event does not say whose.
+			// The record changes, and the only event does not name its key.
 			change(t, n.who(a, memory), func(tx store.Tx) error {
 				return tx.Update(context.Background(), unnamed(r), store.Event{Kind: store.Updated, At: time.Now()})
 			})

@@ -150,7 +150,7 @@ func TestRedisDown(t *testing.T) {
 	})
 }
 
-// T15: while the feed is out of reach, a slow store is asked by so many at once and no more.
+// T15: while the feed is out of reach, only so many lookups read a slow store at once.
 func TestSlowStoreIsSpared(t *testing.T) {
 	const atOnce = 32
 	rows := &spy{Store: store.NewMemory()}
@@ -302,8 +302,8 @@ func TestChangeThatCannotBeConfirmed(t *testing.T) {
 	})
 }
 
-// Who writes to Redis without knowing a pepper gains nothing: not by altering an entry, nor by
-// making one.
+// Whoever can write to Redis without a pepper gains nothing, neither by altering an entry nor by
+// inventing one.
 func TestRequirement05ForgedEntries(t *testing.T) {
 	ctx := context.Background()
 	sealer, err := store.NewSealer([]string{"0123456789abcdefghijklmnopqrstuvwxyz"})
@@ -370,8 +370,8 @@ func TestRequirement05ForgedEntries(t *testing.T) {
 	})
 }
 
-// A row that was altered in the database is handed on, for package store to refuse, and kept
-// nowhere.
+// A row that was altered in the database is returned, for package store to refuse, and stored in no
+// cache.
 func TestRequirement05ForgedRowIsNotKept(t *testing.T) {
 	ctx := context.Background()
 	sealer, err := store.NewSealer([]string{"0123456789abcdefghijklmnopqrstuvwxyz"})
@@ -561,8 +561,8 @@ func (*refusing) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proce
 	return next
 }
 
-// Found.Legacy is never kept, and neither is "unknown" for those who ask for candidates when nobody
-// has.
+// Found.Legacy is never cached, and neither is "unknown" for lookups that want candidates when
+// there are none.
 func TestLegacyCandidatesAreNotKept(t *testing.T) {
 	ctx := context.Background()
 	rows := &spy{Store: store.NewMemory()}
@@ -589,8 +589,8 @@ func TestLegacyCandidatesAreNotKept(t *testing.T) {
 	}
 }
 
-// Every method, its deadline: a load that hangs holds nobody longer than he wants to wait, and the
-// next one still joins it.
+// Every method respects its deadline: a load that hangs blocks no caller beyond its deadline, and
+// the next caller still joins it.
 func TestDeadlineOfTheFirstCaller(t *testing.T) {
 	rows := &spy{Store: store.NewMemory()}
 	c := open(t, cache.Options{Lease: quiet, StoreTimeout: time.Minute}, rows, nil)

@@ -30,7 +30,7 @@ func TestHealthLogsOneLineEachWayAndTheFirstRefusal(t *testing.T) {
 	}
 }
 
-// answeredError is an error as go-redis returns what the server has said.
+// answeredError is an error as go-redis returns it when the server has answered.
 type answeredError string
 
 func (e answeredError) Error() string { return string(e) }

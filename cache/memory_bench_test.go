@@ -113,9 +113,9 @@ func BenchmarkMemory(b *testing.B) {
 	})
 }
 
-// crowd is a store that has every key that anybody may ask for and keeps none of them, so that what
-// grows is the cache. Its records are those of ordinary secret keys, sealed, and as the SQL stores
-// make them: every text by itself.
+// crowd is a store that has every key and stores none, so that only the cache grows. Its records
+// are those of ordinary secret keys, sealed, with every text allocated separately, as the SQL
+// stores return them.
 type crowd struct {
 	store.Store
 	sealer *store.Sealer
@@ -151,7 +151,7 @@ func (s *crowd) Lookup(ctx context.Context, id store.LookupID, redacted string) 
 	return found, nil
 }
 
-// unclosed is a store that somebody else closes.
+// unclosed is a store that the test closes itself.
 type unclosed struct{ store.Store }
 
 func (unclosed) Close(context.Context) error { return nil }

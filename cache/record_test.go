@@ -10,8 +10,8 @@ import (
 	"github.com/latchkey-go/latchkey/store/storetest"
 )
 
-// filledRecord has something in every field, those included that a later version adds. LastUsedAt
-// and Description are not kept in caches.
+// filledRecord has a value in every field, also in those that a later version adds. LastUsedAt and
+// Description are not cached.
 func filledRecord(t *testing.T) *store.Record {
 	t.Helper()
 	r := &store.Record{}
@@ -131,7 +131,7 @@ func FuzzDecodeRecord(f *testing.F) {
 	})
 }
 
-// Whoever adds a field that lookups return is told that it is not in the encoding.
+// A field that lookups return and the encoding lacks makes this test fail.
 func TestEveryCachedFieldIsEncoded(t *testing.T) {
 	full := &store.Record{}
 	storetest.Fill(t, full)

@@ -55,8 +55,7 @@ type shopper struct {
 	title  string
 }
 
-// round is a lookup of a new key, of a token that nobody has, of a key that is known, and now and
-// then a change.
+// round is a lookup of a new key, of an unknown token, of a known key, and now and then a change.
 func (s *shopper) round(change bool) {
 	s.t.Helper()
 	added := someRecord(nil)
@@ -192,8 +191,8 @@ func TestARefusalIsNamed(t *testing.T) {
 	}
 }
 
-// PING is what a subscription is tried with when nothing has been heard for a while. Redis refuses
-// it while it cannot save to disk, and to users without it.
+// A subscription sends PING when it has received nothing for a while. Redis refuses PING while it
+// cannot save to disk, and to users without the permission.
 func TestASubscriptionOutlivesARefusedPing(t *testing.T) {
 	for _, refuse := range []struct {
 		name string

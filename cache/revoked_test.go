@@ -41,8 +41,8 @@ func keysOver(t *testing.T, s store.Store, sealer *store.Sealer) *store.Keys {
 	return keys
 }
 
-// revoke revokes until that has succeeded. An answer that says that it had been done before counts,
-// as docs/consistency.md says.
+// revoke repeats the revocation until it succeeds. An answer that the key was revoked already
+// counts, as docs/consistency.md says.
 func (h *host) revoke(t *testing.T, id string) {
 	t.Helper()
 	for range 100 {
@@ -141,7 +141,7 @@ func TestRequirement09ARevokedKeyIsDeadEverywhereUnderEveryFault(t *testing.T) {
 			b.rows.down.Store(false)
 			eventually(t, "both say that it is revoked", func() bool { return dead("when all is well again") })
 			ready(t, a.cache, b.cache)
-			c := newHost(t, memory, server) // knows what Redis says
+			c := newHost(t, memory, server) // knows the content of Redis
 			ready(t, c.cache)
 			if _, err := c.keys.Authenticate(ctx, token); !errors.Is(err, store.ErrRevoked) {
 				t.Errorf("a new instance: %v", err)

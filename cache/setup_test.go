@@ -33,7 +33,7 @@ type spy struct {
 	feedDown                         atomic.Bool
 
 	mu       sync.Mutex
-	onLookup func(context.Context) // runs before the store is asked
+	onLookup func(context.Context) // runs before the store is read
 	onFound  func(store.Found)     // runs after, before the answer is returned
 	onFeed   func()
 	alter    func(*store.Found)
@@ -319,13 +319,13 @@ func addrOfNothing(t testing.TB) string {
 	return l.Addr().String()
 }
 
-// filled returns a record with something in every field that caches keep.
+// filled returns a record with a value in every field that is cached.
 func filled(t testing.TB) *store.Record {
 	t.Helper()
 	r := &store.Record{}
 	storetest.Fill(t.(*testing.T), r)
 	r.Key.LastUsedAt, r.Key.Description = store.Time{}, ""
-	r.Evidence.ProofNames = []string{"created_by"} // others are not kept by a program that does not know them
+	r.Evidence.ProofNames = []string{"created_by"} // a program drops names that it does not know
 	return r
 }
 

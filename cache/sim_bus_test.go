@@ -12,7 +12,7 @@ type bus struct {
 	w           *world
 	subscribers []*simSubscriber // in the order in which they began to listen
 	weather     busWeather
-	said        []string // the newest messages to all
+	published   []string // the newest messages to all
 }
 
 // busWeather is what is wrong with the bus. The zero value: nothing.
@@ -28,7 +28,7 @@ type simSubscriber struct {
 	feed  string
 	inbox chan busMessage
 	lost  chan struct{} // closed when the connection is
-	known bool          // the bus has heard of it
+	known bool          // the subscription is open
 }
 
 type busMessage struct {
@@ -36,10 +36,10 @@ type busMessage struct {
 	text string
 }
 
-// send delivers a message to whoever listens. Called with the world's mutex held.
+// send delivers a message to all subscribers. The caller holds the world's mutex.
 func (b *bus) send(from *host, feed, to, text string) {
 	if to == "" {
-		b.said = append(b.said[max(0, len(b.said)-31):], text)
+		b.published = append(b.published[max(0, len(b.published)-31):], text)
 	}
 	for _, s := range b.subscribers {
 		if s.feed != feed || to != "" && to != s.p.cache.id || b.w.redis.split && from.branch != s.p.host.branch {
@@ -61,7 +61,7 @@ func (b *bus) send(from *host, feed, to, text string) {
 			time.AfterFunc(d, func() {
 				select {
 				case s.inbox <- busMessage{to != "", text}:
-				default: // Redis drops whoever does not read
+				default: // Redis disconnects a subscriber that does not read
 				}
 			})
 		}

@@ -11,7 +11,7 @@ import (
 // fault is something that goes wrong for a while.
 type fault struct {
 	name string
-	// host is whom it hits, when it hits one. It ends when the time is over.
+	// host is the host that it hits, if it hits one. It ends when the time is over.
 	hit func(w *world, h *host, c *chance, lasts time.Duration)
 	// shortest and longest time that it lasts.
 	least, most time.Duration
@@ -28,7 +28,7 @@ func (w *world) until(lasts time.Duration, begin, end func()) {
 	w.mu.Unlock()
 }
 
-// cloud is bad weather for a while. Those in troubled cannot ask the store as usual.
+// cloud is bad weather for a while. The troubled hosts cannot use the store as usual.
 func (w *world) cloud(over *weather, c *condition, lasts time.Duration, troubled ...*host) {
 	w.until(lasts, func() {
 		over.begin(c)

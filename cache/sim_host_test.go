@@ -59,7 +59,7 @@ func (h *host) sample() instant {
 type process struct {
 	host  *host
 	name  int // as the trace knows it
-	level int // what its row says; 0: as it is
+	level int // the level in its row; 0: as it is
 	cache *Cache
 
 	dead      atomic.Bool // killed: nothing that it does has an effect any more
@@ -103,8 +103,7 @@ func (p *process) thaw() {
 	p.disturbed.Store(p.pausing.Load())
 }
 
-// processClock is the clock of one process. Whoever reads it may be held up, before or after it has
-// been read.
+// processClock is the clock of one process. A reader may be paused before or after the reading.
 type processClock struct{ p *process }
 
 // byWall is what clocks read that are not the system's.
@@ -180,7 +179,7 @@ func merge(what string, all ...*weather) condition {
 	return m
 }
 
-// trouble remembers when something last kept a host from asking the store.
+// trouble is when a host last could not use the store.
 type trouble struct {
 	now  int
 	last time.Duration

@@ -46,8 +46,8 @@ func (h *host) round(do func()) {
 	}
 }
 
-// readOn reads all keys at once, about every w.setup.reads. A round that hangs does not keep the
-// next from beginning.
+// readOn reads all keys at once, about every w.setup.reads. A round that hangs does not delay the
+// next.
 func (w *world) readOn(h *host) {
 	for round := 0; !w.stopped(); round++ {
 		c := w.chance("reader", h.index, 0)
@@ -73,7 +73,7 @@ func (w *world) readAll(p *process, first int, c *chance) {
 		began := w.now()
 		_, _ = w.read(ctx, p, (first+i)%n, w.setup.redacted)
 		if w.now() != began {
-			time.Sleep(c.between(1, 200*time.Microsecond)) // those who waited for the same load part again
+			time.Sleep(c.between(1, 200*time.Microsecond)) // callers that waited for the same load diverge again
 		}
 	}
 }

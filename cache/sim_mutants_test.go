@@ -36,8 +36,8 @@ var stretched = []edit{
 // A rule is not here when nothing becomes wrong without it, only slower (who asks for a repair and
 // when, message after advance, limits and TTLs), or when another rule catches what it would: head
 // and events read apart (3.3) and a watermark beyond the head (6.2) look like gaps, a repair that
-// was overtaken (6.3) leaves a watermark behind need, and entries name the generation that fill
-// compares (7).
+// was overtaken (6.3) leaves a watermark behind the required head, and entries name the generation
+// that fill compares (7).
 var mutations = []mutation{
 	{rule: "1.1: the lease ends by the monotonic clock", faults: "clock jump,store cut,bus", edits: []edit{
 		replace("instant.elapsed", "max(now.mono-since.mono, now.wall-since.wall)", "now.wall - since.wall"),
@@ -48,7 +48,7 @@ var mutations = []mutation{
 	{rule: "1.2: memory is used within a lease of the last poll only", faults: "store cut,bus", edits: []edit{
 		replace("(*Cache).lookupL1", "e == nil || c.o.ChangesOnly || e.age(now) > c.o.Lease", "e == nil || c.o.ChangesOnly"),
 	}},
-	{rule: "2.2a: the loader reads need", faults: "fail-over", edits: []edit{
+	{rule: "2.2a: the loader reads the required head", faults: "fail-over", edits: []edit{
 		addAfter("(*Cache).lookupMiss", "if err := ctx.Err(); err != nil { return store.Found{}, unavailable(err) }",
 			"required := e.requiredHead.Load()"),
 		replace("(*Cache).lookupMiss", "c.load(ctx, e, id, redacted)", "c.load(ctx, e, id, redacted, required)"),
@@ -56,7 +56,7 @@ var mutations = []mutation{
 		replace("(*Cache).load", "redacted string", "redacted string, required int64"),
 		omit("(*Cache).load", "required := e.requiredHead.Load()"),
 	}},
-	{rule: "2.2b: a watermark behind need does not count", faults: "fail-over", edits: []edit{
+	{rule: "2.2b: a watermark behind the required head does not count", faults: "fail-over", edits: []edit{
 		replace("(*Cache).readL2", "!ok || current.id < required", "!ok"),
 	}},
 	{rule: "2.2b: an entry of another generation does not count", faults: "redis loss", edits: []edit{
@@ -110,12 +110,12 @@ var mutations = []mutation{
 			}
 		}`),
 	}},
-	{rule: "2.4: a stale process joins nobody's load", faults: "standstill,bus", edits: []edit{
+	{rule: "2.4: a stale process does not join a load", faults: "standstill,bus", edits: []edit{
 		addAfter("(*Cache).lookupStale", "c.count.staleLookups.Add(1)", `if e != nil {
 			return c.lookupMiss(ctx, e, id, redacted)
 		}`),
 	}},
-	{rule: "2.4: what a stale process finds in the store is not kept", faults: "store slow,bus", edits: []edit{
+	{rule: "2.4: what a stale process reads from the store is not cached", faults: "store slow,bus", edits: []edit{
 		replace("(*Cache).lookupStale", "return c.lookupStore(ctx, id, redacted)", `found, err := c.lookupStore(ctx, id, redacted)
 		if e != nil && err == nil && found.Record != nil {
 			if k := (&l1Entry{}); c.initL1Entry(k, found.Record, found.Head) == nil {
@@ -124,14 +124,14 @@ var mutations = []mutation{
 		}
 		return found, err`),
 	}},
-	{rule: "2.4b: a store that fails says nothing about a key", faults: "store down", edits: []edit{
+	{rule: "2.4b: a failure of the store is no answer about a key", faults: "store down", edits: []edit{
 		replace("(*Cache).lookupStore", "unavailable(err)", "nil"),
 	}},
 	{rule: "2.4a: what Redis has counts for MaxStale", faults: "store cut,bus,redis loss,fail-over", edits: []edit{
 		replace("(*Cache).lookupStale", "e != nil && !c.o.ChangesOnly && e.age(c.clock.now()) <= c.o.MaxStale",
 			"e != nil && !c.o.ChangesOnly"),
 	}},
-	{rule: "2.4a: a stale process asks for need too", by: "TestScenarios/2.4a", edits: []edit{
+	{rule: "2.4a: a stale process checks the required head too", by: "TestScenarios/2.4a", edits: []edit{
 		replace("(*Cache).lookupStale", "e.requiredHead.Load()", "0"),
 	}},
 	{rule: "3.1: the membership is renewed", faults: "bus", edits: []edit{
@@ -156,11 +156,11 @@ var mutations = []mutation{
 		omit("(*Cache).poll", "began := c.clock.now()"),
 		replace("(*Cache).poll", "c.applyFeed(feed, began, known)", "c.applyFeed(feed, c.clock.now(), known)"),
 	}},
-	{rule: "3.4 (1): a poll raises need", faults: "bus", edits: []edit{
+	{rule: "3.4 (1): a poll raises the required head", faults: "bus", edits: []edit{
 		replace("(*Cache).applyFeed: default:", "e.raiseHeads(feed.Head, newestActivation(feed.Events))",
 			"raise(&e.lastActivation, newestActivation(feed.Events))"),
 	}},
-	{rule: "3.4: need before invalidation", faults: "fail-over,bus", edits: []edit{
+	{rule: "3.4: the required head before invalidation", faults: "fail-over,bus", edits: []edit{
 		omit("(*Cache).applyFeed: default:", "e.raiseHeads(feed.Head, newestActivation(feed.Events))"),
 		addBefore("(*Cache).applyFeed: default:", "c.last = feed.Head", `c.stretch("need")
 		e.raiseHeads(feed.Head, newestActivation(feed.Events))`),
@@ -192,7 +192,7 @@ var mutations = []mutation{
 	{rule: "3.6: a store that ends before what is known has been restored", by: "TestScenarios/3.6", edits: []edit{
 		replace("(*Cache).applyFeed", "feed.ID != e.feed || !lastFound || wentBack", "feed.ID != e.feed || false && (wentBack || !lastFound)"),
 	}},
-	{rule: "3.6: what a lookup or a change has told of is known", by: "TestScenarios/3.6:_a_store", edits: []edit{
+	{rule: "3.6: the head of a lookup or a change is known", by: "TestScenarios/3.6:_a_store", edits: []edit{
 		replace("(*Cache).applyFeed", "feed.Head < known.confirmed", "feed.Head < last"),
 	}},
 	{rule: "3.6: after a restore of the store memory is dropped", by: "TestScenarios/3.6", edits: []edit{
@@ -217,7 +217,7 @@ var mutations = []mutation{
 		addBefore("(*Cache).Change", "change, err := c.rows.Change(ctx, actor, fn)", "asked := c.clock.now()"),
 		replace("(*Cache).Change", "committed: c.clock.now()", "committed: asked"),
 	}},
-	{rule: "4.2: a commit that nobody knows of is no success", faults: "store slow,bus", edits: []edit{
+	{rule: "4.2: a commit with an unknown outcome is no success", faults: "store slow,bus", edits: []edit{
 		addAfter("(*Cache).Change", "kick(c.pollKicks)", "return change, nil"),
 	}},
 	{rule: "4.3a: Redis has a change when its watermark has reached it", by: "TestScenarios/4.4", edits: []edit{
@@ -262,13 +262,13 @@ var mutations = []mutation{
 	{rule: "4.5: a changer handles its own change", faults: "", edits: []edit{
 		replace("(*Cache).propagate", "c.applyAnnouncement(p.change.FeedID, message, true) && !p.noEvents", "!p.noEvents"),
 	}},
-	{rule: "5.1: a message raises need", faults: "fail-over", edits: []edit{
+	{rule: "5.1: a message raises the required head", faults: "fail-over", edits: []edit{
 		replace("(*Cache).applyAnnouncement", "e.raiseHeads(a.last, a.lastActivation)", "raise(&e.lastActivation, a.lastActivation)"),
 	}},
 	{rule: "5.1: a message invalidates", faults: "", edits: []edit{
 		replace("(*Cache).applyAnnouncement", "e.keys.Invalidate(l1KeyOf(id))", "_ = id"),
 	}},
-	{rule: "5.1: need before invalidation", faults: "fail-over", edits: []edit{
+	{rule: "5.1: the required head before invalidation", faults: "fail-over", edits: []edit{
 		addBefore("(*Cache).applyAnnouncement", "e.raiseHeads(a.last, a.lastActivation)", `for _, id := range a.ids {
 			e.keys.Invalidate(l1KeyOf(id))
 			c.stretch("message: invalidate")
@@ -281,33 +281,33 @@ var mutations = []mutation{
 			`_ = c.l2.publish(ctx, feed, a.sender,
 				c.messages.encodeAcknowledgement(feed, a.sender, acknowledgement{member: c.id, serial: a.serial}))`),
 	}},
-	{rule: "5.1: need before the acknowledgement", faults: "fail-over", edits: []edit{
+	{rule: "5.1: the required head before the acknowledgement", faults: "fail-over", edits: []edit{
 		addAfter("subscribe.go", `"errors"`, `"time"`),
 		replace("(*Cache).applyAnnouncement", "e.raiseHeads(a.last, a.lastActivation)",
 			"defer time.AfterFunc(20*time.Millisecond, func() { e.raiseHeads(a.last, a.lastActivation) })"),
 	}},
-	{rule: "5.2: a message makes nobody fresh", faults: "store cut,bus", edits: []edit{
+	{rule: "5.2: a message makes no process fresh", faults: "store cut,bus", edits: []edit{
 		addAfter("(*Cache).applyAnnouncement", "e.raiseHeads(a.last, a.lastActivation)", `now := c.clock.now()
 		e.freshAt.Store(&now)`),
 	}},
 	{rule: "5.2: a message is no poll", faults: "bus", edits: []edit{
 		addAfter("(*Cache).applyAnnouncement", "e.raiseHeads(a.last, a.lastActivation)", "c.last = max(c.last, a.last)"),
 	}},
-	{rule: "5.1: a message that names not all drops memory", faults: "", edits: []edit{
+	{rule: "5.1: a message that does not name all keys drops memory", faults: "", edits: []edit{
 		omit("(*Cache).applyAnnouncement", "c.replace(c.newEpoch(e.history, e.freshAt.Load()))"),
 	}},
-	{rule: "5.1: a message that names not all begins a new memory, not InvalidateAll", faults: "store down", edits: []edit{
+	{rule: "5.1: a message that does not name all keys begins a new memory, not InvalidateAll", faults: "store down", edits: []edit{
 		replace("(*Cache).applyAnnouncement", "c.replace(c.newEpoch(e.history, e.freshAt.Load()))", "e.keys.InvalidateAll()"),
 	}},
 	{rule: "3.8: invalidation before the acknowledgement in the row", faults: "no redis", edits: []edit{
 		addBefore("(*Cache).poll", "e := c.applyFeed(feed, began, known)", "c.acknowledge(ctx, headOf(feed), known.required)"),
 	}},
-	{rule: "3.8: need before the acknowledgement in the row", faults: "less redis,fail-over", edits: []edit{
+	{rule: "3.8: the required head before the acknowledgement in the row", faults: "less redis,fail-over", edits: []edit{
 		omit("(*Cache).applyFeed: default:", "e.raiseHeads(feed.Head, newestActivation(feed.Events))"),
 		addAfter("(*Cache).poll", "c.acknowledge(ctx, headOf(feed), known.required)", `c.stretch("need")
 		e.raiseHeads(feed.Head, newestActivation(feed.Events))`),
 	}},
-	{rule: "3.8: unknown tokens are forgotten before the acknowledgement in the row", faults: "no redis", edits: []edit{
+	{rule: "3.8: unknown tokens are dropped before the acknowledgement in the row", faults: "no redis", edits: []edit{
 		replace("(*Cache).applyFeed: default:", "e.raiseHeads(feed.Head, newestActivation(feed.Events))", "e.raiseHeads(feed.Head, 0)"),
 		addAfter("(*Cache).poll", "c.acknowledge(ctx, headOf(feed), known.required)", "e.raiseHeads(feed.Head, newestActivation(feed.Events))"),
 	}},
@@ -338,7 +338,7 @@ var mutations = []mutation{
 	{rule: "4.4: a member is waited for until it has acknowledged, left or lapsed", faults: "no redis,store cut", edits: []edit{
 		replace("(*propagation).setMembers", "m.Lapsed || m.Lease == 0 || new", "m.Lapsed || m.Lease == 0 || new || p.membersKnown"),
 	}},
-	{rule: "4.4: a success before WAIT without Redis needs that nobody uses it", by: "TestScenariosWithoutRedis/4.4", edits: []edit{
+	{rule: "4.4: a success before WAIT without Redis needs that no member uses it", by: "TestScenariosWithoutRedis/4.4", edits: []edit{
 		replace("(*Cache).redisIsCurrent", "p.inRedis || c.l2 == nil && !p.redisInUse", "p.inRedis || c.l2 == nil"),
 	}},
 	{rule: "4.4: members that have lapsed may answer from Redis", by: "TestScenariosWithoutRedis/4.4", edits: []edit{
@@ -355,7 +355,7 @@ var mutations = []mutation{
 			"!ok || !same || !contiguous(feed, current.id) || affectsAll(feed.Events)",
 			"!ok || !same || !contiguous(feed, current.id)"),
 	}},
-	{rule: "4.3a: a change that names not all begins a new generation", faults: "", edits: []edit{
+	{rule: "4.3a: a change that does not name all keys begins a new generation", faults: "", edits: []edit{
 		replace("(*Cache).advanceOrRepair", "invalidatesAll(change)", "false"),
 	}},
 	{rule: "7: advance moves from prev only", faults: "redis late", edits: []edit{
@@ -387,26 +387,26 @@ var mutations = []mutation{
 		addAfter("(*Cache).close", "changes := c.changes.close(ctx)", "c.leaveMembers(ctx)"),
 		omit("(*Cache).close", "c.leaveMembers(ctx)"),
 	}},
-	{rule: "14: an unknown token is forgotten when a key is created", faults: "bus", edits: []edit{
+	{rule: "14: an unknown token is dropped when a key is created", faults: "bus", edits: []edit{
 		omit("(*history).raiseHeads", "raise(&h.lastActivation, lastActivation)"),
 	}},
-	{rule: "14: an unknown token is forgotten before the acknowledgement", faults: "", edits: []edit{
+	{rule: "14: an unknown token is dropped before the acknowledgement", faults: "", edits: []edit{
 		replace("(*history).raiseHeads", "raise(&h.lastActivation, lastActivation)",
 			"defer time.AfterFunc(20*time.Millisecond, func() { raise(&h.lastActivation, lastActivation) })"),
 	}},
-	{rule: "14: a poll tells of keys that were created", faults: "bus", edits: []edit{
+	{rule: "14: a poll reports created keys", faults: "bus", edits: []edit{
 		replace("(*Cache).applyFeed: default:", "e.raiseHeads(feed.Head, newestActivation(feed.Events))", "e.raiseHeads(feed.Head, 0)"),
 	}},
-	{rule: "14: a message tells of keys that were created", faults: "", edits: []edit{
+	{rule: "14: a message reports created keys", faults: "", edits: []edit{
 		replace("(*Cache).newAnnouncement", "newestActivation(change.Events)", "0"),
 	}},
-	{rule: "14: a message after events not heard of tells of keys that may have been created", faults: "store down", edits: []edit{
+	{rule: "14: a message after unknown events reports keys that may have been created", faults: "store down", edits: []edit{
 		replace("(*Cache).applyAnnouncement", "e.requiredHead.Load() < a.first-1", "false"),
 	}},
 	{rule: "14: an unknown token counts as of when it was looked up", faults: "store down", edits: []edit{
 		replace("(*Cache).load", "asOf: answer.Head", "asOf: maxEventID"),
 	}},
-	{rule: "14: a poll corrects a need that was forged", faults: "forged message", edits: []edit{
+	{rule: "14: a poll lowers a required head that was forged", faults: "forged message", edits: []edit{
 		omit("(*Cache).applyFeed", "e.retract(known.required, feed.Head)"),
 	}},
 	{rule: "14: only a poll that began after a message can prove it wrong", faults: "bus,store slow", edits: []edit{
@@ -417,10 +417,10 @@ var mutations = []mutation{
 			known = knownHeads{required: e.requiredHead.Load(), confirmed: e.confirmedHead.Load()}
 		}`),
 	}},
-	{rule: "14: a store that ends before what a message with a MAC told of has been restored", by: "TestScenarios/3.6:_a_store", edits: []edit{
+	{rule: "14: a store that ends before the event of a message with a MAC has been restored", by: "TestScenarios/3.6:_a_store", edits: []edit{
 		replace("(*Cache).applyAnnouncement", "e.learnAnnounced(at, confirmed)", "true"),
 	}},
-	{rule: "5.1: a message tells of its event's tag", by: "TestScenarios/3.3", edits: []edit{
+	{rule: "5.1: a message carries its event's tag", by: "TestScenarios/3.3", edits: []edit{
 		replace("(*Cache).applyAnnouncement", "e.learnAnnounced(at, confirmed)", "e.learnAnnounced(position{a.last, 0}, confirmed)"),
 	}},
 	{rule: "5.1: a message with a MAC that contradicts what is known stops answers from memory", by: "TestScenarios/4.2", edits: []edit{
@@ -436,7 +436,7 @@ var mutations = []mutation{
 	{rule: "5: a change is announced to programs of level 1 in their version", by: "TestScenarios/5", edits: []edit{
 		replace("(*Cache).pollMembers", "lowest < levelWithTag", "false"),
 	}},
-	{rule: "2.4a: a stale process takes what it has not heard of", by: "TestScenarios/2.4a", edits: []edit{
+	{rule: "2.4a: a stale process accepts events that it does not know", by: "TestScenarios/2.4a", edits: []edit{
 		replace("(*Cache).lookupStale", "true", "false"),
 	}},
 	{rule: "14: a message without a MAC proves no restore", faults: "forged message", edits: []edit{
@@ -445,7 +445,7 @@ var mutations = []mutation{
 	{rule: "14: a message from before a restore proves no second one", by: "TestScenarios/14:_messages", edits: []edit{
 		replace("(*history).learnAnnounced", "at.id <= h.previousHead", "false"),
 	}},
-	{rule: "14: after a restore of the store a watermark without a tag is not believed", by: "TestScenarios/3.6", edits: []edit{
+	{rule: "14: after a restore of the store a watermark without a tag does not count", by: "TestScenarios/3.6", edits: []edit{
 		replace("(*history).isAt", "at.tag != 0 || at.id == 0 || h.aligned.Load()", "true"),
 	}},
 	{rule: "14: a process that starts repairs Redis before it uses it", by: "TestScenarios/14:_processes", edits: []edit{

@@ -149,8 +149,8 @@ const (
 	redisBack  = 40 * time.Microsecond
 )
 
-// ask is one command: its effect comes once, twice, late or never, and its answer comes or does
-// not. As with the real client, the end of the context does not end it.
+// ask is one command. Its effect comes once, twice, late or never; its answer comes or does not. As
+// with the real client, the end of the context does not cancel it.
 func ask[T any](l redisLink, what string, about uint64, effect func() T) (T, error) {
 	var none T
 	p, w := l.p, l.p.host.w

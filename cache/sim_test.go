@@ -175,7 +175,7 @@ func (w *world) recover() {
 		time.Sleep(20 * time.Millisecond) // until it is in Redis
 		other := w.hosts[(i+1)%len(w.hosts)].current.Load()
 		if w.head() <= other.cache.epoch.Load().previousHead {
-			continue // a message says nothing about which history it is of: the next poll does
+			continue // a message does not show which history it belongs to: the next poll does
 		}
 		if h.index == w.setup.without || other.host.index == w.setup.without || !w.setup.redisAt(h.index) || !w.setup.redisAt(other.host.index) || other == p {
 			continue
