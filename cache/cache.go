@@ -39,14 +39,14 @@ type Cache struct {
 	resubscribe chan struct{} // the feed is known, or was replaced
 
 	// Only the goroutine that polls uses these.
-	polled   bool    // at least once
-	last     int64   // the highest event polled; `last` in the protocol
-	joined   bool    // this process has a row in the member table
-	joinedAt instant // read before the row was written
-	acked    int64   // the event that the row acknowledges; -1: none yet
-	polling  health
-	// Only the goroutine that repairs in the background uses repaired.
-	repaired health
+	polled     bool    // at least once
+	last       int64   // the highest event polled; `last` in the protocol
+	joined     bool    // this process has a row in the member table
+	joinedAt   instant // read before the row was written
+	acked      int64   // the event that the row acknowledges; -1: none yet
+	pollHealth health
+	// Only the goroutine that repairs in the background uses repairHealth.
+	repairHealth health
 
 	started    instant
 	ready      chan struct{} // closed when the feed was read and the subscription is open
@@ -140,7 +140,7 @@ func kick(c chan struct{}) {
 // of a server that did not answer before is logged too, because it names the cause.
 type health struct{ failing, refused bool }
 
-func (h *health) note(log *slog.Logger, what string, err error) {
+func (h *health) report(log *slog.Logger, what string, err error) {
 	refused := redisfault.Refused(err)
 	switch {
 	case err != nil && (!h.failing || refused && !h.refused):

@@ -13,7 +13,7 @@ func TestHealthLogsOneLineEachWayAndTheFirstRefusal(t *testing.T) {
 	var log bytes.Buffer
 	var h health
 	for _, err := range []error{nil, gone, gone, answeredError("NOPERM no"), gone, answeredError("NOPERM no"), nil, nil} {
-		h.note(slog.New(slog.NewTextHandler(&log, nil)), "it", err)
+		h.report(slog.New(slog.NewTextHandler(&log, nil)), "it", err)
 	}
 	var got []string
 	for line := range strings.Lines(log.String()) {

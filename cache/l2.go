@@ -35,7 +35,7 @@ type l2Store interface {
 	// subscribe calls onMessage for each message to all or to me, one after the other, until the
 	// connection is lost or ctx ends, and returns the reason. It calls onOpen when the subscription
 	// is open.
-	subscribe(ctx context.Context, feed, me string, ear subscriber) error
+	subscribe(ctx context.Context, feed, me string, s subscriber) error
 }
 
 // subscriber receives messages.

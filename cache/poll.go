@@ -35,7 +35,7 @@ func (c *Cache) pollLoop(ctx context.Context) {
 		if err != nil {
 			c.count.pollErrors.Add(1)
 		}
-		c.polling.note(c.o.Logger, "reading the change feed", err)
+		c.pollHealth.report(c.o.Logger, "reading the change feed", err)
 		if c.l2 != nil && c.faults.probeDue() {
 			kick(c.repairKicks)
 		}

@@ -35,7 +35,7 @@ func (c *Cache) repairLoop(ctx context.Context) {
 		}
 		// A breaker that is open has logged the fault.
 		if err == nil || c.faults.of(opRead).Closed() && c.faults.of(opWrite).Closed() {
-			c.repaired.note(c.o.Logger, "bringing Redis up to date", err)
+			c.repairHealth.report(c.o.Logger, "bringing Redis up to date", err)
 		}
 		c.l2.probe(ctx, e.feed, c.id, c.messages.encodeAcknowledgement(e.feed, c.id, acknowledgement{member: c.id}))
 		if !sleepContext(ctx, wait) {

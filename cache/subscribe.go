@@ -34,7 +34,7 @@ func (c *Cache) subscribeLoop(ctx context.Context) {
 		c.faults.noteSubscribe(err)
 		// A lost connection is retried at once. When that fails, its error names the cause.
 		if !was {
-			state.note(c.o.Logger, "receiving changes through Redis", err)
+			state.report(c.o.Logger, "receiving changes through Redis", err)
 		}
 		sleepContext(ctx, c.o.pollEvery())
 	}
@@ -48,7 +48,7 @@ func (c *Cache) subscribeTo(ctx context.Context, feed string, state *health) err
 	go func() {
 		ended <- c.l2.inner.subscribe(ctx, feed, c.id, subscriber{
 			onOpen: func() {
-				state.note(c.o.Logger, "receiving changes through Redis", nil)
+				state.report(c.o.Logger, "receiving changes through Redis", nil)
 				c.faults.noteSubscribe(nil)
 				c.listening.Store(true)
 				c.signalReady()

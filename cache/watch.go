@@ -29,7 +29,7 @@ func (c *Cache) watchLoop(ctx context.Context) {
 		}
 		// While the feed is out of reach, the poll logs it.
 		if e := c.epoch.Load(); e != nil && e.age(c.clock.now()) <= c.o.Lease && pause > time.Second {
-			state.note(c.o.Logger, "watching the store for changes", err)
+			state.report(c.o.Logger, "watching the store for changes", err)
 		}
 		pause = min(2*pause, time.Minute)
 	}
