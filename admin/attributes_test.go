@@ -69,8 +69,16 @@ func TestEveryAttributeIsInEveryPlace(t *testing.T) {
 		t.Fatal(err)
 	}
 	var onPage []string
-	for _, row := range regexp.MustCompile(`name: '(\w+)', own: true`).FindAllSubmatch(text, -1) {
-		onPage = append(onPage, string(row[1]))
+	for _, row := range strings.Split(string(text), "\n\t{")[1:] { // each begins at one tab
+		row, _, _ = strings.Cut(row, "\n];")
+		name := regexp.MustCompile(`name: '(\w+)', own: true`).FindStringSubmatch(row)
+		if name == nil {
+			continue
+		}
+		onPage = append(onPage, name[1])
+		if !strings.Contains(row, "show: ") {
+			t.Errorf("%s has no show in admin/ui/attributes.js: the details of a key lack it", name[1])
+		}
 	}
 
 	inKey := fieldsOf[store.Key](map[string]string{

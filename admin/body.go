@@ -3,87 +3,56 @@ package admin
 import (
 	"bytes"
 	"io"
-	"mime"
 	"net/http"
-	"strings"
-	"unicode/utf8"
+
+	"github.com/latchkey-go/latchkey/admin/internal/medusa"
+	"github.com/latchkey-go/latchkey/store"
 )
 
-// maxBodyBytes is Medusa's limit; a body of exactly that many bytes passes.
-const maxBodyBytes = 100 << 10
+// ReadBody reads the body of a request to one of your own routes as the admin routes read theirs:
+// the same content types and limits, and the same answers when it cannot be read. A request without
+// a body, or with a content type other than JSON, form or plain text, has an empty object. Values
+// are those of encoding/json; a number may be infinite. The body can be read again.
+//
+// How long the body may take is up to your server: set its ReadTimeout.
+//
+// A body that cannot be read is an error with the method StatusCode() int (400, 408, 413 or 415)
+// whose JSON is Medusa's answer. A body that is not an object is an error that matches
+// store.ErrInvalid.
+func ReadBody(r *http.Request) (map[string]any, error) {
+	sent, err := readBody(nil, r)
+	if err != nil {
+		return nil, err
+	}
+	o, ok := sent.(*medusa.Object)
+	if !ok {
+		return nil, invalid(medusa.ErrNotObject)
+	}
+	return o.Map(), nil
+}
 
-// readBody returns the request's body as Medusa's body parsers do: no body, or one of a kind that they do not know, is an
-// empty object; plain text a string; JSON an object or array; a form an object. The body can be read again.
+// readBody reads and parses the body of a request, which can be read again afterwards. With a nil
+// w, only the server bounds the time that it takes.
 func readBody(w http.ResponseWriter, r *http.Request) (any, error) {
 	if r.Body == nil || r.Body == http.NoBody {
-		return newObject(), nil
+		return medusa.NewObject(), nil
 	}
-	parse, err := bodyParser(r.Header)
+	parse, refused := medusa.BodyParser(r.Header)
 	if parse == nil {
 		leaveBody(w, r)
-		return newObject(), err
+		if refused == nil {
+			return medusa.NewObject(), nil
+		}
+		refused.Message = store.RedactTokens(refused.Message) // it repeats a part of the header
+		return nil, refused
 	}
-	text, unread := readAll(w, r, maxBodyBytes)
-	if unread != nil {
-		return nil, unread
+	text, refused := readAll(w, r, medusa.MaxBodyBytes)
+	if refused != nil {
+		return nil, refused
 	}
-	r.Body = io.NopCloser(bytes.NewReader(text)) // the server closes its own
+	r.Body = io.NopCloser(bytes.NewReader(text)) // the server closes the original
 	if len(text) == 0 {
-		return newObject(), nil
+		return medusa.NewObject(), nil
 	}
 	return parse(text)
-}
-
-// bodyParser returns what reads a body with that header; nil: the body is not looked at.
-func bodyParser(header http.Header) (parse func([]byte) (any, error), err error) {
-	kind, parameters, err := mime.ParseMediaType(header.Get("Content-Type"))
-	if err != nil {
-		return nil, nil
-	}
-	switch kind {
-	case "application/json":
-		parse = parseJSONBody
-	case "application/x-www-form-urlencoded":
-		parse = parseForm
-	case "text/plain":
-		parse = func([]byte) (any, error) { return "", nil } // what it says makes no difference
-	default:
-		return nil, nil
-	}
-	if charset := parameters["charset"]; charset != "" && !strings.EqualFold(charset, "utf-8") {
-		return nil, unreadable(http.StatusUnsupportedMediaType, `unsupported charset "`+strings.ToUpper(charset)+`"`, "unknown_error")
-	}
-	if encoding := header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
-		return nil, unreadable(http.StatusUnsupportedMediaType, `unsupported content encoding "`+strings.ToLower(encoding)+`"`, "unknown_error")
-	}
-	return parse, nil
-}
-
-// parseJSONBody takes objects and arrays alone ("strict mode").
-func parseJSONBody(text []byte) (any, error) {
-	text = bytes.TrimPrefix(text, []byte("\ufeff"))
-	if len(text) == 0 {
-		return newObject(), nil
-	}
-	malformed := func(message string) error { return unreadable(http.StatusBadRequest, message, "invalid_data") }
-	if !utf8.Valid(text) {
-		return nil, malformed("malformed JSON: not valid UTF-8")
-	}
-	v, err := parseJSON(text)
-	if err != nil {
-		return nil, malformed(err.Error())
-	}
-	switch v.(type) {
-	case *object, []any:
-		return v, nil
-	}
-	return nil, malformed("malformed JSON: an object was expected")
-}
-
-func parseForm(text []byte) (any, error) {
-	o, err := parseQS(string(text), formDepth, formMaxIndex)
-	if err != nil {
-		return nil, unreadable(http.StatusRequestEntityTooLarge, err.Error(), "unknown_error")
-	}
-	return o, nil
 }

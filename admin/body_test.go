@@ -11,7 +11,7 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-func TestBodiesAreReadAsInSection22(t *testing.T) {
+func TestBodiesAreReadAsInMedusa(t *testing.T) {
 	const (
 		emptyObject = `Field 'title' is required; Field 'type' is required`
 		notAnObject = `Field '' is required`

@@ -9,30 +9,31 @@ import (
 	"strings"
 	"time"
 
+	"github.com/latchkey-go/latchkey/admin/internal/medusa"
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// SalesChannel is a channel of the shop that admin runs in. Zero times are shown as null.
+// SalesChannel is a sales channel of the shop. Answers show zero times as null.
 type SalesChannel struct {
 	ID, Name, Description string
 	IsDisabled            bool
-	Metadata              json.RawMessage // a JSON object; nil is shown as null
+	Metadata              json.RawMessage // a JSON object; answers show nil as null
 	CreatedAt, UpdatedAt  time.Time
 	DeletedAt             time.Time
 }
 
-// SalesChannels is where the shop keeps its channels.
+// SalesChannels finds the sales channels of the shop.
 type SalesChannels interface {
-	// ByID returns those of the channels that exist, in any order. It is asked with 1 to 1000 ids,
-	// each once. An error that matches store.ErrUnavailable becomes a 503, any other a 500.
+	// ByID returns the existing channels with these ids, in any order. There are 1 to 1000 distinct
+	// ids. The answer to an error that matches store.ErrUnavailable is 503, to any other 500.
 	ByID(ctx context.Context, ids []string) ([]SalesChannel, error)
 }
 
-// channelsPerCall is how many channels the shop is asked for at once.
+// channelsPerCall is the greatest number of ids in one call of SalesChannels.ByID.
 const channelsPerCall = 1000
 
-// channelsByID asks the shop, and stops when an answer could not hold what it says. It is not asked
-// for an id that holds a secret token, which only a key from before that was refused can have.
+// channelsByID finds channels in the shop. It fails when they do not fit into an answer. Ids that
+// hold a secret token are left out: only keys made before such ids were refused can have them.
 func (a *api) channelsByID(ctx context.Context, ids []string) (map[string]SalesChannel, error) {
 	found := make(map[string]SalesChannel)
 	meter := store.Meter{Max: maxAnswerBytes}
@@ -46,8 +47,12 @@ func (a *api) channelsByID(ctx context.Context, ids []string) (map[string]SalesC
 			if err := meter.Add(len(c.ID) + len(c.Name) + len(c.Description) + len(c.Metadata)); err != nil {
 				return nil, err
 			}
-			if c.Metadata, err = compactJSON(c.Metadata); err != nil {
-				return nil, fmt.Errorf("admin: metadata of sales channel %q: %w", c.ID, err)
+			if c.Metadata != nil {
+				var compact bytes.Buffer
+				if err := json.Compact(&compact, c.Metadata); err != nil {
+					return nil, fmt.Errorf("admin: metadata of sales channel %q: %w", c.ID, err)
+				}
+				c.Metadata = compact.Bytes()
 			}
 			found[c.ID] = c
 		}
@@ -55,18 +60,8 @@ func (a *api) channelsByID(ctx context.Context, ids []string) (map[string]SalesC
 	return found, nil
 }
 
-// compactJSON returns text without white space, or an error when it is no JSON.
-func compactJSON(text json.RawMessage) (json.RawMessage, error) {
-	if text == nil {
-		return nil, nil
-	}
-	var b bytes.Buffer
-	err := json.Compact(&b, text)
-	return b.Bytes(), err
-}
-
-// channelsOf returns the channels that an answer shows more of than their ids. Without a shop there
-// are none, and each is called by its id.
+// channelsOf returns the channels of the keys, if the answer shows more of them than their ids. It
+// returns none without a shop.
 func (a *api) channelsOf(ctx context.Context, keys []*store.Key, s selection) (map[string]SalesChannel, error) {
 	wanted := slices.ContainsFunc(s.relations, func(r relation) bool {
 		return r.name == salesChannels && slices.ContainsFunc(r.members, func(m string) bool { return m != "id" })
@@ -82,8 +77,8 @@ func (a *api) channelsOf(ctx context.Context, keys []*store.Key, s selection) (m
 	return a.channelsByID(ctx, slices.Compact(ids))
 }
 
-// relationMember returns one member of one linked record. A channel that is linked but unknown to the shop is shown by its id, also in
-// the place of its name.
+// relationMember returns one member of one linked record. A channel that the shop does not know has
+// its id as its name.
 func relationMember(rel, name, keyID, channelID string, channels map[string]SalesChannel) any {
 	c, ok := channels[channelID]
 	if !ok {
@@ -97,25 +92,22 @@ func relationMember(rel, name, keyID, channelID string, channels map[string]Sale
 	case name == "name":
 		return c.Name
 	case name == "description":
-		return textOrNull(c.Description)
+		return medusa.TextOrNull(c.Description)
 	case name == "is_disabled":
 		return c.IsDisabled
 	case name == "metadata":
-		if c.Metadata == nil {
-			return nil
-		}
-		return c.Metadata
+		return nullIf(c.Metadata == nil, c.Metadata)
 	case name == "created_at":
-		return timeOrNull(c.CreatedAt)
+		return medusa.TimeOrNull(c.CreatedAt)
 	case name == "updated_at":
-		return timeOrNull(c.UpdatedAt)
+		return medusa.TimeOrNull(c.UpdatedAt)
 	default:
-		return timeOrNull(c.DeletedAt)
+		return medusa.TimeOrNull(c.DeletedAt)
 	}
 }
 
-// mustExist returns Medusa's error that names the channels that the shop does not know. No id may
-// be there twice. Without a shop every channel exists.
+// mustExist returns Medusa's error when the shop does not know one of the channels. The ids must be
+// distinct. Without a shop every channel exists.
 func (a *api) mustExist(ctx context.Context, ids []string) error {
 	if a.channels == nil {
 		return nil

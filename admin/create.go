@@ -3,15 +3,16 @@ package admin
 import (
 	"context"
 
+	"github.com/latchkey-go/latchkey/admin/internal/medusa"
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// readNewKey reads the body of POST /api-keys: Medusa's title and type, then our own attributes.
-func readNewKey(r *reader) store.NewKey {
-	n := store.NewKey{Title: r.requiredText("title")}
-	typ, _ := r.choice("type", string(store.Publishable), string(store.Secret))
-	if _, there := r.from.get("type"); !there {
-		r.missing("type")
+// readNewKey reads the body of POST /api-keys: title and type as in Medusa, then other attributes.
+func readNewKey(r *medusa.FieldsReader) store.NewKey {
+	n := store.NewKey{Title: r.RequiredText("title")}
+	typ, _ := r.Choice("type", string(store.Publishable), string(store.Secret))
+	if !r.Has("type") {
+		r.Missing("type")
 	}
 	n.Type = store.Type(typ)
 	for _, a := range attributes {
@@ -23,7 +24,7 @@ func readNewKey(r *reader) store.NewKey {
 }
 
 // create answers POST /api-keys with the key and its token.
-func (a *api) create(ctx context.Context, c call[store.NewKey, fields]) (members, error) {
+func (a *api) create(ctx context.Context, c call[store.NewKey, fields]) (medusa.Members, error) {
 	made, err := a.keys.Create(ctx, c.Body)
 	if err != nil {
 		return nil, err

@@ -6,16 +6,15 @@ import (
 	"net/http"
 	"os"
 	"time"
+
+	"github.com/latchkey-go/latchkey/admin/internal/medusa"
 )
 
-// bodyTime is how long the body of a request may take to come, however it trickles in. A server
-// whose ReadTimeout is over earlier ends it earlier.
+// bodyTime is how long a request may take to send its body. The server's ReadTimeout may be
+// shorter.
 const bodyTime = 10 * time.Second
 
-// longAgo is a deadline that is over.
-var longAgo = time.Unix(1, 0)
-
-// bodyTimeKey is how a test gives a request another time than bodyTime.
+// bodyTimeKey is the context key with which a test replaces bodyTime.
 type bodyTimeKey struct{}
 
 func timeFor(r *http.Request) time.Duration {
@@ -25,53 +24,53 @@ func timeFor(r *http.Request) time.Duration {
 	return bodyTime
 }
 
-// readAll returns the body of a request, of at most limit bytes. Memory is taken as the bytes come,
-// whatever length was announced. The body has bodyTime to come, or what the server's ReadTimeout
-// has left of it.
+// readAll reads the body of a request, of at most limit bytes, within bodyTime. It allocates memory
+// for received bytes only, whatever length was announced.
 //
-// No deadline is set beforehand: that could put off one of the server's, and would have to be taken
-// back. When the time is over, the read that is under way is ended. Where w has no deadlines (see
-// http.ResponseController), nothing ends it.
-func readAll(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, *BodyError) {
-	tooLarge := &BodyError{Status: http.StatusRequestEntityTooLarge, Type: "unknown_error", Message: "request entity too large"}
-	if r.ContentLength > limit {
-		leaveBody(w, r)
-		return nil, tooLarge
+// It sets a read deadline when the time is over, not before: that could extend a deadline of the
+// server, and would have to be undone. Where w does not support read deadlines (see
+// http.ResponseController), only the server bounds the time.
+func readAll(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, *medusa.BodyError) {
+	refuse := func(status int, message string) ([]byte, *medusa.BodyError) {
+		return nil, &medusa.BodyError{Status: status, Type: "unknown_error", Message: message}
 	}
-	ended := make(chan bool, 1)
-	timer := time.AfterFunc(timeFor(r), func() {
-		ended <- http.NewResponseController(w).SetReadDeadline(longAgo) == nil
-	})
-	// Not http.MaxBytesReader: it makes the server hang up on a client that is still sending, who
-	// then may never see the answer.
-	text, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
-	switch {
-	case !timer.Stop() && <-ended, errors.Is(err, os.ErrDeadlineExceeded):
-		closeAfter(w, r)
-		return nil, &BodyError{Status: http.StatusRequestTimeout, Type: "unknown_error", Message: "the body of the request came too slowly"}
-	case err != nil:
-		return nil, &BodyError{Status: http.StatusBadRequest, Type: "unknown_error", Message: "request aborted"}
-	case int64(len(text)) > limit:
-		leaveBody(w, r)
-		return nil, tooLarge
+	tooLarge := r.ContentLength > limit
+	if !tooLarge {
+		late := make(chan bool, 1)
+		timer := time.AfterFunc(timeFor(r), func() {
+			late <- http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0)) == nil
+		})
+		// http.MaxBytesReader would close the connection of a client that is still sending, which
+		// might then not see the answer.
+		text, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
+		switch {
+		case !timer.Stop() && <-late, errors.Is(err, os.ErrDeadlineExceeded):
+			closeAfter(w, r)
+			return refuse(http.StatusRequestTimeout, "the body of the request came too slowly")
+		case err != nil:
+			return refuse(http.StatusBadRequest, "request aborted")
+		case int64(len(text)) <= limit:
+			return text, nil
+		}
 	}
-	return text, nil
+	leaveBody(w, r)
+	return refuse(http.StatusRequestEntityTooLarge, "request entity too large")
 }
 
-// leaveBody is for requests that are answered without their body. net/http reads the rest of it (up
-// to 256 KB) before it sends the answer, and would wait for that as long as the client likes where
-// the server has no ReadTimeout.
+// leaveBody prepares an answer without reading the rest of the body. net/http reads up to 256 KB of
+// it before it sends the answer; without a ReadTimeout of the server it would wait for ever.
 func leaveBody(w http.ResponseWriter, r *http.Request) {
 	server, ok := r.Context().Value(http.ServerContextKey).(*http.Server)
 	if ok && server.ReadTimeout <= 0 && r.Body != nil && r.Body != http.NoBody {
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(timeFor(r))) // the server sets another for the next request
+		// The server sets another deadline for the next request.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(timeFor(r)))
 	}
 }
 
-// closeAfter has the connection closed after the answer, which is then sent without waiting for the
-// rest of the body. HTTP/2 ends the stream alone.
+// closeAfter closes the connection after the answer, which is then sent without waiting for the
+// rest of the body. HTTP/2 ends only the stream.
 func closeAfter(w http.ResponseWriter, r *http.Request) {
-	if r.ProtoMajor < 2 {
+	if w != nil && r.ProtoMajor < 2 {
 		w.Header().Set("Connection", "close")
 	}
 }

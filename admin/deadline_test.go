@@ -17,6 +17,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/latchkey-go/latchkey/admin"
+	"github.com/latchkey-go/latchkey/admin/internal/medusa"
 	"github.com/latchkey-go/latchkey/store"
 )
 
@@ -204,8 +205,8 @@ func TestRequirement35BodiesOfAdminRoutesMustComeInTime(t *testing.T) {
 func TestABodyThatCameLeavesNoDeadline(t *testing.T) {
 	came, over, ended := make(chan struct{}), make(chan struct{}), make(chan error, 2)
 	addr := serving(t, admin.WithBodyTime(soon, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if _, err := admin.ReadInput(w, r); err != nil {
-			w.WriteHeader(err.(*admin.BodyError).Status)
+		if err := admin.ReadAdminBody(w, r); err != nil {
+			w.WriteHeader(err.(*medusa.BodyError).Status)
 			return
 		}
 		if r.URL.Path == "/wait" {

@@ -1,11 +1,15 @@
 package admin
 
-import "context"
+import (
+	"context"
 
-// remove answers DELETE /api-keys/{id}. As in Medusa, an id that no key has is deleted with success.
-func (a *api) remove(ctx context.Context, c call[struct{}, struct{}]) (members, error) {
+	"github.com/latchkey-go/latchkey/admin/internal/medusa"
+)
+
+// remove answers DELETE /api-keys/{id}. As in Medusa, deleting an unknown key succeeds.
+func (a *api) remove(ctx context.Context, c call[struct{}, struct{}]) (medusa.Members, error) {
 	if err := a.keys.Delete(ctx, c.ID); err != nil {
 		return nil, err
 	}
-	return members{{"id", c.ID}, {"object", "api_key"}, {"deleted", true}}, nil
+	return medusa.Members{{"id", c.ID}, {"object", "api_key"}, {"deleted", true}}, nil
 }

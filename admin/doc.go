@@ -1,17 +1,18 @@
-// Package admin is the JSON API that manages keys: Medusa's /admin/api-keys, in its wire format, over [store.Keys].
+// Package admin is the JSON API that manages keys: Medusa's /admin/api-keys, in its wire format,
+// over [store.Keys].
 //
-// [Handler] is plain net/http and runs behind any router; [Mount] is its door into Echo. Both need
-// a guard that authenticates (package middleware has some), and do not trust it: whatever a guard
-// lets through, a request is served only with a secret key in its context or a member of the staff
-// named by [Config.Actor]. What an answer holds and how errors read follows Medusa 2.21 to the
-// byte; attributes that Medusa does not have, scopes for example, are taken in bodies and shown
-// only when asked for: ?fields=+scopes. Routes that Medusa does not have roll and verify keys, tell
-// who asks, let a key end itself, end all keys that a filter matches, and show a key's audit trail
-// and which keys deserve a look. All of them are described in OpenAPI 3.1 at /openapi.json, which
+// [Handler] is plain net/http and works with any router; [Mount] adds it to Echo. Both need a guard
+// that authenticates (package middleware has some) but do not trust it: they serve a request only
+// if its context holds a secret key or [Config.Actor] names a member of the staff.
+//
+// Answers and errors follow Medusa 2.21 to the byte. Attributes that Medusa does not have, such as
+// scopes, are shown only on request: ?fields=+scopes. Further routes roll and verify keys, show the
+// key of the request and let it revoke itself, revoke all keys that a filter matches, and show a
+// key's audit trail and the keys to review. /openapi.json describes all of them in OpenAPI 3.1; it
 // needs no key.
 //
-// People manage keys at /ui: a page that is part of the program and asks the same routes. They sign in to it with a secret key, which
-// stays in the page's memory.
+// /ui is a web page that uses the same routes. Its users sign in with a secret key, which stays in
+// the page's memory.
 //
 //	e := echo.New()
 //	admin.Mount(e.Group("/admin"), keys, keyauth.Secret(keys))

@@ -5,67 +5,56 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/latchkey-go/latchkey/admin/internal/medusa"
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// outcome is how an error of package store is told.
+// outcome is the answer to an error of package store.
 type outcome struct {
 	err     error
 	status  int
 	typ     string
-	message string // where the error brings none that is fit to be shown
+	message string // if the error has no message for clients
 }
 
-// outcomes returns the one table of errors and statuses. The first line that the error matches counts; what matches none is a 500.
-func outcomes() []outcome {
-	return []outcome{
-		{store.ErrUnavailable, http.StatusServiceUnavailable, "unavailable", "The service cannot answer now. Try again."},
-		{store.ErrInvalid, http.StatusBadRequest, "invalid_data", "The request is not valid."},
-		{store.ErrNotAllowed, http.StatusBadRequest, "not_allowed", "The state of the key does not allow this."},
-		{store.ErrNotFound, http.StatusNotFound, "not_found", "Not found"},
-		{store.ErrForged, http.StatusBadRequest, "not_allowed", "The key's record was not written by this system. It can be revoked and deleted, not rolled."},
-		{store.ErrForbidden, http.StatusForbidden, "forbidden", "Forbidden"},
-		// The key in use was let in by the guard and has ended since.
-		{store.ErrUnauthenticated, http.StatusUnauthorized, "unauthorized", "Unauthorized"},
-		{store.ErrConflict, http.StatusConflict, "conflict", "The id or the token is taken."},
-	}
+// outcomes is the table of errors and statuses. The first match counts; other errors are 500.
+var outcomes = []outcome{
+	{store.ErrUnavailable, http.StatusServiceUnavailable, "unavailable", "The service cannot answer now. Try again."},
+	{store.ErrInvalid, http.StatusBadRequest, "invalid_data", "The request is not valid."},
+	{store.ErrNotAllowed, http.StatusBadRequest, "not_allowed", "The state of the key does not allow this."},
+	{store.ErrNotFound, http.StatusNotFound, "not_found", "Not found"},
+	{
+		store.ErrForged, http.StatusBadRequest, "not_allowed",
+		"The key's record was not written by this system. It can be revoked and deleted, not rolled.",
+	},
+	{store.ErrForbidden, http.StatusForbidden, "forbidden", "Forbidden"},
+	// The key of the request was revoked or has expired after the guard accepted it.
+	{store.ErrUnauthenticated, http.StatusUnauthorized, "unauthorized", "Unauthorized"},
+	{store.ErrConflict, http.StatusConflict, "conflict", "The id or the token is taken."},
 }
 
-// refusal is an answer that is not the store's to give. Header fields are name, value.
+// refusal is an error with its answer. The header alternates between names and values.
 type refusal struct {
 	status int
-	body   members
+	body   medusa.Members
 	header []string
 }
 
 func (e *refusal) Error() string { return http.StatusText(e.status) }
 
 // typed is the body of an application error.
-func typed(typ, message string) members {
-	return members{{"type", typ}, {"message", message}}
+func typed(typ, message string) medusa.Members {
+	return medusa.Members{{"type", typ}, {"message", message}}
 }
 
-// BodyError says why a body could not be read. As JSON it is the answer of Medusa's body parser, whose members stand in another order
-// than those of all other errors.
-type BodyError struct {
-	Message string `json:"message"`
-	Type    string `json:"type"` // invalid_data or unknown_error
-	Status  int    `json:"-"`    // 400, 408, 413 or 415
-}
+// invalid returns an error of package medusa as one that matches store.ErrInvalid.
+func invalid(err error) error { return store.Errorf(store.ErrInvalid, "%s", err) }
 
-// Error returns the message, which holds nothing of the body.
-func (e *BodyError) Error() string { return e.Message }
-
-// unreadable refuses a body that was not understood.
-func unreadable(status int, message, typ string) error {
-	return &BodyError{Status: status, Message: store.RedactTokens(message), Type: typ} // a header can hold anything
-}
-
-// fail answers with an error. Causes that are not the client's are told to the log alone.
+// fail answers with an error. Only the log has the causes of 500 and 503.
 func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
-	var unread *BodyError
+	var unread *medusa.BodyError
 	if errors.As(err, &unread) {
-		respond(w, unread.Status, members{{"message", unread.Message}, {"type", unread.Type}})
+		respond(w, unread.Status, medusa.Members{{"message", unread.Message}, {"type", unread.Type}})
 		return
 	}
 	var refused *refusal
@@ -76,14 +65,14 @@ func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 		respond(w, refused.status, refused.body)
 		return
 	}
-	for _, o := range outcomes() {
+	for _, o := range outcomes {
 		if !errors.Is(err, o.err) {
 			continue
 		}
 		message := o.message
-		var told *store.Error
-		if errors.As(err, &told) && errors.Is(told.Kind, o.err) {
-			message = told.Message
+		var known *store.Error
+		if errors.As(err, &known) && errors.Is(known.Kind, o.err) {
+			message = known.Message
 		}
 		if o.status == http.StatusServiceUnavailable {
 			w.Header().Set("Retry-After", "1")
@@ -96,15 +85,15 @@ func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 		return
 	}
 	a.log(r, "latchkey: an admin request failed", err)
-	respond(w, http.StatusInternalServerError, members{
+	respond(w, http.StatusInternalServerError, medusa.Members{
 		{"code", "unknown_error"}, {"type", "unknown_error"}, {"message", "An unknown error occurred."},
 	})
 }
 
-// maxMessage bounds what an error repeats of a request, in bytes. Honest mistakes are shorter.
+// maxMessage bounds how much of a request an error repeats, in bytes.
 const maxMessage = 8 << 10
 
-// shortened cuts a message that is too long, between characters.
+// shortened cuts a message that is too long between two characters.
 func shortened(message string) string {
 	if len(message) <= maxMessage {
 		return message
@@ -112,7 +101,8 @@ func shortened(message string) string {
 	return strings.ToValidUTF8(message[:maxMessage], "") + "…"
 }
 
-// log tells of a failure by the route's pattern: paths and queries are the client's to fill. That a client went away is no failure.
+// log writes the cause of a 500 or 503. It names the route's pattern: clients choose the path and
+// the query. A client that has gone away is not a failure.
 func (a *api) log(r *http.Request, what string, err error) {
 	if r.Context().Err() != nil {
 		return

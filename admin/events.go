@@ -4,50 +4,50 @@ import (
 	"context"
 	"errors"
 
+	"github.com/latchkey-go/latchkey/admin/internal/medusa"
 	"github.com/latchkey-go/latchkey/store"
 )
 
-const (
-	defaultEvents = 50
-	maxEvents     = 1000
-)
-
-// eventsQuery is the query of GET /api-keys/{id}/events: at most Limit events with ids greater than After.
+// eventsQuery is the query of GET /api-keys/{id}/events: Limit events with ids greater than After.
 type eventsQuery struct{ After, Limit int64 }
 
-func readEventsQuery(r *reader) eventsQuery {
-	return eventsQuery{After: r.wholeText("after", 0, 0, maxSafeInteger), Limit: r.wholeText("limit", defaultEvents, 1, maxEvents)}
+func readEventsQuery(r *medusa.FieldsReader) (q eventsQuery) {
+	q.After = r.QueryInteger("after", 0, 0, maxSafeInteger)
+	q.Limit = r.QueryInteger("limit", 50, 1, 1000)
+	return q
 }
 
-// events answers GET /api-keys/{id}/events: the audit trail of a key, oldest first. It outlives the key: of one that was deleted it tells
-// what is left in the log. Imports are told as a batch, without keys, and so in no key's trail.
-func (a *api) events(ctx context.Context, c call[struct{}, eventsQuery]) (members, error) {
-	found, err := a.keys.Events(ctx, store.EventQuery{KeyID: c.ID, After: c.Query.After, Limit: int(c.Query.Limit) + 1, MaxBytes: maxAnswerBytes})
+// events answers GET /api-keys/{id}/events: the audit trail of a key, oldest first. Deleted keys
+// have one too, as long as the log holds their events. The event of an import is in no trail: it
+// names no key.
+func (a *api) events(ctx context.Context, c call[struct{}, eventsQuery]) (medusa.Members, error) {
+	found, err := a.keys.Events(ctx, store.EventQuery{
+		KeyID: c.ID, After: c.Query.After, Limit: int(c.Query.Limit) + 1, MaxBytes: maxAnswerBytes,
+	})
+	if err == nil && len(found) == 0 {
+		err = a.keyExistedOrNotFound(ctx, c.ID)
+	}
 	if err != nil {
 		return nil, err
-	}
-	if len(found) == 0 {
-		if err := a.mustHaveBeen(ctx, c.ID); err != nil {
-			return nil, err
-		}
 	}
 	var next any
 	if len(found) > int(c.Query.Limit) {
 		found = found[:c.Query.Limit]
 		next = found[len(found)-1].ID
 	}
-	shown := make([]members, len(found))
+	shown := make([]medusa.Members, len(found))
 	for i, e := range found {
-		shown[i] = members{
-			{"id", e.ID}, {"kind", string(e.Kind)}, {"version", e.Version}, {"actor", textOrNull(e.Actor)}, {"request_id", textOrNull(e.RequestID)},
-			{"at", timeOrNull(e.At)}, {"details", e.Details},
+		shown[i] = medusa.Members{
+			{"id", e.ID}, {"kind", string(e.Kind)}, {"version", e.Version}, {"actor", medusa.TextOrNull(e.Actor)},
+			{"request_id", medusa.TextOrNull(e.RequestID)}, {"at", medusa.TimeOrNull(e.At)}, {"details", e.Details},
 		}
 	}
-	return members{{"events", shown}, {"limit", c.Query.Limit}, {"next_after", next}}, nil
+	return medusa.Members{{"events", shown}, {"limit", c.Query.Limit}, {"next_after", next}}, nil
 }
 
-// mustHaveBeen returns nil when there is a key with that id or an event that tells of one.
-func (a *api) mustHaveBeen(ctx context.Context, id string) error {
+// keyExistedOrNotFound returns nil when the key or an event of it exists, otherwise
+// store.ErrNotFound.
+func (a *api) keyExistedOrNotFound(ctx context.Context, id string) error {
 	_, err := a.keys.Get(ctx, id)
 	if !errors.Is(err, store.ErrNotFound) {
 		return err

@@ -2,9 +2,7 @@ package admin
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/latchkey-go/latchkey/store"
@@ -67,34 +65,8 @@ func WithBodyTime(d time.Duration, h http.Handler) http.Handler {
 	})
 }
 
-// Show writes what ParseQuery and ParseJSON read, with the order of the members.
-func Show(v any) string { return string(appendJSON(nil, shown(v))) }
-
-func shown(v any) any {
-	switch v := v.(type) {
-	case *object:
-		m := members{}
-		for _, name := range v.keys() {
-			m = append(m, member{name, shown(v.members[name])})
-		}
-		return m
-	case []any:
-		list := make([]string, len(v))
-		for i, element := range v {
-			list[i] = Show(element)
-		}
-		return json.RawMessage("[" + strings.Join(list, ",") + "]")
-	}
-	return v
+// ReadAdminBody reads a body as the admin routes do.
+func ReadAdminBody(w http.ResponseWriter, r *http.Request) error {
+	_, err := readBody(w, r)
+	return err
 }
-
-// The parsers, for tests and fuzzing.
-var (
-	ParseTimestamp = parseTimestamp
-	ParseInt       = parseInt
-	JSNumber       = jsNumber
-	ParseJSON      = parseJSON
-)
-
-// ParseQuery reads a query as a URL's is read, without what Medusa adds to qs.
-func ParseQuery(s string) (any, error) { return parseQS(s, queryDepth, queryMaxIndex) }

@@ -3,15 +3,17 @@ package admin
 import (
 	"slices"
 	"strings"
+
+	"github.com/latchkey-go/latchkey/admin/internal/medusa"
 )
 
-// selection is what an answer shows of a key: attributes first, relations last, as Medusa orders them.
+// selection is what an answer shows of a key. As in Medusa, relations come last.
 type selection struct {
 	attributes []*attribute
 	relations  []relation
 }
 
-// relation is a list of other records that an answer shows.
+// relation is a list of linked records in an answer.
 type relation struct {
 	name    string
 	members []string
@@ -23,8 +25,8 @@ const (
 	salesChannelsLink = "sales_channels_link"
 )
 
-// relationMembers returns the members that a relation can show, in the order in which * shows them, and nil for what is no relation.
-// Links have an id and times in Medusa; here they are not records of their own and have the two ids alone.
+// relationMembers returns the members that a relation can show, in the order of *, or nil for an
+// unknown relation. In Medusa a link is a record with an id and times; here it has only two ids.
 func relationMembers(name string) []string {
 	switch name {
 	case salesChannels:
@@ -35,78 +37,69 @@ func relationMembers(name string) []string {
 	return nil
 }
 
-// defaultFields is what Medusa shows of a key when it is not asked for anything else.
+// defaultFields returns what Medusa shows of a key by default.
 func defaultFields() []string {
 	return []string{
-		"id", "title", "token", "redacted", "type", "last_used_at", "updated_at", "created_at", "created_by", "revoked_at", "revoked_by",
-		"sales_channels.id", "sales_channels.name",
+		"id", "title", "token", "redacted", "type", "last_used_at", "updated_at", "created_at", "created_by",
+		"revoked_at", "revoked_by", "sales_channels.id", "sales_channels.name",
 	}
 }
 
-// createdFields is what Medusa shows of a new key, in the order of its columns.
+// createdFields returns what Medusa shows of a new key.
 func createdFields() []string {
 	return []string{
-		"id", "token", "redacted", "title", "type", "last_used_at", "created_by", "revoked_by", "revoked_at", "created_at", "updated_at", "deleted_at",
+		"id", "token", "redacted", "title", "type", "last_used_at", "created_by", "revoked_by", "revoked_at",
+		"created_at", "updated_at", "deleted_at",
 	}
 }
 
-// fields is the query parameter of that name; absent is not the same as empty.
+// fields is the query parameter of that name. A missing one differs from an empty one.
 type fields struct {
 	text  string
 	given bool
 }
 
-func readFields(r *reader) fields {
-	text, given := r.text("fields")
-	if strings.Count(text, ",") >= maxElements {
-		r.tooMany("fields")
+func readFields(r *medusa.FieldsReader) fields {
+	text, given := r.Text("fields")
+	if strings.Count(text, ",") >= medusa.MaxElements {
+		r.TooMany("fields")
 		return fields{}
 	}
 	return fields{text, given}
 }
 
-// over applies the parameter to the defaults. A list in which any name stands without a sign replaces them; one of signed names alone
-// changes them. Names that nothing has are ignored, and the id is always shown.
+// over applies the parameter to the defaults. If a name has no sign, the list replaces the
+// defaults; if all have one, it changes them. Unknown names are ignored. The id is always shown.
 func (f fields) over(defaults []string) selection {
 	if !f.given {
 		return selectionOf(defaults)
 	}
-	var asked []string
-	for name := range strings.SplitSeq(f.text, ",") {
-		if name != "" {
-			asked = append(asked, name)
-		}
-	}
+	asked := strings.FieldsFunc(f.text, func(c rune) bool { return c == ',' })
+	replaces := len(asked) == 0 || slices.ContainsFunc(asked, isUnsigned)
 	var chosen choice
-	if len(asked) == 0 || slices.ContainsFunc(asked, isUnsigned) {
-		for _, name := range asked {
-			if strings.ContainsRune("+ -", rune(name[0])) {
-				name = name[1:]
-			}
-			chosen.add(name)
-		}
-	} else {
+	if !replaces {
 		for _, name := range defaults {
 			chosen.add(name)
 		}
-		for _, name := range asked {
-			switch rest := name[1:]; name[0] {
-			case '+', ' ':
-				chosen.add(strings.TrimPrefix(strings.TrimSpace(name), "+"))
-			case '-':
-				chosen.remove(rest)
-			default:
-				chosen.add(name)
-			}
+	}
+	for _, name := range asked {
+		switch {
+		case !strings.ContainsRune("+ -", rune(name[0])):
+			chosen.add(name)
+		case replaces:
+			chosen.add(name[1:])
+		case name[0] == '-':
+			chosen.remove(name[1:])
+		default:
+			chosen.add(strings.TrimPrefix(strings.TrimSpace(name), "+"))
 		}
 	}
 	chosen.add("id")
 	return selectionOf(chosen.names)
 }
 
-// choice is a list of names to show, each once. What nothing has is left out: so the list is never
-// longer than all there is to show, however many names are asked for, and taking one out of it
-// costs the same each time.
+// choice is a set of known names, in order. It cannot hold more names than there are, however many
+// a request lists, so that the cost of changing it is bounded.
 type choice struct{ names []string }
 
 func (c *choice) add(name string) {
@@ -115,7 +108,7 @@ func (c *choice) add(name string) {
 	}
 }
 
-// remove takes out a name, and with a relation all of its members.
+// remove removes a name, or a relation with its members.
 func (c *choice) remove(name string) {
 	c.names = slices.DeleteFunc(c.names, func(had string) bool {
 		had = strings.TrimPrefix(had, "*")
@@ -123,23 +116,24 @@ func (c *choice) remove(name string) {
 	})
 }
 
-// isShown reports whether selectionOf makes anything of the name.
+// isShown reports whether the name selects anything.
 func isShown(name string) bool {
 	s := selectionOf([]string{name})
 	return len(s.attributes)+len(s.relations) > 0
 }
 
-// ownOf returns only those of our own attributes that the parameter asks for, for answers that Medusa does not let choose.
-func (f fields) ownOf() []*attribute {
+// own returns the selected attributes that Medusa does not have. The others are fixed in some
+// answers.
+func (f fields) own() []*attribute {
 	return slices.DeleteFunc(f.over(nil).attributes, func(a *attribute) bool { return !a.own })
 }
 
-// isUnsigned reports whether a name asks for a replacement of the defaults.
+// isUnsigned reports whether a name replaces the defaults.
 func isUnsigned(name string) bool {
 	return !strings.ContainsRune("-+ *", rune(name[0])) && !strings.HasSuffix(name, ".*")
 }
 
-// selectionOf sorts names into attributes and relations, each once.
+// selectionOf returns the distinct attributes and relations with these names.
 func selectionOf(names []string) selection {
 	var s selection
 	for _, name := range names {
@@ -153,19 +147,18 @@ func selectionOf(names []string) selection {
 			s.attributes = append(s.attributes, a)
 		}
 	}
-	s.identify()
+	s.addIDs()
 	return s
 }
 
-// identify adds to each relation the ids by which Medusa joins it, last where they were not asked
-// for: the id of a channel and the key's id of a link, and where channels are shown too, the
-// channel's id of the link through which they are found.
-func (s *selection) identify() {
-	_, channels := s.relation(salesChannels)
+// addIDs adds the ids by which Medusa joins the relations: a channel's id, a link's key id, and a
+// link's channel id if channels are shown too.
+func (s *selection) addIDs() {
+	channels := s.relation(salesChannels) != nil
 	if channels {
 		s.add(salesChannels, "id")
 	}
-	if _, ok := s.relation(salesChannelsLink); ok {
+	if s.relation(salesChannelsLink) != nil {
 		s.add(salesChannelsLink, "publishable_key_id")
 		if channels {
 			s.add(salesChannelsLink, "sales_channel_id")
@@ -173,35 +166,33 @@ func (s *selection) identify() {
 	}
 }
 
-func (s *selection) relation(name string) (*relation, bool) {
-	at := slices.IndexFunc(s.relations, func(r relation) bool { return r.name == name })
-	if at < 0 {
-		return nil, false
+// relation returns the relation with this name, or nil.
+func (s *selection) relation(name string) *relation {
+	for i := range s.relations {
+		if s.relations[i].name == name {
+			return &s.relations[i]
+		}
 	}
-	return &s.relations[at], true
+	return nil
 }
 
-func (s *selection) add(rel, member string) {
-	all := relationMembers(rel)
-	wanted := []string{member}
-	if member == "*" {
-		wanted = all
-	} else if !slices.Contains(all, member) {
-		return
+// add adds a member of a relation, or all members for *.
+func (s *selection) add(name, member string) {
+	members := relationMembers(name)
+	if member != "*" {
+		if !slices.Contains(members, member) {
+			return
+		}
+		members = []string{member}
 	}
-	if len(wanted) == 0 {
-		return
-	}
-	known, ok := s.relation(rel)
-	if !ok {
-		s.relations = append(s.relations, relation{name: rel, members: wanted})
-		return
-	}
-	if member == "*" {
-		known.members = all
-		return
-	}
-	if !slices.Contains(known.members, member) {
+	known := s.relation(name)
+	switch {
+	case len(members) == 0:
+	case known == nil:
+		s.relations = append(s.relations, relation{name, members})
+	case member == "*":
+		known.members = members
+	case !slices.Contains(known.members, member):
 		known.members = append(slices.Clip(known.members), member)
 	}
 }

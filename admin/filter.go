@@ -5,125 +5,120 @@ import (
 	"strings"
 	"time"
 
+	"github.com/latchkey-go/latchkey/admin/internal/medusa"
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// language is the filter language: Medusa's, with the moment that now means in it.
-type language struct {
-	now time.Time
-	// ours adds the filters that the list does not have: created_by, last_used_at. And it refuses a q without a word, which is no filter in
-	// Medusa: here it is a variable that somebody forgot to fill, and all keys of the rest of the filter would be revoked.
-	ours bool
+// filterParser reads filters in Medusa's language.
+type filterParser struct {
+	now time.Time // for the words now, today, …
+	// strict is for revoking: it adds the filters created_by and last_used_at, which Medusa's list
+	// does not have, and refuses a blank q. In Medusa a blank q matches everything; in a script it
+	// may be an unset variable, and too many keys would be revoked.
+	strict bool
 }
 
-// top reads a whole filter, with q, $and and $or.
-func (l language) top(r *reader) store.Filter {
-	search, there := r.text("q")
-	if l.ours && there && strings.TrimSpace(search) == "" {
-		r.fault("Field 'q' holds no word")
+// parse reads a whole filter, with q, $and and $or.
+func (p filterParser) parse(r *medusa.FieldsReader) store.Filter {
+	search, there := r.Text("q")
+	if p.strict && there && strings.TrimSpace(search) == "" {
+		r.Fault("Field 'q' holds no word")
 	}
-	f := l.filter(r)
+	f := p.filter(r)
 	f.Search = search
-	f.And = l.filters(r, "$and")
-	f.Or = l.filters(r, "$or")
+	f.And = p.filters(r, "$and")
+	f.Or = p.filters(r, "$or")
 	return f
 }
 
-// filter reads what is the same at the top and in $and and $or.
-func (l language) filter(r *reader) (f store.Filter) {
-	f.IDs, _ = r.textOrList("id")
-	f.Titles, _ = r.textOrList("title")
-	f.Tokens, _ = r.textOrList("token")
-	if typ, ok := r.choice("type", string(store.Publishable), string(store.Secret)); ok {
+// filter reads the fields that $and and $or may hold too.
+func (p filterParser) filter(r *medusa.FieldsReader) (f store.Filter) {
+	f.IDs, _ = r.TextOrTexts("id")
+	f.Titles, _ = r.TextOrTexts("title")
+	f.Tokens, _ = r.TextOrTexts("token")
+	if typ, ok := r.Choice("type", string(store.Publishable), string(store.Secret)); ok {
 		f.Types = []store.Type{store.Type(typ)}
 	}
-	f.CreatedAt = readTimes(r, "created_at", l.now)
-	f.UpdatedAt = readTimes(r, "updated_at", l.now)
-	f.DeletedAt = readTimes(r, "deleted_at", l.now)
-	f.RevokedAt = readTimes(r, "revoked_at", l.now)
-	f.ExpiresAt = readTimes(r, "expires_at", l.now) // Medusa's list does not have it, but what is active cannot be told without it
+	f.CreatedAt = readTimes(r, "created_at", p.now)
+	f.UpdatedAt = readTimes(r, "updated_at", p.now)
+	f.DeletedAt = readTimes(r, "deleted_at", p.now)
+	f.RevokedAt = readTimes(r, "revoked_at", p.now)
+	f.ExpiresAt = readTimes(r, "expires_at", p.now) // not in Medusa; it finds active keys
 	for _, a := range attributes {
 		if a.texts != nil {
-			*a.texts(&f), _ = r.textOrList(a.name)
+			*a.texts(&f), _ = r.TextOrTexts(a.name)
 		}
 	}
-	if l.ours {
-		f.CreatedBy, _ = r.textOrList("created_by")
-		f.LastUsedAt = readTimes(r, "last_used_at", l.now)
+	if p.strict {
+		f.CreatedBy, _ = r.TextOrTexts("created_by")
+		f.LastUsedAt = readTimes(r, "last_used_at", p.now)
 	}
 	return f
 }
 
-// filters reads $and or $or. What Medusa drops in there without a word (other fields, a list within a list) is a fault here: a filter
-// that is not understood must not select more.
-func (l language) filters(r *reader, name string) []store.Filter {
-	v, there := r.take(name)
-	items, ok := v.([]any)
-	switch {
-	case !there:
-		return nil
-	case !ok:
-		r.mistyped(name, "array", v)
+// filters reads $and or $or. Medusa ignores unknown fields and nested lists in there. Here they are
+// faults: ignoring a part of a filter selects more keys.
+func (p filterParser) filters(r *medusa.FieldsReader, name string) []store.Filter {
+	items, ok := r.List(name)
+	if !ok {
 		return nil
 	}
-	if len(items) > store.MaxConditions { // as store would say, but before they are read
-		r.fault("The filter holds more than " + strconv.Itoa(store.MaxConditions) + " conditions")
+	if len(items) > store.MaxConditions { // store checks this too, but after all have been read
+		r.Fault("The filter holds more than " + strconv.Itoa(store.MaxConditions) + " conditions")
 		return nil
 	}
 	filters := make([]store.Filter, 0, len(items))
-	list := r.under(name)
-	list.listed = true
+	list := r.Array(name)
 	for i, item := range items {
-		o, ok := item.(*object)
+		o, ok := item.(*medusa.Object)
 		if !ok {
-			list.missing(strconv.Itoa(i))
+			list.Missing(strconv.Itoa(i))
 			continue
 		}
-		inside := list.under(strconv.Itoa(i))
-		inside.from = o
-		filters = append(filters, l.filter(inside))
-		inside.finish()
+		inside := list.Within(strconv.Itoa(i), o)
+		filters = append(filters, p.filter(inside))
+		inside.Finish()
 	}
 	return filters
 }
 
-// readTimes reads the conditions on a time: a value, an array of values, or an object of operators. JSON's null is the text null.
-func readTimes(r *reader, name string, now time.Time) []store.TimeCondition {
-	v, there := r.take(name)
+// readTimes reads the conditions on a time: a value, an array of values, or an object of operators.
+// JSON's null is the same as the text null.
+func readTimes(r *medusa.FieldsReader, name string, now time.Time) []store.TimeCondition {
+	v, there := r.Any(name)
 	if !there {
 		return nil
 	}
 	switch v := nullAsText(v).(type) {
 	case string, []any:
 		return timeCondition(r, name, store.Eq, store.In, v, now)
-	case *object:
-		inside := r.under(name)
-		inside.from = v
+	case *medusa.Object:
+		inside := r.Within(name, v)
 		conditions := readOperators(inside, now)
-		inside.finish()
+		inside.Finish()
 		return conditions
 	}
-	r.mistyped(name, "string, array", v)
+	r.Mistyped(name, "string, array", v)
 	return nil
 }
 
 // readOperators reads $eq, $ne, … in the order of Medusa's schema.
-func readOperators(r *reader, now time.Time) (conditions []store.TimeCondition) {
+func readOperators(r *medusa.FieldsReader, now time.Time) (conditions []store.TimeCondition) {
 	for _, o := range []struct {
 		name      string
-		one, many store.Op // "": not with one value, not with an array
+		one, many store.Op // for one value, for an array; "" if it takes none
 	}{
 		{"$eq", store.Eq, store.In}, {"$ne", store.Ne, store.NotIn}, {"$in", "", store.In}, {"$nin", "", store.NotIn},
 		{"$gt", store.Gt, ""}, {"$gte", store.Gte, ""}, {"$lt", store.Lt, ""}, {"$lte", store.Lte, ""},
 	} {
-		if v, there := r.take(o.name); there {
+		if v, there := r.Any(o.name); there {
 			conditions = append(conditions, timeCondition(r, o.name, o.one, o.many, nullAsText(v), now)...)
 		}
 	}
 	return conditions
 }
 
-// nullAsText puts the text null, which is all that a query can say, in the place of null, also within an array.
+// nullAsText replaces null with the text null, as in a query, also within an array.
 func nullAsText(v any) any {
 	switch v := v.(type) {
 	case nil:
@@ -140,59 +135,56 @@ func nullAsText(v any) any {
 	return v
 }
 
-// timeCondition makes a condition of one value, or of an array of them. The text null is SQL's null: = and <> ask for it, as Medusa's
-// query builder does, and no other comparison is true of it.
-func timeCondition(r *reader, name string, one, many store.Op, v any, now time.Time) []store.TimeCondition {
+// timeCondition returns a condition for one value or an array of values. The text null is SQL's
+// NULL. As in Medusa's query builder, = and <> become IS NULL and IS NOT NULL; no other comparison
+// with it is true.
+func timeCondition(
+	r *medusa.FieldsReader, name string, one, many store.Op, v any, now time.Time,
+) []store.TimeCondition {
 	nothing := []store.TimeCondition{{Op: store.In}}
-	switch s, isText := v.(string); {
-	case isText && one != "":
-		if s == "null" {
-			switch one {
-			case store.Eq:
-				return []store.TimeCondition{{Op: store.IsNull}}
-			case store.Ne:
-				return []store.TimeCondition{{Op: store.NotNull}}
-			}
-			return nothing
-		}
-		at, ok := parseTimestamp(s, now)
-		if !ok {
-			r.mistyped(name, "date", v)
-		}
-		return []store.TimeCondition{{Op: one, Times: []time.Time{at}}}
-	case isText:
-		r.mistyped(name, "array", v)
-		return nil
-	}
+	text, isText := v.(string)
 	items, isList := v.([]any)
 	switch {
-	case one == "" && !isList:
-		r.mistyped(name, "array", v)
+	case isText && one == store.Eq && text == "null":
+		return []store.TimeCondition{{Op: store.IsNull}}
+	case isText && one == store.Ne && text == "null":
+		return []store.TimeCondition{{Op: store.NotNull}}
+	case isText && one != "" && text == "null":
+		return nothing
+	case isText && one != "":
+		at, ok := medusa.ParseTimestamp(text, now)
+		if !ok {
+			r.Mistyped(name, "date", v)
+		}
+		return []store.TimeCondition{{Op: one, Times: []time.Time{at}}}
+	case isList && many != "":
+	case one == "":
+		r.Mistyped(name, "array", v)
 		return nil
 	case many == "":
-		r.mistyped(name, "string", v)
+		r.Mistyped(name, "string", v)
 		return nil
-	case !isList:
-		r.mistyped(name, "string, array", v)
+	default:
+		r.Mistyped(name, "string, array", v)
 		return nil
 	}
-	texts, ok := r.elements(name, items)
+	texts, ok := r.Elements(name, items)
 	if !ok {
 		return nil
 	}
 	condition := store.TimeCondition{Op: many, Times: []time.Time{}}
 	for i, s := range texts {
-		if r.hopeless() { // what is no time costs most
+		if r.Full() { // strings that are not times take longest
 			return nil
 		}
-		at, ok := parseTimestamp(s, now)
+		at, ok := medusa.ParseTimestamp(s, now)
 		switch {
 		case s == "null" && many == store.NotIn:
 			return nothing // x NOT IN (…, NULL) is never true
 		case s == "null":
 			continue
 		case !ok:
-			r.under(name).mistyped(strconv.Itoa(i), "date", s)
+			r.Within(name, nil).Mistyped(strconv.Itoa(i), "date", s)
 		}
 		condition.Times = append(condition.Times, at)
 	}

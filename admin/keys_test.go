@@ -13,7 +13,7 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// What Medusa shows of a key, in its order (section 2). {id}, {token} and {redacted} are the key's own.
+// What Medusa shows of a key, in its order. {id}, {token} and {redacted} are the key's own.
 const (
 	createdSecret = `{"api_key":{"id":"{id}","token":"{token}","redacted":"{redacted}","title":"ERP <é>\u0001\u2028","type":"secret","last_used_at":null,"created_by":"apk_admin","revoked_by":null,"revoked_at":null,"created_at":"2026-03-04T05:06:07.089Z","updated_at":"2026-03-04T05:06:07.089Z","deleted_at":null}}`
 	plainShop     = `{"id":"{id}","title":"shop","token":"{token}","redacted":"{redacted}","type":"publishable","last_used_at":null,"updated_at":"2026-03-04T05:06:07.089Z","created_at":"2026-03-04T05:06:07.089Z","created_by":"user_1","revoked_at":null,"revoked_by":null,"sales_channels":[]}`

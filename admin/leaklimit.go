@@ -6,17 +6,21 @@ import (
 	"time"
 )
 
-// maxLeakClients is how many clients a leakLimit tells apart. When there are more at once, the newcomers share one allowance.
+// maxLeakClients is how many clients a leakLimit counts separately. Further clients share one
+// allowance.
 const maxLeakClients = 10_000
 
-// leakLimit bounds how many tokens each client reports: burst at once, then one per interval (the generic cell rate algorithm of ATM). It takes
-// about a megabyte at most. It is no store.Limiter, which takes one at a time, and forgets somebody when it is full: who was forgotten, and
-// whoever comes from a new address, would have all of burst again, and each token of it is a lookup in the database.
+// leakLimit bounds how many tokens each client reports: burst at once, then one per interval
+// (GCRA). It takes about a megabyte at most. A store.Limiter would not do: it takes one request at
+// a time, and when it is full it evicts clients, which then have the whole burst again. Each token
+// of a burst is a lookup in the database.
 type leakLimit struct {
-	interval, burst time.Duration // burst: as time at that rate
+	interval, burst time.Duration // burst is the number of tokens, times interval
 
-	mu      sync.Mutex
-	full    map[netip.Prefix]time.Time // when the client's allowance is full again; the zero Prefix is all who have no place of their own
+	mu sync.Mutex
+	// full holds when each client's allowance is full again. The zero Prefix stands for all clients
+	// that are not counted separately.
+	full    map[netip.Prefix]time.Time
 	cleared time.Time
 }
 
@@ -25,7 +29,8 @@ func newLeakLimit(perMinute, burst int) *leakLimit {
 	return &leakLimit{interval: interval, burst: time.Duration(burst) * interval, full: make(map[netip.Prefix]time.Time)}
 }
 
-// take takes n from the client's allowance and returns 0, or it takes nothing and returns how long to wait until that will do.
+// take takes n from the client's allowance and returns 0. If the allowance is too small, it takes
+// nothing and returns the time until it suffices.
 func (l *leakLimit) take(client netip.Prefix, n int, now time.Time) time.Duration {
 	if n <= 0 {
 		return 0
@@ -48,8 +53,8 @@ func (l *leakLimit) take(client netip.Prefix, n int, now time.Time) time.Duratio
 	return 0
 }
 
-// room reports whether another client can be told apart. Those whose allowance is full again are forgotten, which is looked into once a
-// second at most.
+// room reports whether one more client can be counted separately. At most once a second it evicts
+// clients whose allowance is full again.
 func (l *leakLimit) room(now time.Time) bool {
 	if len(l.full) < maxLeakClients {
 		return true

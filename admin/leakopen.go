@@ -5,14 +5,14 @@ import (
 	"sync"
 )
 
-// How many reports can be open at once. Each holds up to a megabyte: its body, and room to read on.
+// The greatest numbers of open reports. Each takes up to a megabyte: its body and the read buffer.
 const (
 	maxOpen        = 4   // of one client
-	maxOpenProxies = 64  // of all that come from addresses that are most likely a proxy's
-	maxOpenAll     = 128 // of everybody
+	maxOpenProxies = 64  // from all addresses that are probably proxies
+	maxOpenAll     = 128 // in all
 )
 
-// openReports counts the reports that are being read and worked on. The zero value is ready.
+// openReports counts the reports that are being handled. The zero value is ready.
 type openReports struct {
 	mu      sync.Mutex
 	clients map[netip.Prefix]int
@@ -20,7 +20,7 @@ type openReports struct {
 	all     int
 }
 
-// enter counts a report and returns true, or returns false when there are too many.
+// enter counts a report and returns true, or false when there are too many.
 func (o *openReports) enter(client netip.Prefix, proxy bool) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -39,7 +39,7 @@ func (o *openReports) enter(client netip.Prefix, proxy bool) bool {
 	return true
 }
 
-// leave takes back what enter has counted.
+// leave undoes enter.
 func (o *openReports) leave(client netip.Prefix, proxy bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

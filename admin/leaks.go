@@ -13,52 +13,57 @@ import (
 	"strings"
 	"time"
 
+	"github.com/latchkey-go/latchkey/admin/internal/medusa"
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// leakActor is who ends leaked keys, in revoked_by and in the audit log.
+// leakActor is the actor of the revocations, in revoked_by and in the audit log.
 const leakActor = "leak-report"
 
 const (
-	// maxLeakBytes bounds the body of a report: store.MaxLeaks tokens with a kilobyte each.
+	// maxLeakBytes bounds the body of a report: a kilobyte for each of store.MaxLeaks tokens.
 	maxLeakBytes = store.MaxLeaks << 10
-	// leakTime is how long a report is worked on, also when its sender has hung up by then.
+	// leakTime bounds the handling of a report. It goes on when the sender disconnects.
 	leakTime = 30 * time.Second
 )
 
 // LeakConfig is the full form of [LeakReports]. The zero value is what that uses.
 type LeakConfig struct {
-	// ClientIP returns the address of the client, by which reports are limited. Behind a proxy it has to be set: all clients have the
-	// proxy's address otherwise, and one allowance together. It must not believe headers that the client can set. Optional. Default: the peer
-	// of the connection, with a warning at the start.
+	// ClientIP returns the address of the client; reports are limited per client. Set it behind a
+	// proxy: otherwise all clients have the proxy's address and share one allowance. It must not
+	// trust headers that clients can set. Optional. Default: the address of the connection, with a
+	// warning in the log.
 	ClientIP func(*http.Request) string
-	// TokensPerMinute is how many tokens one client (an IPv4 address, an IPv6 /64) may report per minute, after the first
-	// store.MaxLeaks, which are free. What is beyond is 429 with Retry-After. Optional. Default 600.
+	// TokensPerMinute is how many tokens one client (an IPv4 address, an IPv6 /64) may report per
+	// minute, after the first store.MaxLeaks. Further reports are refused with 429 and Retry-After.
+	// Optional. Default 600.
 	TokensPerMinute int
-	// Logger hears of every key that was ended, by its id, and the causes of 503. It never sees a token. Optional. Default: slog.Default().
+	// Logger receives the id of every revoked key and the causes of 503, but no token. Optional.
+	// Default: slog.Default().
 	Logger *slog.Logger
 }
 
-// LeakReports returns a handler that takes reports of tokens seen in the wild and revokes the secret keys they belong to at once (see
-// store.Keys.ReportLeaks). It is a handler of its own, without a guard and outside of [Handler], and there only if you mount it:
+// LeakReports returns a handler that accepts reports of leaked tokens and revokes their secret keys
+// at once (see store.Keys.ReportLeaks). It has no guard and is not part of [Handler]: mount it
+// yourself if you want it.
 //
 //	e.POST("/leaks", echo.WrapHandler(admin.LeakReports(keys)))
 //
-// It takes POST with {"token":"sk_…"} or with an array of such objects, each with "source" and
-// "url" if they are known, which is the form in which GitHub's secret scanning tells its partners.
-// The answer is 202 to everything that is well-formed, 400 to what is not, 413 to a body beyond 500
-// KB, 408 to one that has not come within 10 seconds, 429 with Retry-After to a client that reports
-// too much, and 503 with Retry-After when some token could not be decided: send the report again.
+// It accepts POST with {"token":"sk_…"} or an array of such objects, each with optional "source"
+// and "url", as GitHub's secret scanning sends them to its partners. The answer is 202 to every
+// well-formed report, 400 to others, 413 to a body over 500 KB, 408 to one that takes longer than
+// 10 seconds, 429 with Retry-After to a client that sends too many, and 503 with Retry-After when a
+// token could not be decided: send the report again.
 //
-// One client (an IPv4 address, an IPv6 /64) can have 4 reports open at once, all clients together
-// 128, so that those who send slowly, or stop, hold 128 MB at most and for 10 seconds. Without
-// LeakConfig.ClientIP a private or loopback address is most likely a proxy's: all reports from such
-// addresses share 64. What is beyond is 429.
+// One client (an IPv4 address, an IPv6 /64) can have 4 open reports, all clients together 128, so
+// that slow senders take 128 MB at most, for 10 seconds. Without LeakConfig.ClientIP a private or
+// loopback address is probably a proxy's: all such addresses together can have 64. Further reports
+// are refused with 429.
 //
-// Whoever sends a report needs nothing but the token, and needs no signature either (GitHub signs its reports; there is no need to
-// check it): revoking takes the full secret, and who has that could do worse with the key than end it. Nobody can end a key whose token he does not know, and
-// a report tells its sender nothing that he could not learn by using the token: so it does not matter that it takes longer when it ends a key.
-// Publishable keys are public; reports of them change nothing.
+// A report needs no authentication and no signature (GitHub's is not checked): only someone who has
+// the token can revoke its key, and the answer reveals nothing that using the token would not. So
+// it does no harm that a report takes longer when it revokes a key. Reports of publishable keys
+// change nothing, because these keys are public.
 //
 // LeakReports panics when keys is nil.
 func LeakReports(keys *store.Keys) http.Handler {
@@ -69,7 +74,8 @@ func LeakReports(keys *store.Keys) http.Handler {
 	return h
 }
 
-// Handler is the full form of [LeakReports]. It returns an error that matches store.ErrInvalid where that panics.
+// Handler is the full form of [LeakReports]. Instead of a panic it returns an error that matches
+// store.ErrInvalid.
 func (c LeakConfig) Handler(keys *store.Keys) (http.Handler, error) {
 	if keys == nil {
 		return nil, store.Errorf(store.ErrInvalid, "admin: LeakReports needs keys")
@@ -84,9 +90,11 @@ func (c LeakConfig) Handler(keys *store.Keys) (http.Handler, error) {
 		c.Logger = slog.Default()
 	}
 	if c.ClientIP == nil {
-		c.Logger.Warn("latchkey: reports of leaked tokens are limited by the address of the connection; behind a proxy set LeakConfig.ClientIP")
+		c.Logger.Warn("latchkey: reports of leaked tokens are limited by the address of the connection; " +
+			"behind a proxy set LeakConfig.ClientIP")
 	}
-	return &leakReports{keys: keys, clientIP: c.ClientIP, logger: c.Logger, limit: newLeakLimit(c.TokensPerMinute, store.MaxLeaks)}, nil
+	limit := newLeakLimit(c.TokensPerMinute, store.MaxLeaks)
+	return &leakReports{keys: keys, clientIP: c.ClientIP, logger: c.Logger, limit: limit}, nil
 }
 
 type leakReports struct {
@@ -130,24 +138,25 @@ func (h *leakReports) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.logger.WarnContext(ctx, "latchkey: a leaked key was reported and has been revoked", "key_id", key.ID)
 	}
 	if err != nil {
-		h.logger.ErrorContext(ctx, "latchkey: a report of leaked tokens could not be decided; the sender is asked to repeat it", "error", err)
+		h.logger.ErrorContext(ctx, "latchkey: a report of leaked tokens failed; the sender must repeat it", "error", err)
 		w.Header().Set("Retry-After", "1")
 		respond(w, http.StatusServiceUnavailable, typed("unavailable", "The report could not be worked on. Send it again."))
 		return
 	}
-	respond(w, http.StatusAccepted, members{{"message", "Accepted"}})
+	respond(w, http.StatusAccepted, medusa.Members{{"message", "Accepted"}})
 }
 
-// tooMany refuses a report at once, also when its body has not come.
+// tooMany refuses a report without waiting for its body.
 func tooMany(w http.ResponseWriter, r *http.Request, wait time.Duration) {
 	leaveBody(w, r)
 	closeAfter(w, r)
 	w.Header().Set("Retry-After", strconv.FormatInt(int64((wait+time.Second-1)/time.Second), 10))
-	respond(w, http.StatusTooManyRequests, typed("too_many_requests", "Too many tokens were reported from this address. Try again later."))
+	const message = "Too many tokens were reported from this address. Try again later."
+	respond(w, http.StatusTooManyRequests, typed("too_many_requests", message))
 }
 
-// client returns the network that a report is counted for, the zero Prefix when it is not known,
-// and whether that is most likely a proxy's.
+// client returns the network of the client, the zero Prefix if it is not known, and whether it is
+// probably a proxy's.
 func (h *leakReports) client(r *http.Request) (network netip.Prefix, proxy bool) {
 	var text string
 	if h.clientIP != nil {
@@ -162,20 +171,20 @@ func (h *leakReports) client(r *http.Request) (network netip.Prefix, proxy bool)
 	addr = addr.Unmap().WithZone("")
 	bits := 32
 	if addr.Is6() {
-		bits = 64 // one customer's network
+		bits = 64 // the network of one customer
 	}
-	network, _ = addr.Prefix(bits) // bits fit the address
+	network, _ = addr.Prefix(bits) // bits is valid for the address
 	return network, h.clientIP == nil && (addr.IsPrivate() || addr.IsLoopback() || addr.IsLinkLocalUnicast())
 }
 
-// readLeaks reads the body of a report. What it says about a body holds nothing of it.
-func readLeaks(w http.ResponseWriter, r *http.Request) ([]store.Leak, *BodyError) {
+// readLeaks reads the body of a report. Its errors repeat nothing of the body.
+func readLeaks(w http.ResponseWriter, r *http.Request) ([]store.Leak, *medusa.BodyError) {
 	text, unread := readAll(w, r, maxLeakBytes)
 	if unread != nil {
 		return nil, unread
 	}
-	invalid := func(message string) *BodyError {
-		return &BodyError{Status: http.StatusBadRequest, Type: "invalid_data", Message: message}
+	invalid := func(message string) *medusa.BodyError {
+		return &medusa.BodyError{Status: http.StatusBadRequest, Type: "invalid_data", Message: message}
 	}
 	type report struct {
 		Token  *string `json:"token"`
@@ -190,7 +199,7 @@ func readLeaks(w http.ResponseWriter, r *http.Request) ([]store.Leak, *BodyError
 	} else {
 		err = json.Unmarshal(text, &reports)
 	}
-	if err != nil || reports == nil { // null is no array
+	if err != nil || reports == nil { // null
 		return nil, invalid(`Expected {"token":"…"} or an array of such objects; "source" and "url" are texts`)
 	}
 	if len(reports) > store.MaxLeaks {
@@ -206,7 +215,7 @@ func readLeaks(w http.ResponseWriter, r *http.Request) ([]store.Leak, *BodyError
 	return leaks, nil
 }
 
-// bareAddress returns the address without the parts that can hold somebody's secrets. One that cannot be parsed is left out.
+// bareAddress returns a URL without the parts that can hold secrets, or "" if it is not a URL.
 func bareAddress(s string) string {
 	u, err := url.Parse(s)
 	if err != nil {

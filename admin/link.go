@@ -3,27 +3,28 @@ package admin
 import (
 	"context"
 
+	"github.com/latchkey-go/latchkey/admin/internal/medusa"
 	"github.com/latchkey-go/latchkey/store"
 )
 
 // links is the body of POST /api-keys/{id}/sales-channels.
 type links struct{ Add, Remove []string }
 
-func readLinks(r *reader) (l links) {
+func readLinks(r *medusa.FieldsReader) (l links) {
 	var right bool
-	l.Add, right = r.list("add")
-	l.Remove, _ = r.list("remove")
+	l.Add, right = r.Texts("add")
+	l.Remove, _ = r.Texts("remove")
 	if !right {
 		return l
 	}
 	seen := make(map[string]bool, len(l.Add))
 	for _, id := range l.Add {
 		switch {
-		case store.HoldsSecret(id): // before the shop is asked for it
-			r.fault("Field 'add' holds a secret token. Remove it; a token must not be stored or searched for.")
+		case store.HoldsSecret(id): // the shop must not see it
+			r.Fault("Field 'add' holds a secret token. Remove it; a token must not be stored or searched for.")
 			return l
 		case seen[id]:
-			r.fault("Field 'add' names '" + id + "' twice")
+			r.Fault("Field 'add' names '" + id + "' twice")
 			return l
 		}
 		seen[id] = true
@@ -31,9 +32,9 @@ func readLinks(r *reader) (l links) {
 	return l
 }
 
-// link answers POST /api-keys/{id}/sales-channels. The type of a key never changes, so that it may be asked before the change, and no
-// channel is looked up for a key that can have none.
-func (a *api) link(ctx context.Context, c call[links, fields]) (members, error) {
+// link answers POST /api-keys/{id}/sales-channels. It looks channels up only for publishable keys.
+// Checking the type before the change is safe: it never changes.
+func (a *api) link(ctx context.Context, c call[links, fields]) (medusa.Members, error) {
 	key, err := a.keys.Get(ctx, c.ID)
 	if err != nil {
 		return nil, err

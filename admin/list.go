@@ -6,13 +6,14 @@ import (
 	"math"
 	"strings"
 
+	"github.com/latchkey-go/latchkey/admin/internal/medusa"
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// maxSafeInteger is the greatest whole number of which JavaScript knows the next, 2^53 - 1.
+// maxSafeInteger is Number.MAX_SAFE_INTEGER in JavaScript.
 const maxSafeInteger = 1<<53 - 1
 
-// listQuery is the query of GET /api-keys. Limit and Offset are as the client gave them, to be echoed.
+// listQuery is the query of GET /api-keys. The answer repeats Limit and Offset.
 type listQuery struct {
 	Fields        fields
 	Offset, Limit float64
@@ -20,37 +21,37 @@ type listQuery struct {
 	Filter        store.Filter
 }
 
-func (a *api) readListQuery(r *reader) (q listQuery) {
+func (a *api) readListQuery(r *medusa.FieldsReader) (q listQuery) {
 	q.Fields = readFields(r)
 	q.Offset = readCount(r, "offset", 0)
 	q.Limit = readCount(r, "limit", 20)
 	q.Order = readOrder(r)
 	readWithDeleted(r)
-	q.Filter = language{now: a.now()}.top(r)
+	q.Filter = filterParser{now: a.now()}.parse(r)
 	return q
 }
 
 // readCount reads a limit or offset.
-func readCount(r *reader, name string, absent float64) float64 {
-	v, there := r.take(name)
+func readCount(r *medusa.FieldsReader, name string, absent float64) float64 {
+	v, there := r.Any(name)
 	if !there {
 		return absent
 	}
 	s, _ := v.(string)
-	n, ok := parseInt(s)
+	n, ok := medusa.ParseInt(s)
 	switch {
 	case !ok || math.IsInf(n, 0):
-		r.mistyped(name, "number", v)
+		r.Mistyped(name, "number", v)
 	case n < 0:
-		r.tooSmall(name, 0)
+		r.TooSmall(name, 0)
 	}
 	return n
 }
 
-// readOrder reads one column, with - in front for descending. In Medusa keys can also be sorted by salt and deleted_at; here all keys
-// are equal in them.
-func readOrder(r *reader) store.Order {
-	s, ok := r.text("order")
+// readOrder reads one column; a leading - means descending. Medusa can also sort by salt and
+// deleted_at, which are the same for all keys here.
+func readOrder(r *medusa.FieldsReader) store.Order {
+	s, ok := r.Text("order")
 	if !ok {
 		return store.Order{}
 	}
@@ -60,24 +61,24 @@ func readOrder(r *reader) store.Order {
 		store.ByUpdatedAt, store.ByRevokedAt, store.ByLastUsedAt:
 		return store.Order{By: by, Desc: desc}
 	case "salt", "deleted_at":
-		return store.Order{}
+	default:
+		r.Fault("Order field " + name + " is not valid")
 	}
-	r.fault("Order field " + name + " is not valid")
 	return store.Order{}
 }
 
-// readWithDeleted checks a parameter that has no effect: deletion removes the row.
-func readWithDeleted(r *reader) {
-	v, there := r.take("with_deleted")
+// readWithDeleted checks a parameter without effect: deletion removes the row.
+func readWithDeleted(r *medusa.FieldsReader) {
+	v, there := r.Any("with_deleted")
 	if s, ok := v.(string); there && (!ok || s != "true" && s != "false") {
-		r.mistyped("with_deleted", "boolean", v)
+		r.Mistyped("with_deleted", "boolean", v)
 	}
 }
 
-// list answers GET /api-keys. Beyond 2^53 Medusa drops a limit or offset, and so it is here. A page
-// of more than maxPage keys is refused, and so is one of more bytes than maxAnswerBytes, so that no
-// answer has to fit into memory whatever its size.
-func (a *api) list(ctx context.Context, c call[struct{}, listQuery]) (members, error) {
+// list answers GET /api-keys. As in Medusa, a limit or offset over 2^53 is ignored. A page of more
+// than maxPage keys or maxAnswerBytes bytes is refused, so that the memory for an answer is
+// bounded.
+func (a *api) list(ctx context.Context, c call[struct{}, listQuery]) (medusa.Members, error) {
 	q := store.Query{Filter: c.Query.Filter, Order: c.Query.Order, Limit: a.maxPage + 1, MaxBytes: maxAnswerBytes}
 	if c.Query.Offset <= maxSafeInteger {
 		q.Offset = int(c.Query.Offset)
@@ -93,11 +94,12 @@ func (a *api) list(ctx context.Context, c call[struct{}, listQuery]) (members, e
 		return nil, err
 	}
 	if len(keys) > a.maxPage {
-		return nil, store.Errorf(store.ErrInvalid, "Invalid request: Value for field 'limit' too big, expected at most: '%d'", a.maxPage)
+		const message = "Invalid request: Value for field 'limit' too big, expected at most: '%d'"
+		return nil, store.Errorf(store.ErrInvalid, message, a.maxPage)
 	}
 	shown, err := a.show(ctx, keys, c.Query.Fields.over(defaultFields()), &store.Meter{Max: maxAnswerBytes})
 	if err != nil {
 		return nil, fmt.Errorf("admin: list: %w", err)
 	}
-	return members{{"api_keys", shown}, {"count", count}, {"offset", c.Query.Offset}, {"limit", c.Query.Limit}}, nil
+	return medusa.Members{{"api_keys", shown}, {"count", count}, {"offset", c.Query.Offset}, {"limit", c.Query.Limit}}, nil
 }

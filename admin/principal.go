@@ -6,20 +6,21 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/latchkey-go/latchkey/admin/internal/medusa"
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// The scopes that a key with a scope list needs. A key without one, and a member of the staff, may do everything; asking "who am I"
-// takes no scope.
+// The scopes of a restricted key. An unrestricted key and an actor may do everything. The routes
+// below /api-keys/self need no scope.
 const (
 	ReadScope   = "keys:read"
 	WriteScope  = "keys:write"
 	VerifyScope = "keys:verify"
 )
 
-// admit returns the context in which the request is served, or a refusal. It believes nobody: a request without a secret key or an
-// actor is refused whatever the guard thought of it. A publishable key is public and admits nobody. Where there are both, the key
-// counts, so that a cookie beside it adds nothing to its rights.
+// admit returns the context of an admitted request, or a refusal. It does not trust the guard: it
+// refuses every request without a secret key or an actor. A publishable key is public and admits
+// nobody. Of a key and an actor the key counts, so that a cookie cannot add to its rights.
 func (a *api) admit(r *http.Request, scopes string) (context.Context, error) {
 	ctx := r.Context()
 	if key, ok := store.FromContext(ctx); ok && key.Type == store.Secret {
@@ -36,19 +37,21 @@ func (a *api) admit(r *http.Request, scopes string) (context.Context, error) {
 	}
 	if actor := a.actor(r); actor != "" {
 		if err := a.crossOrigin.Check(r); err != nil {
-			return nil, &refusal{status: http.StatusForbidden, body: typed("forbidden", "Cross-origin requests are not allowed here")}
+			return nil, &refusal{
+				status: http.StatusForbidden, body: typed("forbidden", "Cross-origin requests are not allowed here"),
+			}
 		}
 		return store.WithActor(ctx, actor), nil
 	}
 	return nil, &refusal{
 		status: http.StatusUnauthorized,
-		body:   members{{"message", "Unauthorized"}},
+		body:   medusa.Members{{"message", "Unauthorized"}},
 		header: []string{"WWW-Authenticate", "Bearer"},
 	}
 }
 
-// admitAgain is admit for a request whose client has been waited for: a key is looked up again, and
-// an actor's login is asked again. A change asks once more, inside its transaction.
+// admitAgain repeats admit after the client has sent the body: it looks the key up and calls
+// Config.Actor again. A change checks once more, in its transaction.
 func (a *api) admitAgain(r *http.Request, scopes string) (context.Context, error) {
 	ctx, err := a.admit(r, scopes)
 	if err != nil {
@@ -56,7 +59,7 @@ func (a *api) admitAgain(r *http.Request, scopes string) (context.Context, error
 	}
 	err = a.keys.Reauthenticate(ctx)
 	if scopes == "" && errors.Is(err, store.ErrForbidden) {
-		err = nil // what a key has lost does not keep it from ending itself
+		err = nil // a key that has lost rights may still revoke itself
 	}
 	return ctx, err
 }

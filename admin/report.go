@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/latchkey-go/latchkey/admin/internal/medusa"
 	"github.com/latchkey-go/latchkey/store"
 )
 
@@ -17,49 +18,48 @@ const (
 	day = 24 * time.Hour
 )
 
-// concerns returns what the report is about, in its order.
-func concerns() []store.Concern {
-	return []store.Concern{store.NeverUsed, store.Idle, store.WithoutExpiry, store.Expiring}
-}
+// concerns are the lists of the report, in order.
+var concerns = []store.Concern{store.NeverUsed, store.Idle, store.WithoutExpiry, store.Expiring}
 
-// reportQuery is the query of GET /api-keys/report. With After the report is of the one Concern alone, and continues behind that id.
+// reportQuery is the query of GET /api-keys/report. With Concern the report has only that list;
+// with After the list starts after that id.
 type reportQuery struct {
 	IdleDays, ExpiringDays int64
-	Types                  []store.Type // nil: both
+	Types                  []store.Type // nil means both
 	Concern                store.Concern
 	After                  string
 	Limit                  int64
 }
 
-func readReportQuery(r *reader) (q reportQuery) {
-	q.IdleDays = r.wholeText("idle_days", defaultIdleDays, 1, maxDays)
-	q.ExpiringDays = r.wholeText("expiring_days", defaultExpiringDays, 1, maxDays)
-	if typ, ok := r.choice("type", string(store.Publishable), string(store.Secret)); ok {
+func readReportQuery(r *medusa.FieldsReader) (q reportQuery) {
+	q.IdleDays = r.QueryInteger("idle_days", defaultIdleDays, 1, maxDays)
+	q.ExpiringDays = r.QueryInteger("expiring_days", defaultExpiringDays, 1, maxDays)
+	if typ, ok := r.Choice("type", string(store.Publishable), string(store.Secret)); ok {
 		q.Types = []store.Type{store.Type(typ)}
 	}
 	var names []string
-	for _, c := range concerns() {
+	for _, c := range concerns {
 		names = append(names, string(c))
 	}
-	concern, _ := r.choice("concern", names...)
+	concern, _ := r.Choice("concern", names...)
 	q.Concern = store.Concern(concern)
-	after, continued := r.text("after")
-	_, one := r.from.get("concern")
-	if q.After = after; continued && !one {
-		r.fault("Field 'after' continues a single list: name it in field 'concern'")
+	after, continued := r.Text("after")
+	if q.After = after; continued && !r.Has("concern") {
+		r.Fault("Field 'after' continues a single list: name it in field 'concern'")
 	}
-	q.Limit = r.wholeText("limit", defaultReport, 1, maxReport)
+	q.Limit = r.QueryInteger("limit", defaultReport, 1, maxReport)
 	return q
 }
 
-// report answers GET /api-keys/report: the keys that work and that deserve a look. Each list is a page in the order of the ids, and its
-// count is of all.
-func (a *api) report(ctx context.Context, c call[struct{}, reportQuery]) (members, error) {
+// report answers GET /api-keys/report: active keys that somebody should review. Each list is one
+// page in the order of the ids, with the count of all such keys.
+func (a *api) report(ctx context.Context, c call[struct{}, reportQuery]) (medusa.Members, error) {
 	now, meter := a.now(), store.Meter{Max: maxAnswerBytes}
-	answer := members{
-		{"at", timeOrNull(now)}, {"idle_days", c.Query.IdleDays}, {"expiring_days", c.Query.ExpiringDays}, {"limit", c.Query.Limit},
+	answer := medusa.Members{
+		{"at", medusa.TimeOrNull(now)}, {"idle_days", c.Query.IdleDays}, {"expiring_days", c.Query.ExpiringDays},
+		{"limit", c.Query.Limit},
 	}
-	for _, concern := range concerns() {
+	for _, concern := range concerns {
 		if c.Query.Concern != "" && concern != c.Query.Concern {
 			continue
 		}
@@ -85,12 +85,13 @@ func (a *api) report(ctx context.Context, c call[struct{}, reportQuery]) (member
 		if err != nil {
 			return nil, err
 		}
-		answer = append(answer, member{string(concern), members{{"count", count}, {"api_keys", shown}, {"next_after", next}}})
+		list := medusa.Members{{"count", count}, {"api_keys", shown}, {"next_after", next}}
+		answer = append(answer, medusa.Member{string(concern), list})
 	}
 	return answer, nil
 }
 
-// reportFields is what the report shows of a key: what it is called, and the times that make it a concern.
+// reportFields returns what the report shows of a key.
 func reportFields() []string {
 	return []string{"id", "title", "redacted", "type", "created_at", "last_used_at", "expires_at"}
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/latchkey-go/latchkey/admin/internal/medusa"
 	"github.com/latchkey-go/latchkey/store"
 )
 
@@ -15,14 +16,15 @@ type revocation struct {
 	DryRun bool
 }
 
-// readRevocation reads the list's filters as JSON, with those of our own, and what to do with the keys.
-func (a *api) readRevocation(r *reader) revocation {
-	return revocation{Filter: language{now: a.now(), ours: true}.top(r), In: readRevokeIn(r), DryRun: r.boolean("dry_run")}
+func (a *api) readRevocation(r *medusa.FieldsReader) revocation {
+	filter := filterParser{now: a.now(), strict: true}.parse(r)
+	return revocation{Filter: filter, In: readRevokeIn(r), DryRun: r.Boolean("dry_run")}
 }
 
-// narrows reports whether the filter says anything that a key could fail to be.
+// narrows reports whether the filter has a condition that a key may not meet.
 func narrows(f store.Filter) bool {
-	if strings.TrimSpace(f.Search) != "" || f.IDs != nil || f.Titles != nil || f.Tokens != nil || f.Types != nil || f.CreatedBy != nil {
+	if strings.TrimSpace(f.Search) != "" || f.IDs != nil || f.Titles != nil || f.Tokens != nil ||
+		f.Types != nil || f.CreatedBy != nil {
 		return true
 	}
 	if slices.ContainsFunc(attributes, func(a *attribute) bool { return a.texts != nil && *a.texts(&f) != nil }) {
@@ -33,19 +35,21 @@ func narrows(f store.Filter) bool {
 			return true
 		}
 	}
-	if slices.ContainsFunc(f.DeletedAt, func(c store.TimeCondition) bool { return c.Op != store.IsNull }) { // no key that is there is deleted
+	// All keys meet deleted_at IS NULL: deletion removes the row.
+	if slices.ContainsFunc(f.DeletedAt, func(c store.TimeCondition) bool { return c.Op != store.IsNull }) {
 		return true
 	}
 	everything := func(sub store.Filter) bool { return !narrows(sub) }
 	return slices.ContainsFunc(f.And, narrows) || f.Or != nil && !slices.ContainsFunc(f.Or, everything)
 }
 
-// revokeAll answers POST /api-keys/revoke with the ids of the keys that were revoked, or, for a dry run, of those that would be: at most
-// store.MaxRevoke of them, while count is of all. A filter that leaves out no key is refused: it is a mistake more often than a wish, and
-// the wish can be told by any time of creation.
-func (a *api) revokeAll(ctx context.Context, c call[revocation, struct{}]) (members, error) {
+// revokeAll answers POST /api-keys/revoke with the ids of the revoked keys, or of those that a dry
+// run would revoke: at most store.MaxRevoke of them, with the count of all. A filter that matches
+// every key is refused, because it is probably a mistake. A condition on created_at allows it.
+func (a *api) revokeAll(ctx context.Context, c call[revocation, struct{}]) (medusa.Members, error) {
 	if !narrows(c.Body.Filter) {
-		return nil, store.Errorf(store.ErrInvalid, "Invalid request: A filter is required, such as 'type' or 'created_by': this one leaves out no key")
+		return nil, store.Errorf(store.ErrInvalid,
+			"Invalid request: A filter is required, such as 'type' or 'created_by': this one leaves out no key")
 	}
 	var keys []*store.Key
 	var count int
@@ -64,5 +68,5 @@ func (a *api) revokeAll(ctx context.Context, c call[revocation, struct{}]) (memb
 	for i, key := range keys {
 		ids[i] = key.ID
 	}
-	return members{{"ids", ids}, {"count", count}, {"dry_run", c.Body.DryRun}}, nil
+	return medusa.Members{{"ids", ids}, {"count", count}, {"dry_run", c.Body.DryRun}}, nil
 }

@@ -8,15 +8,15 @@ import (
 	"strings"
 )
 
-// route is one line of the API: what it answers to, which scopes a restricted key needs for it (separated by spaces; "": none), and what
-// it does.
+// route is one route of the API. A restricted key needs all of its scopes, which are separated by
+// spaces.
 type route struct {
 	pattern string
 	scopes  string
 	endpoint
 }
 
-// routes returns the whole API. There is no other place where a path of it is named; what stands outside the guard is in documents.
+// routes returns all routes of the API. The routes without a guard are in documents.
 func (a *api) routes() []route {
 	return []route{
 		{"GET /api-keys", ReadScope, serve(nil, a.readListQuery, a.list)},
@@ -36,7 +36,7 @@ func (a *api) routes() []route {
 	}
 }
 
-// anyPath is the pattern of what no route answers to.
+// anyPath is the pattern for requests that match no route.
 const anyPath = "/"
 
 func (a *api) route() {
@@ -47,8 +47,8 @@ func (a *api) route() {
 	a.mux.Handle(anyPath, a.enter("", a.noRoute))
 }
 
-// enter lets a request into an endpoint if it is admitted; before that, nothing of it is read. The
-// endpoint asks again when it has read the body, which a client can take its time to send.
+// enter passes admitted requests to an endpoint. It does not read bodies of others. The endpoint
+// repeats the check after it has read the body, for which a client can take its time.
 func (a *api) enter(scopes string, answer func(http.ResponseWriter, *http.Request, admission) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, err := a.admit(r, scopes)
@@ -63,8 +63,8 @@ func (a *api) enter(scopes string, answer func(http.ResponseWriter, *http.Reques
 	})
 }
 
-// ServeHTTP finds the route. A slash at the end does not matter, as in Medusa; other paths that are not clean are unknown (the mux
-// would redirect them).
+// ServeHTTP finds the route. As in Medusa, a slash at the end does not matter. Other paths that are
+// not clean are unknown; the mux would redirect them.
 func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	escaped := r.URL.EscapedPath()
 	trimmed := strings.TrimSuffix(escaped, "/")
@@ -82,7 +82,7 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.mux.ServeHTTP(w, r)
 }
 
-// noRoute answers 405 where another method would have been right, else 404.
+// noRoute answers 405 if another method has a route, otherwise 404.
 func (a *api) noRoute(w http.ResponseWriter, r *http.Request, _ admission) error {
 	leaveBody(w, r)
 	var allowed []string
@@ -93,7 +93,8 @@ func (a *api) noRoute(w http.ResponseWriter, r *http.Request, _ admission) error
 			allowed = append(allowed, method)
 		}
 	}
-	if len(allowed) == 0 || slices.Contains(allowed, r.Method) { // the second: a path that is not clean
+	// A method that is allowed is here because the path is not clean.
+	if len(allowed) == 0 || slices.Contains(allowed, r.Method) {
 		return &refusal{status: http.StatusNotFound, body: typed("not_found", "There is no such route")}
 	}
 	return &refusal{

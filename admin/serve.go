@@ -6,6 +6,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/latchkey-go/latchkey/admin/internal/medusa"
 	"github.com/latchkey-go/latchkey/store"
 )
 
@@ -28,18 +29,21 @@ type endpoint struct {
 
 // serve makes an endpoint of a schema for the body, one for the query, and what to do. Both are checked in Medusa's order:
 // body, then query, then the route. A nil schema looks at nothing.
-func serve[B, Q any](body func(*reader) B, query func(*reader) Q, do func(context.Context, call[B, Q]) (members, error)) endpoint {
+func serve[B, Q any](
+	body func(*medusa.FieldsReader) B, query func(*medusa.FieldsReader) Q,
+	do func(context.Context, call[B, Q]) (medusa.Members, error),
+) endpoint {
 	answer := func(w http.ResponseWriter, r *http.Request, again admission) error {
 		ctx, sent, err := receive(w, r, again)
 		if err != nil {
 			return err
 		}
 		var c call[B, Q]
-		if c.Body, err = check(sent, body); err != nil {
-			return err
+		if c.Body, err = medusa.ReadFields(sent, body); err != nil {
+			return invalid(err)
 		}
-		if c.Query, err = readQuery(r, query); err != nil {
-			return err
+		if c.Query, err = medusa.ReadQuery(r.URL.RawQuery, query); err != nil {
+			return invalid(err)
 		}
 		if c.ID = r.PathValue("id"); strings.ContainsRune(c.ID, 0) || !utf8.ValidString(c.ID) {
 			return store.Errorf(store.ErrInvalid, "Invalid request: Field 'id' contains characters that no id has")
@@ -51,7 +55,7 @@ func serve[B, Q any](body func(*reader) B, query func(*reader) Q, do func(contex
 		respond(w, http.StatusOK, told)
 		return nil
 	}
-	return endpoint{answer, taken(body), taken(query)}
+	return endpoint{answer, medusa.FieldNames(body), medusa.FieldNames(query)}
 }
 
 // receive reads the body, and then asks again whether the request is admitted.
@@ -63,94 +67,4 @@ func receive(w http.ResponseWriter, r *http.Request, again admission) (context.C
 	}
 	ctx, err := again()
 	return ctx, sent, err
-}
-
-// taken returns the fields that a schema asks for.
-func taken[T any](schema func(*reader) T) []string {
-	if schema == nil {
-		return nil
-	}
-	r := newReader(newObject())
-	schema(r)
-	return r.known
-}
-
-// check reads v with the schema.
-func check[T any](v any, schema func(*reader) T) (read T, err error) {
-	if schema == nil {
-		return read, nil
-	}
-	o, err := asObject(v)
-	if err != nil {
-		return read, err
-	}
-	r := newReader(o)
-	read = schema(r)
-	r.finish()
-	return read, r.err()
-}
-
-func readQuery[Q any](r *http.Request, schema func(*reader) Q) (query Q, err error) {
-	if schema == nil {
-		return query, nil
-	}
-	sent, err := parseQuery(r.URL.RawQuery)
-	if err != nil {
-		return query, err
-	}
-	return check(sent, schema)
-}
-
-// parseQuery reads a URL's query and then does what Medusa does to it: an array of one string is split at commas, and a.b=x becomes
-// a[b]=x. A field that is given both ways is refused, where Medusa lets one of the two filters fall.
-func parseQuery(raw string) (*object, error) {
-	sent, err := parseQS(raw, queryDepth, queryMaxIndex)
-	if err != nil {
-		return nil, store.Errorf(store.ErrInvalid, "Invalid request: %s", err)
-	}
-	query := newObject()
-	for _, key := range sent.keys() {
-		v := sent.members[key]
-		if list, ok := v.([]any); ok && len(list) == 1 {
-			if s, ok := list[0].(string); ok {
-				v = splitCommas(s)
-			}
-		}
-		parent, child, dotted := strings.Cut(key, ".")
-		if !dotted {
-			if _, twice := query.get(key); twice {
-				return nil, givenTwice(key)
-			}
-			query.set(key, v)
-			continue
-		}
-		if strings.Contains(child, ".") {
-			return nil, store.Errorf(store.ErrInvalid, "Key accessor more than 2 levels deep: %s", key)
-		}
-		had, there := query.get(parent)
-		if !there {
-			had = newObject()
-			query.set(parent, had)
-		}
-		o, ok := had.(*object)
-		if !ok {
-			return nil, givenTwice(parent)
-		}
-		o.set(child, v)
-	}
-	return query, nil
-}
-
-func givenTwice(name string) error {
-	return store.Errorf(store.ErrInvalid, "Invalid request: Field '%s' is given in two ways", name)
-}
-
-// splitCommas splits a text at its commas, as far as a list may be long: what is in the one element
-// more does not matter.
-func splitCommas(s string) []any {
-	var list []any
-	for _, part := range strings.SplitN(s, ",", maxElements+1) {
-		list = append(list, part)
-	}
-	return list
 }

@@ -3,41 +3,41 @@ package admin
 import (
 	"context"
 	"errors"
-	"slices"
 
+	"github.com/latchkey-go/latchkey/admin/internal/medusa"
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// readPatch reads the body of POST /api-keys/{id}. Medusa's has a title and nothing else; with one of our own attributes there, it
-// may be left out.
-func readPatch(r *reader) (p store.Patch) {
-	if title, ok := r.text("title"); ok {
+// readPatch reads the body of POST /api-keys/{id}. As in Medusa, title is required, unless there is
+// an attribute that Medusa does not have.
+func readPatch(r *medusa.FieldsReader) (p store.Patch) {
+	if title, ok := r.Text("title"); ok {
 		p.Title = &title
 	}
-	given := func(name string) bool { _, ok := r.from.get(name); return ok }
-	hasOwn := slices.ContainsFunc(attributes, func(a *attribute) bool { return a.update != nil && given(a.name) })
-	if !given("title") && !hasOwn {
-		r.missing("title")
-	}
+	empty := !r.Has("title")
 	for _, a := range attributes {
 		if a.update != nil {
 			a.update(r, &p)
+			empty = empty && !r.Has(a.name)
 		}
+	}
+	if empty {
+		r.Missing("title")
 	}
 	return p
 }
 
 // update answers POST /api-keys/{id}.
-func (a *api) update(ctx context.Context, c call[store.Patch, fields]) (members, error) {
+func (a *api) update(ctx context.Context, c call[store.Patch, fields]) (medusa.Members, error) {
 	key, err := a.keys.Update(ctx, c.ID, c.Body)
 	return a.changed(ctx, key, err, c.Query)
 }
 
-// changed shows a key after a change. As in Medusa, an unknown key is no error but an answer without a key.
-func (a *api) changed(ctx context.Context, key *store.Key, err error, asked fields) (members, error) {
+// changed returns the answer with a changed key. As in Medusa, an unknown key is not an error.
+func (a *api) changed(ctx context.Context, key *store.Key, err error, asked fields) (medusa.Members, error) {
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		return members{}, nil
+		return medusa.Members{}, nil
 	case err != nil:
 		return nil, err
 	}

@@ -5,30 +5,30 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/latchkey-go/latchkey/admin/internal/medusa"
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// readToken reads the body of POST /api-keys/verify. What is there in the token's place is never repeated in an error.
-func readToken(r *reader) string {
-	v, there := r.take("token")
+// readToken reads the body of POST /api-keys/verify. Errors do not repeat the value.
+func readToken(r *medusa.FieldsReader) string {
+	v, there := r.Any("token")
 	token, ok := v.(string)
 	switch {
 	case !there:
-		r.missing("token")
+		r.Missing("token")
 	case !ok:
-		r.mistyped("token", "string", "***")
+		r.Mistyped("token", "string", "***")
 	}
 	return token
 }
 
-// verify answers POST /api-keys/verify: whether the token may be used now, and whose it is. It does not count as a use. All reasons
-// for a no look the same, a malformed token too; what cannot be decided is an error.
+// verify answers POST /api-keys/verify: whether the token is valid now, and its key. This does not
+// count as a use. All invalid tokens have the same answer. What cannot be decided is an error.
 //
-// The answer may come from the cache, which does not know when a key was last used, nor its
-// description: they are shown only when they are asked for by name, at the price of a read from the
-// store.
-func (a *api) verify(ctx context.Context, c call[string, fields]) (members, error) {
-	no := members{{"is_authenticated", false}}
+// The cache does not hold every attribute (see attribute.uncached). The others are shown only on
+// request, and then read from the store.
+func (a *api) verify(ctx context.Context, c call[string, fields]) (medusa.Members, error) {
+	no := medusa.Members{{"is_authenticated", false}}
 	key, err := a.keys.Verify(ctx, c.Body)
 	if errors.Is(err, store.ErrUnauthenticated) {
 		return no, nil
@@ -49,10 +49,10 @@ func (a *api) verify(ctx context.Context, c call[string, fields]) (members, erro
 	if err != nil {
 		return nil, err
 	}
-	return append(members{{"is_authenticated", true}}, answer...), nil
+	return append(medusa.Members{{"is_authenticated", true}}, answer...), nil
 }
 
-// verifiedFields is what verify shows by default.
+// verifiedFields returns what verify shows by default.
 func verifiedFields() []string {
 	return slices.DeleteFunc(defaultFields(), func(name string) bool { return name == "last_used_at" })
 }

@@ -18,7 +18,7 @@ import (
 )
 
 // family returns n caches over one store and one Redis, in full use, each with a client of its own.
-func family(t *testing.T, n int, o cache.Options, server *servers.RedisServer) ([]*cache.Cache, *store.Memory, *redis.Client) {
+func family(t *testing.T, n int, o cache.Options, server *servers.RedisServer) ([]*cache.Cache, store.Store, *redis.Client) {
 	t.Helper()
 	memory := store.NewMemory()
 	var all []*cache.Cache

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/latchkey-go/latchkey/internal/observe"
 	"github.com/latchkey-go/latchkey/internal/redisfault"
 	"github.com/latchkey-go/latchkey/store"
 )
@@ -33,7 +34,7 @@ type batcher struct {
 	wakeBackup  chan struct{}  // wakes a backup worker
 	timerPool   sync.Pool      // of stopped *time.Timer
 	requestPool sync.Pool      // of answered *readRequest
-	observe     store.Observer // nil: not observed
+	observer    store.Observer // may be nil
 }
 
 // hedgeDelay is how long a lookup waits before it wakes a backup worker.
@@ -49,7 +50,7 @@ type readRequest struct {
 
 func newBatcher(inner l2Store, budget time.Duration, breaker *redisfault.Breaker, o store.Observer) *batcher {
 	return &batcher{
-		inner: inner, budget: budget, breaker: breaker, observe: o,
+		inner: inner, budget: budget, breaker: breaker, observer: o,
 		requests: make(chan *readRequest, lookupLimit), wakeBackup: make(chan struct{}, backupWorkers),
 		timerPool:   sync.Pool{New: func() any { return time.NewTimer(budget) }},
 		requestPool: sync.Pool{New: func() any { return &readRequest{result: make(chan result[readResult], 1)} }},
@@ -73,7 +74,7 @@ func (b *batcher) read(ctx context.Context, feed string, id store.LookupID) (_ r
 	if !b.breaker.Closed() {
 		return readResult{}, errNotCalled
 	}
-	ctx, done := store.Begin(ctx, b.observe, store.WorkRedisRead)
+	ctx, done := observe.Begin(ctx, b.observer, redisRead)
 	defer func() { done(err) }()
 	q := b.requestPool.Get().(*readRequest)
 	q.feed, q.id = feed, id

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/latchkey-go/latchkey/internal/observe"
 	"github.com/latchkey-go/latchkey/store"
 )
 
@@ -12,6 +13,16 @@ const (
 	lookupLimit = 256 // for writes of lookups; as many reads may queue besides
 	changeLimit = 256 // for changes: their own, so that hanging lookups do not starve them
 	repairLimit = 4   // for background repairs
+)
+
+// The names of the calls for an Observer.
+const (
+	redisRead    = "redis.read"
+	redisWrite   = "redis.write"
+	redisMark    = "redis.mark"
+	redisAdvance = "redis.advance"
+	redisReset   = "redis.reset"
+	redisPublish = "redis.publish"
 )
 
 // boundedClient calls Redis and never takes longer than its budget. (Lookups read through the
@@ -27,13 +38,13 @@ type boundedClient struct {
 	repairSlots chan struct{}
 	faults      *faults
 	tasks       *tasks
-	observe     store.Observer // nil: not observed
+	observer    store.Observer // may be nil
 }
 
 func newBoundedClient(inner l2Store, budget time.Duration, f *faults, tasks *tasks, o store.Observer) *boundedClient {
 	return &boundedClient{
 		batcher: newBatcher(inner, budget, f.of(opRead), o),
-		inner:   inner, budget: budget, faults: f, tasks: tasks, observe: o,
+		inner:   inner, budget: budget, faults: f, tasks: tasks, observer: o,
 		lookupSlots: make(chan struct{}, lookupLimit),
 		changeSlots: make(chan struct{}, changeLimit),
 		repairSlots: make(chan struct{}, repairLimit),
@@ -42,13 +53,13 @@ func newBoundedClient(inner l2Store, budget time.Duration, f *faults, tasks *tas
 
 // call runs fn and waits for it at most for the budget. Its error matches errRedis when fn failed
 // or took too long, and errNotCalled when fn did not run.
-func call[T any](ctx context.Context, c *boundedClient, slots chan struct{}, w store.Work,
+func call[T any](ctx context.Context, c *boundedClient, slots chan struct{}, name string,
 	fn func(context.Context) (T, error),
 ) (_ T, err error) {
 	var none T
-	ctx, done := store.Begin(ctx, c.observe, w)
+	ctx, done := observe.Begin(ctx, c.observer, name)
 	defer func() { done(err) }()
-	b := c.faults.of(operationOf(w))
+	b := c.faults.of(operationOf(name))
 	timer := time.NewTimer(c.budget)
 	defer timer.Stop()
 	if err := enqueue(ctx, slots, struct{}{}, timer, b); err != nil {
@@ -91,7 +102,7 @@ func (c *boundedClient) write(ctx context.Context, fn func(context.Context) erro
 		defer func() { <-c.lookupSlots }()
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.budget)
 		defer cancel()
-		ctx, done := store.Begin(ctx, c.observe, store.WorkRedisWrite)
+		ctx, done := observe.Begin(ctx, c.observer, redisWrite)
 		err := fn(ctx)
 		done(err)
 		if err != nil {
@@ -104,7 +115,7 @@ func (c *boundedClient) write(ctx context.Context, fn func(context.Context) erro
 }
 
 func (c *boundedClient) watermark(ctx context.Context, slots chan struct{}, feed string) (string, error) {
-	return call(ctx, c, slots, store.WorkRedisMark, func(ctx context.Context) (string, error) {
+	return call(ctx, c, slots, redisMark, func(ctx context.Context) (string, error) {
 		return c.inner.watermark(ctx, feed)
 	})
 }
@@ -112,7 +123,7 @@ func (c *boundedClient) watermark(ctx context.Context, slots chan struct{}, feed
 func (c *boundedClient) advance(ctx context.Context, slots chan struct{}, feed string, ids []store.LookupID,
 	prev, last position,
 ) (string, error) {
-	return call(ctx, c, slots, store.WorkRedisAdvance, func(ctx context.Context) (string, error) {
+	return call(ctx, c, slots, redisAdvance, func(ctx context.Context) (string, error) {
 		return c.inner.advance(ctx, feed, ids, prev, last)
 	})
 }
@@ -122,7 +133,7 @@ func (c *boundedClient) publish(ctx context.Context, feed, to, message string) e
 }
 
 func (c *boundedClient) publishIn(ctx context.Context, slots chan struct{}, feed, to, message string) error {
-	_, err := call(ctx, c, slots, store.WorkRedisPublish, func(ctx context.Context) (struct{}, error) {
+	_, err := call(ctx, c, slots, redisPublish, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, c.inner.publish(ctx, feed, to, message)
 	})
 	return err
@@ -131,7 +142,7 @@ func (c *boundedClient) publishIn(ctx context.Context, slots chan struct{}, feed
 func (c *boundedClient) reset(ctx context.Context, slots chan struct{}, feed, expected string,
 	to watermark,
 ) (bool, error) {
-	return call(ctx, c, slots, store.WorkRedisReset, func(ctx context.Context) (bool, error) {
+	return call(ctx, c, slots, redisReset, func(ctx context.Context) (bool, error) {
 		return c.inner.reset(ctx, feed, expected, to)
 	})
 }
@@ -147,7 +158,7 @@ func (c *boundedClient) probe(ctx context.Context, feed, to, message string) {
 		var err error
 		switch op {
 		case opRead: // both commands: the user may be allowed only one of them
-			_, err = call(ctx, c, c.repairSlots, store.WorkRedisRead, func(ctx context.Context) (string, error) {
+			_, err = call(ctx, c, c.repairSlots, redisRead, func(ctx context.Context) (string, error) {
 				watermark, _, err := c.inner.entries(ctx, feed, []store.LookupID{{}})
 				return watermark, err
 			})
@@ -155,7 +166,7 @@ func (c *boundedClient) probe(ctx context.Context, feed, to, message string) {
 				_, err = c.watermark(ctx, c.repairSlots, feed)
 			}
 		case opWrite:
-			_, err = call(ctx, c, c.repairSlots, store.WorkRedisWrite, func(ctx context.Context) (struct{}, error) {
+			_, err = call(ctx, c, c.repairSlots, redisWrite, func(ctx context.Context) (struct{}, error) {
 				return struct{}{}, c.inner.probe(ctx, feed)
 			})
 		case opPublish:

@@ -215,7 +215,7 @@ func (h *hold) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Process
 
 // pairOfCaches returns two caches over one store and one Redis; the first one's commands can be
 // held. o is for both.
-func pairOfCaches(t *testing.T, o cache.Options, server *servers.RedisServer, hooks ...redis.Hook) (a, b *cache.Cache, rowsA *spy, memory *store.Memory) {
+func pairOfCaches(t *testing.T, o cache.Options, server *servers.RedisServer, hooks ...redis.Hook) (a, b *cache.Cache, rowsA *spy, memory store.Store) {
 	t.Helper()
 	rdbA, _ := client(t, server.Addr())
 	for _, h := range hooks {
@@ -230,7 +230,7 @@ func pairOfCaches(t *testing.T, o cache.Options, server *servers.RedisServer, ho
 }
 
 func TestChangeDuringACommand(t *testing.T) {
-	warm := func(t *testing.T, c *cache.Cache, memory *store.Memory) { // the scripts' first use
+	warm := func(t *testing.T, c *cache.Cache, memory store.Store) { // the scripts' first use
 		t.Helper()
 		w := someRecord(nil)
 		insert(t, memory, w)
@@ -326,9 +326,9 @@ func TestChangeDuringACommand(t *testing.T) {
 func TestDropDuringALoad(t *testing.T) {
 	for _, n := range []struct {
 		name string
-		bulk func(t *testing.T, a *cache.Cache, rowsA *spy, memory *store.Memory, r *store.Record)
+		bulk func(t *testing.T, a *cache.Cache, rowsA *spy, memory store.Store, r *store.Record)
 	}{
-		{"events are missing", func(t *testing.T, a *cache.Cache, rowsA *spy, memory *store.Memory, r *store.Record) {
+		{"events are missing", func(t *testing.T, a *cache.Cache, rowsA *spy, memory store.Store, r *store.Record) {
 			rowsA.feedDown.Store(true)
 			retitle(t, memory, r, "new")
 			change(t, memory, func(tx store.Tx) error {
@@ -339,7 +339,7 @@ func TestDropDuringALoad(t *testing.T) {
 			}
 			rowsA.feedDown.Store(false)
 		}},
-		{"more events than are replayed", func(t *testing.T, a *cache.Cache, rowsA *spy, memory *store.Memory, r *store.Record) {
+		{"more events than are replayed", func(t *testing.T, a *cache.Cache, rowsA *spy, memory store.Store, r *store.Record) {
 			change(t, memory, func(tx store.Tx) error {
 				for range 1500 {
 					if err := tx.Append(context.Background(), someRecord(nil), store.Event{Kind: store.Updated, At: time.Now()}); err != nil {
@@ -349,7 +349,7 @@ func TestDropDuringALoad(t *testing.T) {
 				return retitling(r, "new")(tx)
 			})
 		}},
-		{"an event names no key", func(t *testing.T, a *cache.Cache, rowsA *spy, memory *store.Memory, r *store.Record) {
+		{"an event names no key", func(t *testing.T, a *cache.Cache, rowsA *spy, memory store.Store, r *store.Record) {
 			change(t, memory, func(tx store.Tx) error {
 				next := r.Clone()
 				next.Key.Title = "new"
@@ -399,7 +399,7 @@ func TestDropDuringALoad(t *testing.T) {
 func TestRedisLosesData(t *testing.T) {
 	ctx := context.Background()
 	// loaded returns a key that Redis has, in version 1, and the two caches.
-	loaded := func(t *testing.T, server *servers.RedisServer) (a, b *cache.Cache, memory *store.Memory, r *store.Record, rdb *redis.Client) {
+	loaded := func(t *testing.T, server *servers.RedisServer) (a, b *cache.Cache, memory store.Store, r *store.Record, rdb *redis.Client) {
 		t.Helper()
 		a, b, _, memory = pairOfCaches(t, cache.Options{Lease: brisk}, server)
 		r = someRecord(nil)
@@ -416,7 +416,7 @@ func TestRedisLosesData(t *testing.T) {
 		})
 		return a, b, memory, r, rdb
 	}
-	reread := func(t *testing.T, l *latest, memory *store.Memory, r *store.Record, rdb redis.UniversalClient, others ...*cache.Cache) {
+	reread := func(t *testing.T, l *latest, memory store.Store, r *store.Record, rdb redis.UniversalClient, others ...*cache.Cache) {
 		t.Helper()
 		c := open(t, cache.Options{Lease: brisk}, memory, rdb) // has nothing in the process
 		for range 20 {
@@ -658,10 +658,10 @@ func TestUnknownBecomesKnown(t *testing.T) {
 func TestEventWithoutAKeyDropsWhatRedisHas(t *testing.T) {
 	for _, n := range []struct {
 		name string
-		who  func(a *cache.Cache, memory *store.Memory) store.Store
+		who  func(a *cache.Cache, memory store.Store) store.Store
 	}{
-		{"told by the changer", func(a *cache.Cache, _ *store.Memory) store.Store { return a }},
-		{"found by a repair", func(_ *cache.Cache, memory *store.Memory) store.Store { return memory }},
+		{"told by the changer", func(a *cache.Cache, _ store.Store) store.Store { return a }},
+		{"found by a repair", func(_ *cache.Cache, memory store.Store) store.Store { return memory }},
 	} {
 		t.Run(n.name, func(t *testing.T) {
 			server := servers.Redis(t)

@@ -64,6 +64,19 @@ func TestStoreDown(t *testing.T) {
 		want(t, "title", title(t, c, r), "test")
 		want(t, "title", title(t, c, stranger), "")
 	})
+	t.Run("not when the store has been replaced, which it does not recover from", func(t *testing.T) {
+		c, rows, r := known(t, cache.Options{Lease: brisk})
+		rows.replaced.Store(true)
+		eventually(t, "nothing is answered", func() bool {
+			_, err := c.Lookup(ctx, r.Key.LookupID, "")
+			return errors.Is(err, store.ErrUnavailable)
+		})
+		for range 10 {
+			_, err := c.Lookup(ctx, r.Key.LookupID, "")
+			wantUnavailable(t, err)
+		}
+		want(t, "stale", c.Stats().Stale, false)
+	})
 	t.Run("until MaxStale", func(t *testing.T) {
 		c, rows, r := known(t, cache.Options{Lease: brisk, MaxStale: 10 * brisk})
 		stale(t, c, rows)
@@ -106,7 +119,7 @@ func TestStoreDown(t *testing.T) {
 		want(t, "keys in memory", c.Stats().Keys, 0)
 	})
 	t.Run("an error of any other kind is unavailable too", func(t *testing.T) {
-		rows := &odd{Memory: store.NewMemory()}
+		rows := &odd{Store: store.NewMemory()}
 		c := open(t, cache.Options{Lease: quiet}, rows, nil)
 		ready(t, c)
 		_, err := c.Lookup(ctx, someRecord(nil).Key.LookupID, "")
@@ -115,7 +128,7 @@ func TestStoreDown(t *testing.T) {
 }
 
 // odd is a store that breaks the contract.
-type odd struct{ *store.Memory }
+type odd struct{ store.Store }
 
 func (odd) Lookup(context.Context, store.LookupID, string) (store.Found, error) {
 	return store.Found{}, errors.New("something else")
@@ -446,25 +459,27 @@ func TestStoresOnOneRedisDoNotMeet(t *testing.T) {
 // played back.
 type restorable struct {
 	store.Store
-	current atomic.Pointer[store.Memory]
+	current atomic.Pointer[store.Store]
 }
+
+func (s *restorable) put(content store.Store) { s.current.Store(&content) }
 
 const restorableFeed = "FEEDOFRESTORABLE"
 
 func (s *restorable) Lookup(ctx context.Context, id store.LookupID, redacted string) (store.Found, error) {
-	found, err := s.current.Load().Lookup(ctx, id, redacted)
+	found, err := (*s.current.Load()).Lookup(ctx, id, redacted)
 	found.FeedID = restorableFeed
 	return found, err
 }
 
 func (s *restorable) Feed(ctx context.Context, after int64, limit int) (store.Feed, error) {
-	feed, err := s.current.Load().Feed(ctx, after, limit)
+	feed, err := (*s.current.Load()).Feed(ctx, after, limit)
 	feed.ID = restorableFeed
 	return feed, err
 }
 
 func (s *restorable) Change(ctx context.Context, actor store.Actor, fn func(store.Tx) error) (store.Change, error) {
-	ch, err := s.current.Load().Change(ctx, actor, fn)
+	ch, err := (*s.current.Load()).Change(ctx, actor, fn)
 	ch.FeedID = restorableFeed
 	return ch, err
 }
@@ -472,7 +487,7 @@ func (s *restorable) Change(ctx context.Context, actor store.Actor, fn func(stor
 func TestStoreIsRestoredFromABackup(t *testing.T) {
 	rdb, _ := client(t, servers.NewRedis(t).Addr())
 	rows := &restorable{Store: store.NewMemory()}
-	rows.current.Store(store.NewMemory())
+	rows.put(store.NewMemory())
 	o := cache.Options{Lease: brisk}
 	c := open(t, o, rows, rdb)
 	ready(t, c)
@@ -491,7 +506,7 @@ func TestStoreIsRestoredFromABackup(t *testing.T) {
 
 	backup := store.NewMemory()
 	insertInto(t, backup, r)
-	rows.current.Store(backup)
+	rows.put(backup)
 	caughtUp(t, backup, c)
 	want(t, "title", title(t, c, r), "test")
 	ready(t, c)
@@ -513,7 +528,7 @@ func TestWatermarkFromBeforeARestoreIsNotTrusted(t *testing.T) {
 	var refuse refusing
 	rdb.AddHook(&refuse)
 	rows := &restorable{Store: store.NewMemory()}
-	rows.current.Store(store.NewMemory())
+	rows.put(store.NewMemory())
 	c := open(t, cache.Options{Lease: brisk}, rows, rdb)
 	ready(t, c)
 	r := someRecord(nil)
@@ -529,7 +544,7 @@ func TestWatermarkFromBeforeARestoreIsNotTrusted(t *testing.T) {
 	refuse.on.Store(true)
 	backup := store.NewMemory()
 	insert(t, backup, r)
-	rows.current.Store(backup)
+	rows.put(backup)
 	caughtUp(t, backup, c)
 	insert(t, backup, someRecord(nil)) // the head is where the watermark is
 	caughtUp(t, backup, c)

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/latchkey-go/latchkey/internal/redisfault"
-	"github.com/latchkey-go/latchkey/store"
 )
 
 // operation is a kind of Redis calls. Permissions, replicas and full servers refuse one kind and
@@ -29,11 +28,11 @@ var (
 	operationTexts = [operations]string{"reads", "writes", "messages to others", "messages from others"}
 )
 
-func operationOf(w store.Work) operation {
-	switch w {
-	case store.WorkRedisRead, store.WorkRedisMark:
+func operationOf(name string) operation {
+	switch name {
+	case redisRead, redisMark:
 		return opRead
-	case store.WorkRedisPublish:
+	case redisPublish:
 		return opPublish
 	}
 	return opWrite

@@ -78,8 +78,8 @@ type Options struct {
 	// the store answer from Redis. Such a change takes WAIT, and a process that has lost the store
 	// may give stale answers for up to its MaxStale. By default it fails with ErrNeedsRedis.
 	ChangeWithoutRedis bool
-	// Observer receives the calls of Redis. Optional; default none. store.Observed reports those of
-	// the store.
+	// Observer observes the calls of Redis. Optional; default none. For those of the store see
+	// telemetry.Observed.
 	Observer store.Observer
 	// Logger receives faults: an unreachable feed, failures of Redis, forged entries. Default
 	// slog.Default().

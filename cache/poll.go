@@ -31,6 +31,9 @@ func (c *Cache) pollLoop(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
+		if errors.Is(err, store.ErrReplaced) || errors.Is(err, store.ErrSchemaTooNew) {
+			c.abandon()
+		}
 		c.count.polls.Add(1)
 		if err != nil {
 			c.count.pollErrors.Add(1)
@@ -176,10 +179,25 @@ func (c *Cache) markDiverged(h *history) {
 // markDivergedLocked is markDiverged for callers that hold c.publishing.
 func (c *Cache) markDivergedLocked(h *history) {
 	if e := c.epoch.Load(); e != nil && e.history == h {
-		h.diverged = true
-		e.freshAt.Store(nil)
+		e.diverge()
 	}
 	kick(c.pollKicks)
+}
+
+// abandon is called when this process can never read the feed again, because the store was replaced
+// or belongs to newer programs. Nothing is answered from memory or Redis from then on (protocol
+// 3.3).
+func (c *Cache) abandon() {
+	c.publishing.Lock()
+	defer c.publishing.Unlock()
+	if e := c.epoch.Load(); e != nil {
+		e.diverge()
+	}
+}
+
+func (e *epoch) diverge() {
+	e.diverged = true
+	e.freshAt.Store(nil)
 }
 
 // contiguous reports whether the events run from last+1 to the head without a gap.

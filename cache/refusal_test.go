@@ -95,7 +95,7 @@ func expected(r servers.Refusal) (words [4]string) {
 
 // gauges returns the labels of a metric that are 1.
 func gauges(c *cache.Cache, name string) (on []string) {
-	for m := range c.Metrics() {
+	for _, m := range c.Metrics() {
 		if m.Name == name && m.Value == 1 {
 			on = append(on, m.Is)
 		}

@@ -21,7 +21,7 @@ type host struct {
 	keys  *store.Keys
 }
 
-func newHost(t *testing.T, memory *store.Memory, server *servers.RedisServer) *host {
+func newHost(t *testing.T, memory store.Store, server *servers.RedisServer) *host {
 	t.Helper()
 	h := &host{rows: &spy{Store: shielded{memory}}, proxy: servers.Proxy(t, server.Addr())}
 	rdb, _ := client(t, h.proxy.Addr())

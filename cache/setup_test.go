@@ -31,6 +31,7 @@ type spy struct {
 	lookups, feeds, changes, members atomic.Int64
 	down                             atomic.Bool
 	feedDown                         atomic.Bool
+	replaced                         atomic.Bool
 
 	mu       sync.Mutex
 	onLookup func(context.Context) // runs before the store is read
@@ -53,7 +54,7 @@ func (s *spy) Lookup(ctx context.Context, id store.LookupID, redacted string) (s
 	if before != nil {
 		before(ctx)
 	}
-	if s.down.Load() {
+	if s.down.Load() || s.replaced.Load() {
 		return store.Found{}, fmt.Errorf("spy: %w", store.ErrUnavailable)
 	}
 	found, err := s.Store.Lookup(ctx, id, redacted)
@@ -76,6 +77,9 @@ func (s *spy) Feed(ctx context.Context, after int64, limit int) (store.Feed, err
 	}
 	if s.down.Load() || s.feedDown.Load() {
 		return store.Feed{}, fmt.Errorf("spy: %w", store.ErrUnavailable)
+	}
+	if s.replaced.Load() {
+		return store.Feed{}, fmt.Errorf("spy: %w: %w", store.ErrUnavailable, store.ErrReplaced)
 	}
 	return s.Store.Feed(ctx, after, limit)
 }

@@ -16,11 +16,11 @@ import (
 // simFeed is the feed's id in every run, so that it is the same in a replay.
 const simFeed = "feed"
 
-// simStore is the database: a store.Memory, which is linearizable and has an ordered feed, and
-// members by a clock of its own.
+// simStore is the database: a store of store.NewMemory, which is linearizable and has an ordered
+// feed, and members by a clock of its own.
 type simStore struct {
 	w       *world
-	rows    *store.Memory
+	rows    store.Store
 	weather weather
 	ahead   time.Duration // of its clock
 	members map[string]simMember
@@ -88,14 +88,14 @@ type simMember struct {
 func (s *simStore) now() time.Duration { return s.w.now() + s.ahead }
 
 // current returns the store: restore replaces it.
-func (s *simStore) current() *store.Memory {
+func (s *simStore) current() store.Store {
 	rows, _ := s.tagged()
 	return rows
 }
 
 // tagged returns the store, and what gives an event its tag: those that the store was given when it
 // was restored have other ones in it.
-func (s *simStore) tagged() (*store.Memory, func(int64, store.Tag) store.Tag) {
+func (s *simStore) tagged() (store.Store, func(int64, store.Tag) store.Tag) {
 	s.w.mu.Lock()
 	defer s.w.mu.Unlock()
 	tags, tagless := s.tags, s.tagless

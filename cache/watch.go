@@ -18,13 +18,28 @@ func (c *Cache) watchLoop(ctx context.Context) {
 	var state health
 	pause := time.Second
 	for {
-		err := w.Watch(ctx, func(head int64) {
+		watching, stop := context.WithCancel(ctx)
+		go func() {
+			select {
+			case <-c.resubscribe: // another feed may have another channel
+				stop()
+			case <-watching.Done():
+			}
+		}()
+		err := w.Watch(watching, func(head int64) {
 			pause = time.Second
 			if e := c.epoch.Load(); e == nil || head == 0 || head != e.requiredHead.Load() {
 				kick(c.pollKicks)
 			}
 		})
-		if ctx.Err() != nil || errors.Is(err, errors.ErrUnsupported) || !sleepContext(ctx, pause) {
+		again := watching.Err() != nil
+		stop()
+		switch {
+		case ctx.Err() != nil, errors.Is(err, errors.ErrUnsupported):
+			return
+		case again:
+			continue
+		case !sleepContext(ctx, pause):
 			return
 		}
 		// While the feed is out of reach, the poll logs it.

@@ -2,6 +2,7 @@ package middleware_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -12,9 +13,9 @@ import (
 // denied returns how many requests were turned away, by reason.
 func denied(w *world) map[string]float64 {
 	all := map[string]float64{}
-	for m := range w.keys.Metrics() {
-		if m.Name == "latchkey.denials" && m.Value > 0 {
-			all[m.Is] = m.Value
+	for name, n := range counted(w) {
+		if reason, ok := strings.CutPrefix(name, "latchkey.denials/"); ok && n > 0 {
+			all[reason] = n
 		}
 	}
 	return all

@@ -121,15 +121,7 @@ func TestRequirement27FailedAuthenticationsGoToLogAndMetrics(t *testing.T) {
 	const flood = linesPerSecond + 20
 	const results, reasons = "latchkey.authentications/", "latchkey.denials/"
 	w := newWorld(t)
-	numbers := func() map[string]float64 {
-		all := map[string]float64{}
-		for m := range w.keys.Metrics() {
-			if name := m.Name + "/"; name == results || name == reasons {
-				all[name+m.Is] = m.Value
-			}
-		}
-		return all
-	}
+	numbers := func() map[string]float64 { return counted(w) }
 	events := func() []store.Event {
 		all, err := w.keys.Events(t.Context(), store.EventQuery{})
 		if err != nil {

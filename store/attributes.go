@@ -33,7 +33,7 @@ type attribute struct {
 var attributes = [...]attribute{
 	text("title", maxImportedTitle, attribute{}, // see checkTitle for new ones
 		func(k *Key) *string { return &k.Title }, func(n *NewKey) string { return n.Title }, func(p *Patch) *string { return p.Title }),
-	text("description", MaxDescriptionBytes, attribute{uncached: true},
+	text("description", maxDescriptionBytes, attribute{uncached: true},
 		func(k *Key) *string { return &k.Description }, func(n *NewKey) string { return n.Description }, func(p *Patch) *string { return p.Description }),
 	list.of(attribute{name: "scopes", power: true, check: checkScopes, tidy: func(k *Key) { k.Scopes = unique(k.Scopes) }},
 		func(k *Key) *[]string { return &k.Scopes }, func(n *NewKey) []string { return n.Scopes }, func(p *Patch) *[]string { return p.Scopes }),

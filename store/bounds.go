@@ -10,16 +10,16 @@ import (
 // What a key may hold. In Medusa a title has no bound but that of the request's body; a list of
 // such keys is an answer without one.
 const (
-	MaxTitleBytes       = 1024
-	MaxDescriptionBytes = 1024
+	maxTitleBytes       = 1024
+	maxDescriptionBytes = 1024
 	maxImportedTitle    = 100 << 10 // what Medusa takes; an imported key keeps its title
-	MaxScopes           = 100
-	MaxScopeBytes       = 100
-	MaxSalesChannels    = 1000
-	MaxChannelIDBytes   = 255
-	MaxMetadata         = 50 // entries
-	MaxMetadataBytes    = 16 << 10
-	MaxCIDRs            = 100
+	maxScopes           = 100
+	maxScopeBytes       = 100
+	maxSalesChannels    = 1000
+	maxChannelIDBytes   = 255
+	maxMetadata         = 50 // entries
+	maxMetadataBytes    = 16 << 10
+	maxCIDRs            = 100
 	// MaxCreate is the greatest number of keys that one call makes.
 	MaxCreate = 1000
 	// MaxRevoke is the greatest number of keys that RevokeAll ends, or UpdateAll changes, in one call.
@@ -68,12 +68,12 @@ func (f *Filter) conditions(n int) int {
 var latest = time.Date(9999, 12, 31, 23, 59, 59, 999e6, time.UTC)
 
 func checkScopes(k *Key) error {
-	if len(k.Scopes) > MaxScopes {
-		return Errorf(ErrInvalid, "Field 'scopes' holds %d scopes, at most %d are allowed", len(k.Scopes), MaxScopes)
+	if len(k.Scopes) > maxScopes {
+		return Errorf(ErrInvalid, "Field 'scopes' holds %d scopes, at most %d are allowed", len(k.Scopes), maxScopes)
 	}
 	for _, scope := range k.Scopes {
 		if !isScope(scope) {
-			return Errorf(ErrInvalid, "Field 'scopes' holds %.120q: a scope is 1 to %d visible ASCII characters, without space, \" and \\ (RFC 6749, 3.3)", scope, MaxScopeBytes)
+			return Errorf(ErrInvalid, "Field 'scopes' holds %.120q: a scope is 1 to %d visible ASCII characters, without space, \" and \\ (RFC 6749, 3.3)", scope, maxScopeBytes)
 		}
 	}
 	return nil
@@ -83,14 +83,14 @@ func checkChannels(k *Key) error {
 	if len(k.SalesChannelIDs) > 0 && k.Type != Publishable {
 		return Errorf(ErrInvalid, "Sales channels can only be associated with publishable API keys")
 	}
-	if len(k.SalesChannelIDs) > MaxSalesChannels {
-		return Errorf(ErrInvalid, "A key can have at most %d sales channels, got %d", MaxSalesChannels, len(k.SalesChannelIDs))
+	if len(k.SalesChannelIDs) > maxSalesChannels {
+		return Errorf(ErrInvalid, "A key can have at most %d sales channels, got %d", maxSalesChannels, len(k.SalesChannelIDs))
 	}
 	for _, id := range k.SalesChannelIDs {
 		if id == "" {
 			return Errorf(ErrInvalid, "A sales channel's id is empty")
 		}
-		if err := checkText("sales_channels", id, MaxChannelIDBytes); err != nil {
+		if err := checkText("sales_channels", id, maxChannelIDBytes); err != nil {
 			return err
 		}
 	}
@@ -98,25 +98,25 @@ func checkChannels(k *Key) error {
 }
 
 func checkMetadata(k *Key) error {
-	if len(k.Metadata) > MaxMetadata {
-		return Errorf(ErrInvalid, "Field 'metadata' holds %d entries, at most %d are allowed", len(k.Metadata), MaxMetadata)
+	if len(k.Metadata) > maxMetadata {
+		return Errorf(ErrInvalid, "Field 'metadata' holds %d entries, at most %d are allowed", len(k.Metadata), maxMetadata)
 	}
 	size := 0
 	for name, value := range k.Metadata {
 		size += len(name) + len(value)
-		if err := checkText("metadata", name+value, MaxMetadataBytes); err != nil {
+		if err := checkText("metadata", name+value, maxMetadataBytes); err != nil {
 			return err
 		}
 	}
-	if size > MaxMetadataBytes {
-		return Errorf(ErrInvalid, "Field 'metadata' is %d bytes long, at most %d are allowed", size, MaxMetadataBytes)
+	if size > maxMetadataBytes {
+		return Errorf(ErrInvalid, "Field 'metadata' is %d bytes long, at most %d are allowed", size, maxMetadataBytes)
 	}
 	return nil
 }
 
 func checkNetworks(k *Key) error {
-	if len(k.AllowedCIDRs) > MaxCIDRs {
-		return Errorf(ErrInvalid, "Field 'allowed_cidrs' holds %d networks, at most %d are allowed", len(k.AllowedCIDRs), MaxCIDRs)
+	if len(k.AllowedCIDRs) > maxCIDRs {
+		return Errorf(ErrInvalid, "Field 'allowed_cidrs' holds %d networks, at most %d are allowed", len(k.AllowedCIDRs), maxCIDRs)
 	}
 	for _, cidr := range k.AllowedCIDRs {
 		if !cidr.IsValid() || cidr != cidr.Masked() || cidr.Addr().Zone() != "" {
@@ -166,7 +166,7 @@ func checkTitle(k, before *Key) error {
 	if k.Title == before.Title {
 		return nil
 	}
-	return checkText("title", k.Title, MaxTitleBytes)
+	return checkText("title", k.Title, maxTitleBytes)
 }
 
 // checkText refuses what a database cannot keep.
@@ -184,7 +184,7 @@ func checkText(field, s string, limit int) error {
 
 // isScope follows the grammar of scope-token in RFC 6749, section 3.3.
 func isScope(s string) bool {
-	if s == "" || len(s) > MaxScopeBytes {
+	if s == "" || len(s) > maxScopeBytes {
 		return false
 	}
 	for i := range len(s) {

@@ -35,7 +35,7 @@ type Store interface {
 	// Lookup finds the key with that lookup id, in one statement. When there is none, the answer is
 	// not an error but a Found without Record. When redacted is not "" and no key has the lookup
 	// id, Found.Legacy must hold every key that has no lookup id and that redacted form. FeedID and
-	// Head are always set; LastUsedAt and Description never are. A cache leaves out the evidence
+	// Head are always set; what is uncached (attributes.go) never is. A cache leaves out the evidence
 	// that it has checked (Sealer.VerifyInto).
 	Lookup(ctx context.Context, id LookupID, redacted string) (Found, error)
 

@@ -119,7 +119,7 @@ func (k *Keys) importRecord(in ImportKey) (*Record, error) {
 	if key.ID == "" {
 		return nil, Errorf(ErrInvalid, "it has no id")
 	}
-	if err := checkText("id", key.ID, MaxChannelIDBytes); err != nil {
+	if err := checkText("id", key.ID, maxChannelIDBytes); err != nil {
 		return nil, err
 	}
 	normalize(key)

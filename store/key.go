@@ -68,7 +68,9 @@ type Key struct {
 	Version int64
 }
 
-// NewKey is what a key is made from. Only Type is required.
+// NewKey is what a key is made from. Only Type is required. A key has at most 1024 bytes of title and as
+// many of description, 100 scopes of 100 bytes, 1000 sales channels, 100 networks, and 50 entries of
+// metadata with 16 kB in all; more is ErrInvalid.
 type NewKey struct {
 	Type        Type
 	Title       string

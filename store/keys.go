@@ -7,11 +7,14 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/oklog/ulid/v2"
+
+	"github.com/latchkey-go/latchkey/internal/observe"
 )
 
 // Keys is the product: every verb of an API key, over a Store. Its methods may be called from many goroutines at once. They
@@ -61,7 +64,7 @@ type Options struct {
 	// ShortLived is for tools that end soon and answer nobody: they do not join the members of a
 	// store without a cache, which they could hold up. Default: false.
 	ShortLived bool
-	// Observer is told of changes and of scrypt. Optional. Default: none.
+	// Observer observes changes and scrypt. Optional. Default: none.
 	Observer Observer
 	// Logger hears what nobody is there to be told: forged records, last-used times that could not be written.
 	// Default: slog.Default().
@@ -159,8 +162,8 @@ func toMillis(t time.Time) time.Time {
 // change runs fn as the principal of ctx, through every cache there is.
 func (k *Keys) change(ctx context.Context, verb string, fn func(Tx) error) error {
 	actor := Actor{ID: principal(ctx).actor, RequestID: RedactTokens(requestID(ctx))} // the id is the client's own
-	ctx, done := Begin(ctx, k.o.Observer, changeWork(verb))
-	err := errPanic
+	ctx, done := observe.Begin(ctx, k.o.Observer, "change."+strings.ReplaceAll(verb, " ", "_"))
+	err := observe.ErrPanic
 	defer func() { done(err) }()
 	if _, err = k.store.Change(ctx, actor, fn); err != nil {
 		var told *Error

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/scrypt"
+
+	"github.com/latchkey-go/latchkey/internal/observe"
 )
 
 // How Medusa derives the hash of a secret token: node's default cost, 64 bytes out, and the salt's hexadecimal text as the salt.
@@ -130,7 +132,7 @@ func (l *legacy) check(ctx context.Context, t Token, candidates []*Record, now t
 
 // derive computes what Medusa would keep of the token as the key r.
 func (l *legacy) derive(ctx context.Context, t Token, r *Record) ([]byte, error) {
-	_, done := Begin(ctx, l.keys.o.Observer, WorkScrypt)
+	_, done := observe.Begin(ctx, l.keys.o.Observer, "scrypt.derive")
 	sum, err := scrypt.Key([]byte(t.Reveal()), []byte(r.Evidence.LegacySalt), scryptN, scryptR, scryptP, scryptBytes)
 	done(err)
 	l.keys.count.scrypts.Add(1)

@@ -11,7 +11,7 @@ import (
 // BenchmarkImportedKey shows what the first use of an imported Medusa key costs (scrypt, as each request costs in Medusa) beside every later
 // one, in the memory store.
 func BenchmarkImportedKey(b *testing.B) {
-	imported := func(b *testing.B) (*store.Keys, *store.Memory) {
+	imported := func(b *testing.B) (*store.Keys, store.Store) {
 		b.Helper()
 		rows := store.NewMemory()
 		keys, err := store.Options{FlushInterval: -1}.New(rows)

@@ -358,8 +358,8 @@ type slowScrypt struct{ ended atomic.Int64 }
 
 const scryptTime = 100 * time.Millisecond
 
-func (s *slowScrypt) Begin(ctx context.Context, w store.Work) (context.Context, func(error)) {
-	if w != store.WorkScrypt {
+func (s *slowScrypt) Begin(ctx context.Context, operation string) (context.Context, func(error)) {
+	if operation != "scrypt.derive" {
 		return ctx, func(error) {}
 	}
 	time.Sleep(scryptTime)

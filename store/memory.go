@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// Memory is a Store in the memory of one process: for tests, examples and the simulation. It keeps nothing across a restart.
-type Memory struct {
+// memory is a Store in the memory of one process.
+type memory struct {
 	change sync.Mutex // held by a change, from beginning to end
 
 	mu       sync.RWMutex // guards what follows
@@ -33,9 +33,10 @@ type membership struct {
 	lapses time.Time
 }
 
-// NewMemory returns an empty store.
-func NewMemory() *Memory {
-	return &Memory{
+// NewMemory returns an empty store in the memory of this process, for tests and examples: a restart loses
+// its keys.
+func NewMemory() Store {
+	return &memory{
 		feedID:   rand.Text(),
 		keys:     make(map[string]*Record),
 		byLookup: make(map[LookupID]string),
@@ -45,11 +46,10 @@ func NewMemory() *Memory {
 	}
 }
 
-// Info implements Store.
-func (m *Memory) Info() Info { return Info{Name: "memory", Joined: true} }
+func (m *memory) Info() Info { return Info{Name: "memory", Joined: true} }
 
 // usable returns why nothing can be answered, if so. Called with mu held.
-func (m *Memory) usable(ctx context.Context) error {
+func (m *memory) usable(ctx context.Context) error {
 	if m.closed {
 		return ErrClosed
 	}
@@ -59,8 +59,7 @@ func (m *Memory) usable(ctx context.Context) error {
 	return nil
 }
 
-// Lookup implements Store.
-func (m *Memory) Lookup(ctx context.Context, id LookupID, redacted string) (Found, error) {
+func (m *memory) Lookup(ctx context.Context, id LookupID, redacted string) (Found, error) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	if err := m.usable(ctx); err != nil {
@@ -93,8 +92,7 @@ func (r *Record) forLookup() *Record {
 	return r
 }
 
-// Change implements Store.
-func (m *Memory) Change(ctx context.Context, actor Actor, fn func(Tx) error) (Change, error) {
+func (m *memory) Change(ctx context.Context, actor Actor, fn func(Tx) error) (Change, error) {
 	m.change.Lock()
 	defer m.change.Unlock()
 	m.mu.RLock()
@@ -148,13 +146,13 @@ func (m *Memory) Change(ctx context.Context, actor Actor, fn func(Tx) error) (Ch
 }
 
 // feedEvent returns an event as the feed has it. Called with mu held.
-func (m *Memory) feedEvent(e Event) FeedEvent {
+func (m *memory) feedEvent(e Event) FeedEvent {
 	return FeedEvent{ID: e.ID, Kind: e.Kind, LookupID: e.LookupID, Tag: m.tags[e.ID]}
 }
 
 // memoryTx collects what a change writes; nothing is seen by others before it is over.
 type memoryTx struct {
-	m       *Memory
+	m       *memory
 	actor   Actor
 	written map[string]*Record // nil: deleted
 	head    int64
@@ -278,14 +276,13 @@ func (tx *memoryTx) Append(ctx context.Context, r *Record, e Event) error {
 }
 
 // own returns a copy of a stored record for somebody to keep. Called with mu held.
-func (m *Memory) own(r *Record) *Record {
+func (m *memory) own(r *Record) *Record {
 	c := r.Clone()
 	c.Key.LastUsedAt = m.used[r.Key.ID]
 	return c
 }
 
-// Get implements Store.
-func (m *Memory) Get(ctx context.Context, id string) (*Record, error) {
+func (m *memory) Get(ctx context.Context, id string) (*Record, error) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	if err := m.usable(ctx); err != nil {
@@ -298,8 +295,7 @@ func (m *Memory) Get(ctx context.Context, id string) (*Record, error) {
 	return m.own(r), nil
 }
 
-// List implements Store.
-func (m *Memory) List(ctx context.Context, q Query) ([]*Record, error) {
+func (m *memory) List(ctx context.Context, q Query) ([]*Record, error) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	if err := m.usable(ctx); err != nil {
@@ -312,8 +308,7 @@ func (m *Memory) List(ctx context.Context, q Query) ([]*Record, error) {
 	return selectRecords(all, q)
 }
 
-// Count implements Store.
-func (m *Memory) Count(ctx context.Context, f Filter) (int, error) {
+func (m *memory) Count(ctx context.Context, f Filter) (int, error) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	if err := m.usable(ctx); err != nil {
@@ -334,8 +329,7 @@ func (m *Memory) Count(ctx context.Context, f Filter) (int, error) {
 	return n, nil
 }
 
-// Touch implements Store.
-func (m *Memory) Touch(ctx context.Context, uses []Use) error {
+func (m *memory) Touch(ctx context.Context, uses []Use) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := m.usable(ctx); err != nil {
@@ -349,8 +343,7 @@ func (m *Memory) Touch(ctx context.Context, uses []Use) error {
 	return nil
 }
 
-// Events implements Store.
-func (m *Memory) Events(ctx context.Context, q EventQuery) ([]Event, error) {
+func (m *memory) Events(ctx context.Context, q EventQuery) ([]Event, error) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	if err := m.usable(ctx); err != nil {
@@ -377,8 +370,7 @@ func selectEvents(events []Event, q EventQuery) ([]Event, error) {
 	return out, nil
 }
 
-// PruneEvents implements Store.
-func (m *Memory) PruneEvents(ctx context.Context, before time.Time) (int, error) {
+func (m *memory) PruneEvents(ctx context.Context, before time.Time) (int, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := m.usable(ctx); err != nil {
@@ -395,8 +387,7 @@ func (m *Memory) PruneEvents(ctx context.Context, before time.Time) (int, error)
 	return had - len(m.events), nil
 }
 
-// Feed implements Store.
-func (m *Memory) Feed(ctx context.Context, after int64, limit int) (Feed, error) {
+func (m *memory) Feed(ctx context.Context, after int64, limit int) (Feed, error) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	if err := m.usable(ctx); err != nil {
@@ -413,8 +404,7 @@ func (m *Memory) Feed(ctx context.Context, after int64, limit int) (Feed, error)
 	return feed, nil
 }
 
-// Join implements Store.
-func (m *Memory) Join(ctx context.Context, member Member) error {
+func (m *memory) Join(ctx context.Context, member Member) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := m.usable(ctx); err != nil {
@@ -428,8 +418,7 @@ func (m *Memory) Join(ctx context.Context, member Member) error {
 	return nil
 }
 
-// Acknowledge implements Store.
-func (m *Memory) Acknowledge(ctx context.Context, id string, head int64, tag Tag) error {
+func (m *memory) Acknowledge(ctx context.Context, id string, head int64, tag Tag) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := m.usable(ctx); err != nil {
@@ -445,8 +434,7 @@ func (m *Memory) Acknowledge(ctx context.Context, id string, head int64, tag Tag
 	return nil
 }
 
-// Leave implements Store.
-func (m *Memory) Leave(ctx context.Context, id string) error {
+func (m *memory) Leave(ctx context.Context, id string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := m.usable(ctx); err != nil {
@@ -456,8 +444,7 @@ func (m *Memory) Leave(ctx context.Context, id string) error {
 	return nil
 }
 
-// Members implements Store.
-func (m *Memory) Members(ctx context.Context) ([]Member, error) {
+func (m *memory) Members(ctx context.Context) ([]Member, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := m.usable(ctx); err != nil {
@@ -477,8 +464,7 @@ func (m *Memory) Members(ctx context.Context) ([]Member, error) {
 	return out, nil
 }
 
-// Close implements Store.
-func (m *Memory) Close(context.Context) error {
+func (m *memory) Close(context.Context) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.closed = true

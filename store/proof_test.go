@@ -298,6 +298,10 @@ func TestRequirement33ExtensionsInTheDatabase(t *testing.T) {
 			{powered, `proof_names = '["created_by","trial","trial"]'`, store.ErrForged},
 			{powered, `proof_names = '["created_by", "trial"]'`, nil}, // the same list
 			{powered, `proof_names = '["created_by","trial","later"]'`, store.ErrNewerRecord},
+			{powered, "proof_names = ''", store.ErrNewerRecord},
+			{powered, "proof_names = '{}'", store.ErrNewerRecord},
+			{powered, `proof_names = '[1]'`, store.ErrNewerRecord},
+			{powered, `proof_names = '"created_by"'`, store.ErrNewerRecord},
 			{powered, "metadata = NULL", store.ErrForged},
 			{powered, "metadata = 'null'", store.ErrForged},
 			{powered, "metadata = '{}'", store.ErrForged},

@@ -13,8 +13,7 @@ import (
 	"sync"
 )
 
-// MinPepperBytes is the least length of a pepper.
-const MinPepperBytes = 32
+const minPepperBytes = 32
 
 // MACSize is the length in bytes of a proof and of every other MAC of a Sealer.
 const MACSize = sha256.Size
@@ -32,9 +31,9 @@ type pepper struct {
 	hashes sync.Pool // of *keyedHash
 }
 
-// NewSealer returns a Sealer for peppers, the current one first: new proofs are made with it, old ones are checked with any of them.
-// No peppers: a nil Sealer. A pepper that is shorter than [MinPepperBytes], looks like a placeholder or occurs twice is an
-// error that matches ErrInvalid and does not show it.
+// NewSealer returns a Sealer for peppers, the current one first: new proofs are made with it, old ones are
+// checked with any of them. Without peppers it returns a nil Sealer. A pepper that is shorter than 32 bytes,
+// looks like a placeholder or occurs twice is an error that matches ErrInvalid and does not show it.
 func NewSealer(peppers []string) (*Sealer, error) {
 	if len(peppers) == 0 {
 		return nil, nil
@@ -56,8 +55,8 @@ func NewSealer(peppers []string) (*Sealer, error) {
 }
 
 func checkPepper(p string) error {
-	if len(p) < MinPepperBytes {
-		return fmt.Errorf("is %d bytes long; at least %d are needed (try: openssl rand -base64 32)", len(p), MinPepperBytes)
+	if len(p) < minPepperBytes {
+		return fmt.Errorf("is %d bytes long; at least %d are needed (try: openssl rand -base64 32)", len(p), minPepperBytes)
 	}
 	lower := strings.ToLower(p)
 	for _, word := range []string{"changeme", "change-me", "change_me", "placeholder", "replace-me", "replace_me", "replaceme", "your-pepper", "your_pepper"} {

@@ -73,7 +73,7 @@ func TestRequirement05ProofCoversEverythingThatGivesPower(t *testing.T) {
 		r := fresh()
 		spoil(r)
 		if err := s.Verify(r); errors.Is(err, store.ErrForged) == powerless[name] {
-			t.Errorf("%s altered: %v", name, err)
+			t.Errorf("%s altered: %v. What gives power belongs to the proof (extensions.go), what gives none to powerless in this test", name, err)
 		}
 	}
 	for i := range reflect.TypeFor[store.Key]().NumField() {
@@ -301,6 +301,6 @@ func TestEmptyEvidenceIsNone(t *testing.T) {
 // A cache keeps a hundred thousand of these.
 func TestRecordIsSmall(t *testing.T) {
 	if size := unsafe.Sizeof(store.Record{}); unsafe.Sizeof(uintptr(0)) == 8 && size > 352 {
-		t.Errorf("a record takes %d bytes, want 352 at most", size)
+		t.Errorf("a record takes %d bytes, want 352 at most. A text is 16 of them: raise it on purpose, and say so", size)
 	}
 }

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"errors"
-	"iter"
 	"sync/atomic"
 )
 
@@ -49,11 +48,6 @@ const (
 	DeniedForeignOrigin
 	denials
 )
-
-// denialNames are the reasons as metrics name them.
-var denialNames = [denials]string{
-	"no_credential", "conflict", "address", "rate_limited", "failures_limited", "plain_http", "foreign_origin",
-}
 
 // CountDenial counts one request that a guard turned away for that reason. The guards of package middleware call it.
 func (k *Keys) CountDenial(d Denial) {
@@ -121,48 +115,4 @@ func (k *Keys) Stats() Stats {
 		s.Denied[d] = c.denied[d].Load()
 	}
 	return s
-}
-
-// Metrics implements [Measured]: it is Metrics of Stats.
-func (k *Keys) Metrics() iter.Seq[Metric] { return k.Stats().Metrics() }
-
-// Metrics returns all of the numbers.
-func (s Stats) Metrics() iter.Seq[Metric] {
-	return func(yield func(Metric) bool) {
-		results := Metric{Name: "latchkey.authentications", Unit: "{authentication}", Help: "Credentials that were checked, by result.", Label: "result"}
-		for _, row := range []struct {
-			is string
-			n  uint64
-		}{
-			{"ok", s.Authenticated}, {"malformed", s.Malformed}, {"unknown", s.Unknown}, {"revoked", s.Revoked}, {"expired", s.Expired},
-			{"forged", s.Forged}, {"wrong_type", s.WrongType}, {"unavailable", s.Unavailable}, {"canceled", s.Canceled},
-		} {
-			results.Is, results.Value = row.is, float64(row.n)
-			if !yield(results) {
-				return
-			}
-		}
-		reasons := Metric{Name: "latchkey.denials", Unit: "{request}", Help: "Requests that a guard turned away for reasons other than a bad key, by reason.", Label: "reason"}
-		for d, n := range s.Denied {
-			reasons.Is, reasons.Value = denialNames[d], float64(n)
-			if !yield(reasons) {
-				return
-			}
-		}
-		for _, m := range []Metric{
-			{Name: "latchkey.forged_records", Unit: "{record}", Help: "Records in the database whose proof does not verify, each time that one was met.", Value: float64(s.Alarms)},
-			{Name: "latchkey.scrypt.computed", Unit: "{token}", Help: "Computations of scrypt for tokens of imported keys.", Value: float64(s.Scrypts)},
-			{Name: "latchkey.scrypt.refused", Unit: "{token}", Help: "Tokens of imported keys that could not be checked because too many were being.", Value: float64(s.ScryptsBusy)},
-			{Name: "latchkey.imported.upgraded", Unit: "{key}", Help: "Imported keys that were given their lookup ids after their first use.", Value: float64(s.Upgraded)},
-			{Name: "latchkey.imported.upgrades_lost", Unit: "{key}", Help: "Imported keys that could not be given their lookup ids; their next use tries again.", Value: float64(s.UpgradesLost)},
-			{Name: "latchkey.last_used.waiting", Unit: "{key}", Help: "Last-used times that are still to be written.", Kind: Gauge, Value: float64(s.UsesWaiting)},
-			{Name: "latchkey.last_used.written", Unit: "{key}", Help: "Last-used times that have been written.", Value: float64(s.UsesWritten)},
-			{Name: "latchkey.last_used.lost", Unit: "{use}", Help: "Uses that were not noted for lack of room.", Value: float64(s.UsesLost)},
-			{Name: "latchkey.last_used.flush_errors", Unit: "{flush}", Help: "Writings of last-used times that failed, in whole or in part.", Value: float64(s.FlushErrors)},
-		} {
-			if !yield(m) {
-				return
-			}
-		}
-	}
 }

@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -10,11 +11,14 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// measures returns the metrics, by name and label.
-func measures(m store.Measured) map[string]float64 {
-	all := map[string]float64{}
-	for metric := range m.Metrics() {
-		all[metric.Name+"/"+metric.Is] = metric.Value
+// counts returns Stats, by the names of the fields.
+func counts(k *store.Keys) map[string]uint64 {
+	all := map[string]uint64{}
+	s := reflect.ValueOf(k.Stats())
+	for i := range s.NumField() {
+		if name := s.Type().Field(i).Name; s.Field(i).CanUint() {
+			all[name] = s.Field(i).Uint()
+		}
 	}
 	return all
 }
@@ -54,25 +58,25 @@ func TestEveryAuthenticationIsCountedOnce(t *testing.T) {
 		fail                error
 		types               []store.Type
 	}{
-		{"a good key", "ok", good.Token.Reveal(), t.Context(), nil, nil},
-		{"nonsense", "malformed", "sk_nonsense", t.Context(), nil, nil},
-		{"a token that no key has", "unknown", "sk_" + strings.Repeat("0123456789abcdef", 4), t.Context(), nil, nil},
-		{"a revoked key", "revoked", revoked.Token.Reveal(), t.Context(), nil, nil},
-		{"an expired key", "expired", expired.Token.Reveal(), t.Context(), nil, nil},
-		{"a forged record", "forged", forged.Token.Reveal(), t.Context(), nil, nil},
-		{"a key of another type", "wrong_type", good.Token.Reveal(), t.Context(), nil, []store.Type{store.Publishable}},
-		{"a store that is out", "unavailable", good.Token.Reveal(), t.Context(), store.ErrUnavailable, nil},
-		{"a store that fails in a way nobody knows", "unavailable", good.Token.Reveal(), t.Context(), errors.New("disk on fire"), nil},
-		{"a request whose time is over", "unavailable", good.Token.Reveal(), late, context.DeadlineExceeded, nil},
-		{"a client that has left", "canceled", good.Token.Reveal(), gone, context.Canceled, nil},
+		{"a good key", "Authenticated", good.Token.Reveal(), t.Context(), nil, nil},
+		{"nonsense", "Malformed", "sk_nonsense", t.Context(), nil, nil},
+		{"a token that no key has", "Unknown", "sk_" + strings.Repeat("0123456789abcdef", 4), t.Context(), nil, nil},
+		{"a revoked key", "Revoked", revoked.Token.Reveal(), t.Context(), nil, nil},
+		{"an expired key", "Expired", expired.Token.Reveal(), t.Context(), nil, nil},
+		{"a forged record", "Forged", forged.Token.Reveal(), t.Context(), nil, nil},
+		{"a key of another type", "WrongType", good.Token.Reveal(), t.Context(), nil, []store.Type{store.Publishable}},
+		{"a store that is out", "Unavailable", good.Token.Reveal(), t.Context(), store.ErrUnavailable, nil},
+		{"a store that fails in a way nobody knows", "Unavailable", good.Token.Reveal(), t.Context(), errors.New("disk on fire"), nil},
+		{"a request whose time is over", "Unavailable", good.Token.Reveal(), late, context.DeadlineExceeded, nil},
+		{"a client that has left", "Canceled", good.Token.Reveal(), gone, context.Canceled, nil},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			b.rows.fail(row.fail)
-			before := measures(b.keys)
+			before := counts(b.keys)
 			_, _ = b.keys.Authenticate(row.ctx, row.token, row.types...)
-			for name, n := range measures(b.keys) {
-				want := 0.0
-				if name == "latchkey.authentications/"+row.result || name == "latchkey.forged_records/" && row.result == "forged" {
+			for name, n := range counts(b.keys) {
+				want := uint64(0)
+				if name == row.result || name == "Alarms" && row.result == "Forged" {
 					want = 1
 				}
 				if n-before[name] != want {
@@ -125,9 +129,19 @@ func TestLastUsedTimesAreCounted(t *testing.T) {
 	}
 }
 
+// scryptErrors gets the error of each computation of scrypt.
+type scryptErrors chan error
+
+func (e scryptErrors) Begin(ctx context.Context, operation string) (context.Context, func(error)) {
+	if operation != "scrypt.derive" {
+		return ctx, func(error) {}
+	}
+	return ctx, func(err error) { e <- err }
+}
+
 func TestScryptIsCounted(t *testing.T) {
-	w := newWitness()
-	b := newBench(t, store.Options{Observer: w, FlushInterval: -1})
+	ended := make(scryptErrors, 10)
+	b := newBench(t, store.Options{Observer: ended, FlushInterval: -1})
 	token := "sk_" + strings.Repeat("0123456789abcdef", 4)
 	b.imports(medusaKey(t, "apk_old", token))
 	if _, err := b.keys.Authenticate(b.ctx, token); err != nil {
@@ -140,8 +154,11 @@ func TestScryptIsCounted(t *testing.T) {
 	if s := b.keys.Stats(); s.Scrypts != 1 || s.Upgraded != 1 || s.UpgradesLost != 0 || s.ScryptsBusy != 0 {
 		t.Errorf("%+v, want one computation and one upgrade", s)
 	}
-	if got := w.errors(t, store.WorkScrypt); len(got) != 1 || got[0] != nil {
-		t.Errorf("scrypt ended with %v", got)
+	if n := len(ended); n != 1 {
+		t.Fatalf("%d computations were observed, want 1", n)
+	}
+	if err := <-ended; err != nil {
+		t.Errorf("scrypt ended with %v", err)
 	}
 }
 
@@ -150,11 +167,11 @@ func TestDenialsAreCountedByReason(t *testing.T) {
 	keys.CountDenial(store.DeniedRateLimited)
 	keys.CountDenial(-1)
 	keys.CountDenial(1000)
-	rose := 0.0
+	rose := uint64(0)
 	for _, n := range keys.Stats().Denied {
-		rose += float64(n)
+		rose += n
 	}
-	if got := measures(keys)["latchkey.denials/rate_limited"]; got != 1 || rose != 1 {
+	if got := keys.Stats().Denied[store.DeniedRateLimited]; got != 1 || rose != 1 {
 		t.Errorf("rate_limited %v, all %v, want 1 and 1", got, rose)
 	}
 }

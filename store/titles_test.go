@@ -27,7 +27,7 @@ func TestRequirement26ImportedTitlesMayBeLonger(t *testing.T) {
 	if _, err := b.keys.LinkSalesChannels(b.ctx, "apk_0001", []string{"sc_1"}, nil); err != nil {
 		t.Errorf("link: %v", err)
 	}
-	longer := title[:store.MaxTitleBytes+1]
+	longer := title[:1025]
 	if _, err := b.keys.Update(b.ctx, "apk_0001", store.Patch{Title: &longer}); !errors.Is(err, store.ErrInvalid) {
 		t.Errorf("another long title: %v", err)
 	}

@@ -149,9 +149,6 @@ func (t Token) Type() Type {
 	}
 }
 
-// IsMedusa reports whether the token has the form that Medusa gives out (64 hexadecimal digits, no checksum).
-func (t Token) IsMedusa() bool { return t.medusa }
-
 // LookupID returns what the key is found by: SHA-256 over a domain tag and the token.
 func (t Token) LookupID() LookupID {
 	var buf [len(lookupTag) + maxTokenBytes]byte
@@ -197,9 +194,6 @@ type LookupID [sha256.Size]byte
 
 // IsZero reports whether there is no lookup id.
 func (id LookupID) IsZero() bool { return id == LookupID{} }
-
-// Hex returns all 64 hexadecimal digits.
-func (id LookupID) Hex() string { return hex.EncodeToString(id[:]) }
 
 // String returns a short fingerprint, fit for logs: the first 8 hexadecimal digits.
 func (id LookupID) String() string { return hex.EncodeToString(id[:4]) }

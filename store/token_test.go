@@ -30,7 +30,7 @@ func TestTokens(t *testing.T) {
 				t.Errorf("%s does not match %s", raw, shape)
 			}
 			token, err := store.ParseToken(raw)
-			if err != nil || token.Reveal() != raw || token.IsMedusa() {
+			if err != nil || token.Reveal() != raw {
 				t.Errorf("ParseToken(%s): %+v, %v", raw, token, err)
 			}
 			if want := map[byte]store.Type{'s': store.Secret, 'p': store.Publishable}[raw[0]]; token.Type() != want {
@@ -57,7 +57,7 @@ func TestTokens(t *testing.T) {
 	t.Run("of Medusa are taken as they are", func(t *testing.T) {
 		for _, raw := range []string{medusaSecret, "pk" + medusaSecret[2:]} {
 			token, err := store.ParseToken(raw)
-			if err != nil || !token.IsMedusa() || token.Redacted() != raw[:2]+"_6c1***bf7" {
+			if err != nil || token.Redacted() != raw[:2]+"_6c1***bf7" {
 				t.Errorf("ParseToken(%s): %v, %v", raw, token, err)
 			}
 		}
@@ -87,7 +87,7 @@ func TestTokens(t *testing.T) {
 		}
 		// Fixed for ever: keys in every database are found by it.
 		token, _ := store.ParseToken(medusaSecret)
-		if got, want := token.LookupID().Hex(), "9de4d9ea8caa8d323b8d90ebf7c09ebb299f10bf03cf2b534d963cf421c932b6"; got != want {
+		if got, want := fmt.Sprintf("%x", [32]byte(token.LookupID())), "9de4d9ea8caa8d323b8d90ebf7c09ebb299f10bf03cf2b534d963cf421c932b6"; got != want {
 			t.Errorf("lookup id of %s is %s, want %s", medusaSecret, got, want)
 		}
 	})

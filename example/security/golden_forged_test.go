@@ -297,7 +297,7 @@ func (f *forgery) swap(a, b goldenKey, columns []string) {
 				forged = forged || p.value(a) != p.value(b)
 			}
 		}
-		after[key.LookupID.Hex()] = key
+		after[fmt.Sprintf("%x", key.LookupID[:])] = key
 	}
 	if !forged {
 		return

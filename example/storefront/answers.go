@@ -10,7 +10,6 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"github.com/latchkey-go/latchkey/admin"
 	keyauth "github.com/latchkey-go/latchkey/middleware"
 	"github.com/latchkey-go/latchkey/store"
 )
@@ -24,16 +23,6 @@ func answer(c echo.Context, status int, v any) error {
 		return err
 	}
 	return c.Blob(status, "application/json; charset=utf-8", bytes.TrimSuffix(b.Bytes(), []byte("\n")))
-}
-
-// read reads the body of a request, and then asks for its key again: a client can take its time to
-// send a body, and the key may have been revoked meanwhile.
-func (s *shop) read(c echo.Context) (*admin.Input, error) {
-	in, err := admin.ReadInput(c.Response(), c.Request())
-	if err != nil {
-		return nil, err
-	}
-	return in, s.keys.Reauthenticate(c.Request().Context())
 }
 
 // problem is an error that is told to the client as it stands, in the form that the guards and the admin routes use too.
@@ -77,7 +66,7 @@ func tellError(log *slog.Logger) echo.HTTPErrorHandler {
 // told returns what the client hears of an error.
 func told(err error) (status int, body any) {
 	var known *problem
-	var unread *admin.BodyError
+	var unread unreadable
 	var wrong *store.Error
 	var refused *echo.HTTPError
 	isHTTP := errors.As(err, &refused)
@@ -90,7 +79,7 @@ func told(err error) (status int, body any) {
 	case errors.As(err, &known):
 		return known.status, known
 	case errors.As(err, &unread):
-		return unread.Status, unread
+		return unread.StatusCode(), unread
 	case errors.Is(err, store.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
 		return http.StatusServiceUnavailable, &problem{Type: "unavailable", Message: "The shop cannot answer at the moment; try again"}
 	case errors.Is(err, store.ErrUnauthenticated): // the key has ended since the guard let it in

@@ -28,8 +28,8 @@ func (s *shop) createCart(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	channel, region := in.Text("sales_channel_id"), in.Text("region_id")
-	if err := in.Err(); err != nil {
+	channel, region := in.text("sales_channel_id"), in.text("region_id")
+	if err := in.err(); err != nil {
 		return err
 	}
 	own := keyauth.Key(c).SalesChannelIDs

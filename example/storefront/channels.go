@@ -40,8 +40,8 @@ func (s *shop) createChannel(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	made := channel{Name: strings.TrimSpace(in.RequiredText("name")), Description: in.Text("description")}
-	if err := in.Err(); err != nil {
+	made := channel{Name: strings.TrimSpace(in.requiredText("name")), Description: in.text("description")}
+	if err := in.err(); err != nil {
 		return err
 	}
 	if made.Name == "" {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -51,8 +52,9 @@ func cors(exists routeTest, origins []string) echo.MiddlewareFunc {
 // bodies are parsed before everything else. (Before the guard we read nobody's.)
 func bodyFirst(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		_, err := admin.ReadInput(c.Response(), c.Request()) // the route reads it again
-		if err == nil {
+		_, err := admin.ReadBody(c.Request()) // the route reads it again
+		var unread unreadable
+		if !errors.As(err, &unread) {
 			return next(c)
 		}
 		h := c.Response().Header()

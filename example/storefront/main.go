@@ -29,6 +29,7 @@ import (
 	"github.com/latchkey-go/latchkey/middleware/ratelimit"
 	"github.com/latchkey-go/latchkey/store"
 	"github.com/latchkey-go/latchkey/store/dburl"
+	"github.com/latchkey-go/latchkey/store/telemetry"
 )
 
 func main() {
@@ -90,7 +91,7 @@ func run(ctx context.Context, getenv func(string) string, stdout, stderr io.Writ
 		defer a.redis.Close()
 	}
 	observer := a.metrics.all
-	if a.cached, err = (cache.Options{Sealer: config.sealer, Observer: observer, Logger: a.log}).New(store.Observed(a.rows, observer), a.redis); err != nil {
+	if a.cached, err = (cache.Options{Sealer: config.sealer, Observer: observer, Logger: a.log}).New(telemetry.Observed(a.rows, observer), a.redis); err != nil {
 		return err
 	}
 	if a.keys, err = a.policies().New(a.cached); err != nil {

@@ -38,9 +38,9 @@ func (s *shop) createOrder(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	product := in.RequiredText("product_id")
-	quantity, given := in.Number("quantity")
-	if err := in.Err(); err != nil {
+	product := in.requiredText("product_id")
+	quantity, given := in.number("quantity")
+	if err := in.err(); err != nil {
 		return err
 	}
 	if !given {

@@ -1,16 +1,17 @@
-package ratelimit_test
+package ratelimit
 
 import (
 	"testing"
 
-	"github.com/latchkey-go/latchkey/middleware/ratelimit"
 	"github.com/latchkey-go/latchkey/store/storetest"
 )
 
-func TestEveryNumberOfStatsIsAMetric(t *testing.T) { storetest.Measures(t, ratelimit.Stats{}, "Fault") }
+func TestEveryNumberOfStatsIsAMetric(t *testing.T) {
+	storetest.Measures(t, Stats.metrics, Stats{}, "Fault")
+}
 
 func TestALimiterWithoutRedisHasNoMetrics(t *testing.T) {
-	for m := range ratelimit.New(nil).Metrics() {
+	for _, m := range New(nil).Metrics() {
 		t.Errorf("%s", m.Name)
 	}
 }

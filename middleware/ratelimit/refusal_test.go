@@ -63,7 +63,7 @@ func TestARefusalIsNamed(t *testing.T) {
 				t.Errorf("%+v, want %s", began, way.Word)
 			}
 			var on []string
-			for m := range l.Metrics() {
+			for _, m := range l.Metrics() {
 				if m.Name == "latchkey.ratelimit.redis_error" && m.Value == 1 {
 					on = append(on, m.Is)
 				}

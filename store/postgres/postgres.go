@@ -113,6 +113,7 @@ func dialect(schema string) sqldb.Dialect {
 	d := sqldb.Dialect{
 		Name:       "postgres",
 		Migrations: migrations,
+		Indexes:    sqldb.Indexes(),
 		Numbered:   true,
 		Probe:      `SELECT version()`,
 		Speaks:     func(answer string) bool { return strings.HasPrefix(answer, "PostgreSQL ") },

@@ -68,6 +68,7 @@ func dialect(path string) sqldb.Dialect {
 		Unprepared: true,
 		Name:       "sqlite",
 		Migrations: migrations,
+		Indexes:    sqldb.Indexes(),
 		Probe:      `SELECT sqlite_version()`,
 		Speaks:     func(string) bool { return true },
 		Prepare:    f.prepare,

@@ -1,19 +1,25 @@
 package storetest
 
 import (
-	"iter"
 	"reflect"
 	"slices"
 	"testing"
 	"time"
 
-	"github.com/latchkey-go/latchkey/store"
+	"github.com/latchkey-go/latchkey/internal/observe"
 )
 
-// Measures proves that the metrics of a struct of numbers tell all of them: it sets each field, one after the other, and looks for a
-// metric that moves. Fields of the names in apart need not be told.
-func Measures[S interface{ Metrics() iter.Seq[store.Metric] }](t *testing.T, base S, apart ...string) {
+// Measures proves that the metrics of a struct of numbers have all of them: it sets each field, one
+// after the other, and looks for a metric that moves. Fields named in apart may be left out.
+func Measures[S any](t *testing.T, metrics func(S) []observe.Metric, base S, apart ...string) {
 	t.Helper()
+	values := func(s S) map[[3]string]float64 {
+		all := map[[3]string]float64{}
+		for _, m := range metrics(s) {
+			all[[3]string{m.Name, m.Label, m.Is}] = m.Value
+		}
+		return all
+	}
 	plain := values(base)
 	fields := reflect.TypeFor[S]()
 	for i := range fields.NumField() {
@@ -35,14 +41,6 @@ func Measures[S interface{ Metrics() iter.Seq[store.Metric] }](t *testing.T, bas
 			}
 		}
 	}
-}
-
-func values(m interface{ Metrics() iter.Seq[store.Metric] }) map[[3]string]float64 {
-	all := map[[3]string]float64{}
-	for metric := range m.Metrics() {
-		all[[3]string{metric.Name, metric.Label, metric.Is}] = metric.Value
-	}
-	return all
 }
 
 // settings returns what makes a number of that type another one; of an array, each of its elements.

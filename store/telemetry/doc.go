@@ -3,7 +3,7 @@
 //
 //	t, err := telemetry.New(nil, nil) // the providers that otel.SetMeterProvider and otel.SetTracerProvider were given
 //	...
-//	cached, err := cache.Options{Observer: t}.New(store.Observed(rows, t), rdb)
+//	cached, err := cache.Options{Observer: t}.New(telemetry.Observed(rows, t), rdb)
 //	keys, err := store.Options{Observer: t}.New(cached)
 //	err = t.Watch(keys, cached, limits)
 //	...

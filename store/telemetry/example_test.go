@@ -61,7 +61,7 @@ func observed(rows store.Store, rdb redis.UniversalClient, limits *ratelimit.Lim
 	if err != nil {
 		return nil, nil, err
 	}
-	cached, err := cache.Options{Observer: t}.New(store.Observed(rows, t), rdb)
+	cached, err := cache.Options{Observer: t}.New(telemetry.Observed(rows, t), rdb)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/latchkey-go/latchkey/store"
 	"github.com/latchkey-go/latchkey/store/storetest/servers"
+	"github.com/latchkey-go/latchkey/store/telemetry"
 )
 
 // vocabulary is every metric with labels, and all that each label may say. What is not here has none. It is written out, not derived
@@ -132,7 +133,7 @@ func TestRequirement02WhatIsToldComesFromClosedListsAndHoldsNoSecret(t *testing.
 			}
 			seen[span.Name()] = true
 			words := strings.Fields(span.Name())
-			if len(words) != 3 || words[0] != "latchkey" || !slices.Contains(store.Works(), store.Work(words[1]+"."+words[2])) {
+			if len(words) != 3 || words[0] != "latchkey" || !slices.Contains(telemetry.Operations(), words[1]+"."+words[2]) {
 				t.Errorf("there is a span %q", span.Name())
 			}
 			for _, a := range span.Attributes() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/latchkey-go/latchkey/internal/observe"
 	"github.com/latchkey-go/latchkey/store"
 )
 
@@ -21,9 +23,9 @@ const scope = "github.com/latchkey-go/latchkey"
 
 // Telemetry is a store.Observer. Make it with New, end it with Close. Its methods may be called from many goroutines at once.
 type Telemetry struct {
-	meter  metric.Meter
-	tracer trace.Tracer
-	works  map[store.Work]*work
+	meter      metric.Meter
+	tracer     trace.Tracer
+	operations map[string]*operation
 
 	mu      sync.Mutex
 	watched []metric.Registration
@@ -40,58 +42,79 @@ func New(meters metric.MeterProvider, tracers trace.TracerProvider) (*Telemetry,
 	if tracers == nil {
 		tracers = otel.GetTracerProvider()
 	}
-	t := &Telemetry{meter: meters.Meter(scope), tracer: tracers.Tracer(scope), works: map[store.Work]*work{}}
-	durations := map[string]metric.Float64Histogram{}
+	t := &Telemetry{meter: meters.Meter(scope), tracer: tracers.Tracer(scope), operations: map[string]*operation{}}
 	for _, p := range parts {
 		h, err := t.meter.Float64Histogram("latchkey."+p.name+".duration", metric.WithUnit("s"), metric.WithDescription(p.help),
 			metric.WithExplicitBucketBoundaries(p.buckets...))
 		if err != nil {
 			return nil, fmt.Errorf("telemetry: %w", err)
 		}
-		durations[p.name] = h
-	}
-	for _, w := range store.Works() {
-		part, name := w.Parts()
-		t.works[w] = newWork(durations[part], part, name)
+		for name := range strings.FieldsSeq(p.operations) {
+			t.operations[p.name+"."+name] = newOperation(h, p.name, name)
+		}
 	}
 	return t, nil
 }
 
-// parts are the first halves of the names in package store, each with a histogram of its own. The bounds are where answers differ: is it
-// still in the budget of 50 ms, of a second; has a change been acknowledged, or did it wait for a lease.
+// parts are all operations that an Observer is called for: "change.create" is create of the part change.
+// Each part has a histogram of its own. The bounds are where the meaning of an answer changes: is it still
+// within the budget of 50 ms, or of a second; has a change been acknowledged, or did it wait for a lease.
 var parts = []struct {
-	name, help string
-	buckets    []float64
+	name, operations, help string
+	buckets                []float64
 }{
-	{"change", "How long changes of keys took, until no process answered from before them.", []float64{.002, .005, .01, .02, .05, .1, .2, .5, 1, 1.1, 1.5, 2, 5, 10}},
-	{"store", "How long calls of the database took.", []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5}},
-	{"redis", "How long calls of Redis took, for those who waited for them.", []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1}},
-	{"scrypt", "How long computing scrypt for tokens of imported keys took.", []float64{.01, .025, .05, .1, .25, .5, 1, 2.5}},
+	{
+		// Changes, as their callers see them: until no process answers from before the change, or the
+		// error. upgrade_imported_keys runs in the background, after the first use of an imported key.
+		"change", "create update revoke roll delete link_sales_channels import upgrade_imported_keys reseal report_leaks",
+		"How long changes of keys took, until no process answered from before them.",
+		[]float64{.002, .005, .01, .02, .05, .1, .2, .5, 1, 1.1, 1.5, 2, 5, 10},
+	},
+	{
+		// Calls of the database, below every cache (see Observed). change is one transaction, with the
+		// time that it waited for those before it; touch writes last-used times.
+		"store", "lookup change get list count touch events prune feed join acknowledge leave members",
+		"How long calls of the database took.",
+		[]float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5},
+	},
+	{
+		// Calls of Redis, as the cache sees them: with the time that they waited for their turn, and no
+		// longer than the cache waits. mark reads up to which event Redis is right, advance is the step
+		// that a change makes in Redis, reset drops all records.
+		"redis", "read write mark advance reset publish",
+		"How long calls of Redis took, for those who waited for them.",
+		[]float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1},
+	},
+	{
+		"scrypt", "derive", // for a token of an imported Medusa key
+		"How long computing scrypt for tokens of imported keys took.",
+		[]float64{.01, .025, .05, .1, .25, .5, 1, 2.5},
+	},
 }
 
-// work is what there is to know of a store.Work before it begins.
-type work struct {
+// operation is what is known of an operation before it begins.
+type operation struct {
 	span      string
 	kind      trace.SpanKind
-	alone     bool // it makes a span even when no trace has led to it
+	alone     bool // it makes a span also outside of every trace
 	durations metric.Float64Histogram
 	results   [results]metric.MeasurementOption
 }
 
-func newWork(durations metric.Float64Histogram, part, name string) *work {
-	w := &work{span: "latchkey " + part + " " + name, kind: trace.SpanKindInternal, alone: part == "change", durations: durations}
+func newOperation(durations metric.Float64Histogram, part, name string) *operation {
+	o := &operation{span: "latchkey " + part + " " + name, kind: trace.SpanKindInternal, alone: part == "change", durations: durations}
 	if part == "store" || part == "redis" {
-		w.kind = trace.SpanKindClient
+		o.kind = trace.SpanKindClient
 	}
 	labels := []attribute.KeyValue{attribute.String(labelOf(part), name)}
 	if part == "scrypt" { // there is only one
 		labels = nil
 	}
-	for r := range w.results {
+	for r := range o.results {
 		set := attribute.NewSet(append(labels, attribute.String("result", resultNames[r]))...)
-		w.results[r] = metric.WithAttributeSet(set)
+		o.results[r] = metric.WithAttributeSet(set)
 	}
-	return w
+	return o
 }
 
 func labelOf(part string) string {
@@ -102,19 +125,19 @@ func labelOf(part string) string {
 }
 
 // Begin implements store.Observer.
-func (t *Telemetry) Begin(ctx context.Context, name store.Work) (context.Context, func(error)) {
-	w := t.works[name]
-	if w == nil { // made by somebody else: there is no histogram for it
+func (t *Telemetry) Begin(ctx context.Context, name string) (context.Context, func(error)) {
+	o := t.operations[name]
+	if o == nil { // not one of this module: there is no histogram for it
 		return ctx, func(error) {}
 	}
 	var span trace.Span
-	if w.alone || trace.SpanContextFromContext(ctx).IsValid() {
-		ctx, span = t.tracer.Start(ctx, w.span, trace.WithSpanKind(w.kind))
+	if o.alone || trace.SpanContextFromContext(ctx).IsValid() {
+		ctx, span = t.tracer.Start(ctx, o.span, trace.WithSpanKind(o.kind))
 	}
 	began := time.Now()
 	return ctx, func(err error) {
 		r := resultOf(err)
-		w.durations.Record(ctx, time.Since(began).Seconds(), w.results[r])
+		o.durations.Record(ctx, time.Since(began).Seconds(), o.results[r])
 		if span == nil {
 			return
 		}
@@ -126,22 +149,31 @@ func (t *Telemetry) Begin(ctx context.Context, name store.Work) (context.Context
 	}
 }
 
-// Watch exports the numbers of the sources from now on, each time that somebody collects: those of Keys, of a cache, of a limiter. Watch
-// one chain of them; of two sources with the same numbers, only one is told. Errors are those of the meter.
-func (t *Telemetry) Watch(sources ...store.Measured) error {
-	for _, source := range sources {
-		if err := t.watch(source); err != nil {
-			return fmt.Errorf("telemetry: %w", err)
-		}
+// Source has numbers to export: a cache, a limiter of package ratelimit.
+type Source interface {
+	// Metrics returns them as they are now, with the same names and labels each time, and does no I/O.
+	Metrics() []observe.Metric
+}
+
+// Watch exports the numbers of keys and of the others each time that somebody collects, until Close. Watch
+// one chain of them: of two sources with the same numbers, only one is exported. Errors are those of the
+// meter.
+func (t *Telemetry) Watch(keys *store.Keys, others ...Source) error {
+	err := t.watch(func() []observe.Metric { return metricsOf(keys.Stats()) })
+	for _, other := range others {
+		err = errors.Join(err, t.watch(other.Metrics))
+	}
+	if err != nil {
+		return fmt.Errorf("telemetry: %w", err)
 	}
 	return nil
 }
 
-func (t *Telemetry) watch(source store.Measured) error {
+func (t *Telemetry) watch(metrics func() []observe.Metric) error {
 	instruments := map[string]metric.Float64Observable{}
 	var all []metric.Observable
 	labels := map[[2]string]metric.MeasurementOption{}
-	for m := range source.Metrics() {
+	for _, m := range metrics() {
 		labels[[2]string{m.Label, m.Is}] = label(m)
 		if instruments[m.Name] != nil {
 			continue
@@ -154,7 +186,7 @@ func (t *Telemetry) watch(source store.Measured) error {
 		all = append(all, instrument)
 	}
 	registration, err := t.meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
-		for m := range source.Metrics() {
+		for _, m := range metrics() {
 			if instrument, l := instruments[m.Name], labels[[2]string{m.Label, m.Is}]; instrument != nil && l != nil {
 				o.ObserveFloat64(instrument, m.Value, l)
 			}
@@ -170,14 +202,14 @@ func (t *Telemetry) watch(source store.Measured) error {
 	return nil
 }
 
-func (t *Telemetry) instrument(m store.Metric) (metric.Float64Observable, error) {
-	if m.Kind == store.Gauge {
+func (t *Telemetry) instrument(m observe.Metric) (metric.Float64Observable, error) {
+	if m.Gauge {
 		return t.meter.Float64ObservableGauge(m.Name, metric.WithUnit(m.Unit), metric.WithDescription(m.Help))
 	}
 	return t.meter.Float64ObservableCounter(m.Name, metric.WithUnit(m.Unit), metric.WithDescription(m.Help))
 }
 
-func label(m store.Metric) metric.MeasurementOption {
+func label(m observe.Metric) metric.MeasurementOption {
 	if m.Label == "" {
 		return metric.WithAttributeSet(attribute.NewSet())
 	}

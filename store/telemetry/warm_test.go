@@ -20,30 +20,30 @@ import (
 // none is an Observer that counts what it is told.
 type none struct {
 	mu  sync.Mutex
-	all map[store.Work]int
+	all map[string]int
 }
 
 // told returns what it was told, apart from what the cache does by itself.
-func (n *none) told() map[store.Work]int {
+func (n *none) told() map[string]int {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	told := maps.Clone(n.all)
-	delete(told, store.WorkStoreFeed)
-	delete(told, store.WorkStoreJoin)
+	delete(told, "store.feed")
+	delete(told, "store.join")
 	return told
 }
 
-func (n *none) Begin(ctx context.Context, w store.Work) (context.Context, func(error)) {
+func (n *none) Begin(ctx context.Context, operation string) (context.Context, func(error)) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.all[w]++
+	n.all[operation]++
 	return ctx, func(error) {}
 }
 
 // warm returns Keys that have that token in memory, with that Observer, and with metrics that are watched if there is one.
 func warm(tb testing.TB, o store.Observer) (keys *store.Keys, token string) {
 	tb.Helper()
-	cached, err := cache.Options{Observer: o}.New(store.Observed(store.NewMemory(), o), nil)
+	cached, err := cache.Options{Observer: o}.New(telemetry.Observed(store.NewMemory(), o), nil)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -88,7 +88,7 @@ func withSDK(tb testing.TB) *telemetry.Telemetry {
 
 func TestAWarmAuthenticationIsCountedAndNothingElse(t *testing.T) {
 	t.Run("nobody is told of it", func(t *testing.T) {
-		o := &none{all: map[store.Work]int{}}
+		o := &none{all: map[string]int{}}
 		keys, token := warm(t, o)
 		before := o.told()
 		for range 100 {

@@ -94,7 +94,7 @@ func newInstance(t *testing.T, rows store.Store, address string) *instance {
 	if i.all, err = telemetry.New(meters, tracers); err != nil {
 		t.Fatal(err)
 	}
-	if i.cached, err = (cache.Options{Sealer: sealer, Observer: i.all, Logger: log, RedisTimeout: time.Second}).New(store.Observed(i.rows, i.all), rdb); err != nil {
+	if i.cached, err = (cache.Options{Sealer: sealer, Observer: i.all, Logger: log, RedisTimeout: time.Second}).New(telemetry.Observed(i.rows, i.all), rdb); err != nil {
 		t.Fatal(err)
 	}
 	if i.keys, err = (store.Options{Sealer: sealer, Observer: i.all, Logger: log, FlushInterval: 10 * time.Millisecond}).New(i.cached); err != nil {
@@ -176,7 +176,7 @@ func (i *instance) everything(ctx context.Context) (secrets []string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		secrets = append(secrets, token, token[3:], parsed.LookupID().Hex(), title)
+		secrets = append(secrets, token, token[3:], fmt.Sprintf("%x", [32]byte(parsed.LookupID())), title)
 	}
 	any := keyauth.Config{Types: []store.Type{store.Secret, store.Publishable}}
 	var last store.Made

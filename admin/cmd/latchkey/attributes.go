@@ -8,27 +8,28 @@ import (
 	"strings"
 	"time"
 
+	"github.com/latchkey-go/latchkey/admin/internal/medusa"
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// attribute is all that the command line knows of one attribute of a key.
+// attribute describes one attribute of a key to the command line.
 type attribute struct {
-	// name and value are a member of the key in JSON, in the names and forms of the admin routes;
-	// null is "not set" and, for lists, "not restricted".
+	// name and value are the member in JSON, as in the admin API. null is "not set" or, for a list,
+	// "not restricted".
 	name  string
 	value func(view) any
-	// label and text are a line in the table of one key. label "": there is none; text nil: value,
-	// as it is. A line without text is left out.
+	// label and text are the line in the table of one key. There is none without a label or if the
+	// text is empty. If text is nil, the line shows value.
 	label string
 	text  func(view) string
-	// flag and usage are a flag of create, and set is what it does, each time that it is given.
+	// flag and usage are the flag of create; set is called with each of its values.
 	flag, usage string
 	set         func(*store.NewKey, string) error
-	// texts is where a filter has the texts that the attribute may be, by a flag of that name.
+	// texts returns the list of a filter that the attribute must be in; the flag is called name.
 	texts func(*store.Filter) *[]string
 }
 
-// attributes returns them in the order of JSON and of tables.
+// attributes returns the table of attributes, in the order of JSON and of tables.
 func attributes() []attribute {
 	return []attribute{
 		{name: "id", value: func(k view) any { return k.ID }, label: "id"},
@@ -37,7 +38,7 @@ func attributes() []attribute {
 			flag: "type", usage: "`TYPE` of the key, secret or publishable; required",
 			set: func(n *store.NewKey, s string) error {
 				n.Type = store.Type(s)
-				return oneType().Set(s)
+				return typeFlag().Set(s)
 			},
 		},
 		{
@@ -47,58 +48,58 @@ func attributes() []attribute {
 			texts: func(f *store.Filter) *[]string { return &f.Titles },
 		},
 		{
-			name: "description", value: func(k view) any { return textOrNull(k.Description) }, label: "description",
+			name: "description", value: func(k view) any { return medusa.TextOrNull(k.Description) }, label: "description",
 			flag: "description", usage: "a `TEXT` for people, of at most 1024 bytes",
 			set:   func(n *store.NewKey, s string) error { n.Description = s; return nil },
 			texts: func(f *store.Filter) *[]string { return &f.Descriptions },
 		},
-		{name: "status", value: func(k view) any { return status(k.Key, k.now) }, label: "status"}, // active, revoked, expired
+		{name: "status", value: func(k view) any { return status(k.Key, k.now) }, label: "status"},
 		{name: "redacted", value: func(k view) any { return k.Redacted }},
-		{name: "token", value: func(k view) any { return k.token }}, // the last line of a table: see rows
+		{name: "token", value: func(k view) any { return k.token }}, // rows adds its line
 		{
 			name: "scopes", value: func(k view) any { return k.Scopes },
 			label: "scopes", text: func(k view) string { return listOr(k.Scopes, "unrestricted") },
-			flag: "scope", usage: "a `SCOPE` that it has; may be repeated (default: unrestricted)",
+			flag: "scope", usage: "a `SCOPE` of the key; can be repeated (default: unrestricted)",
 			set: func(n *store.NewKey, s string) error { return appendText(&n.Scopes, s) },
 		},
 		{
 			name: "sales_channel_ids", value: func(k view) any { return k.SalesChannelIDs },
 			label: "sales channels", text: func(k view) string { return strings.Join(k.SalesChannelIDs, ", ") },
-			flag: "channel", usage: "`ID` of a sales channel of a publishable key; may be repeated",
+			flag: "channel", usage: "`ID` of a sales channel of a publishable key; can be repeated",
 			set: func(n *store.NewKey, s string) error { return appendText(&n.SalesChannelIDs, s) },
 		},
 		{
 			name: "metadata", value: func(k view) any { return k.Metadata },
-			flag: "metadata", usage: "an entry, `NAME=VALUE`; may be repeated", set: setMetadata,
+			flag: "metadata", usage: "an entry, `NAME=VALUE`; can be repeated", set: setMetadata,
 		},
 		{
 			name: "allowed_cidrs", value: func(k view) any { return k.AllowedCIDRs },
 			label: "allowed networks", text: networksText,
-			flag: "cidr", usage: "a `NETWORK` of clients that it may be used from; may be repeated (default: any)", set: setNetwork,
+			flag: "cidr", usage: "a `NETWORK` of allowed clients; can be repeated (default: any)", set: setNetwork,
 		},
 		{
 			name: "rate_limit", value: rateValue, label: "rate limit", text: rateText,
-			flag: "rate", usage: "at most so many requests in so much time, `N/TIME`: 100/1m (default: no limit)", set: setRate,
+			flag: "rate", usage: "limit of N requests per TIME, `N/TIME`: 100/1m (default: no limit)", set: setRate,
 		},
-		{name: "created_at", value: func(k view) any { return timeOrNull(k.CreatedAt.Time()) }},
-		{name: "updated_at", value: func(k view) any { return timeOrNull(k.UpdatedAt.Time()) }},
-		{ // its two flags depend on one another: see create
-			name: "expires_at", value: func(k view) any { return timeOrNull(k.ExpiresAt.Time()) },
+		{name: "created_at", value: func(k view) any { return medusa.TimeOrNull(k.CreatedAt.Time()) }},
+		{name: "updated_at", value: func(k view) any { return medusa.TimeOrNull(k.UpdatedAt.Time()) }},
+		{ // createCommand has its flags
+			name: "expires_at", value: func(k view) any { return medusa.TimeOrNull(k.ExpiresAt.Time()) },
 			label: "expires", text: func(k view) string { return timeOr(k.ExpiresAt.Time(), "never") },
 		},
-		{ // may lie ahead
-			name: "revoked_at", value: func(k view) any { return timeOrNull(k.RevokedAt.Time()) },
+		{ // may be in the future
+			name: "revoked_at", value: func(k view) any { return medusa.TimeOrNull(k.RevokedAt.Time()) },
 			label: "revoked", text: func(k view) string { return timeOr(k.RevokedAt.Time(), "") },
 		},
 		{name: "revoked_by", value: func(k view) any { return k.RevokedBy }},
-		{name: "last_used_at", value: func(k view) any { return timeOrNull(k.LastUsedAt.Time()) }},
+		{name: "last_used_at", value: func(k view) any { return medusa.TimeOrNull(k.LastUsedAt.Time()) }},
 		{name: "rolled_from", value: func(k view) any { return k.RolledFrom }, label: "rolled from"},
 		{name: "created_by", value: func(k view) any { return k.CreatedBy }, label: "created by"},
 		{name: "version", value: func(k view) any { return k.Version }},
 	}
 }
 
-// setters declares the flags of create that set attributes of n.
+// setters defines the flags of create that set attributes of n.
 func setters(flags *flag.FlagSet, n *store.NewKey) {
 	for _, a := range attributes() {
 		if a.set != nil {
@@ -121,7 +122,7 @@ func setMetadata(n *store.NewKey, s string) error {
 		return errors.New("want name=value")
 	}
 	if _, twice := n.Metadata[name]; twice {
-		return errors.New("this name is given twice")
+		return errors.New("this name was already used")
 	}
 	if n.Metadata == nil {
 		n.Metadata = make(map[string]string)
@@ -132,7 +133,8 @@ func setMetadata(n *store.NewKey, s string) error {
 
 func setNetwork(n *store.NewKey, s string) error {
 	p, err := netip.ParsePrefix(s)
-	if addr, addrErr := netip.ParseAddr(s); addrErr == nil && addr.Zone() == "" { // "fe80::1%eth0/64" is an address in the zone "eth0/64"
+	// A zone may hold a slash: "fe80::1%eth0/64" is an address.
+	if addr, addrErr := netip.ParseAddr(s); addrErr == nil && addr.Zone() == "" {
 		p, err = netip.PrefixFrom(addr, addr.BitLen()), nil
 	}
 	if err != nil {
@@ -156,7 +158,7 @@ func networksText(k view) string {
 func setRate(n *store.NewKey, s string) error {
 	requests, window, _ := strings.Cut(s, "/")
 	count, err := strconv.Atoi(requests)
-	length, spanErr := parseSpan(window)
+	length, spanErr := parseDuration(window)
 	if err != nil || spanErr != nil || count <= 0 {
 		return errors.New("want a number of requests and a length of time: 100/1m")
 	}

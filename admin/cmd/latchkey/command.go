@@ -11,17 +11,18 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// command is one of the program's commands.
+// command is a command of the program.
 type command struct {
 	name  string
-	args  string // what stands behind the flags
-	short string // one line, for the list
-	long  string // for its own help; how it uses arguments, what it prints
-	// flags declares the flags and returns what does the work with the other arguments, once the flags have been read.
+	args  string // the arguments after the flags
+	short string // one line for the list of commands
+	long  string // the help of the command
+	// flags defines the flags and returns the function to call with the arguments once they are
+	// parsed.
 	flags func(*program, *flag.FlagSet) func(context.Context, []string) error
 }
 
-// commands returns all of them, in the order of the list.
+// commands returns all commands, in the order of the list.
 func commands() []command {
 	return []command{
 		createCommand(), listCommand(), revokeCommand(), rollCommand(), verifyCommand(), eventsCommand(),
@@ -29,7 +30,7 @@ func commands() []command {
 	}
 }
 
-// run does what the arguments say and returns the exit status.
+// run runs the command of args[0] and returns the exit status.
 func (p *program) run(ctx context.Context, args []string) int {
 	if len(args) > 0 && isHelp(args[0]) {
 		if args = args[1:]; len(args) == 0 {
@@ -47,7 +48,7 @@ func (p *program) run(ctx context.Context, args []string) int {
 			return p.runCommand(ctx, c, args[1:])
 		}
 	}
-	if holdsSecret(args[0]) {
+	if secretLike.MatchString(args[0]) {
 		args[0] = "…"
 	}
 	fmt.Fprintf(p.stderr, "latchkey: there is no command %q\n\n", args[0])
@@ -61,9 +62,9 @@ func isHelp(arg string) bool {
 
 func (p *program) runCommand(ctx context.Context, c command, args []string) int {
 	flags := flag.NewFlagSet(c.name, flag.ContinueOnError)
-	flags.SetOutput(io.Discard) // what it has to say is said below, in one place
+	flags.SetOutput(io.Discard) // errors and help are printed below
 	do := c.flags(p, flags)
-	err := noSecrets(args)
+	err := checkNoSecrets(args)
 	var rest []string
 	if err == nil {
 		if rest, err = parse(flags, args); err != nil && !errors.Is(err, flag.ErrHelp) {
@@ -89,7 +90,7 @@ func (p *program) runCommand(ctx context.Context, c command, args []string) int 
 	}
 }
 
-// parse reads flags wherever they stand, also behind other arguments, which it returns.
+// parse parses flags before and after other arguments, which it returns.
 func parse(flags *flag.FlagSet, args []string) (rest []string, err error) {
 	for {
 		if err := flags.Parse(args); err != nil {
@@ -102,14 +103,14 @@ func parse(flags *flag.FlagSet, args []string) (rest []string, err error) {
 	}
 }
 
-// usageError is a wrong flag, argument or variable: nothing has been done.
+// usageError is a wrong flag, argument or variable. Nothing was done.
 type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
-// invalid marks what the store has found wrong with flags, before it has done anything.
+// invalid returns an error of the store about the values of flags as a usageError.
 func invalid(err error) error {
 	if errors.Is(err, store.ErrInvalid) {
 		return usageError{err}
@@ -117,10 +118,10 @@ func invalid(err error) error {
 	return err
 }
 
-// none is for commands that take no arguments beside flags.
-func none(args []string) error {
+// noArguments is for commands that have only flags.
+func noArguments(args []string) error {
 	if len(args) > 0 {
-		return usagef("%q: there are no arguments beside the flags", args[0])
+		return usagef("%q: this command has only flags", args[0])
 	}
 	return nil
 }
@@ -128,21 +129,22 @@ func none(args []string) error {
 func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
 
 func printCommands(w io.Writer) {
-	fmt.Fprint(w, "Latchkey manages API keys in the database that DATABASE_URL names.\n\nUsage: latchkey COMMAND [flags] [arguments]\n\n")
+	fmt.Fprint(w, "Latchkey manages the API keys in the database at DATABASE_URL.\n\n"+
+		"Usage: latchkey COMMAND [flags] [arguments]\n\n")
 	for _, c := range commands() {
 		fmt.Fprintf(w, "  %-12s%s\n", c.name, c.short)
 	}
 	fmt.Fprint(w, `
-"latchkey COMMAND -h" explains one of them and lists its flags.
+"latchkey COMMAND -h" explains a command and lists its flags.
 
-Environment, the same as the running instances have:
+Environment, as that of the running instances:
   DATABASE_URL        sqlite:PATH or postgres://user:password@host:port/database
-  REDIS_URL           the Redis that they use, if they do: redis://…, rediss://…
+  REDIS_URL           their Redis, if they use one: redis://…, rediss://…
   LATCHKEY_PEPPERS    their peppers, separated by commas, the current one first
-  LATCHKEY_NAMESPACE  what stands in new tokens, sk_NAME_…: their store.Options.Namespace
+  LATCHKEY_NAMESPACE  namespace of new tokens, sk_NAME_…: their store.Options.Namespace
 
-Exit status: 0 done; 1 failed, or the token that verify was given is not accepted; 2 flags, arguments or environment are wrong,
-and nothing was done.
+Exit status: 0 done; 1 failed, or verify refuses the token; 2 flags, arguments or environment are
+wrong and nothing was done.
 `)
 }
 

@@ -13,15 +13,16 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// errNotAsked is for a change that needs an answer where nobody can give one.
-var errNotAsked = usagef("this ends all keys that the filter selects, and there is no terminal to ask on: " +
-	"look at them with -dry-run, then add -yes")
+// errNoTerminal is the error for a change that needs confirmation when there is no terminal.
+var errNoTerminal = usagef("this revokes all keys that the filter selects, and there is no terminal to confirm it: " +
+	"check them with -dry-run, then add -yes")
 
-// shownInQuestion is how many keys a question names.
+// shownInQuestion is how many keys a question shows.
 const shownInQuestion = 5
 
-// asks reports whether standard input is a terminal. The null device is a character device as well.
-func (p *program) asks() bool {
+// onTerminal reports whether standard input is a terminal. The null device is a character device
+// too.
+func (p *program) onTerminal() bool {
 	f, ok := p.stdin.(*os.File)
 	if !ok {
 		return false
@@ -34,9 +35,9 @@ func (p *program) asks() bool {
 	return err != nil || !os.SameFile(info, null)
 }
 
-// confirm asks whether the chosen keys should be ended. Without a yes the answer is an error. Where
-// there is nothing to end there is nothing to ask.
-func (r *revocation) confirm(ctx context.Context, keys *store.Keys, chosen store.Filter, when time.Time) error {
+// confirm asks whether to revoke the chosen keys, if there are any. It returns an error unless the
+// answer is yes.
+func (r *revokeRun) confirm(ctx context.Context, keys *store.Keys, chosen store.Filter, when time.Time) error {
 	some, count, err := keys.Revocable(ctx, chosen, when)
 	if err != nil {
 		return invalid(err)
@@ -49,7 +50,11 @@ func (r *revocation) confirm(ctx context.Context, keys *store.Keys, chosen store
 	if more := count - len(first); more > 0 {
 		fmt.Fprintf(r.stderr, "… and %d more\n", more)
 	}
-	fmt.Fprintf(r.stderr, "End %s %s? [y/N] ", plural(count, "key"), whenText(when))
+	what := fmt.Sprintf("%d keys", count)
+	if count == 1 {
+		what = "1 key"
+	}
+	fmt.Fprintf(r.stderr, "Revoke %s %s? [y/N] ", what, whenText(when))
 	answer, err := r.line(ctx)
 	switch {
 	case ctx.Err() != nil:
@@ -57,7 +62,7 @@ func (r *revocation) confirm(ctx context.Context, keys *store.Keys, chosen store
 		return fmt.Errorf("nothing was revoked: %w", ctx.Err())
 	case errors.Is(err, io.EOF) && answer == "":
 		fmt.Fprintln(r.stderr)
-		return errNotAsked
+		return errNoTerminal
 	case err != nil && !errors.Is(err, io.EOF):
 		return fmt.Errorf("reading the answer: %w", err)
 	}
@@ -68,13 +73,6 @@ func (r *revocation) confirm(ctx context.Context, keys *store.Keys, chosen store
 	return errors.New("nothing was revoked")
 }
 
-func plural(n int, thing string) string {
-	if n == 1 {
-		return "1 " + thing
-	}
-	return fmt.Sprintf("%d %ss", n, thing)
-}
-
 func whenText(when time.Time) string {
 	if when.IsZero() {
 		return "now"
@@ -82,8 +80,8 @@ func whenText(when time.Time) string {
 	return "at " + timeOr(when, "")
 }
 
-// line reads a line of standard input. It does not wait any longer when ctx ends: a signal must be
-// able to stop the program.
+// line reads a line of standard input. It returns when ctx ends, so that a signal can stop the
+// program.
 func (p *program) line(ctx context.Context) (string, error) {
 	type answer struct {
 		text string

@@ -16,24 +16,25 @@ import (
 )
 
 const (
-	// reachTime is how long a command waits for the database, which another program may be migrating just then.
-	reachTime = 5 * time.Second
-	// pingTime is how long it waits to find out whether Redis answers.
-	pingTime = time.Second
-	// closeTime is how long it waits for its own background work at the end.
-	closeTime = 10 * time.Second
+	// connectTimeout bounds the wait for the database. Another program may be migrating it.
+	connectTimeout = 5 * time.Second
+	// pingTimeout bounds the check of Redis.
+	pingTimeout = time.Second
+	// closeTimeout bounds the wait for background work at the end.
+	closeTimeout = 10 * time.Second
 )
 
-// session is an open way to the keys.
+// session is an open database of keys.
 type session struct {
 	keys   *store.Keys
 	sealer *store.Sealer
 	close  func()
 }
 
-// open connects and returns the keys, with a context that carries who makes the changes. With fitting, it refuses peppers that are not those of
-// the keys there. Whoever opens must close.
-func (a *access) open(ctx context.Context, fitting bool) (*session, context.Context, error) {
+// open connects to the database and returns the keys, and a context with the actor of changes. With
+// samePeppers it refuses peppers that are not those of the existing keys. The caller must close the
+// session.
+func (a *dbFlags) open(ctx context.Context, samePeppers bool) (*session, context.Context, error) {
 	s, err := a.settings()
 	if err != nil {
 		return nil, nil, err
@@ -45,7 +46,7 @@ func (a *access) open(ctx context.Context, fitting bool) (*session, context.Cont
 	}
 	undo := []func(context.Context) error{func(context.Context) error { return db.Close() }}
 	closeAll := func() {
-		end, cancel := context.WithTimeout(context.Background(), closeTime)
+		end, cancel := context.WithTimeout(context.Background(), closeTimeout)
 		defer cancel()
 		for i := len(undo) - 1; i >= 0; i-- {
 			if err := undo[i](end); err != nil {
@@ -57,11 +58,11 @@ func (a *access) open(ctx context.Context, fitting bool) (*session, context.Cont
 		closeAll()
 		return nil, nil, err
 	}
-	rows, err := s.database.Open(db, slog.New(slog.DiscardHandler)) // that it cannot be reached is said below, once
+	rows, err := s.database.Open(db, slog.New(slog.DiscardHandler)) // waitReady reports what it would log
 	if err != nil {
 		return fail(fmt.Errorf("database: %w", err))
 	}
-	if err := reach(ctx, rows, a.changes); err != nil {
+	if err := waitReady(ctx, rows, a.changes); err != nil {
 		undo = append(undo, rows.Close)
 		return fail(err)
 	}
@@ -72,10 +73,10 @@ func (a *access) open(ctx context.Context, fitting bool) (*session, context.Cont
 			redis.SetLogger(redisLog{log})
 			rdb = redis.NewUniversalClient(s.redis)
 			undo = append(undo, func(context.Context) error { return rdb.Close() })
-			a.warnWithout(ctx, rdb)
+			a.warnIfRedisFails(ctx, rdb)
 		}
 		if a.withoutRedis {
-			fmt.Fprintln(a.stderr, withoutRedisBound)
+			fmt.Fprintln(a.stderr, withoutRedisNote)
 		}
 		o := cache.Options{
 			Sealer: s.sealer, KeyPrefix: a.prefix, Logger: log,
@@ -86,23 +87,25 @@ func (a *access) open(ctx context.Context, fitting bool) (*session, context.Cont
 			return fail(usageError{err})
 		}
 	}
-	opened, err := store.Options{Sealer: s.sealer, Namespace: a.namespace, FlushInterval: -1, ShortLived: true, Logger: log}.New(keys)
+	opened, err := store.Options{
+		Sealer: s.sealer, Namespace: a.namespace, FlushInterval: -1, ShortLived: true, Logger: log,
+	}.New(keys)
 	if err != nil {
 		undo = append(undo, keys.Close)
 		return fail(err)
 	}
 	undo = append(undo, opened.Close)
-	if fitting {
-		if err := fits(ctx, rows, s.sealer); err != nil {
+	if samePeppers {
+		if err := checkPeppers(ctx, rows, s.sealer); err != nil {
 			return fail(err)
 		}
 	}
 	return &session{keys: opened, sealer: s.sealer, close: closeAll}, store.WithActor(ctx, s.actor), nil
 }
 
-// reach waits until the store answers. What cannot be changed by this role can still be read.
-func reach(ctx context.Context, rows dburl.Store, changes bool) error {
-	ctx, cancel := context.WithTimeout(ctx, reachTime)
+// waitReady waits until the store is ready. Commands that only read accept a read-only database.
+func waitReady(ctx context.Context, rows dburl.Store, changes bool) error {
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
 	for {
 		err := rows.Ready(ctx)
@@ -122,16 +125,17 @@ func reach(ctx context.Context, rows dburl.Store, changes bool) error {
 	}
 }
 
-// withoutRedisBound is what -without-redis gives up (docs/consistency.md, "two at once").
-const withoutRedisBound = "without Redis: when this command succeeds, every instance that reaches the database has the change. An instance that has lost the database, and " +
-	"answers from Redis meanwhile, may answer from before it until it hears from the database or another instance has brought Redis up to date: at the " +
-	"latest when its MaxStale is over (5 minutes by default; with cache.Strict there is no such time)."
+// withoutRedisNote says what -without-redis gives up (docs/consistency.md, "two at once").
+const withoutRedisNote = "without Redis: when this command succeeds, every instance that reaches the database has " +
+	"the change. An instance that has lost the database and reads from Redis may serve stale data until it reaches " +
+	"the database or another instance has updated Redis, at most for its MaxStale (5 minutes by default; no limit " +
+	"with cache.Strict)."
 
-// warnWithout says so when Redis does not answer, or refuses. The change goes through all the same,
-// as it does in an instance whose Redis is down. It reads as instances do: a PING is refused by a
-// Redis that cannot save to disk.
-func (a *access) warnWithout(ctx context.Context, rdb redis.UniversalClient) {
-	ctx, cancel := context.WithTimeout(ctx, pingTime)
+// warnIfRedisFails warns when Redis does not answer or refuses. The change is made nevertheless, as
+// in an instance whose Redis is down. It reads a key, as instances do: a Redis that cannot save to
+// disk refuses PING but not reads.
+func (a *dbFlags) warnIfRedisFails(ctx context.Context, rdb redis.UniversalClient) {
+	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
 	err := rdb.MGet(ctx, cmp.Or(a.prefix, cache.DefaultKeyPrefix)+":ready").Err()
 	if err == nil {
@@ -141,23 +145,23 @@ func (a *access) warnWithout(ctx context.Context, rdb redis.UniversalClient) {
 	if refused := redis.Error(nil); errors.As(err, &refused) {
 		does, wrong = "refuses", "its address, user or password is"
 	}
-	fmt.Fprintf(a.stderr, "warning: Redis %s (%s). If the instances can use it, %s wrong here, and then this holds:\n%s\n",
-		does, oneLine(err), wrong, withoutRedisBound)
+	fmt.Fprintf(a.stderr, "warning: Redis %s (%s). If the instances can use it, %s wrong here. Then:\n%s\n",
+		does, oneLine(err), wrong, withoutRedisNote)
 }
 
-// redisLog leaves out what go-redis has to say: the cache says it in one line.
+// redisLog logs what go-redis reports at debug level: the cache logs it in one line.
 type redisLog struct{ log *slog.Logger }
 
 func (l redisLog) Printf(ctx context.Context, format string, args ...any) {
 	l.log.DebugContext(ctx, "redis: "+fmt.Sprintf(format, args...))
 }
 
-// fits refuses to work without the peppers that the keys there are sealed with: no instance would accept what this program seals, and a
-// revocation for later would end a key at once. It looks at the oldest and the newest, and one that somebody has planted among them stops
-// nobody.
-func fits(ctx context.Context, rows store.Store, sealer *store.Sealer) error {
+// checkPeppers returns an error when the peppers are not those of the existing keys: no instance
+// would accept keys that this program changes. It checks the oldest and the newest keys. One that
+// verifies is enough, so that a planted key cannot block the command.
+func checkPeppers(ctx context.Context, rows store.Store, sealer *store.Sealer) error {
 	const sample = 20
-	sealed, believed := 0, 0
+	sealed, verified := 0, 0
 	for _, newest := range []bool{false, true} {
 		page, err := rows.List(ctx, store.Query{Order: store.Order{Desc: newest}, Limit: sample})
 		if err != nil {
@@ -169,12 +173,12 @@ func fits(ctx context.Context, rows store.Store, sealer *store.Sealer) error {
 			}
 			sealed++
 			if sealer != nil && sealer.Verify(r) == nil {
-				believed++
+				verified++
 			}
 		}
 	}
-	if sealed > 0 && believed == 0 {
-		return usagef("the keys there are sealed with a pepper that LATCHKEY_PEPPERS does not hold: give the same as the instances have")
+	if sealed > 0 && verified == 0 {
+		return usagef("existing keys use a pepper that is not in LATCHKEY_PEPPERS; use the same value as your servers")
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"maps"
@@ -9,49 +10,52 @@ import (
 	"strings"
 	"time"
 
+	"github.com/latchkey-go/latchkey/admin/internal/medusa"
 	"github.com/latchkey-go/latchkey/store"
 )
 
 func eventsCommand() command {
 	return command{
 		name: "events", short: "show the audit log",
-		long: `Shows the audit log, oldest first: who changed which key, when and how. With -o json it prints an array.
+		long: `Shows the audit log, oldest first: who changed which key, when and how. With -o json it prints
+an array.
 
   latchkey events -key apk_01M82NJBTYECRRGD8R7R7012W4
   latchkey events -kind revoked -since 7d`,
 		flags: func(p *program, flags *flag.FlagSet) func(context.Context, []string) error {
-			l := &eventLog{showing: p.showing(flags, 100), kind: oneOf{allowed: kinds()}}
+			l := &eventsRun{listFlags: p.listFlags(flags, 100), kind: choiceFlag{allowed: kinds()}}
 			flags.Var(&l.key, "key", "only events of the key with this `ID`")
 			flags.Var(&l.kind, "kind", "only events of this `KIND`: "+strings.Join(kinds(), ", "))
 			flags.Var(&l.since, "since", "only events of the last `TIME`: 24h, 7d")
-			flags.Int64Var(&l.after, "after", 0, "continue behind the event with this `NUMBER`")
+			flags.Int64Var(&l.after, "after", 0, "continue after the event with this `NUMBER`")
 			return l.run
 		},
 	}
 }
 
-// eventLog is one run of events.
-type eventLog struct {
-	*showing
-	key   word
-	kind  oneOf
-	since span
+// eventsRun is one run of events.
+type eventsRun struct {
+	*listFlags
+	key   nonBlankFlag
+	kind  choiceFlag
+	since durationFlag
 	after int64
 }
 
 func kinds() (names []string) {
 	for _, k := range []store.Kind{
-		store.Created, store.Updated, store.Revoked, store.Rolled, store.Deleted, store.Linked, store.Imported, store.Upgraded, store.Resealed,
+		store.Created, store.Updated, store.Revoked, store.Rolled, store.Deleted, store.Linked, store.Imported,
+		store.Upgraded, store.Resealed,
 	} {
 		names = append(names, string(k))
 	}
 	return names
 }
 
-// eventView is an event as it is shown.
+// eventView is an event in JSON.
 type eventView struct {
 	ID        int64             `json:"id"`
-	At        *string           `json:"at"`
+	At        any               `json:"at"`
 	Kind      string            `json:"kind"`
 	KeyID     string            `json:"key_id"`
 	Version   int64             `json:"version"`
@@ -60,7 +64,7 @@ type eventView struct {
 	Details   map[string]string `json:"details"`
 }
 
-func (l *eventLog) run(ctx context.Context, args []string) error {
+func (l *eventsRun) run(ctx context.Context, args []string) error {
 	if l.after < 0 {
 		return usagef("-after is negative")
 	}
@@ -75,7 +79,9 @@ func (l *eventLog) run(ctx context.Context, args []string) error {
 	}
 	shown := make([]eventView, len(events))
 	for i, e := range events {
-		shown[i] = eventView{e.ID, timeOrNull(e.At), string(e.Kind), e.KeyID, e.Version, e.Actor, e.RequestID, e.Details}
+		shown[i] = eventView{
+			e.ID, medusa.TimeOrNull(e.At), string(e.Kind), e.KeyID, e.Version, e.Actor, e.RequestID, e.Details,
+		}
 	}
 	var next any
 	if more {
@@ -84,8 +90,8 @@ func (l *eventLog) run(ctx context.Context, args []string) error {
 	return l.show(shown, func() [][]string { return eventRows(events) }, next)
 }
 
-// collect reads page by page until there are enough events, and says whether there are more.
-func (l *eventLog) collect(ctx context.Context, keys *store.Keys) (found []store.Event, more bool, err error) {
+// collect reads pages until there are enough events. It also returns whether there are more.
+func (l *eventsRun) collect(ctx context.Context, keys *store.Keys) (found []store.Event, more bool, err error) {
 	var from time.Time
 	if l.since.given {
 		from = time.Now().Add(-l.since.length)
@@ -105,7 +111,8 @@ func (l *eventLog) collect(ctx context.Context, keys *store.Keys) (found []store
 	return found, more, err
 }
 
-// eachEvent calls fn with the events that q selects, oldest first, until it returns false. It reads them page by page.
+// eachEvent calls fn with the events that q selects, oldest first, until fn returns false. It reads
+// them in pages.
 func eachEvent(ctx context.Context, keys *store.Keys, q store.EventQuery, fn func(store.Event) bool) error {
 	for q.Limit = 1000; ; {
 		page, err := keys.Events(ctx, q)
@@ -132,15 +139,9 @@ func eventRows(events []store.Event) [][]string {
 			details = append(details, name+"="+e.Details[name])
 		}
 		rows = append(rows, []string{
-			strconv.FormatInt(e.ID, 10), timeOr(e.At, "-"), string(e.Kind), dash(e.KeyID), dash(e.Actor), shortened(strings.Join(details, " "), 80),
+			strconv.FormatInt(e.ID, 10), timeOr(e.At, "-"), string(e.Kind), cmp.Or(e.KeyID, "-"), cmp.Or(e.Actor, "-"),
+			shortened(strings.Join(details, " "), 80),
 		})
 	}
 	return rows
-}
-
-func dash(s string) string {
-	if s == "" {
-		return "-"
-	}
-	return s
 }

@@ -8,16 +8,17 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// explain adds to an error of a change what can be done about it. again says how to find out what became of it.
-func explain(err error, again string) error {
+// explain adds advice to the error of a change. After an error that may have happened in spite of a
+// success, retry says what to do.
+func explain(err error, retry string) error {
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, cache.ErrNeedsRedis):
-		return fmt.Errorf("%w. Nothing was written. Name the Redis that they use with -redis or REDIS_URL, or, to change keys without telling it, add -without-redis (%s)",
-			cache.ErrNeedsRedis, withoutRedisBound)
+		return fmt.Errorf("%w. Nothing was written. Set -redis or REDIS_URL to their Redis, "+
+			"or add -without-redis to change keys without it (%s)", cache.ErrNeedsRedis, withoutRedisNote)
 	case errors.Is(err, store.ErrUnavailable):
-		return fmt.Errorf("%w. It may have happened or not: %s", err, again)
+		return fmt.Errorf("%w. The change may have been made: %s", err, retry)
 	}
 	return err
 }

@@ -8,17 +8,17 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// filter is the flags that select keys; all that are given must hold.
+// filter are the flags that select keys. A key must match all of them.
 type filter struct {
-	search                      word
+	search                      nonBlankFlag
 	texts                       store.Filter // by attributes
-	typ                         *oneOf
-	createdBefore, createdAfter moment
+	typ                         *choiceFlag
+	createdBefore, createdAfter timeFlag
 }
 
-func selecting(flags *flag.FlagSet) *filter {
-	f := &filter{typ: oneType()}
-	flags.Var(&f.search, "q", "`WORDS` that all occur in the title or in the redacted token, in any case")
+func filterFlags(flags *flag.FlagSet) *filter {
+	f := &filter{typ: typeFlag()}
+	flags.Var(&f.search, "q", "`WORDS` that are all in the title or the redacted token, in any case")
 	for _, a := range attributes() {
 		if a.texts != nil {
 			flags.Func(a.name, "exactly this "+a.label+", a `TEXT`; \"\" for keys without one", func(s string) error {
@@ -28,12 +28,12 @@ func selecting(flags *flag.FlagSet) *filter {
 		}
 	}
 	flags.Var(f.typ, "type", "only keys of this `TYPE`: secret or publishable")
-	flags.Var(&f.createdBefore, "created-before", "only keys made before this `MOMENT`: 2027-01-31, 2027-01-31T12:00:00Z")
-	flags.Var(&f.createdAfter, "created-after", "only keys made at this `MOMENT` or later")
+	flags.Var(&f.createdBefore, "created-before", "only keys created before this `MOMENT`: 2027-01-31")
+	flags.Var(&f.createdAfter, "created-after", "only keys created at this `MOMENT` or later: 2027-01-31T12:00:00Z")
 	return f
 }
 
-// any reports whether one of the flags was given.
+// any reports whether one of the flags was set.
 func (f *filter) any() bool {
 	given := func(a attribute) bool { return a.texts != nil && *a.texts(&f.texts) != nil }
 	return f.search.value != "" || slices.ContainsFunc(attributes(), given) || f.typ.value != "" ||

@@ -2,48 +2,42 @@ package main
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// word is a flag that must not be blank: what a script leaves empty by mistake would select
+// nonBlankFlag is a flag that refuses blank values: an unset variable in a script would select
 // everything.
-type word struct{ value string }
+type nonBlankFlag struct{ value string }
 
-func (w *word) String() string { return "" }
+func (w *nonBlankFlag) String() string { return "" }
 
-func (w *word) Set(s string) error {
+func (w *nonBlankFlag) Set(s string) error {
 	if w.value = strings.TrimSpace(s); w.value == "" {
 		return errors.New("want a value")
 	}
 	return nil
 }
 
-// oneOf is a flag with a few possible values; the first of them is the default, if it is given one.
-type oneOf struct {
+// choiceFlag is a flag with a few allowed values.
+type choiceFlag struct {
 	value   string
 	allowed []string
 }
 
-func (o *oneOf) String() string {
-	if o == nil {
-		return ""
+func (o *choiceFlag) String() string { return o.value }
+
+func (o *choiceFlag) Set(text string) error {
+	if !slices.Contains(o.allowed, text) {
+		return errors.New("want " + strings.Join(o.allowed, " or "))
 	}
-	return o.value
+	o.value = text
+	return nil
 }
 
-func (o *oneOf) Set(text string) error {
-	for _, a := range o.allowed {
-		if text == a {
-			o.value = text
-			return nil
-		}
-	}
-	return errors.New("want " + strings.Join(o.allowed, " or "))
-}
-
-// oneType is oneOf for types of keys.
-func oneType() *oneOf {
-	return &oneOf{allowed: []string{string(store.Secret), string(store.Publishable)}}
+// typeFlag returns a flag for the type of a key.
+func typeFlag() *choiceFlag {
+	return &choiceFlag{allowed: []string{string(store.Secret), string(store.Publishable)}}
 }

@@ -12,28 +12,29 @@ import (
 
 func importCommand() command {
 	return command{
-		name: "import", short: "take over the keys of a Medusa database",
-		long: `Takes over the API keys of a live Medusa database: look first (-dry-run), then do it. Nobody's token changes. It may be run again at any
-time: keys that are there already, or were deleted there since, are left alone. docs/medusa.md is the guide.
+		name: "import", short: "import the keys of a Medusa database",
+		long: `Imports the API keys of a live Medusa database. Try it with -dry-run first. Tokens do not change.
+You can run it again at any time: it skips keys that were imported before, also if they have been
+deleted since. docs/medusa.md is the guide.
 
   latchkey import -from postgres://…/medusa -dry-run
   latchkey import -from postgres://…/medusa`,
 		flags: func(p *program, flags *flag.FlagSet) func(context.Context, []string) error {
-			i := &importing{access: p.changing(flags), output: p.output(flags)}
-			i.makesFile = true
+			i := &importRun{dbFlags: p.writeFlags(flags), output: p.output(flags)}
+			i.createsFile = true
 			flags.StringVar(&i.from, "from", "", "`URL` of Medusa's database, postgres://… (default $MEDUSA_DATABASE_URL)")
 			flags.StringVar(&i.options.Schema, "schema", "", "`SCHEMA` of Medusa's tables (default: the search_path's)")
-			flags.BoolVar(&i.options.DryRun, "dry-run", false, "read and check everything, write nothing")
+			flags.BoolVar(&i.options.DryRun, "dry-run", false, "read and check everything, but write nothing")
 			flags.IntVar(&i.options.BatchSize, "batch", 500, "`N` keys per change, 1 to 1000")
-			flags.StringVar(&i.options.After, "after", "", "continue behind the key with this `ID`")
+			flags.StringVar(&i.options.After, "after", "", "continue after the key with this `ID`")
 			return i.run
 		},
 	}
 }
 
-// importing is one run of import.
-type importing struct {
-	*access
+// importRun is one run of import.
+type importRun struct {
+	*dbFlags
 	output  *output
 	from    string
 	options medusa.Options
@@ -55,23 +56,20 @@ type refusalView struct {
 	Reason string `json:"reason"`
 }
 
-func (i *importing) run(ctx context.Context, args []string) error {
-	if err := none(args); err != nil {
+func (i *importRun) run(ctx context.Context, args []string) error {
+	if err := noArguments(args); err != nil {
 		return err
 	}
-	address, name := i.from, "-from"
+	address, name := i.address(i.from, "-from", "MEDUSA_DATABASE_URL")
 	if address == "" {
-		address, name = i.getenv("MEDUSA_DATABASE_URL"), "MEDUSA_DATABASE_URL"
-	}
-	if address == "" {
-		return usagef("from where? Give -from or set MEDUSA_DATABASE_URL: postgres://user:password@host:port/database")
+		return usagef("from where? Set -from or MEDUSA_DATABASE_URL: postgres://user:password@host:port/database")
 	}
 	source, err := dburl.Parse(address)
 	if err != nil {
 		return usagef("%s: %w", name, err)
 	}
 	if !source.IsPostgres() {
-		return usagef("%s: Medusa's database is a PostgreSQL one: postgres://…", name)
+		return usagef("%s: Medusa uses PostgreSQL: postgres://…", name)
 	}
 	if i.options.BatchSize < 1 || i.options.BatchSize > store.MaxImport {
 		return usagef("-batch must be between 1 and %d", store.MaxImport)
@@ -92,19 +90,23 @@ func (i *importing) run(ctx context.Context, args []string) error {
 	}
 	summary, err := medusa.Import(ctx, from, s.keys, i.options)
 	if err != nil && summary.Read == 0 {
-		return explain(err, "run the command again, that does no harm")
+		return explain(err, "run the command again")
 	}
 	if err := i.report(summary); err != nil {
 		return err
 	}
 	if err != nil {
-		return explain(fmt.Errorf("broken off: %w (go on with -after %s, or start again: both are safe)", err, summary.LastID), "go on, or start again")
+		err = fmt.Errorf("stopped: %w (continue with -after %s or start again: both are safe)", err, summary.LastID)
+		return explain(err, "continue or start again")
 	}
 	return nil
 }
 
-func (i *importing) report(s medusa.Summary) error {
-	v := importView{DryRun: i.options.DryRun, Read: s.Read, Imported: s.Imported, Known: s.Known, Gone: s.Gone, Refused: []refusalView{}, LastID: s.LastID}
+func (i *importRun) report(s medusa.Summary) error {
+	v := importView{
+		DryRun: i.options.DryRun, Read: s.Read, Imported: s.Imported, Known: s.Known, Gone: s.Gone,
+		Refused: []refusalView{}, LastID: s.LastID,
+	}
 	for _, r := range s.Refused {
 		v.Refused = append(v.Refused, refusalView(r))
 	}
@@ -113,7 +115,8 @@ func (i *importing) report(s medusa.Summary) error {
 		if i.options.DryRun {
 			verb = "would be imported"
 		}
-		rows := [][]string{{fmt.Sprintf("%d keys read: %d %s, %d are there already, %d were deleted there, %d cannot be taken", s.Read, s.Imported, verb, s.Known, s.Gone, len(s.Refused))}}
+		rows := [][]string{{fmt.Sprintf("%d keys read: %d %s, %d exist already, %d were deleted here, %d cannot be imported",
+			s.Read, s.Imported, verb, s.Known, s.Gone, len(s.Refused))}}
 		for _, r := range s.Refused {
 			rows = append(rows, []string{"  " + r.ID + ": " + r.Reason})
 		}

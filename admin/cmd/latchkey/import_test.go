@@ -45,10 +45,10 @@ func TestImport(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"-dry-run"}, "2 keys read: 1 would be imported, 0 are there already, 0 were deleted there, 1 cannot be taken\n" + broken},
-		{[]string{"-batch", "1"}, "2 keys read: 1 imported, 0 are there already, 0 were deleted there, 1 cannot be taken\n" + broken},
-		{nil, "2 keys read: 0 imported, 1 are there already, 0 were deleted there, 1 cannot be taken\n" + broken},
-		{[]string{"-after", "apk_1"}, "1 keys read: 0 imported, 0 are there already, 0 were deleted there, 1 cannot be taken\n" + broken},
+		{[]string{"-dry-run"}, "2 keys read: 1 would be imported, 0 exist already, 0 were deleted here, 1 cannot be imported\n" + broken},
+		{[]string{"-batch", "1"}, "2 keys read: 1 imported, 0 exist already, 0 were deleted here, 1 cannot be imported\n" + broken},
+		{nil, "2 keys read: 0 imported, 1 exist already, 0 were deleted here, 1 cannot be imported\n" + broken},
+		{[]string{"-after", "apk_1"}, "1 keys read: 0 imported, 0 exist already, 0 were deleted here, 1 cannot be imported\n" + broken},
 	} {
 		r := sh.ok(append([]string{"import"}, step.args...)...).says("apk_2\n") // progress
 		if r.stdout != step.want {

@@ -11,30 +11,30 @@ import (
 func listCommand() command {
 	return command{
 		name: "list", short: "list keys",
-		long: `Lists keys, oldest first. Tokens of secret keys are nowhere; the column TOKEN has the first and last characters. ENDS is when a key
-expires or is revoked, or was. With -o json it prints an array.
+		long: `Lists keys, oldest first. The column TOKEN shows the first and last characters; the tokens of secret
+keys are not stored. ENDS is when a key expires or is revoked. With -o json it prints an array.
 
   latchkey list -type secret -status active
   latchkey list -o json -limit 0 | jq -r '.[] | select(.last_used_at == null) | .id'`,
 		flags: func(p *program, flags *flag.FlagSet) func(context.Context, []string) error {
-			l := &listing{showing: p.showing(flags, 50), filter: selecting(flags)}
+			l := &listRun{listFlags: p.listFlags(flags, 50), filter: filterFlags(flags)}
 			l.status.allowed = []string{active, revoked, expired}
 			flags.Var(&l.status, "status", "only keys in this `STATUS`: active, revoked or expired")
-			flags.StringVar(&l.after, "after", "", "continue behind the key with this `ID`")
+			flags.StringVar(&l.after, "after", "", "continue after the key with this `ID`")
 			return l.run
 		},
 	}
 }
 
-// listing is one run of list.
-type listing struct {
-	*showing
+// listRun is one run of list.
+type listRun struct {
+	*listFlags
 	filter *filter
-	status oneOf
+	status choiceFlag
 	after  string
 }
 
-func (l *listing) run(ctx context.Context, args []string) error {
+func (l *listRun) run(ctx context.Context, args []string) error {
 	s, ctx, err := l.begin(ctx, args)
 	if err != nil {
 		return err
@@ -52,9 +52,10 @@ func (l *listing) run(ctx context.Context, args []string) error {
 	return l.show(views(keys, now), func() [][]string { return keyRows(keys, now) }, next)
 }
 
-// collect reads page by page until there are enough keys, and says whether there are more. The status is asked here: expiry is none of the store's
-// filters.
-func (l *listing) collect(ctx context.Context, keys *store.Keys, now time.Time) (found []*store.Key, more bool, err error) {
+// collect reads pages until there are enough keys. It also returns whether there are more.
+func (l *listRun) collect(
+	ctx context.Context, keys *store.Keys, now time.Time,
+) (found []*store.Key, more bool, err error) {
 	const batch = 500
 	q := store.Query{Filter: l.filter.filter(), AfterID: l.after, Limit: batch}
 	for {

@@ -1,14 +1,15 @@
-// Latchkey manages API keys from the shell, for the day on which the web is not at hand: it works on the database itself.
+// Latchkey manages API keys from the shell. It works on the database directly, without a server.
 //
-//	export DATABASE_URL=postgres://… REDIS_URL=redis://… LATCHKEY_PEPPERS=…     # as the running instances have them
+//	export DATABASE_URL=postgres://… REDIS_URL=redis://… LATCHKEY_PEPPERS=…     # as in the running instances
 //	go run ./admin/cmd/latchkey create -type secret -title ERP -scope orders:read
 //	go run ./admin/cmd/latchkey revoke apk_01M82NJBTYECRRGD8R7R7012W4
 //
-// It changes keys through package cache, as every changer does: when a command has returned, no running instance answers from before it
-// (docs/consistency.md). "latchkey -h" lists the commands, "latchkey COMMAND -h" explains one.
+// It changes keys through package cache: after a command has returned, no running instance serves
+// stale data (docs/consistency.md). "latchkey -h" lists the commands, "latchkey COMMAND -h"
+// explains one.
 //
-// The exit status is 0 when all went well, 1 when something failed or, for verify, the token is not accepted, and 2 when flags, arguments or
-// environment are wrong; nothing has been done then.
+// The exit status is 0 on success, 1 if something failed or verify refuses the token, and 2 if
+// flags, arguments or environment are wrong and nothing was done.
 package main
 
 import (
@@ -26,7 +27,7 @@ func main() {
 	os.Exit(p.run(ctx, os.Args[1:]))
 }
 
-// program is what a run of it has from outside.
+// program is the environment of a run.
 type program struct {
 	getenv         func(string) string
 	stdin          io.Reader

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
@@ -12,25 +13,25 @@ import (
 func migrateCommand() command {
 	return command{
 		name: "migrate", short: "bring the database's schema up to date",
-		long: `Brings the schema of the keys' tables up to date, in one transaction, makes the indexes that are
-missing, and prints the versions before and after. Programs serve meanwhile: an index of a large table may take minutes,
-and a transaction that has been open for long is waited for. Every instance does the same when it starts, if its role may. This is for databases where only another
-role may, the owner of the tables: run it before you start instances of a new version. docs/operations.md lists the rights
-of both roles. It can be run again.
+		long: `Brings the schema of the keys' tables up to date in one transaction, creates missing indexes, and
+prints the versions before and after. Instances can serve meanwhile. An index of a large table may
+take minutes, and long transactions delay it. Every instance does the same at start if its role may.
+Where only the owner of the tables may, run this before you start instances of a new version;
+docs/operations.md lists the rights of both roles. You can run it again.
 
   latchkey migrate -check
   latchkey migrate`,
 		flags: func(p *program, flags *flag.FlagSet) func(context.Context, []string) error {
-			r := &migrating{access: p.reading(flags), output: p.output(flags)}
-			flags.BoolVar(&r.check, "check", false, "change nothing; exit status 1 if there is something to do")
+			r := &migrateRun{dbFlags: p.readFlags(flags), output: p.output(flags)}
+			flags.BoolVar(&r.check, "check", false, "change nothing; the exit status is 1 if the schema is not up to date")
 			return r.run
 		},
 	}
 }
 
-// migrating is one run of migrate.
-type migrating struct {
-	*access
+// migrateRun is one run of migrate.
+type migrateRun struct {
+	*dbFlags
 	output *output
 	check  bool
 }
@@ -38,17 +39,17 @@ type migrating struct {
 // migrationView is what migrate prints as JSON.
 type migrationView struct {
 	Check bool `json:"check"`
-	From  int  `json:"from"` // 0: there were no tables
+	From  int  `json:"from"` // 0 if there were no tables
 	To    int  `json:"to"`
-	// Indexes are those that were missing, beside those of new tables.
+	// Indexes are the missing ones, without those of new tables.
 	Indexes []string `json:"indexes"`
 }
 
-func (r *migrating) run(ctx context.Context, args []string) error {
-	if err := none(args); err != nil {
+func (r *migrateRun) run(ctx context.Context, args []string) error {
+	if err := noArguments(args); err != nil {
 		return err
 	}
-	r.makesFile = !r.check
+	r.createsFile = !r.check
 	s, err := r.settings()
 	if err != nil {
 		return err
@@ -68,7 +69,7 @@ func (r *migrating) run(ctx context.Context, args []string) error {
 		return err
 	}
 	if r.check && (v.From != v.To || len(v.Indexes) > 0) {
-		return fmt.Errorf("the schema is not up to date: run latchkey migrate")
+		return errors.New("the schema is not up to date: run latchkey migrate")
 	}
 	return nil
 }
@@ -78,16 +79,16 @@ func (v migrationView) sentence() string {
 	if v.From == 0 {
 		from = "no tables"
 	}
-	migrated, made := "migrated", "made"
+	migrated, created := "migrated", "created"
 	if v.Check {
-		migrated, made = "would be migrated", "would be made"
+		migrated, created = "would be migrated", "would be created"
 	}
 	var done []string
 	if v.From != v.To {
 		done = append(done, fmt.Sprintf("%s to version %d", migrated, v.To))
 	}
 	for _, name := range v.Indexes {
-		done = append(done, "index "+name+" "+made)
+		done = append(done, "index "+name+" "+created)
 	}
 	if len(done) == 0 {
 		done = []string{"up to date, nothing to do"}

@@ -9,19 +9,20 @@ import (
 	"unicode"
 )
 
-// output is the flag -o, and how a command writes its result to standard output; everything else it says goes to standard error.
+// output is the flag -o. It writes results to standard output; all other text goes to standard
+// error.
 type output struct {
 	*program
-	form oneOf
+	form choiceFlag
 }
 
 func (p *program) output(flags *flag.FlagSet) *output {
-	o := &output{program: p, form: oneOf{value: "table", allowed: []string{"table", "json"}}}
+	o := &output{program: p, form: choiceFlag{value: "table", allowed: []string{"table", "json"}}}
 	flags.Var(&o.form, "o", "output as `FORM`: table or json")
 	return o
 }
 
-// write writes the result: as JSON, v; as a table, rows.
+// write writes the result, v as JSON or rows as a table.
 func (o *output) write(v any, rows func() [][]string) error {
 	var text string
 	if o.form.value == "json" {
@@ -39,7 +40,7 @@ func (o *output) write(v any, rows func() [][]string) error {
 	return nil
 }
 
-// table sets rows in columns.
+// table formats rows in columns.
 func table(rows [][]string) string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 8, 2, ' ', 0)
@@ -52,7 +53,7 @@ func table(rows [][]string) string {
 		}
 		fmt.Fprintln(w)
 	}
-	w.Flush() // into memory
+	w.Flush() // cannot fail in memory
 	var trimmed strings.Builder
 	for line := range strings.Lines(b.String()) {
 		trimmed.WriteString(strings.TrimRight(line, " \n") + "\n")
@@ -60,7 +61,7 @@ func table(rows [][]string) string {
 	return trimmed.String()
 }
 
-// plain shows what would move the cursor, or write on a terminal what nobody sees, as what it is: titles come from anybody.
+// plain escapes control and invisible characters: a title could otherwise control the terminal.
 func plain(s string) string {
 	var b strings.Builder
 	for _, r := range s {

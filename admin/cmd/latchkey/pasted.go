@@ -7,12 +7,11 @@ import (
 	"unicode/utf8"
 )
 
-// quotes are the pairs that people and programs put around a token.
+// quotes are pairs of quotation marks.
 var quotes = []string{`""`, `''`, "``", "“”", "‘’", "«»"}
 
-// pasted returns the token in a line that somebody has pasted, without what editors, shells and web
-// pages put around it: white space, a byte order mark and other characters that nobody sees,
-// quotes, and Bearer.
+// pasted returns the token in a pasted line, without what editors, shells and web pages put around
+// it: white space, a byte order mark, other invisible characters, quotation marks, and Bearer.
 func pasted(line string) string {
 	for before := line + "…"; line != before; {
 		before = line
@@ -30,26 +29,26 @@ func pasted(line string) string {
 	return line
 }
 
-// whyMalformed says what is wrong with a text that is no token. It repeats nothing but a character
-// that no token has.
+// whyMalformed says why a text is not a token. It repeats no more than a character that tokens do
+// not have.
 func whyMalformed(token string) string {
 	odd := strings.IndexFunc(token, func(r rune) bool {
 		return r != '_' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
 	})
 	switch {
 	case strings.ContainsRune(token, 0):
-		return "it is not UTF-8 text, but UTF-16 perhaps: save the file as UTF-8"
+		return "it is not UTF-8 but perhaps UTF-16: save the file as UTF-8"
 	case !utf8.ValidString(token):
-		return "it is not UTF-8 text"
+		return "it is not UTF-8"
 	case strings.Contains(token, "***"):
-		return "this is the form in which tokens are listed, and not the token"
+		return "it is the redacted form in which tokens are listed"
 	case strings.ContainsFunc(token, unicode.IsSpace):
-		return "there is white space in it: give the token alone"
+		return "it contains white space: use the token alone"
 	case odd >= 0:
 		r, _ := utf8.DecodeRuneInString(token[odd:])
-		return fmt.Sprintf("no token has the character %U, which is in it", r)
+		return fmt.Sprintf("it contains the character %U, which no token has", r)
 	case !strings.HasPrefix(token, "sk_") && !strings.HasPrefix(token, "pk_"):
 		return "it does not begin with sk_ or pk_"
 	}
-	return "its length or its checksum is wrong: it was mistyped, or a part is missing"
+	return "its length or checksum is wrong: it was mistyped or cut off"
 }

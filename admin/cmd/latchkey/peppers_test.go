@@ -122,7 +122,7 @@ func TestPeppersThatAreNotThoseOfTheKeys(t *testing.T) {
 	sh.run("peppers", "rotate").exits(exitFailed).says("1 keys")
 	sh.env["LATCHKEY_PEPPERS"] = pepper2 + "," + pepper1
 	sh.ok("peppers").prints("PEPPER KEYS REFUSED\n" + ids(t, pepper2) + " 0 0 current\n" + ids(t, pepper1) + " 1 0 configured\n")
-	sh.ok("peppers", "rotate").prints("PEPPER KEYS REFUSED\n" + ids(t, pepper2) + " 1 0 current\n" + ids(t, pepper1) + " 0 0 configured, and no longer needed\n")
+	sh.ok("peppers", "rotate").prints("PEPPER KEYS REFUSED\n" + ids(t, pepper2) + " 1 0 current\n" + ids(t, pepper1) + " 0 0 configured, no longer needed\n")
 	if got := sh.titles("-status", "active"); got != "sealed" {
 		t.Errorf("alive: %q", got)
 	}

@@ -6,55 +6,56 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/latchkey-go/latchkey/admin/internal/medusa"
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// leastAge is the youngest that events may be when they are removed: running instances follow the newest of them, and drop all that they have
-// cached when they miss some.
-const leastAge = time.Hour
+// minAge is the least age of removed events. Running instances follow the newest events and drop
+// their whole cache when they miss some.
+const minAge = time.Hour
 
 func pruneCommand() command {
 	return command{
-		name: "prune", short: "remove old lines of the audit log",
-		long: `Removes events of the audit log that are older than -older-than. The newest event always stays, and so do deletions of keys, for ever: they keep
-deleted keys from coming back with an import.
+		name: "prune", short: "remove old events of the audit log",
+		long: `Removes events of the audit log that are older than -older-than. The newest event always stays, and
+so do all deletions of keys: without them an import would restore deleted keys.
 
   latchkey prune -older-than 365d -dry-run`,
 		flags: func(p *program, flags *flag.FlagSet) func(context.Context, []string) error {
-			r := &pruning{access: p.reading(flags), output: p.output(flags)}
+			r := &pruneRun{dbFlags: p.readFlags(flags), output: p.output(flags)}
 			flags.Var(&r.age, "older-than", "remove events older than this `TIME`: 90d; at least 1h; required")
-			flags.BoolVar(&r.dryRun, "dry-run", false, "count, and remove nothing")
+			flags.BoolVar(&r.dryRun, "dry-run", false, "count the events, but remove nothing")
 			return r.run
 		},
 	}
 }
 
-// pruning is one run of prune. It changes no key, so that no cache has to hear of it.
-type pruning struct {
-	*access
+// pruneRun is one run of prune. It does not change keys, so that no cache needs to be invalidated.
+type pruneRun struct {
+	*dbFlags
 	output *output
-	age    span
+	age    durationFlag
 	dryRun bool
 }
 
 // pruneView is what prune prints as JSON.
 type pruneView struct {
-	DryRun        bool    `json:"dry_run"`
-	Before        *string `json:"before"`
-	Removed       int     `json:"removed"`
-	Remaining     int     `json:"remaining"`
-	DeletionsKept int     `json:"deletions_kept"` // of the remaining: old enough, and kept
+	DryRun        bool `json:"dry_run"`
+	Before        any  `json:"before"`
+	Removed       int  `json:"removed"`
+	Remaining     int  `json:"remaining"`
+	DeletionsKept int  `json:"deletions_kept"` // of the remaining ones, those that are old enough
 }
 
-func (r *pruning) run(ctx context.Context, args []string) error {
-	if err := none(args); err != nil {
+func (r *pruneRun) run(ctx context.Context, args []string) error {
+	if err := noArguments(args); err != nil {
 		return err
 	}
 	switch {
 	case !r.age.given:
 		return usagef("-older-than is required: 90d, 365d")
-	case r.age.length < leastAge:
-		return usagef("-older-than %s: events of the last hour stay, running instances follow them", r.age.length)
+	case r.age.length < minAge:
+		return usagef("-older-than %s: running instances need the events of the last hour; use at least 1h", r.age.length)
 	}
 	s, ctx, err := r.open(ctx, false)
 	if err != nil {
@@ -62,10 +63,10 @@ func (r *pruning) run(ctx context.Context, args []string) error {
 	}
 	defer s.close()
 	before := time.Now().Add(-r.age.length)
-	v := pruneView{DryRun: r.dryRun, Before: timeOrNull(before)}
+	v := pruneView{DryRun: r.dryRun, Before: medusa.TimeOrNull(before)}
 	if !r.dryRun {
 		if v.Removed, err = s.keys.PruneEvents(ctx, before); err != nil {
-			return fmt.Errorf("%w (%d events have been removed; run the command again)", err, v.Removed)
+			return fmt.Errorf("%w (%d events were removed; run the command again)", err, v.Removed)
 		}
 	}
 	old := func(e store.Event) bool { return e.At.Before(before) }
@@ -97,6 +98,9 @@ func (r *pruning) run(ctx context.Context, args []string) error {
 		if r.dryRun {
 			verb = "would be removed"
 		}
-		return [][]string{{fmt.Sprintf("%d events from before %s %s, %d remain; of these, %d deletions are as old and stay for ever", v.Removed, timeOr(before, ""), verb, v.Remaining, v.DeletionsKept)}}
+		return [][]string{{fmt.Sprintf(
+			"%d events from before %s %s, %d remain, among them %d older deletions, which always stay",
+			v.Removed, timeOr(before, ""), verb, v.Remaining, v.DeletionsKept,
+		)}}
 	})
 }

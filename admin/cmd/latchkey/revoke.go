@@ -8,83 +8,85 @@ import (
 	"slices"
 	"time"
 
+	"github.com/latchkey-go/latchkey/admin/internal/medusa"
 	"github.com/latchkey-go/latchkey/store"
 )
 
 func revokeCommand() command {
 	return command{
-		name: "revoke", args: "[ID…]", short: "end keys, now or later, by id or by filter",
-		long: `Ends the keys with these ids, or, without ids, all that the filter flags select (-all for every key). Now, or with -in
-or -at later, until when they work as before. When it has returned, no running instance accepts a key that was ended now.
+		name: "revoke", args: "[ID…]", short: "revoke keys, now or later, by id or by filter",
+		long: `Revokes the keys with these ids or, without ids, all keys that match the filter flags (-all: every
+key), now or, with -in or -at, later. After it has returned, no running instance accepts a key that
+was revoked now.
 
-An end is only ever brought forward: a key that has ended, or whose revocation is scheduled for an earlier time, stays as it is, and that is no failure. So
-the command can be repeated. -dry-run shows which keys it would be.
+It never extends the life of a key: a key that has ended, or will end earlier, does not change, and
+that is not an error. You can repeat the command. -dry-run shows the keys it would revoke.
 
-Before it ends keys that a filter selects, it says how many they are and asks on the terminal. -yes
-leaves the question out; where there is no terminal, -yes is needed. Keys that are made meanwhile and
-that the filter selects are ended as well.
+Before it revokes keys by a filter, it shows how many there are and asks for confirmation on the
+terminal. -yes skips the question and is required without a terminal. Keys that are created meanwhile
+and match the filter are revoked too.
 
   latchkey revoke apk_01M82NJBTYECRRGD8R7R7012W4
   latchkey revoke -in 24h apk_01M82NJBTYECRRGD8R7R7012W4
   latchkey revoke -type secret -created-before 2027-01-01 -dry-run
   latchkey revoke -all -yes`,
 		flags: func(p *program, flags *flag.FlagSet) func(context.Context, []string) error {
-			r := &revocation{access: p.changing(flags), output: p.output(flags), filter: selecting(flags)}
-			flags.BoolVar(&r.all, "all", false, "every key that there is")
-			flags.Var(&r.in, "in", "after this `TIME`: 24h, 7d (default: now)")
+			r := &revokeRun{dbFlags: p.writeFlags(flags), output: p.output(flags), filter: filterFlags(flags)}
+			flags.BoolVar(&r.all, "all", false, "every key")
+			flags.Var(&r.in, "in", "in this `TIME`: 24h, 7d (default: now)")
 			flags.Var(&r.at, "at", "at this `MOMENT`: 2027-01-31, 2027-01-31T12:00:00Z")
-			flags.BoolVar(&r.yes, "yes", false, "end what the filter selects without a question")
-			flags.BoolVar(&r.dryRun, "dry-run", false, "show the keys and change nothing")
+			flags.BoolVar(&r.yes, "yes", false, "revoke by filter without a question")
+			flags.BoolVar(&r.dryRun, "dry-run", false, "show the keys, but change nothing")
 			return r.run
 		},
 	}
 }
 
-// revocation is one run of revoke.
-type revocation struct {
-	*access
+// revokeRun is one run of revoke.
+type revokeRun struct {
+	*dbFlags
 	output *output
 	filter *filter
 	all    bool
-	in     span
-	at     moment
+	in     durationFlag
+	at     timeFlag
 	dryRun bool
 	yes    bool
 }
 
-// revocationResult is what revoke prints as JSON.
-type revocationResult struct {
+// revokeView is what revoke prints as JSON.
+type revokeView struct {
 	DryRun    bool     `json:"dry_run"`
-	RevokedAt *string  `json:"revoked_at"` // null: now
+	RevokedAt any      `json:"revoked_at"` // null means now
 	Revoked   []view   `json:"revoked"`
-	Unchanged []view   `json:"unchanged"` // of the ids given: they have ended, or will before
+	Unchanged []view   `json:"unchanged"` // the given keys that have ended or will end earlier
 	NotFound  []string `json:"not_found"`
 }
 
-func (r *revocation) run(ctx context.Context, ids []string) error {
+func (r *revokeRun) run(ctx context.Context, ids []string) error {
 	switch {
 	case len(ids) > store.MaxRevoke:
-		return usagef("at most %d keys can be named at once, got %d", store.MaxRevoke, len(ids))
+		return usagef("want at most %d ids, got %d", store.MaxRevoke, len(ids))
 	case slices.Contains(ids, ""):
 		return usagef("an id is empty")
 	case len(ids) > 0 && (r.all || r.filter.any()):
-		return usagef("ids or a filter: one of them, not both")
+		return usagef("use ids or a filter, not both")
 	case len(ids) == 0 && !r.all && !r.filter.any():
-		return usagef("which keys? Name their ids, or select them by flags (-all: every key that there is)")
+		return usagef("which keys? Use their ids or filter flags (-all: every key)")
 	}
-	when, err := ending(r.in, r.at, "in", "at")
+	when, err := endTime(r.in, r.at, "in", "at")
 	if err != nil {
 		return err
 	}
 	if !when.After(time.Now()) {
 		if r.at.given {
-			return usagef("-at is past: leave it out to revoke now")
+			return usagef("-at is in the past: omit it to revoke now")
 		}
 		when = time.Time{} // now
 	}
 	ask := len(ids) == 0 && !r.dryRun && !r.yes
-	if ask && !r.asks() {
-		return errNotAsked
+	if ask && !r.onTerminal() {
+		return errNoTerminal
 	}
 	s, ctx, err := r.open(ctx, true)
 	if err != nil {
@@ -103,19 +105,21 @@ func (r *revocation) run(ctx context.Context, ids []string) error {
 	}
 	ended, count, err := r.end(ctx, s.keys, chosen, when)
 	if err != nil {
-		return explain(err, "run the command again, that does no harm")
+		return explain(err, "run the command again")
 	}
-	unchanged, missing, err := r.others(ctx, s.keys, ids, ended)
+	unchanged, missing, err := r.findUnchanged(ctx, s.keys, ids, ended)
 	if err != nil {
 		return err
 	}
 	return r.report(when, ended, count, unchanged, missing)
 }
 
-// end ends the chosen keys, store.MaxRevoke in a change, and returns them. For a dry run it returns the first of those that it would end, and how many
-// there are. The last change is made also when it finds nothing to do: its success is what promises that everybody has heard of an earlier
-// one that nobody was told of.
-func (r *revocation) end(ctx context.Context, keys *store.Keys, chosen store.Filter, when time.Time) (ended []*store.Key, count int, err error) {
+// end revokes the chosen keys, store.MaxRevoke in one change, and returns them. A dry run returns
+// the first keys that it would revoke, and the count of all. The last change is made even if it
+// finds nothing to do: its success means that earlier changes have reached all instances too.
+func (r *revokeRun) end(
+	ctx context.Context, keys *store.Keys, chosen store.Filter, when time.Time,
+) (ended []*store.Key, count int, err error) {
 	for {
 		next, count, err := keys.Revocable(ctx, chosen, when)
 		if err != nil && len(ended) == 0 {
@@ -147,8 +151,11 @@ func named(keys []*store.Key) store.Filter {
 	return store.Filter{IDs: ids}
 }
 
-// others returns what became of the named keys that were not ended: they end earlier, or are not there.
-func (r *revocation) others(ctx context.Context, keys *store.Keys, ids []string, ended []*store.Key) (unchanged []*store.Key, missing []string, err error) {
+// findUnchanged returns the keys that were not revoked because they end earlier, and the ids of
+// those that do not exist.
+func (r *revokeRun) findUnchanged(
+	ctx context.Context, keys *store.Keys, ids []string, ended []*store.Key,
+) (unchanged []*store.Key, missing []string, err error) {
 	done := make(map[string]bool)
 	for _, k := range ended {
 		done[k.ID] = true
@@ -171,11 +178,13 @@ func (r *revocation) others(ctx context.Context, keys *store.Keys, ids []string,
 	return unchanged, missing, nil
 }
 
-func (r *revocation) report(when time.Time, ended []*store.Key, count int, unchanged []*store.Key, missing []string) error {
+func (r *revokeRun) report(
+	when time.Time, ended []*store.Key, count int, unchanged []*store.Key, missing []string,
+) error {
 	now := time.Now()
-	v := revocationResult{DryRun: r.dryRun, RevokedAt: timeOrNull(when), Revoked: views(ended, now), Unchanged: views(unchanged, now), NotFound: missing}
-	if v.NotFound == nil {
-		v.NotFound = []string{}
+	v := revokeView{
+		DryRun: r.dryRun, RevokedAt: medusa.TimeOrNull(when), Revoked: views(ended, now), Unchanged: views(unchanged, now),
+		NotFound: append([]string{}, missing...),
 	}
 	err := r.output.write(v, func() [][]string { return keyRows(slices.Concat(ended, unchanged), now) })
 	if err != nil {
@@ -193,7 +202,7 @@ func (r *revocation) report(when time.Time, ended []*store.Key, count int, uncha
 	}
 	fmt.Fprintf(r.stderr, "%d keys %s", count, verb)
 	if len(unchanged) > 0 {
-		fmt.Fprintf(r.stderr, ", %d end earlier and stay as they are", len(unchanged))
+		fmt.Fprintf(r.stderr, ", %d end earlier and were not changed", len(unchanged))
 	}
 	fmt.Fprintln(r.stderr)
 	if len(missing) > 0 {

@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -67,6 +68,16 @@ func TestMigrateAndTheRolesAfterIt(t *testing.T) {
 			t.Errorf("%+v", v)
 		}
 	})
+	sh.step("an index that somebody has dropped is named, and made again", func(t *testing.T) {
+		psql(owner, "DROP INDEX latchkey_key_description, latchkey_event_key")
+		sh.run("migrate", "-check", "-database", owner).exits(exitFailed).
+			prints("schema version 2: index latchkey_event_key would be created, index latchkey_key_description would be created\n")
+		v := read[migrationView](sh.ok("migrate", "-o", "json", "-database", owner))
+		if want := []string{"latchkey_event_key", "latchkey_key_description"}; !slices.Equal(v.Indexes, want) {
+			t.Errorf("it made %q, want %q", v.Indexes, want)
+		}
+		sh.ok("migrate", "-check", "-database", owner).prints("schema version 2: up to date, nothing to do\n")
+	})
 	psql(owner, blocks[1][1])
 	psql(admin, blocks[2][1])
 	sh.step("every command works with the runner", func(t *testing.T) {
@@ -105,10 +116,10 @@ func TestMigrateASQLiteFile(t *testing.T) {
 
 func TestMigrateSaysWhatItDoes(t *testing.T) {
 	for want, v := range map[string]migrationView{
-		"schema version 2: up to date, nothing to do":                         {From: 2, To: 2},
-		"no tables: would be migrated to version 2":                           {Check: true, To: 2},
-		"schema version 1: migrated to version 2, index a made, index b made": {From: 1, To: 2, Indexes: []string{"a", "b"}},
-		"schema version 2: index a would be made":                             {Check: true, From: 2, To: 2, Indexes: []string{"a"}},
+		"schema version 2: up to date, nothing to do":                               {From: 2, To: 2},
+		"no tables: would be migrated to version 2":                                 {Check: true, To: 2},
+		"schema version 1: migrated to version 2, index a created, index b created": {From: 1, To: 2, Indexes: []string{"a", "b"}},
+		"schema version 2: index a would be created":                                {Check: true, From: 2, To: 2, Indexes: []string{"a"}},
 	} {
 		if got := v.sentence(); got != want {
 			t.Errorf("%s, want %s", got, want)

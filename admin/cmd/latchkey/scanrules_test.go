@@ -142,7 +142,7 @@ func TestScanRulesFindTokensAndNothingElseMore(t *testing.T) {
 						if err != nil {
 							t.Fatal(err)
 						}
-						if e := entropy("sk_" + parsed.LookupID().Hex()); e <= rules[1].entropy {
+						if e := entropy(fmt.Sprintf("sk_%x", [32]byte(parsed.LookupID()))); e <= rules[1].entropy {
 							t.Fatalf("%.2f bits per character, the rule wants %g", e, rules[1].entropy)
 						}
 					}
@@ -196,7 +196,7 @@ func TestTheExamplesAreNoKeys(t *testing.T) {
 		if e := entropy(r.example); e >= r.entropy {
 			t.Errorf("%s: the example has %.2f bits per character", r.id, e)
 		}
-		if token, err := store.ParseToken(r.example); err == nil && !token.IsMedusa() {
+		if _, err := store.ParseToken(r.example); err == nil && r.id != "medusa-secret-key" {
 			t.Errorf("%s: the example is a token", r.id)
 		}
 	}

@@ -54,7 +54,7 @@ func TestARedisThatIsAwayIsAWarning(t *testing.T) {
 	running := sh.instance()
 	sh.env["REDIS_URL"] = "redis://:hunter2@" + closedPort(t)
 	var made keyView
-	r := sh.ok("create", "-type", "secret", "-o", "json").says("warning: ", "Redis", withoutRedisBound)
+	r := sh.ok("create", "-type", "secret", "-o", "json").says("warning: ", "Redis", withoutRedisNote)
 	if made = read[keyView](r); running.authenticate(made.Token) != nil {
 		t.Error("the key does not work")
 	}
@@ -78,7 +78,7 @@ func TestARedisUserThatMayDoLittle(t *testing.T) {
 		t.Error("Redis has nothing: the change did not reach it")
 	}
 	server.Do("ACL", "SETUSER", "latchkey", "-mget", "-evalsha")
-	sh.ok("create", "-type", "secret").says("warning: ", "NOPERM", withoutRedisBound)
+	sh.ok("create", "-type", "secret").says("warning: ", "NOPERM", withoutRedisNote)
 	sh.env["REDIS_URL"] = "redis://latchkey:hunter2@" + server.Addr()
 	if r := sh.ok("create", "-type", "secret").says("warning: ", "WRONGPASS"); strings.Contains(r.stderr, "hunter2") {
 		t.Errorf("it says the password:\n%s", r.stderr)
@@ -104,7 +104,7 @@ func aclOfTheDocs(t *testing.T) []string {
 func TestWithoutRedisSaysWhatTheBoundIs(t *testing.T) {
 	t.Parallel()
 	sh := onSQLite(t, "REDIS_URL", "redis://"+closedPort(t))
-	if r := sh.ok("create", "-type", "secret", "-without-redis").says(withoutRedisBound); strings.Contains(r.stderr, "does not answer") {
+	if r := sh.ok("create", "-type", "secret", "-without-redis").says(withoutRedisNote); strings.Contains(r.stderr, "does not answer") {
 		t.Errorf("it asked Redis all the same:\n%s", r.stderr)
 	}
 }
@@ -112,10 +112,10 @@ func TestWithoutRedisSaysWhatTheBoundIs(t *testing.T) {
 func TestErrorsOfChangesSayWhatToDo(t *testing.T) {
 	t.Parallel()
 	if err := explain(fmt.Errorf("x: %w", cache.ErrNeedsRedis), "look"); !errors.Is(err, cache.ErrNeedsRedis) || !strings.Contains(err.Error(), "-without-redis") ||
-		!strings.Contains(err.Error(), "Nothing was written") || !strings.Contains(err.Error(), withoutRedisBound) {
+		!strings.Contains(err.Error(), "Nothing was written") || !strings.Contains(err.Error(), withoutRedisNote) {
 		t.Error(err)
 	}
-	if err := explain(fmt.Errorf("x: %w", store.ErrUnavailable), "look"); !errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), "may have happened or not: look") {
+	if err := explain(fmt.Errorf("x: %w", store.ErrUnavailable), "look"); !errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), "may have been made: look") {
 		t.Error(err)
 	}
 	if err := explain(store.ErrNotFound, "look"); err != store.ErrNotFound {
@@ -149,7 +149,7 @@ func TestATokenThatCannotBeWritten(t *testing.T) {
 	if err := cmd.Run(); cmd.ProcessState.ExitCode() != exitFailed {
 		t.Errorf("%v", err)
 	}
-	if made := sh.list(); len(made) != 1 || !strings.Contains(stderr.String(), "key "+made[0].ID+" has been made, but its token is lost") {
+	if made := sh.list(); len(made) != 1 || !strings.Contains(stderr.String(), "key "+made[0].ID+" was created, but its token is lost") {
 		t.Errorf("%+v\n%s", made, stderr.String())
 	}
 }
@@ -238,7 +238,7 @@ func TestWithoutTheRedisOfRunningInstances(t *testing.T) {
 	delete(sh.env, "REDIS_URL")
 	before := len(read[[]eventView](sh.ok("events", "-o", "json")))
 	for _, args := range [][]string{{"create", "-type", "secret"}, {"revoke", made.ID}, {"revoke", "-all", "-yes"}, {"roll", made.ID}} {
-		sh.run(args...).exits(exitFailed).says(cache.ErrNeedsRedis.Error(), "Nothing was written", "-redis", "-without-redis", withoutRedisBound)
+		sh.run(args...).exits(exitFailed).says(cache.ErrNeedsRedis.Error(), "Nothing was written", "-redis", "-without-redis", withoutRedisNote)
 	}
 	sh.ok("list")
 	sh.type_(made.Token, "verify").exits(exitOK)
@@ -248,7 +248,7 @@ func TestWithoutTheRedisOfRunningInstances(t *testing.T) {
 	if err := running.authenticate(made.Token); err != nil {
 		t.Errorf("the key of a refused change: %v", err)
 	}
-	sh.ok("revoke", made.ID, "-without-redis").says(withoutRedisBound)
+	sh.ok("revoke", made.ID, "-without-redis").says(withoutRedisNote)
 	if err := running.authenticate(made.Token); !errors.Is(err, store.ErrRevoked) {
 		t.Errorf("after revoke -without-redis has returned: %v, want ErrRevoked", err)
 	}

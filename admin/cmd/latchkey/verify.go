@@ -15,18 +15,20 @@ import (
 
 func verifyCommand() command {
 	return command{
-		name: "verify", args: "[FILE]", short: "tell whose a token is, and whether it may be used",
-		long: `Reads a token from the first line of a file, or of standard input, and says whose it is, if it may be used now; else why not, with
-exit status 1. It does not count as a use of the key. Empty lines before the token do no harm, nor do
-white space, quotes, Bearer or a byte order mark around it.
+		name: "verify", args: "[FILE]", short: "show the key of a token, and whether it is valid",
+		long: `Reads a token from the first line of a file or of standard input, and shows its key. If the token is
+not valid now, it says why, and the exit status is 1. It does not count as a use of the key. Empty
+lines before the token are ignored, and so are white space, quotes, Bearer and a byte order mark
+around it.
 
-The token is no argument on purpose: everybody on the machine can read arguments in the list of processes, and shells keep them.
+The token is deliberately not an argument: the process list shows arguments to all users, and shells
+store them.
 
   latchkey verify < token.txt
   pbpaste | latchkey verify -o json`,
 		flags: func(p *program, flags *flag.FlagSet) func(context.Context, []string) error {
-			// The first use of an imported key gives it its lookup id, which is a change.
-			access, output := p.changing(flags), p.output(flags)
+			// The first use of an imported key changes it: it gets its lookup id.
+			db, output := p.writeFlags(flags), p.output(flags)
 			return func(ctx context.Context, args []string) error {
 				if len(args) > 1 {
 					return usagef("want one file, or none to read standard input; got %d arguments", len(args))
@@ -35,16 +37,16 @@ The token is no argument on purpose: everybody on the machine can read arguments
 				if err != nil {
 					return err
 				}
-				s, ctx, err := access.open(ctx, true)
+				s, ctx, err := db.open(ctx, true)
 				if err != nil {
 					return err
 				}
 				defer s.close()
 				key, err := s.keys.Verify(ctx, token)
-				if err == nil { // a lookup does not have all of it
+				if err == nil { // lookups leave some attributes out
 					key, err = s.keys.Get(ctx, key.ID)
 				}
-				if errors.Is(err, store.ErrNotFound) { // deleted just now
+				if errors.Is(err, store.ErrNotFound) { // deleted meanwhile
 					err = store.ErrUnknownToken
 				}
 				if err != nil && !errors.Is(err, store.ErrUnauthenticated) {
@@ -56,7 +58,7 @@ The token is no argument on purpose: everybody on the machine can read arguments
 	}
 }
 
-// readToken reads the first line of the file that is named, or of standard input.
+// readToken reads the first line of the file, or of standard input.
 func (p *program) readToken(args []string) (string, error) {
 	in := p.stdin
 	if len(args) == 1 && args[0] != "-" {
@@ -66,8 +68,8 @@ func (p *program) readToken(args []string) (string, error) {
 		}
 		defer file.Close()
 		in = file
-	} else if p.asks() {
-		fmt.Fprint(p.stderr, "token (it will show here): ")
+	} else if p.onTerminal() {
+		fmt.Fprint(p.stderr, "token (it will be visible): ")
 	}
 	lines := bufio.NewReader(io.LimitReader(in, 4096))
 	for {
@@ -79,23 +81,25 @@ func (p *program) readToken(args []string) (string, error) {
 			return token, nil
 		}
 		if err != nil {
-			return "", usagef("there is no token on the first line of what was read")
+			return "", usagef("the input does not begin with a token")
 		}
 	}
 }
 
-// verification is what verify prints as JSON.
-type verification struct {
+// verifyView is what verify prints as JSON.
+type verifyView struct {
 	IsAuthenticated bool   `json:"is_authenticated"`
-	Reason          string `json:"reason,omitempty"` // why not
+	Reason          string `json:"reason,omitempty"` // if it is not
 	Key             *view  `json:"api_key,omitempty"`
 }
 
-// verdict writes whose the token is, or, with an error, that it is not accepted. The reason is told: who can read the database may know.
+// verdict prints the key of the token, or the reason why it is refused. Users of the database may
+// know the reason.
 func (o *output) verdict(key *store.Key, refused error, token string) error {
 	if refused != nil {
 		reason := reasonFor(refused)
-		if err := o.write(verification{Reason: reason}, func() [][]string { return [][]string{{"refused", reason}} }); err != nil {
+		rows := func() [][]string { return [][]string{{"refused", reason}} }
+		if err := o.write(verifyView{Reason: reason}, rows); err != nil {
 			return err
 		}
 		if errors.Is(refused, store.ErrMalformed) {
@@ -105,11 +109,13 @@ func (o *output) verdict(key *store.Key, refused error, token string) error {
 	}
 	now := time.Now()
 	v := viewOf(key, now)
-	return o.write(verification{IsAuthenticated: true, Key: &v}, view{Key: key, now: now}.rows)
+	return o.write(verifyView{IsAuthenticated: true, Key: &v}, view{Key: key, now: now}.rows)
 }
 
 func reasonFor(err error) string {
-	for _, reason := range []error{store.ErrMalformed, store.ErrUnknownToken, store.ErrRevoked, store.ErrExpired, store.ErrForged} {
+	for _, reason := range []error{
+		store.ErrMalformed, store.ErrUnknownToken, store.ErrRevoked, store.ErrExpired, store.ErrForged,
+	} {
 		if errors.Is(err, reason) {
 			return reason.Error()
 		}

@@ -13,10 +13,10 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// view is a key as it is shown.
+// view is a key with what is shown of it.
 type view struct {
 	*store.Key
-	token string // of a publishable key; of a secret one only where it has just been made
+	token string // of a secret key only if it is new
 	now   time.Time
 }
 
@@ -30,8 +30,7 @@ func views(keys []*store.Key, now time.Time) []view {
 	return all
 }
 
-// MarshalJSON writes the attributes in their order. Where there is no token to show, there is no
-// such member.
+// MarshalJSON writes the attributes in order. It omits an empty token.
 func (k view) MarshalJSON() ([]byte, error) {
 	var b bytes.Buffer
 	for _, a := range attributes() {
@@ -47,7 +46,7 @@ func (k view) MarshalJSON() ([]byte, error) {
 	return append(append([]byte{'{'}, b.Bytes()[1:]...), '}'), nil
 }
 
-// rows is a table of the key, a field a line, with its token last.
+// rows returns a table with one attribute per line. The token is last.
 func (k view) rows() (rows [][]string) {
 	for _, a := range attributes() {
 		if a.label == "" {
@@ -73,7 +72,7 @@ const (
 	expired = "expired"
 )
 
-// status says whether the key can be used now.
+// status returns whether the key is valid now.
 func status(k *store.Key, now time.Time) string {
 	switch err := k.Check(now); {
 	case err == nil:
@@ -85,23 +84,7 @@ func status(k *store.Key, now time.Time) string {
 	}
 }
 
-// timeOrNull is the form of the admin routes: ISO 8601, UTC, milliseconds.
-func timeOrNull(t time.Time) *string {
-	if t.IsZero() {
-		return nil
-	}
-	text := t.UTC().Format("2006-01-02T15:04:05.000Z")
-	return &text
-}
-
-func textOrNull(s string) any {
-	if s == "" {
-		return nil
-	}
-	return s
-}
-
-// timeOr is a time in a table.
+// timeOr formats a time for a table.
 func timeOr(t time.Time, unset string) string {
 	if t.IsZero() {
 		return unset
@@ -109,18 +92,19 @@ func timeOr(t time.Time, unset string) string {
 	return t.UTC().Format("2006-01-02 15:04:05Z")
 }
 
-// keyRows is a table of keys, one a line.
+// keyRows returns a table of keys.
 func keyRows(keys []*store.Key, now time.Time) [][]string {
 	rows := [][]string{{"ID", "TYPE", "STATUS", "ENDS", "LAST USED", "TOKEN", "TITLE"}}
 	for _, k := range keys {
 		rows = append(rows, []string{
-			k.ID, string(k.Type), status(k, now), timeOr(end(k).Time(), "-"), timeOr(k.LastUsedAt.Time(), "-"), cmp.Or(k.Redacted, "-"), shortened(k.Title, 60),
+			k.ID, string(k.Type), status(k, now), timeOr(end(k).Time(), "-"), timeOr(k.LastUsedAt.Time(), "-"),
+			cmp.Or(k.Redacted, "-"), shortened(k.Title, 60),
 		})
 	}
 	return rows
 }
 
-// end returns when the key stops or stopped working; not set: never.
+// end returns when the key ends or has ended, or zero for never.
 func end(k *store.Key) store.Time {
 	if k.ExpiresAt.IsZero() || !k.RevokedAt.IsZero() && k.RevokedAt.Before(k.ExpiresAt) {
 		return k.RevokedAt

@@ -127,6 +127,18 @@ func (l *list) Scan(src any) error {
 	return scanJSON(src, (*[]string)(l))
 }
 
+// names is a list whose reader refuses names that it does not know. So a text that is no list is
+// read as such a name: only this key cannot be used, and lists go on.
+type names []string
+
+func (n *names) Scan(src any) error {
+	*n = nil
+	if err := scanJSON(src, (*[]string)(n)); err != nil {
+		*n = names{"(unreadable)"}
+	}
+	return nil
+}
+
 // prefixes is a JSON list of networks in CIDR notation.
 type prefixes []netip.Prefix
 
@@ -181,6 +193,8 @@ func (d *Dialect) value(target any, nullable bool) any {
 	case *lookupID:
 		return lookupArg(store.LookupID(*t))
 	case *list:
+		return jsonList(*t)
+	case *names:
 		return jsonList(*t)
 	case *prefixes:
 		return jsonList(*t)

@@ -16,6 +16,7 @@ import (
 type Dialect struct {
 	Name       string // as in store.Info
 	Migrations fs.FS  // see migrate.go
+	Indexes    string // see index.go
 	Unprepared bool   // the driver keeps no statements of its own: the one that matters is prepared
 	Numbered   bool   // arguments are $1, $2 … instead of ?
 	Schema     string // "" or a quoted schema name and a dot, put before each table

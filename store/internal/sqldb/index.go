@@ -5,24 +5,38 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"io/fs"
 	"regexp"
 	"time"
 
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// indexFile has the indexes of tables that may be large. Unlike a migration it says what should be
-// there: no version is counted, and an index that is missing or broken is made whenever an instance
-// starts, in the background, while all instances serve. So nothing may need one to be right. With
-// an empty database they come with the tables.
+// Indexes returns the statements of all indexes. Unlike a migration they say what should be there:
+// no version is counted, and an index that is missing or broken is made whenever an instance starts,
+// in the background, while all instances serve. So nothing may need one to be right. With an empty
+// database they come with the tables.
 //
 // Each statement is CREATE [UNIQUE] INDEX IF NOT EXISTS latchkey_… ON latchkey_… (…). To take an
 // index away, remove it here and drop it in a migration. A program leaves the indexes of a schema
 // that is newer than itself alone.
-const indexFile = "migrations/indexes.sql"
+func Indexes() string {
+	all := `
+CREATE INDEX IF NOT EXISTS latchkey_key_legacy ON latchkey_key (redacted) WHERE lookup_id IS NULL;
+CREATE INDEX IF NOT EXISTS latchkey_key_created_at ON latchkey_key (created_at, id);
+CREATE INDEX IF NOT EXISTS latchkey_key_revoked_at ON latchkey_key (revoked_at, id);
+CREATE INDEX IF NOT EXISTS latchkey_event_key ON latchkey_event (key_id, id);
+CREATE INDEX IF NOT EXISTS latchkey_event_lookup ON latchkey_event (lookup_id, id) WHERE lookup_id IS NOT NULL;
+CREATE INDEX IF NOT EXISTS latchkey_event_occurred_at ON latchkey_event (occurred_at);
+`
+	for _, c := range keyColumns {
+		if c.indexed {
+			all += fmt.Sprintf("CREATE INDEX IF NOT EXISTS latchkey_key_%s ON latchkey_key (%[1]s) WHERE %[1]s IS NOT NULL;\n", c.name)
+		}
+	}
+	return all
+}
 
-// index is one statement of that file.
+// index is one of these statements.
 type index struct {
 	name, table   string
 	plain, online string // statements
@@ -45,19 +59,12 @@ var (
 	createStatement = regexp.MustCompile(`(?s)^CREATE ((?:UNIQUE )?INDEX )(IF NOT EXISTS (latchkey_\w+) ON )(latchkey_\w+)( .*)$`)
 )
 
-// indexes reads indexFile. An error is a mistake in that file.
+// indexes reads Dialect.Indexes. An error is a mistake there.
 func (d *Dialect) indexes() (all []index, err error) {
-	text, err := fs.ReadFile(d.Migrations, indexFile)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	for _, statement := range statementsOf(lineComment.ReplaceAllString(string(text), "")) {
+	for _, statement := range statementsOf(lineComment.ReplaceAllString(d.Indexes, "")) {
 		p := createStatement.FindStringSubmatch(statement)
 		if p == nil {
-			return nil, fmt.Errorf("%s: not the statement of an index: %s", indexFile, statement)
+			return nil, fmt.Errorf("not the statement of an index: %s", statement)
 		}
 		table := d.bind(p[4])
 		all = append(all, index{name: p[3], table: table, plain: statement,

@@ -27,7 +27,7 @@ import (
 // So expand first, and contract (raise min_compatible) a release later. Migrations run in one
 // transaction, and each change of a table locks out everybody else until it ends: they must take no
 // time, however large the table is. A new column is nullable and has no default; an index of a
-// table that is not new belongs into migrations/indexes.sql (index.go).
+// table that is not new belongs into Indexes (index.go).
 //
 // The table latchkey_version has one row: the number of the newest migration applied, and its min_compatible.
 type migration struct {
@@ -257,9 +257,6 @@ func readSteps(files fs.FS) ([]step, error) {
 	}
 	var steps []step
 	for _, name := range names {
-		if name == indexFile {
-			continue
-		}
 		text, err := fs.ReadFile(files, name)
 		if err != nil {
 			return nil, err

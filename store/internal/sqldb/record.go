@@ -14,6 +14,7 @@ type keyColumn struct {
 	name     string
 	uncached bool // lookups leave it out: it is not part of what is cached
 	nullable bool // an empty text is NULL
+	indexed  bool // lists are filtered by it
 	// target is where rows.Scan is to put it. Its type, of column.go, says how it is read and
 	// written.
 	target func(*store.Key, *store.Evidence) any
@@ -58,10 +59,10 @@ var keyColumns = [...]keyColumn{
 	{name: "version", target: func(k key, _ evidence) any { return (*number)(&k.Version) }},
 	{name: "proof", target: func(_ key, e evidence) any { return (*blob)(&e.Proof) }},
 	{name: "pepper_id", target: func(_ key, e evidence) any { return (*text)(&e.PepperID) }},
-	{name: "proof_names", target: func(_ key, e evidence) any { return (*list)(&e.ProofNames) }},
+	{name: "proof_names", target: func(_ key, e evidence) any { return (*names)(&e.ProofNames) }},
 	{name: "legacy_salt", target: func(_ key, e evidence) any { return (*text)(&e.LegacySalt) }},
 	{name: "legacy_hash", target: func(_ key, e evidence) any { return (*blob)(&e.LegacyHash) }},
-	{name: "description", uncached: true, nullable: true, target: func(k key, _ evidence) any { return (*text)(&k.Description) },
+	{name: "description", uncached: true, nullable: true, indexed: true, target: func(k key, _ evidence) any { return (*text)(&k.Description) },
 		among: func(f filter) []string { return f.Descriptions }},
 	{name: "last_used_at", uncached: true, target: func(k key, _ evidence) any { return (*moment)(&k.LastUsedAt) }},
 }
@@ -123,6 +124,8 @@ func storableColumn(target any) bool {
 	case *text:
 		return storable(string(*t))
 	case *list:
+		return !slices.ContainsFunc(*t, func(s string) bool { return !storable(s) })
+	case *names:
 		return !slices.ContainsFunc(*t, func(s string) bool { return !storable(s) })
 	case *textMap:
 		for name, value := range *t {

@@ -3,7 +3,10 @@ package sqldb
 import (
 	"fmt"
 	"io/fs"
+	"os"
 	"reflect"
+	"regexp"
+	"strings"
 	"testing"
 	"testing/fstest"
 
@@ -94,5 +97,44 @@ func TestOpenKnowsTheLevelOfItsMigrations(t *testing.T) {
 	}
 	if n, err := d.firstWith(5); err == nil {
 		t.Errorf("no migration brings level 5, not %d", n)
+	}
+}
+
+// A column that a migration lacks is named here, before any database is asked.
+func TestEveryColumnIsInTheMigrationsOfBothDatabases(t *testing.T) {
+	for _, dialect := range []string{"sqlite", "postgres"} {
+		folder := os.DirFS("../../" + dialect + "/migrations")
+		first, err := fs.ReadFile(folder, "0001_first.sql")
+		if err != nil {
+			t.Fatal(err)
+		}
+		later, err := fs.Glob(folder, "*.sql")
+		if err != nil {
+			t.Fatal(err)
+		}
+		added := map[string]string{} // columns and what is said of them
+		for _, name := range later {
+			source, err := fs.ReadFile(folder, name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, statement := range regexp.MustCompile(`ALTER TABLE latchkey_key\s[^;]*`).FindAllString(string(source), -1) {
+				for _, m := range regexp.MustCompile(`ADD COLUMN (\w+) ([^,]*)`).FindAllStringSubmatch(statement, -1) {
+					added[m[1]] = m[2]
+				}
+			}
+		}
+		for _, c := range keyColumns {
+			form, isAdded := added[c.name]
+			_, isText := c.target(&store.Key{}, &store.Evidence{}).(*text)
+			switch {
+			case !isAdded && !regexp.MustCompile(`(?m)^\s+`+c.name+`\s`).Match(first):
+				t.Errorf("column %s is in keyColumns (record.go) and in no migration of store/%s", c.name, dialect)
+			case isAdded && isText && !c.nullable:
+				t.Errorf("column %s was added to a table that has rows: keyColumns (record.go) must say nullable", c.name)
+			case dialect == "postgres" && isAdded && isText && !strings.Contains(form, `COLLATE "C"`):
+				t.Errorf(`column %s of store/postgres must have COLLATE "C", so that both databases compare alike`, c.name)
+			}
+		}
 	}
 }

@@ -30,7 +30,7 @@ type Version struct {
 // Of returns the dialect of that program.
 func (v Version) Of(tb testing.TB, d sqldb.Dialect) sqldb.Dialect {
 	tb.Helper()
-	files := fstest.MapFS{"migrations/indexes.sql": {Data: []byte(v.Indexes)}}
+	files := fstest.MapFS{}
 	names := migrations(tb, d)
 	for _, name := range names {
 		files[name] = &fstest.MapFile{Data: []byte(read(tb, d, name))}
@@ -39,7 +39,7 @@ func (v Version) Of(tb testing.TB, d sqldb.Dialect) sqldb.Dialect {
 		name := fmt.Sprintf("migrations/%04d_more.sql", len(names)+1+i)
 		files[name] = &fstest.MapFile{Data: []byte("-- min_compatible: 1\n" + step)}
 	}
-	d.Migrations = files
+	d.Migrations, d.Indexes = files, v.Indexes
 	return d
 }
 
@@ -70,7 +70,7 @@ var (
 
 // Instant tests that no migration but the first holds a lock for longer than a change of the
 // catalog takes: a table that is not new only gets columns that are nullable and have no default,
-// and its indexes are in migrations/indexes.sql.
+// and its indexes are in sqldb.Indexes.
 func Instant(t *testing.T, d sqldb.Dialect) {
 	for _, name := range migrations(t, d)[1:] {
 		text := read(t, d, name)
@@ -80,7 +80,7 @@ func Instant(t *testing.T, d sqldb.Dialect) {
 		}
 		for _, found := range createIndex.FindAllStringSubmatch(text, -1) {
 			if !slices.Contains(fresh, found[1]) {
-				t.Errorf("%s locks changes of %s out while it makes an index: put that into migrations/indexes.sql", name, found[1])
+				t.Errorf("%s locks changes of %s out while it makes an index: put that into Indexes (sqldb/index.go)", name, found[1])
 			}
 		}
 		for statement := range strings.SplitSeq(text, ";\n") {

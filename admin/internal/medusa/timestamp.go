@@ -1,22 +1,28 @@
-package admin
+package medusa
 
 import (
+	"regexp"
 	"strings"
 	"time"
 )
 
-// The ends of time, for PostgreSQL's infinity and -infinity. They lie outside what a key can hold and inside what databases can.
+// The times that stand for PostgreSQL's infinity and -infinity. Databases can store them; the times
+// of a record lie between them.
 var (
 	beforeAll = time.Date(1, 1, 2, 0, 0, 0, 0, time.UTC)
 	afterAll  = time.Date(9999, 12, 31, 23, 59, 59, 999_999_000, time.UTC)
 )
 
-// maxTimestampBytes bounds the work that one value can cause.
+// betweenDateAndTime matches the t of ISO 8601.
+var betweenDateAndTime = regexp.MustCompile(`^([^t]*[0-9])t([0-9])`)
+
+// maxTimestampBytes bounds the work for one value.
 const maxTimestampBytes = 64
 
-// parseTimestamp reads what PostgreSQL reads as a timestamp: ISO 8601 in its variants, the orders of day and month that psql takes in its
-// default DateStyle (ISO, MDY), and the words now, today, tomorrow, yesterday, epoch, infinity. Without a zone the time is UTC.
-func parseTimestamp(s string, now time.Time) (time.Time, bool) {
+// ParseTimestamp reads a timestamp as PostgreSQL does: the variants of ISO 8601, the orders of day
+// and month of its default DateStyle (ISO, MDY), and the words now, today, tomorrow, yesterday,
+// epoch and infinity. Without a zone the time is UTC.
+func ParseTimestamp(s string, now time.Time) (time.Time, bool) {
 	if len(s) > maxTimestampBytes {
 		return time.Time{}, false
 	}
@@ -27,9 +33,7 @@ func parseTimestamp(s string, now time.Time) (time.Time, bool) {
 	if day, rest, ok := strings.Cut(s, " "); ok && isWeekday(strings.TrimSuffix(day, ",")) {
 		s = rest
 	}
-	if date, clock, ok := strings.Cut(s, "t"); ok && date != "" && clock != "" && isDigit(date[len(date)-1]) && isDigit(clock[0]) {
-		s = date + " " + clock
-	}
+	s = betweenDateAndTime.ReplaceAllString(s, "$1 $2")
 	s, zone := cutZone(s)
 	for _, date := range []string{
 		"2006-1-2", "20060102", "2006/1/2", "1/2/2006", "1-2-2006", "2006-Jan-2", "2-Jan-2006",
@@ -65,8 +69,6 @@ func specialTime(s string, now time.Time) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-func isDigit(c byte) bool { return c >= '0' && c <= '9' }
-
 func isWeekday(s string) bool {
 	for day := time.Sunday; day <= time.Saturday; day++ {
 		if name := strings.ToLower(day.String()); s == name || s == name[:3] {
@@ -76,8 +78,8 @@ func isWeekday(s string) bool {
 	return false
 }
 
-// cutZone takes the zone off the end of a date with a time and returns the layout that reads what is left. Zone names other than those of
-// UTC are not known.
+// cutZone cuts a zone's name off the end of a date with a time, and returns the layout of a numeric
+// offset that is left there. The only names are those of UTC.
 func cutZone(s string) (rest, layout string) {
 	for _, name := range []string{" gmt", " utc", " z", "gmt", "utc", "z"} {
 		if before, ok := strings.CutSuffix(s, name); ok {
@@ -92,18 +94,21 @@ func cutZone(s string) (rest, layout string) {
 	if sign < colon {
 		return s, ""
 	}
-	if before, after := s[:sign], s[sign:]; strings.HasSuffix(before, " gmt") || strings.HasSuffix(before, " utc") { // JavaScript's Date.toString
+	// Date.toString in JavaScript writes GMT+0200.
+	if before, after := s[:sign], s[sign:]; strings.HasSuffix(before, " gmt") || strings.HasSuffix(before, " utc") {
 		s = before[:len(before)-len(" gmt")] + after
 		sign -= len(" gmt")
 	}
-	layout = map[int]string{len("+00"): "-07", len("+0000"): "-0700", len("+00:00"): "-07:00", len("+00:00:00"): "-07:00:00"}[len(s)-sign]
+	layout = map[int]string{
+		len("+00"): "-07", len("+0000"): "-0700", len("+00:00"): "-07:00", len("+00:00:00"): "-07:00:00",
+	}[len(s)-sign]
 	if s[sign-1] == ' ' {
 		layout = " " + layout
 	}
 	return s, layout
 }
 
-// clampTime keeps what lies beyond the ends of time at them.
+// clampTime returns t, or the nearer end of the range when t lies outside.
 func clampTime(t time.Time) time.Time {
 	switch {
 	case t.Before(beforeAll):

@@ -1,4 +1,4 @@
-package store_test
+package telemetry_test
 
 import (
 	"context"
@@ -13,27 +13,28 @@ import (
 
 	"github.com/latchkey-go/latchkey/store"
 	"github.com/latchkey-go/latchkey/store/storetest"
+	"github.com/latchkey-go/latchkey/store/telemetry"
 )
 
 // witness is an Observer that remembers. Its contexts are marked, so that work within work is told.
 type witness struct {
 	mu    sync.Mutex
-	begun map[store.Work]int
-	ended map[store.Work][]error
-	in    map[store.Work]store.Work // the work that this work was last a part of
+	begun map[string]int
+	ended map[string][]error
+	in    map[string]string // the work that this work was last a part of
 }
 
 type within struct{}
 
 func newWitness() *witness {
-	return &witness{begun: map[store.Work]int{}, ended: map[store.Work][]error{}, in: map[store.Work]store.Work{}}
+	return &witness{begun: map[string]int{}, ended: map[string][]error{}, in: map[string]string{}}
 }
 
-func (w *witness) Begin(ctx context.Context, what store.Work) (context.Context, func(error)) {
+func (w *witness) Begin(ctx context.Context, what string) (context.Context, func(error)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.begun[what]++
-	w.in[what], _ = ctx.Value(within{}).(store.Work)
+	w.in[what], _ = ctx.Value(within{}).(string)
 	return context.WithValue(ctx, within{}, what), func(err error) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -42,7 +43,7 @@ func (w *witness) Begin(ctx context.Context, what store.Work) (context.Context, 
 }
 
 // errors returns with which errors the work ended, and fails when it did not end as often as it began.
-func (w *witness) errors(t *testing.T, what store.Work) []error {
+func (w *witness) errors(t *testing.T, what string) []error {
 	t.Helper()
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -55,10 +56,10 @@ func (w *witness) errors(t *testing.T, what store.Work) []error {
 func TestAnObservedStoreFulfilsTheContractAndTellsOfEveryCall(t *testing.T) {
 	w := newWitness()
 	t.Run("contract", func(t *testing.T) {
-		storetest.Run(t, func(*testing.T) store.Store { return store.Observed(store.NewMemory(), w) })
+		storetest.Run(t, func(*testing.T) store.Store { return telemetry.Observed(store.NewMemory(), w) })
 	})
-	for _, what := range store.Works() {
-		if part, _ := what.Parts(); part == "store" && len(w.errors(t, what)) == 0 {
+	for _, what := range telemetry.Operations() {
+		if strings.HasPrefix(what, "store.") && len(w.errors(t, what)) == 0 {
 			t.Errorf("%s was never told of", what)
 		}
 	}
@@ -66,42 +67,54 @@ func TestAnObservedStoreFulfilsTheContractAndTellsOfEveryCall(t *testing.T) {
 
 func TestAStoreThatNobodyObservesIsTheStoreItself(t *testing.T) {
 	memory := store.NewMemory()
-	if store.Observed(memory, nil) != store.Store(memory) {
+	if telemetry.Observed(memory, nil) != store.Store(memory) {
 		t.Error("it is wrapped")
 	}
 }
 
-// TestEveryVerbOfAChangeHasAName reads the sources: a change whose verb no Work names would be missing in metrics.
-func TestEveryVerbOfAChangeHasAName(t *testing.T) {
-	files, err := filepath.Glob("*.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	verbs := 0
-	for _, file := range files {
-		if strings.HasSuffix(file, "_test.go") {
-			continue
-		}
-		text, err := os.ReadFile(file)
+// TestEveryOperationIsListed reads the sources: metrics and traces leave out an operation that is not
+// listed.
+func TestEveryOperationIsListed(t *testing.T) {
+	observed := map[string]bool{}
+	for folder, name := range map[string]string{
+		"..":          `k\.change\(ctx, "([^"]*)",|observe\.Begin\([^"]*"(scrypt\.\w+)"\)`,
+		".":           `, s, "(store\.\w+)"|s\.run\(ctx, "(store\.\w+)"`,
+		"../../cache": `"(redis\.\w+)"`,
+	} {
+		files, err := filepath.Glob(filepath.Join(folder, "*.go"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, call := range regexp.MustCompile(`k\.change\(ctx, ([^,]*),`).FindAllSubmatch(text, -1) {
-			verb := strings.Trim(string(call[1]), `"`)
-			if !slices.Contains(store.Works(), store.Work("change."+strings.ReplaceAll(verb, " ", "_"))) {
-				t.Errorf("%s: no Work names the change %q", file, verb)
+		for _, file := range files {
+			if strings.HasSuffix(file, "_test.go") {
+				continue
 			}
-			verbs++
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, found := range regexp.MustCompile(name).FindAllStringSubmatch(string(text), -1) {
+				operation := strings.Join(found[1:], "")
+				if !strings.Contains(operation, ".") {
+					operation = "change." + strings.ReplaceAll(operation, " ", "_")
+				}
+				observed[operation] = true
+				if !slices.Contains(telemetry.Operations(), operation) {
+					t.Errorf("%s: parts (telemetry.go) does not list %q", file, operation)
+				}
+			}
 		}
 	}
-	if verbs < 10 {
-		t.Errorf("only %d changes were found", verbs)
+	for _, operation := range telemetry.Operations() {
+		if !observed[operation] {
+			t.Errorf("nothing is observed as %q", operation)
+		}
 	}
 }
 
 func TestChangesAreObserved(t *testing.T) {
 	w := newWitness()
-	keys, err := store.Options{Observer: w, FlushInterval: -1}.New(store.Observed(store.NewMemory(), w))
+	keys, err := store.Options{Observer: w, FlushInterval: -1}.New(telemetry.Observed(store.NewMemory(), w))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,21 +134,21 @@ func TestChangesAreObserved(t *testing.T) {
 		if _, err := keys.Roll(t.Context(), made.Key.ID, store.RollOptions{}); !errors.Is(err, store.ErrNotAllowed) {
 			t.Fatal(err)
 		}
-		if got := w.errors(t, store.WorkRevoke); len(got) != 1 || got[0] != nil {
+		if got := w.errors(t, "change.revoke"); len(got) != 1 || got[0] != nil {
 			t.Errorf("revoke ended with %v", got)
 		}
-		if got := w.errors(t, store.WorkRoll); len(got) != 1 || !errors.Is(got[0], store.ErrNotAllowed) {
+		if got := w.errors(t, "change.roll"); len(got) != 1 || !errors.Is(got[0], store.ErrNotAllowed) {
 			t.Errorf("roll ended with %v", got)
 		}
 	})
 	t.Run("and their transaction is a part of them", func(t *testing.T) {
-		if in := w.in[store.WorkStoreChange]; in != store.WorkRoll {
+		if in := w.in["store.change"]; in != "change.roll" {
 			t.Errorf("it is a part of %q", in)
 		}
 	})
 	t.Run("and have not gone well when they panicked", func(t *testing.T) {
 		bad := panicking{store.NewMemory()}
-		keys, err := store.Options{Observer: w, FlushInterval: -1}.New(store.Observed(bad, w))
+		keys, err := store.Options{Observer: w, FlushInterval: -1}.New(telemetry.Observed(bad, w))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -147,7 +160,7 @@ func TestChangesAreObserved(t *testing.T) {
 			}()
 			_ = keys.Delete(t.Context(), "apk_1")
 		}()
-		for _, what := range []store.Work{store.WorkDelete, store.WorkStoreChange} {
+		for _, what := range []string{"change.delete", "store.change"} {
 			if got := w.errors(t, what); len(got) == 0 || got[len(got)-1] == nil {
 				t.Errorf("%s ended with %v", what, got)
 			}

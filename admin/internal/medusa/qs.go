@@ -1,4 +1,4 @@
-package admin
+package medusa
 
 import (
 	"errors"
@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// The limits of the npm module qs as Express sets them up: for the query string of a URL and for the body of a form.
+// The limits of the npm module qs as Express configures it, for the query of a URL and for a form.
 const (
 	maxParameters  = 1000
 	queryDepth     = 5
@@ -19,14 +19,15 @@ const (
 
 var errTooManyParameters = errors.New("too many parameters")
 
-// hole stands for an element of a sparse array until the whole query has been read.
+// hole is a missing element of a sparse array while a query is read.
 type hole struct{}
 
-// parseQS reads a query string or form body in the bracket language of the npm module qs: a=x&a=y and a[]=x&a[]=y are arrays,
-// a[0]=x too (indices up to maxIndex), a[b]=x is an object, at most depth levels deep. More than 1000 parameters are an error (qs
-// drops the rest, and a filter with it). Escapes that do not decode to UTF-8 stay as they are.
-func parseQS(s string, depth, maxIndex int) (*object, error) {
-	flat := newObject()
+// parseQS reads a query or a form in the bracket language of the npm module qs: a=x&a=y,
+// a[]=x&a[]=y and a[0]=x (indices up to maxIndex) are arrays; a[b]=x is an object, at most depth
+// levels deep. More than 1000 parameters are an error: qs drops the rest, and with it perhaps a
+// filter. Escapes that do not decode to UTF-8 are not decoded.
+func parseQS(s string, depth, maxIndex int) (*Object, error) {
+	flat := NewObject()
 	s = strings.NewReplacer("%5B", "[", "%5b", "[", "%5D", "]", "%5d", "]").Replace(s)
 	if strings.Count(s, "&") >= maxParameters {
 		return nil, errTooManyParameters
@@ -36,19 +37,19 @@ func parseQS(s string, depth, maxIndex int) (*object, error) {
 		if key == "" {
 			continue
 		}
-		switch earlier, _ := flat.get(key); earlier := earlier.(type) {
+		switch earlier, _ := flat.Get(key); earlier := earlier.(type) {
 		case nil:
-			flat.set(key, value)
+			flat.Set(key, value)
 		case []any:
-			flat.set(key, append(earlier, value))
+			flat.Set(key, append(earlier, value))
 		default:
-			flat.set(key, []any{earlier, value})
+			flat.Set(key, []any{earlier, value})
 		}
 	}
-	tree := newObject()
-	for _, key := range flat.keys() {
-		value, _ := flat.get(key)
-		merge(tree, grow(keyPath(key, depth), value, maxIndex))
+	tree := NewObject()
+	for _, key := range flat.Keys() {
+		value, _ := flat.Get(key)
+		merge(tree, nest(keyPath(key, depth), value, maxIndex))
 	}
 	for _, name := range tree.names {
 		tree.members[name] = compact(tree.members[name])
@@ -56,7 +57,8 @@ func parseQS(s string, depth, maxIndex int) (*object, error) {
 	return tree, nil
 }
 
-// splitParameter cuts at the first = behind a bracket, else at the first =, and decodes both sides.
+// splitParameter splits at the first = that follows a bracket, otherwise at the first =, and
+// decodes both sides.
 func splitParameter(part string) (key, value string) {
 	at := strings.Index(part, "]=") + 1
 	if at == 0 {
@@ -68,7 +70,7 @@ func splitParameter(part string) (key, value string) {
 	return decodeQS(part[:at]), decodeQS(part[at+1:])
 }
 
-// decodeQS turns + into a space and decodes the escapes, all of them or, when one is broken, none.
+// decodeQS turns + into a space and decodes the escapes. If one of them is broken, it decodes none.
 func decodeQS(s string) string {
 	s = strings.ReplaceAll(s, "+", " ")
 	decoded, err := url.PathUnescape(s)
@@ -78,7 +80,7 @@ func decodeQS(s string) string {
 	return decoded
 }
 
-// keyPath splits a[b][] into "a", "[b]", "[]". What is deeper than depth stays together as the last step.
+// keyPath splits a[b][] into "a", "[b]", "[]". The levels below depth form one last step.
 func keyPath(key string, depth int) []string {
 	var path []string
 	at, end, ok := nextBracket(key, 0)
@@ -98,7 +100,7 @@ func keyPath(key string, depth int) []string {
 	return path
 }
 
-// nextBracket finds the next pair of brackets with none inside, from position on.
+// nextBracket finds the next innermost pair of brackets at or after from.
 func nextBracket(key string, from int) (start, end int, ok bool) {
 	for {
 		closing := strings.IndexByte(key[from:], ']')
@@ -113,8 +115,8 @@ func nextBracket(key string, from int) (start, end int, ok bool) {
 	}
 }
 
-// grow returns the value nested as the path says.
-func grow(path []string, value any, maxIndex int) any {
+// nest returns the value nested in the objects and arrays of the path.
+func nest(path []string, value any, maxIndex int) any {
 	for i := len(path) - 1; i >= 0; i-- {
 		step := path[i]
 		if step == "[]" {
@@ -134,16 +136,16 @@ func grow(path []string, value any, maxIndex int) any {
 			value = list
 			continue
 		}
-		o := newObject()
+		o := NewObject()
 		if name != prototypeChain {
-			o.set(name, value)
+			o.Set(name, value)
 		}
 		value = o
 	}
 	return value
 }
 
-// concat is JavaScript's [].concat(a, b).
+// concat is [].concat(a, b) in JavaScript.
 func concat(a, b any) []any {
 	var list []any
 	for _, v := range []any{a, b} {
@@ -156,25 +158,25 @@ func concat(a, b any) []any {
 	return list
 }
 
-// merge puts source into target, which it may modify, and returns the result.
+// merge merges source into target, which it may modify, and returns the result.
 func merge(target, source any) any {
 	switch from := source.(type) {
 	case string:
-		if from == "" { // nothing, to qs
+		if from == "" { // qs ignores it
 			return target
 		}
 		switch into := target.(type) {
-		case *object:
+		case *Object:
 			if from != prototypeChain {
-				into.set(from, true)
+				into.Set(from, true)
 			}
 			return into
 		case []any:
 			return append(into, from)
 		}
-	case *object:
+	case *Object:
 		switch into := target.(type) {
-		case *object:
+		case *Object:
 			mergeObjects(into, from)
 			return into
 		case []any:
@@ -184,7 +186,7 @@ func merge(target, source any) any {
 		}
 	case []any:
 		switch into := target.(type) {
-		case *object:
+		case *Object:
 			mergeObjects(into, objectOf(from))
 			return into
 		case []any:
@@ -195,13 +197,13 @@ func merge(target, source any) any {
 	return []any{target, source}
 }
 
-func mergeObjects(into, from *object) {
-	for _, name := range from.keys() {
+func mergeObjects(into, from *Object) {
+	for _, name := range from.Keys() {
 		v := from.members[name]
-		if had, ok := into.get(name); ok {
+		if had, ok := into.Get(name); ok {
 			v = merge(had, v)
 		}
-		into.set(name, v)
+		into.Set(name, v)
 	}
 }
 
@@ -227,12 +229,12 @@ func mergeArrays(into, from []any) []any {
 	return into
 }
 
-// objectOf returns an array as an object: its indices are the names.
-func objectOf(list []any) *object {
-	o := newObject()
+// objectOf converts an array to an object whose names are the indices.
+func objectOf(list []any) *Object {
+	o := NewObject()
 	for i, v := range list {
 		if !isHole(v) {
-			o.set(jsNumber(float64(i)), v)
+			o.Set(formatNumber(float64(i)), v)
 		}
 	}
 	return o
@@ -245,16 +247,16 @@ func isHole(v any) bool {
 
 func isContainer(v any) bool {
 	switch v.(type) {
-	case *object, []any:
+	case *Object, []any:
 		return true
 	}
 	return false
 }
 
-// compact closes the holes of arrays.
+// compact removes the holes from arrays.
 func compact(v any) any {
 	switch v := v.(type) {
-	case *object:
+	case *Object:
 		for _, name := range v.names {
 			v.members[name] = compact(v.members[name])
 		}
@@ -268,4 +270,59 @@ func compact(v any) any {
 		return dense
 	}
 	return v
+}
+
+// parseQuery reads the query of a URL as Medusa does: with qs, then an array of one string is split
+// at its commas, and a.b=x becomes a[b]=x. A field that is given in both forms is an error; Medusa
+// drops one of them.
+func parseQuery(raw string) (*Object, error) {
+	sent, err := parseQS(raw, queryDepth, queryMaxIndex)
+	if err != nil {
+		return nil, InvalidError("Invalid request: " + err.Error())
+	}
+	query := NewObject()
+	for _, key := range sent.Keys() {
+		v := sent.members[key]
+		if list, ok := v.([]any); ok && len(list) == 1 {
+			if s, ok := list[0].(string); ok {
+				v = splitCommas(s)
+			}
+		}
+		parent, child, dotted := strings.Cut(key, ".")
+		if !dotted {
+			if _, twice := query.Get(key); twice {
+				return nil, givenTwice(key)
+			}
+			query.Set(key, v)
+			continue
+		}
+		if strings.Contains(child, ".") {
+			return nil, InvalidError("Key accessor more than 2 levels deep: " + key)
+		}
+		had, there := query.Get(parent)
+		if !there {
+			had = NewObject()
+			query.Set(parent, had)
+		}
+		o, ok := had.(*Object)
+		if !ok {
+			return nil, givenTwice(parent)
+		}
+		o.Set(child, v)
+	}
+	return query, nil
+}
+
+func givenTwice(name string) error {
+	return InvalidError("Invalid request: Field '" + name + "' is given in two ways")
+}
+
+// splitCommas splits a string at its commas into at most MaxElements + 1 elements: longer lists are
+// refused anyway.
+func splitCommas(s string) []any {
+	var list []any
+	for _, part := range strings.SplitN(s, ",", MaxElements+1) {
+		list = append(list, part)
+	}
+	return list
 }
