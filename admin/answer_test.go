@@ -42,13 +42,10 @@ func (f *fixture) insert(n int, fill func(i int, k *store.Key)) {
 
 // rawly returns a fixture whose answers are not held to openapi.json, which would cost more than
 // they.
-func rawly(t *testing.T, c admin.Config) *fixture {
+func rawly(t *testing.T, c admin.Options) *fixture {
 	t.Helper()
 	f := open(t, c)
-	api, err := c.Handler(f.keys, letAllThrough)
-	if err != nil {
-		t.Fatal(err)
-	}
+	api := admin.New(f.keys, c)
 	f.api = api
 	return f
 }
@@ -85,7 +82,7 @@ func (u *unread) Events(ctx context.Context, q store.EventQuery) ([]store.Event,
 }
 
 func TestRequirement35AnErrorRepeatsLittleOfARequest(t *testing.T) {
-	f := rawly(t, admin.Config{})
+	f := rawly(t, admin.Options{})
 	long := strings.Repeat("ä", 50_000)
 	for target, body := range map[string]string{
 		"GET /api-keys?order=" + long: "", "GET /api-keys?" + long + "=x": "", "POST /api-keys": `{"title":1,"type":"` + long + `"}`,
@@ -100,7 +97,7 @@ func TestRequirement35AnErrorRepeatsLittleOfARequest(t *testing.T) {
 
 func TestRequirement35AnAnswerHasABoundInBytesMore(t *testing.T) {
 	t.Run("a page of 10 000 ordinary keys is shown", func(t *testing.T) {
-		f := rawly(t, admin.Config{SalesChannels: everyChannel{}})
+		f := rawly(t, admin.Options{SalesChannels: everyChannel{}})
 		f.insert(10_000, func(i int, k *store.Key) {
 			k.SalesChannelIDs = []string{"sc_01M82NJBTYECRRGD8R7R7012W4", "sc_01M82NJBTYECRRGD8R7R7012W5"}
 			k.Scopes, k.Metadata = []string{"orders:read", "products:read"}, map[string]string{"team": "web", "ticket": "SHOP-1234"}
@@ -114,7 +111,7 @@ func TestRequirement35AnAnswerHasABoundInBytesMore(t *testing.T) {
 		}
 	})
 	t.Run("long keys are refused before they are shown, and a narrower limit is answered", func(t *testing.T) {
-		f := rawly(t, admin.Config{})
+		f := rawly(t, admin.Options{})
 		f.insert(500, func(i int, k *store.Key) { k.Title = strings.Repeat("x", 100<<10) })
 		for _, target := range []string{"/api-keys?limit=500", "/api-keys/report?limit=500", "/api-keys?limit=500&fields=id"} {
 			var before, after runtime.MemStats
@@ -131,7 +128,7 @@ func TestRequirement35AnAnswerHasABoundInBytesMore(t *testing.T) {
 		}
 	})
 	t.Run("events", func(t *testing.T) {
-		f := rawly(t, admin.Config{})
+		f := rawly(t, admin.Options{})
 		shop := f.publishable("shop")
 		_, err := f.rows.Change(t.Context(), store.Actor{}, func(tx store.Tx) error {
 			for range 200 {
@@ -152,7 +149,7 @@ func TestRequirement35AnAnswerHasABoundInBytesMore(t *testing.T) {
 	})
 	t.Run("what the shop says of the channels counts, also of one key", func(t *testing.T) {
 		shop := &fatShop{}
-		f := rawly(t, admin.Config{SalesChannels: shop})
+		f := rawly(t, admin.Options{SalesChannels: shop})
 		f.insert(3, func(i int, k *store.Key) {
 			for n := range 1000 {
 				k.SalesChannelIDs = append(k.SalesChannelIDs, fmt.Sprintf("sc_%d_%d", i, n))
@@ -168,13 +165,13 @@ func TestRequirement35AnAnswerHasABoundInBytesMore(t *testing.T) {
 		}
 	})
 	t.Run("one channel of many keys counts each time", func(t *testing.T) {
-		f := rawly(t, admin.Config{SalesChannels: &fatShop{}})
+		f := rawly(t, admin.Options{SalesChannels: &fatShop{}})
 		f.insert(1000, func(i int, k *store.Key) { k.SalesChannelIDs = []string{"sc_web"} })
 		f.do("GET", "/api-keys?limit=1000&fields=*sales_channels", "").is(t, 400, tooLong)
 	})
 	t.Run("every list is read with the bound", func(t *testing.T) {
 		rows := &unread{Store: store.NewMemory()}
-		f := openOver(t, admin.Config{}, rows)
+		f := openOver(t, admin.Options{}, rows)
 		shop := f.publishable("shop")
 		for _, target := range []string{"/api-keys", "/api-keys/report", "/api-keys/" + shop.ID + "/events"} {
 			f.do("GET", target, "")
@@ -193,7 +190,7 @@ func TestRequirement35AnAnswerHasABoundInBytesMore(t *testing.T) {
 
 // A new title is short; one that was imported stays.
 func TestRequirement26TitlesAreBounded(t *testing.T) {
-	f := open(t, admin.Config{})
+	f := open(t, admin.Options{})
 	long := strings.Repeat("x", 1025)
 	if got := f.do("POST", "/api-keys", `{"title":"`+long[1:]+`","type":"secret"}`); got.status != 200 {
 		t.Errorf("1024 bytes: %d %.200s", got.status, got.body)

@@ -135,7 +135,7 @@ func TestEveryAttributeIsInEveryPlace(t *testing.T) {
 
 func TestDescription(t *testing.T) {
 	const shown = "?fields=+description,-token"
-	f := open(t, admin.Config{})
+	f := open(t, admin.Options{})
 	f.do("POST", "/api-keys", `{"title":"plain","type":"secret"}`)
 	f.do("POST", "/api-keys"+shown, `{"title":"null","type":"secret","description":null}`).isLike(t, 200, `"deleted_at":null,"description":null}}`)
 	f.do("POST", "/api-keys"+shown, `{"title":"empty","type":"secret","description":""}`).isLike(t, 200, `"deleted_at":null,"description":null}}`)

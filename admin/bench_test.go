@@ -26,7 +26,7 @@ func BenchmarkWorstQueries(b *testing.B) {
 		"100 kB of bracket": strings.Repeat("[", 50_000) + strings.Repeat("]", 50_000),
 	} {
 		b.Run(name, func(b *testing.B) {
-			api := admin.Handler(store.New(withAdmin{store.NewMemory()}), letAllThrough)
+			api := admin.New(store.New(withAdmin{store.NewMemory()}), admin.Options{})
 			r := httptest.NewRequest("GET", "/api-keys", nil)
 			r.URL.RawQuery = query
 			r = r.WithContext(store.NewContext(r.Context(), adminKey()))

@@ -35,7 +35,7 @@ func TestBodiesAreReadAsInMedusa(t *testing.T) {
 		{"of a duplicate key the last counts", `{"title":1,"type":"secret","title":"a"}`, "application/json", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			f := open(t, admin.Config{})
+			f := open(t, admin.Options{})
 			got := f.do("POST", "/api-keys", tt.body, "Content-Type", tt.contentType)
 			if tt.faults == "" {
 				if got.status != 200 {
@@ -77,7 +77,7 @@ func TestRequirement26UnreadableBodiesAreToldInTheBodyParsersOrder(t *testing.T)
 		{"a form of too many fields", strings.Repeat("a&", 1000), []string{"Content-Type", "application/x-www-form-urlencoded"}, 413, `{"message":"too many parameters","type":"unknown_error"}`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got := open(t, admin.Config{}).do("POST", "/api-keys", tt.body, tt.header...)
+			got := open(t, admin.Options{}).do("POST", "/api-keys", tt.body, tt.header...)
 			if tt.want == "" {
 				tt.want = got.body
 			}
@@ -85,10 +85,10 @@ func TestRequirement26UnreadableBodiesAreToldInTheBodyParsersOrder(t *testing.T)
 		})
 	}
 	t.Run("malformed JSON is told even on DELETE", func(t *testing.T) {
-		open(t, admin.Config{}).do("DELETE", "/api-keys/apk_x", `{`).is(t, 400, `{"message":"malformed JSON at position 0","type":"invalid_data"}`)
+		open(t, admin.Options{}).do("DELETE", "/api-keys/apk_x", `{`).is(t, 400, `{"message":"malformed JSON at position 0","type":"invalid_data"}`)
 	})
 	t.Run("a long body without a length is cut off", func(t *testing.T) {
-		f := open(t, admin.Config{})
+		f := open(t, admin.Options{})
 		r := httptest.NewRequest("POST", "/api-keys", io.MultiReader(strings.NewReader(`{"title":"`+strings.Repeat("x", 102389)+`"}`)))
 		r.Header.Set("Content-Type", "application/json")
 		w := httptest.NewRecorder()
@@ -98,7 +98,7 @@ func TestRequirement26UnreadableBodiesAreToldInTheBodyParsersOrder(t *testing.T)
 }
 
 func TestRequirement26ABodyThatSaysItIsTooLongIsNotRead(t *testing.T) {
-	f := open(t, admin.Config{})
+	f := open(t, admin.Options{})
 	r := httptest.NewRequest("POST", "/api-keys", untouchable{t})
 	r.Header.Set("Content-Type", "application/json")
 	r.ContentLength = 102401
@@ -116,7 +116,7 @@ func (u untouchable) Read([]byte) (int, error) {
 }
 
 func TestNobodysBodyIsReadBeforeHeIsAdmitted(t *testing.T) {
-	f := open(t, admin.Config{})
+	f := open(t, admin.Options{})
 	for name, tt := range map[string]struct {
 		key    *store.Key
 		status int

@@ -33,7 +33,7 @@ func TestRequirement26WhatIsTooMuchIsNamedAndChangesNothing(t *testing.T) {
 		{"an expiry", `"expires_at":"10000-01-01T00:00:00Z"`, "expires_at"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			f := open(t, admin.Config{})
+			f := open(t, admin.Options{})
 			key := f.secret("before")
 			for _, r := range [][2]string{{"/api-keys", `{"title":"after","type":"secret",` + tt.fields + `}`}, {"/api-keys/" + key.ID, `{"title":"after",` + tt.fields + `}`}} {
 				got := f.do("POST", r[0], r[1])
@@ -49,7 +49,7 @@ func TestRequirement26WhatIsTooMuchIsNamedAndChangesNothing(t *testing.T) {
 		})
 	}
 	t.Run("channels", func(t *testing.T) {
-		f := open(t, admin.Config{})
+		f := open(t, admin.Options{})
 		shop := f.publishable("shop")
 		got := f.do("POST", "/api-keys/"+shop.ID+"/sales-channels", `{"add":[`+list(1001, `"sc_#"`)+`]}`)
 		if got.status != 400 || !strings.Contains(got.body, "at most 1000") {
@@ -57,7 +57,7 @@ func TestRequirement26WhatIsTooMuchIsNamedAndChangesNothing(t *testing.T) {
 		}
 	})
 	t.Run("pages", func(t *testing.T) {
-		f := open(t, admin.Config{MaxPage: 5})
+		f := open(t, admin.Options{MaxPage: 5})
 		for range 6 {
 			f.secret("a")
 		}
@@ -67,7 +67,7 @@ func TestRequirement26WhatIsTooMuchIsNamedAndChangesNothing(t *testing.T) {
 		}
 	})
 	t.Run("conditions of a filter", func(t *testing.T) {
-		f := open(t, admin.Config{})
+		f := open(t, admin.Options{})
 		f.do("POST", "/api-keys/revoke", `{"$or":[`+list(store.MaxConditions, `{"id":"a#"}`)+`],"dry_run":true}`).
 			is(t, 400, invalid(fmt.Sprintf("The filter holds more than %d conditions", store.MaxConditions)))
 		f.do("GET", "/api-keys?q="+strings.Repeat("a+", store.MaxConditions+1), "").
@@ -82,7 +82,7 @@ func TestRequirement24UnknownFieldsAreRefused(t *testing.T) {
 		if method == http.MethodGet || method == http.MethodDelete {
 			return // bodies there are not looked at beyond being JSON
 		}
-		f := open(t, admin.Config{})
+		f := open(t, admin.Options{})
 		target = strings.Replace(target, "{id}", f.publishable("shop").ID, 1)
 		before := len(eventsOf(t, f))
 		for _, field := range []string{"nonsense", "created_by", "revoked_by", "revoked_at", "redacted", "id", "lookup_id", "proof", "revoked", "version", "Title"} {
@@ -104,7 +104,7 @@ func TestRequirement24UnknownFieldsAreRefused(t *testing.T) {
 }
 
 func TestRequirement24WhoDidItIsWhoAsked(t *testing.T) {
-	f := open(t, admin.Config{})
+	f := open(t, admin.Options{})
 	asking := f.secret("ERP")
 	got := f.send(asking, "POST", "/api-keys", `{"title":"a","type":"secret"}`)
 	var made struct {

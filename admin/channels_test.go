@@ -57,7 +57,7 @@ func TestLinkSalesChannels(t *testing.T) {
 		{"other fields", ``, `{"set":[]}`, 400, invalid(`Unrecognized fields: 'set'`)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			f := open(t, admin.Config{SalesChannels: &shops{}})
+			f := open(t, admin.Options{SalesChannels: &shops{}})
 			shop := f.publishable("shop")
 			if tt.before != "" {
 				f.do("POST", "/api-keys/"+shop.ID+route, tt.before)
@@ -77,18 +77,18 @@ func TestLinkSalesChannels(t *testing.T) {
 		})
 	}
 	t.Run("a secret key is refused whatever the body says", func(t *testing.T) {
-		f := open(t, admin.Config{SalesChannels: &shops{}})
+		f := open(t, admin.Options{SalesChannels: &shops{}})
 		for _, body := range []string{``, `{"add":["unknown"]}`} {
 			f.do("POST", "/api-keys/"+f.secret("ERP").ID+"/sales-channels", body).
 				is(t, 400, `{"type":"invalid_data","message":"Sales channels can only be associated with publishable API keys"}`)
 		}
 	})
 	t.Run("an unknown key", func(t *testing.T) {
-		open(t, admin.Config{SalesChannels: &shops{}}).do("POST", "/api-keys/apk_x/sales-channels", `{"add":["unknown"]}`).
+		open(t, admin.Options{SalesChannels: &shops{}}).do("POST", "/api-keys/apk_x/sales-channels", `{"add":["unknown"]}`).
 			is(t, 404, `{"type":"not_found","message":"API Key with id: apk_x was not found"}`)
 	})
 	t.Run("a revoked key can be linked", func(t *testing.T) {
-		f := open(t, admin.Config{SalesChannels: &shops{}})
+		f := open(t, admin.Options{SalesChannels: &shops{}})
 		shop := f.publishable("shop")
 		f.do("POST", "/api-keys/"+shop.ID+"/revoke", ``)
 		f.do("POST", "/api-keys/"+shop.ID+route, `{"add":["sc_web"]}`).is(t, 200, fill(linked+`[{"id":"sc_web"}]}}`, shop))
@@ -100,23 +100,23 @@ func TestChannelsAreShownAsTheShopKnowsThem(t *testing.T) {
 		return f.made(store.NewKey{Type: store.Publishable, SalesChannelIDs: ids}).Key
 	}
 	t.Run("id and name by default, in the order they were linked", func(t *testing.T) {
-		f := open(t, admin.Config{SalesChannels: &shops{}})
+		f := open(t, admin.Options{SalesChannels: &shops{}})
 		f.do("GET", "/api-keys/"+channels(f, "sc_web", "sc_pos").ID+"?fields=sales_channels.id,sales_channels.name,-id", "").
 			isLike(t, 200, `"sales_channels":[{"id":"sc_web","name":"Web"},{"id":"sc_pos","name":"Till"}]}}`)
 	})
 	t.Run("in full", func(t *testing.T) {
-		f := open(t, admin.Config{SalesChannels: &shops{}})
+		f := open(t, admin.Options{SalesChannels: &shops{}})
 		f.do("GET", "/api-keys/"+channels(f, "sc_web", "sc_pos").ID+"?fields=*sales_channels", "").
 			isLike(t, 200, `"sales_channels":[{"id":"sc_web","name":"Web","description":"The site","is_disabled":false,"metadata":{"b":1,"a":"<"},"created_at":"2026-03-04T05:06:07.089Z","updated_at":"2026-03-04T05:06:08.089Z","deleted_at":null},`+
 				`{"id":"sc_pos","name":"Till","description":null,"is_disabled":true,"metadata":null,"created_at":null,"updated_at":null,"deleted_at":null}]}}`)
 	})
 	t.Run("one that the shop does not know goes by its id", func(t *testing.T) {
-		f := open(t, admin.Config{SalesChannels: &shops{}})
+		f := open(t, admin.Options{SalesChannels: &shops{}})
 		f.do("GET", "/api-keys/"+channels(f, "sc_gone").ID, "").isLike(t, 200, `"sales_channels":[{"id":"sc_gone","name":"sc_gone"}]}}`)
 	})
 	t.Run("without a shop every channel goes by its id", func(t *testing.T) {
 		var none *shops
-		for _, c := range []admin.Config{{}, {SalesChannels: none}} {
+		for _, c := range []admin.Options{{}, {SalesChannels: none}} {
 			f := open(t, c)
 			shop := channels(f)
 			f.do("POST", "/api-keys/"+shop.ID+"/sales-channels", `{"add":["sc_any"]}`).isLike(t, 200, `"sales_channels":[{"id":"sc_any","name":"sc_any"}]}}`)
@@ -124,7 +124,7 @@ func TestChannelsAreShownAsTheShopKnowsThem(t *testing.T) {
 	})
 	t.Run("the shop is asked once for a page, each id once, and not for ids alone", func(t *testing.T) {
 		s := &shops{}
-		f := open(t, admin.Config{SalesChannels: s})
+		f := open(t, admin.Options{SalesChannels: s})
 		channels(f, "sc_web", "sc_pos")
 		channels(f, "sc_pos")
 		f.secret("ERP")
@@ -138,7 +138,7 @@ func TestChannelsAreShownAsTheShopKnowsThem(t *testing.T) {
 	})
 	t.Run("a shop that fails is a 500, one that cannot be reached a 503", func(t *testing.T) {
 		s := &shops{err: errors.New("boom")}
-		f := open(t, admin.Config{SalesChannels: s, Logger: quiet})
+		f := open(t, admin.Options{SalesChannels: s, Logger: quiet})
 		target := "/api-keys/" + channels(f, "sc_web").ID
 		f.do("GET", target, "").is(t, 500, `{"code":"unknown_error","type":"unknown_error","message":"An unknown error occurred."}`)
 		s.err = store.ErrUnavailable

@@ -125,7 +125,7 @@ func parameters(field string, v any) string {
 func TestRequirement35TheCostOfARequestGrowsNoFasterThanItsSizeMore(t *testing.T) {
 	inBytes, inElements := shapes()
 	everyRoute(t, func(t *testing.T, _, method, target, body string) {
-		f := rawly(t, admin.Config{SalesChannels: everyChannel{}, Logger: quiet})
+		f := rawly(t, admin.Options{SalesChannels: everyChannel{}, Logger: quiet})
 		shop := f.publishable("shop")
 		target = strings.Replace(target, "{id}", shop.ID, 1)
 		route := routeOf(t, f, method, target)

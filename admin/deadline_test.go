@@ -14,8 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/labstack/echo/v4"
-
 	"github.com/latchkey-go/latchkey/admin"
 	"github.com/latchkey-go/latchkey/admin/internal/medusa"
 	"github.com/latchkey-go/latchkey/store"
@@ -93,16 +91,13 @@ func as(key *store.Key, h http.Handler) http.Handler {
 }
 
 func TestRequirement35BodiesOfAdminRoutesMustComeInTime(t *testing.T) {
-	f := open(t, admin.Config{})
-	bare, err := admin.Config{Logger: quiet}.Handler(f.keys, letAllThrough) // f.api looks into bodies itself
-	if err != nil {
-		t.Fatal(err)
-	}
+	f := open(t, admin.Options{})
+	bare := admin.New(f.keys, admin.Options{Logger: quiet}) // f.api looks into bodies itself
 	api := as(f.admin, bare)
 	doors := map[string]http.Handler{"net/http": api}
-	e := echo.New()
-	admin.Mount(e.Group(""), f.keys, func(next echo.HandlerFunc) echo.HandlerFunc { return next })
-	doors["Echo"] = as(f.admin, e)
+	for name, e := range mounted("", bare) {
+		doors[name] = as(f.admin, e)
+	}
 
 	for name, door := range doors {
 		for server, times := range map[string]struct{ body, server time.Duration }{

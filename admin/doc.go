@@ -1,9 +1,9 @@
 // Package admin is the JSON API that manages keys: Medusa's /admin/api-keys, in its wire format,
 // over [store.Keys].
 //
-// [Handler] is plain net/http and works with any router; [Mount] adds it to Echo. Both need a guard
-// that authenticates (package middleware has some) but do not trust it: they serve a request only
-// if its context holds a secret key or [Config.Actor] names a member of the staff.
+// [New] returns one net/http handler that works with any router and guards itself: whatever stands
+// in front of it, it serves a request only with a secret key, or when [Options.Actor] names a member
+// of the staff.
 //
 // Answers and errors follow Medusa 2.21 to the byte. Attributes that Medusa does not have, such as
 // scopes, are shown only on request: ?fields=+scopes. Further routes roll and verify keys, show the
@@ -14,6 +14,6 @@
 // /ui is a web page that uses the same routes. Its users sign in with a secret key, which stays in
 // the page's memory.
 //
-//	e := echo.New()
-//	admin.Mount(e.Group("/admin"), keys, keyauth.Secret(keys))
+//	mux.Handle("/admin/", http.StripPrefix("/admin", admin.New(keys, admin.Options{})))
+//	echoauth.Mount(e.Group("/admin"), admin.New(keys, admin.Options{})) // Echo, v4 or v5
 package admin

@@ -7,37 +7,53 @@ import (
 	"testing"
 
 	"github.com/labstack/echo/v4"
+	echo5 "github.com/labstack/echo/v5"
 
 	"github.com/latchkey-go/latchkey/admin"
+	keyauth "github.com/latchkey-go/latchkey/middleware"
+	echoauth "github.com/latchkey-go/latchkey/middleware/echov4"
+	echoauth5 "github.com/latchkey-go/latchkey/middleware/echov5"
 	"github.com/latchkey-go/latchkey/store"
 )
 
-func newGroup() *echo.Group { return echo.New().Group("/admin") }
+// mounted returns h below a group of each Echo.
+func mounted(prefix string, h http.Handler) map[string]http.Handler {
+	four, five := echo.New(), echo5.New()
+	echoauth.Mount(four.Group(prefix), h)
+	echoauth5.Mount(five.Group(prefix), h)
+	return map[string]http.Handler{"Echo v4": four, "Echo v5": five}
+}
 
 // secretOf is a guard that lets requests in as key, if they ask nicely.
-func secretOf(key *store.Key) echo.MiddlewareFunc {
-	return func(next echo.HandlerFunc) echo.HandlerFunc {
-		return func(c echo.Context) error {
-			if c.Request().Header.Get("Authorization") != "please" {
-				return echo.NewHTTPError(http.StatusTeapot, "guarded")
+func secretOf(key *store.Key) func(next http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Authorization") != "please" {
+				w.WriteHeader(http.StatusTeapot)
+				return
 			}
-			c.SetRequest(c.Request().WithContext(store.NewContext(c.Request().Context(), key)))
-			return next(c)
-		}
+			next.ServeHTTP(w, r.WithContext(store.NewContext(r.Context(), key)))
+		})
 	}
 }
 
 func TestMountServesBelowAnEchoGroup(t *testing.T) {
-	f := open(t, admin.Config{})
-	e := echo.New()
-	admin.Mount(e.Group("/shops/:shop/admin"), f.keys, secretOf(f.admin))
+	for _, version := range []string{"Echo v4", "Echo v5"} {
+		t.Run(version, func(t *testing.T) { mountedBelow(t, version) })
+	}
+}
+
+func mountedBelow(t *testing.T, version string) {
+	f := open(t, admin.Options{})
+	api := admin.New(f.keys, admin.Options{Guard: secretOf(f.admin)})
+	e := mounted("/shops/:shop/admin", api)[version]
 	shop := f.publishable("shop")
 	ask := func(method, target, body, authorization string) answer {
 		r := httptest.NewRequest(method, target, strings.NewReader(body))
 		r.Header.Set("Content-Type", "application/json")
 		r.Header.Set("Authorization", authorization)
 		w := httptest.NewRecorder()
-		h := http.Handler(e)
+		h := e
 		if authorization != "" { // else it is this guard that answers
 			h = documented(t, e)
 		}
@@ -68,8 +84,7 @@ func TestMountServesBelowAnEchoGroup(t *testing.T) {
 		ask("HEAD", prefix+"/api-keys/?fields=id", "", "please").isLike(t, 200, ``)
 	})
 	t.Run("the group's own parameters are not taken for the key's", func(t *testing.T) {
-		e := echo.New()
-		admin.Mount(e.Group("/shops/:id/admin"), f.keys, secretOf(f.admin))
+		e := mounted("/shops/:id/admin", api)[version]
 		r := httptest.NewRequest("GET", "/shops/7/admin/api-keys/apk_x", nil)
 		r.Header.Set("Authorization", "please")
 		w := httptest.NewRecorder()
@@ -78,8 +93,15 @@ func TestMountServesBelowAnEchoGroup(t *testing.T) {
 	})
 	t.Run("Echo's list of routes has every one of them", func(t *testing.T) {
 		listed := map[string]bool{}
-		for _, r := range e.Routes() {
-			listed[r.Method+" "+r.Path] = true
+		switch e := e.(type) {
+		case *echo.Echo:
+			for _, r := range e.Routes() {
+				listed[r.Method+" "+r.Path] = true
+			}
+		case *echo5.Echo:
+			for _, r := range e.Router().Routes() {
+				listed[r.Method+" "+r.Path] = true
+			}
 		}
 		for _, r := range admin.Routes(f.keys) {
 			method, path, _ := strings.Cut(r.Pattern, " ")
@@ -102,10 +124,15 @@ func TestMountServesBelowAnEchoGroup(t *testing.T) {
 		}
 	})
 	t.Run("a guard that lets all through does not open it", func(t *testing.T) {
-		e := echo.New()
-		admin.Mount(e.Group("/admin"), f.keys, func(next echo.HandlerFunc) echo.HandlerFunc { return next })
-		w := httptest.NewRecorder()
-		e.ServeHTTP(w, httptest.NewRequest("GET", "/admin/api-keys", nil))
-		answer{status: w.Code, body: w.Body.String()}.is(t, 401, `{"message":"Unauthorized"}`)
+		for _, errors := range []keyauth.ErrorStyle{keyauth.MedusaErrors, keyauth.StandardErrors} {
+			e := mounted("/admin", admin.New(f.keys, admin.Options{Guard: letAllThrough, Errors: errors}))[version]
+			w := httptest.NewRecorder()
+			e.ServeHTTP(w, httptest.NewRequest("GET", "/admin/api-keys", nil))
+			want := `{"message":"Unauthorized"}`
+			if errors == keyauth.StandardErrors {
+				want = `{"type":"unauthorized","message":"Unauthorized"}` + "\n"
+			}
+			answer{status: w.Code, body: w.Body.String()}.is(t, 401, want)
+		}
 	})
 }

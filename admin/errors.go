@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/latchkey-go/latchkey/admin/internal/medusa"
+	"github.com/latchkey-go/latchkey/internal/guard"
 	"github.com/latchkey-go/latchkey/store"
 )
 
@@ -107,7 +108,7 @@ func (a *api) log(r *http.Request, what string, err error) {
 	if r.Context().Err() != nil {
 		return
 	}
-	attrs := []any{"route", r.Pattern, "error", err}
+	attrs := []any{"route", guard.Pattern(r), "error", err}
 	if key, ok := store.FromContext(r.Context()); ok {
 		attrs = append(attrs, "key_id", key.ID)
 	}

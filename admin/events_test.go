@@ -18,7 +18,7 @@ func event(id int, kind string, version int, actor, request, at, details string)
 }
 
 func TestEvents(t *testing.T) {
-	f := open(t, admin.Config{})
+	f := open(t, admin.Options{})
 	shop := f.publishable("shop")
 	f.secret("another") // event 2
 	if _, err := f.keys.Update(store.WithRequestID(context.Background(), "req-1"), shop.ID, store.Patch{Title: new("<new>")}); err != nil {
@@ -79,7 +79,7 @@ func TestEvents(t *testing.T) {
 		f.send(reader, "GET", target, "").is(t, 200, page(50, "null", trail...))
 	})
 	t.Run("a key whose events were pruned has none", func(t *testing.T) {
-		f := open(t, admin.Config{})
+		f := open(t, admin.Options{})
 		old := f.secret("old")
 		f.pass(time.Hour)
 		f.secret("new")

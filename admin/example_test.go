@@ -11,11 +11,12 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/latchkey-go/latchkey/admin"
-	keyauth "github.com/latchkey-go/latchkey/middleware"
+	echoauth "github.com/latchkey-go/latchkey/middleware/echov4"
 	"github.com/latchkey-go/latchkey/store"
 )
 
-func ExampleMount() {
+// Example mounts the API below a group of Echo.
+func Example() {
 	keys := store.New(store.NewMemory())
 	defer keys.Close(context.Background())
 	first, err := keys.Create(context.Background(), store.NewKey{Type: store.Secret, Title: "first"})
@@ -25,7 +26,7 @@ func ExampleMount() {
 	}
 
 	e := echo.New()
-	admin.Mount(e.Group("/admin"), keys, keyauth.Secret(keys))
+	echoauth.Mount(e.Group("/admin"), admin.New(keys, admin.Options{}))
 
 	ask := func(method, target, body string) {
 		r := httptest.NewRequest(method, target, strings.NewReader(body))
@@ -44,14 +45,13 @@ func ExampleMount() {
 	// 200 {"is_authenticated":false}
 }
 
-func ExampleHandler() {
+// ExampleNew mounts the API in net/http. Nobody comes in without a secret key.
+func ExampleNew() {
 	keys := store.New(store.NewMemory())
 	defer keys.Close(context.Background())
 
-	// Any guard will do; this one asks nobody, and so admin itself refuses.
-	open := func(next http.Handler) http.Handler { return next }
 	mux := http.NewServeMux()
-	mux.Handle("/admin/", http.StripPrefix("/admin", admin.Handler(keys, open)))
+	mux.Handle("/admin/", http.StripPrefix("/admin", admin.New(keys, admin.Options{})))
 
 	server := httptest.NewServer(mux)
 	defer server.Close()
@@ -62,29 +62,26 @@ func ExampleHandler() {
 	}
 	defer answer.Body.Close()
 	body, err := io.ReadAll(answer.Body)
-	fmt.Println(answer.Status, string(body), err)
-	// Output: 401 Unauthorized {"message":"Unauthorized"} <nil>
+	fmt.Println(answer.Status, strings.TrimSpace(string(body)), err)
+	// Output: 401 Unauthorized {"type":"unauthorized","message":"Unauthorized"} <nil>
 }
 
-func ExampleConfig_Handler() {
+// ExampleOptions lets the app's own staff in, without keys.
+func ExampleOptions() {
 	keys := store.New(store.NewMemory())
 	defer keys.Close(context.Background())
 
-	// The app's own login is the guard; Actor says who it was.
+	// The app's own login is one more guard; Actor says who it was.
 	type login struct{}
-	guard := func(next http.Handler) http.Handler {
+	session := func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), login{}, "user_7")))
 		})
 	}
-	api, err := admin.Config{Actor: func(r *http.Request) string {
+	api := admin.New(keys, admin.Options{Guard: session, Actor: func(r *http.Request) string {
 		user, _ := r.Context().Value(login{}).(string)
 		return user
-	}}.Handler(keys, guard)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
+	}})
 
 	r := httptest.NewRequest("POST", "/api-keys", strings.NewReader(`{"title":"shop","type":"publishable"}`))
 	r.Header.Set("Content-Type", "application/json")

@@ -16,7 +16,7 @@ type Route struct {
 
 // Routes returns the route table.
 func Routes(keys *store.Keys) []Route {
-	a, err := Config{}.newAPI(keys)
+	a, err := Options{}.newAPI(keys)
 	if err != nil {
 		panic(err)
 	}
@@ -43,14 +43,14 @@ func Attributes() (list []Attribute) {
 
 // Documents returns the paths that stand outside the guard.
 func Documents() (paths []string) {
-	for _, d := range documents() {
+	for _, d := range documents(true) {
 		paths = append(paths, d.path)
 	}
 	return paths
 }
 
 // Fail answers with err as an endpoint's error is answered.
-func Fail(c Config, keys *store.Keys, w http.ResponseWriter, r *http.Request, err error) {
+func Fail(c Options, keys *store.Keys, w http.ResponseWriter, r *http.Request, err error) {
 	a, apiErr := c.newAPI(keys)
 	if apiErr != nil {
 		panic(apiErr)

@@ -21,7 +21,7 @@ func FuzzQuery(f *testing.F) {
 		f.Add(seed)
 	}
 	keys := store.New(withAdmin{store.NewMemory()})
-	api := admin.Handler(keys, letAllThrough)
+	api := admin.New(keys, admin.Options{})
 	f.Fuzz(func(t *testing.T, query string) {
 		r := httptest.NewRequest("GET", "/api-keys", nil)
 		r.URL.RawQuery = query
@@ -56,7 +56,7 @@ func FuzzBody(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body string) {
 		// A new store for each body, so that a failure can be repeated.
-		api := admin.Handler(store.New(withAdmin{store.NewMemory()}), letAllThrough)
+		api := admin.New(store.New(withAdmin{store.NewMemory()}), admin.Options{})
 		for _, route := range routes {
 			for _, kind := range []string{"application/json", "application/x-www-form-urlencoded"} {
 				r := httptest.NewRequest("POST", route, strings.NewReader(body))

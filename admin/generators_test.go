@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/latchkey-go/latchkey/admin"
-	keyauth "github.com/latchkey-go/latchkey/middleware"
 	"github.com/latchkey-go/latchkey/store"
 )
 
@@ -75,8 +74,7 @@ func TestGeneratorsReadTheDescription(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			guard := keyauth.Config{Keys: keys, Types: []store.Type{store.Secret}}
-			server := httptest.NewServer(documented(t, admin.Handler(keys, guard.Handler)))
+			server := httptest.NewServer(documented(t, admin.New(keys, admin.Options{})))
 			defer server.Close()
 			const want = "created ERP true true 9.223372036e+09\nlisted 1\nlisted 0\nchannel sc_web sc_web\nnot_found\n"
 			if got := run(t, dir, "run", ".", server.URL, asking.Token.Reveal(), shop.Key.ID); got != want {

@@ -22,7 +22,7 @@ const (
 
 func TestCreate(t *testing.T) {
 	t.Run("a secret key is answered with the raw token, in the order of the columns, unescaped and not to be cached", func(t *testing.T) {
-		f := open(t, admin.Config{})
+		f := open(t, admin.Options{})
 		got := f.do("POST", "/api-keys", `{"title":"ERP <é>\u0001\u2028","type":"secret"}`)
 		keys, err := f.keys.List(t.Context(), store.Query{})
 		if err != nil || len(keys) != 1 {
@@ -48,7 +48,7 @@ func TestCreate(t *testing.T) {
 		}
 	})
 	t.Run("fields is accepted and ignored but for our own attributes", func(t *testing.T) {
-		f := open(t, admin.Config{})
+		f := open(t, admin.Options{})
 		got := f.do("POST", "/api-keys?fields=id,version,scopes,-metadata,nothing", `{"title":"","type":"publishable"}`)
 		if got.status != 200 || !strings.HasSuffix(got.body, `"deleted_at":null,"version":1,"scopes":null,"metadata":null}}`) {
 			t.Errorf("answered %d %s", got.status, got.body)
@@ -59,7 +59,7 @@ func TestCreate(t *testing.T) {
 		}
 	})
 	t.Run("our own attributes are kept and shown when asked for", func(t *testing.T) {
-		f := open(t, admin.Config{})
+		f := open(t, admin.Options{})
 		got := f.do("POST", "/api-keys?fields=%2Bscopes,+expires_at,+metadata,+allowed_cidrs,+rate_limit,+rolled_from,+version", `{
 			"title":"a","type":"secret","scopes":["orders:read"],"expires_at":"2027-01-02T03:04:05.006+01:00",
 			"metadata":{"z":"1","a":"<&>"},"allowed_cidrs":["10.0.0.0/8","::1"],"rate_limit":{"requests":5,"window":1.5}}`)
@@ -101,7 +101,7 @@ func TestCreate(t *testing.T) {
 			`{"type":"invalid_data","message":"Field 'scopes' holds \"a b\": a scope is 1 to 100 visible ASCII characters, without space, \" and \\ (RFC 6749, 3.3)"}`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			f := open(t, admin.Config{})
+			f := open(t, admin.Options{})
 			f.do("POST", tt.target, tt.body).is(t, 400, tt.want)
 			if n, _ := f.keys.List(t.Context(), store.Query{}); len(n) != 0 {
 				t.Error("a key was made")
@@ -111,7 +111,7 @@ func TestCreate(t *testing.T) {
 }
 
 func TestRetrieve(t *testing.T) {
-	f := open(t, admin.Config{})
+	f := open(t, admin.Options{})
 	shop, erp := f.publishable("shop"), f.secret("ERP")
 	f.do("GET", "/api-keys/"+shop.ID, "").is(t, 200, fill(`{"api_key":`+plainShop+`}`, shop))
 	t.Run("a secret key's token is not shown again", func(t *testing.T) {
@@ -140,19 +140,19 @@ func TestRetrieve(t *testing.T) {
 func TestUpdate(t *testing.T) {
 	const renamed = `{"api_key":{"id":"{id}","title":"new","token":"{token}","redacted":"{redacted}","type":"publishable","last_used_at":null,"updated_at":"2026-03-04T05:06:08.089Z","created_at":"2026-03-04T05:06:07.089Z","created_by":"user_1","revoked_at":null,"revoked_by":null,"sales_channels":[]}}`
 	t.Run("a title", func(t *testing.T) {
-		f := open(t, admin.Config{})
+		f := open(t, admin.Options{})
 		shop := f.publishable("shop")
 		f.pass(time.Second)
 		f.do("POST", "/api-keys/"+shop.ID, `{"title":"new"}`).is(t, 200, fill(renamed, shop))
 	})
 	t.Run("the same title does not move updated_at", func(t *testing.T) {
-		f := open(t, admin.Config{})
+		f := open(t, admin.Options{})
 		shop := f.publishable("shop")
 		f.pass(time.Second)
 		f.do("POST", "/api-keys/"+shop.ID, `{"title":"shop"}`).is(t, 200, fill(`{"api_key":`+plainShop+`}`, shop))
 	})
 	t.Run("a revoked key can be renamed too", func(t *testing.T) {
-		f := open(t, admin.Config{})
+		f := open(t, admin.Options{})
 		erp := f.secret("ERP")
 		if _, err := f.keys.Revoke(t.Context(), erp.ID); err != nil {
 			t.Fatal(err)
@@ -160,7 +160,7 @@ func TestUpdate(t *testing.T) {
 		f.do("POST", "/api-keys/"+erp.ID+"?fields=title", `{"title":"new"}`).is(t, 200, fill(`{"api_key":{"title":"new","id":"{id}"}}`, erp))
 	})
 	t.Run("an unknown id is an answer without a key", func(t *testing.T) {
-		open(t, admin.Config{}).do("POST", "/api-keys/apk_x", `{"title":"new"}`).is(t, 200, `{}`)
+		open(t, admin.Options{}).do("POST", "/api-keys/apk_x", `{"title":"new"}`).is(t, 200, `{}`)
 	})
 	for _, tt := range []struct{ name, body, want string }{
 		{"a title is required", `{}`, invalid(`Field 'title' is required`)},
@@ -168,12 +168,12 @@ func TestUpdate(t *testing.T) {
 		{"other fields without a title", `{"type":"secret"}`, invalid(`Field 'title' is required; Unrecognized fields: 'type'`)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			f := open(t, admin.Config{})
+			f := open(t, admin.Options{})
 			f.do("POST", "/api-keys/"+f.secret("ERP").ID, tt.body).is(t, 400, tt.want)
 		})
 	}
 	t.Run("a rate limit may be as large as openapi.json and the message say, and no larger", func(t *testing.T) {
-		f := open(t, admin.Config{})
+		f := open(t, admin.Options{})
 		erp := f.secret("ERP")
 		target := "/api-keys/" + erp.ID + "?fields=rate_limit"
 		bounds := described().Components.Schemas["RateLimit"].Value.Properties
@@ -186,7 +186,7 @@ func TestUpdate(t *testing.T) {
 			invalid(`Value for field 'rate_limit, requests' too big, expected at most: '2147483647'; Value for field 'rate_limit, window' too big, expected at most: '9223372036'`))
 	})
 	t.Run("our own attributes can be set without a title, and taken away with null", func(t *testing.T) {
-		f := open(t, admin.Config{})
+		f := open(t, admin.Options{})
 		erp := f.secret("ERP")
 		target := "/api-keys/" + erp.ID + "?fields=scopes,expires_at,metadata,allowed_cidrs,rate_limit"
 		id := `"id":"` + erp.ID + `"`
@@ -225,7 +225,7 @@ func TestRevoke(t *testing.T) {
 		{"other fields", `{"in":1}`, 400, invalid(`Unrecognized fields: 'in'`)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			f := open(t, admin.Config{})
+			f := open(t, admin.Options{})
 			erp := f.secret("ERP")
 			f.do("POST", "/api-keys/"+erp.ID+"/revoke"+fields, tt.body).is(t, tt.status, fill(tt.want, erp))
 			if now, _ := f.keys.Get(t.Context(), erp.ID); tt.status != 200 && !now.RevokedAt.IsZero() {
@@ -234,19 +234,19 @@ func TestRevoke(t *testing.T) {
 		})
 	}
 	t.Run("a secret key that is dead already", func(t *testing.T) {
-		f := open(t, admin.Config{})
+		f := open(t, admin.Options{})
 		erp := f.secret("ERP")
 		f.do("POST", "/api-keys/"+erp.ID+"/revoke", ``)
 		f.do("POST", "/api-keys/"+erp.ID+"/revoke", ``).is(t, 400, `{"type":"invalid_data","message":"There are 1 secret keys that are already revoked."}`)
 	})
 	t.Run("a secret key that will be dead gets the new time", func(t *testing.T) {
-		f := open(t, admin.Config{})
+		f := open(t, admin.Options{})
 		erp := f.secret("ERP")
 		f.do("POST", "/api-keys/"+erp.ID+"/revoke", `{"revoke_in":60}`)
 		f.do("POST", "/api-keys/"+erp.ID+"/revoke"+fields, `{"revoke_in":120}`).is(t, 200, fill(revoked("2026-03-04T05:08:07.089Z"), erp))
 	})
 	t.Run("a publishable key that is dead stays dead, and the earlier time stays", func(t *testing.T) {
-		f := open(t, admin.Config{})
+		f := open(t, admin.Options{})
 		shop := f.publishable("shop")
 		f.do("POST", "/api-keys/"+shop.ID+"/revoke", ``)
 		f.pass(time.Second)
@@ -254,7 +254,7 @@ func TestRevoke(t *testing.T) {
 	})
 	t.Run("a time that no time.Duration holds", func(t *testing.T) {
 		for _, seconds := range []int64{9223372037, 200_000_000_000} {
-			f := open(t, admin.Config{})
+			f := open(t, admin.Options{})
 			got := f.do("POST", "/api-keys/"+f.secret("ERP").ID+"/revoke?fields=revoked_at", fmt.Sprintf(`{"revoke_in":%d}`, seconds))
 			var answer struct {
 				Key struct {
@@ -270,12 +270,12 @@ func TestRevoke(t *testing.T) {
 		}
 	})
 	t.Run("an unknown id is an answer without a key", func(t *testing.T) {
-		open(t, admin.Config{}).do("POST", "/api-keys/apk_x/revoke", ``).is(t, 200, `{}`)
+		open(t, admin.Options{}).do("POST", "/api-keys/apk_x/revoke", ``).is(t, 200, `{}`)
 	})
 }
 
 func TestRoll(t *testing.T) {
-	f := open(t, admin.Config{})
+	f := open(t, admin.Options{})
 	erp := f.made(store.NewKey{Type: store.Secret, Title: "ERP", Scopes: []string{"orders:read"}})
 	got := f.do("POST", "/api-keys/"+erp.Key.ID+"/roll?fields=+scopes,+rolled_from", `{"revoke_in":60}`)
 	keys, err := f.keys.List(t.Context(), store.Query{})
@@ -318,7 +318,7 @@ func TestRoll(t *testing.T) {
 }
 
 func TestDelete(t *testing.T) {
-	f := open(t, admin.Config{})
+	f := open(t, admin.Options{})
 	erp := f.secret("ERP")
 	deleted := `{"id":"` + erp.ID + `","object":"api_key","deleted":true}`
 	alive := `{"type":"not_allowed","message":"Cannot delete api keys that are not revoked - ` + erp.ID + `"}`
@@ -343,7 +343,7 @@ func TestDelete(t *testing.T) {
 }
 
 func TestVerify(t *testing.T) {
-	f := open(t, admin.Config{})
+	f := open(t, admin.Options{})
 	erp := f.made(store.NewKey{Type: store.Secret, Title: "ERP"})
 	token := func(s string) string { return `{"token":"` + s + `"}` }
 	const no = `{"is_authenticated":false}`
@@ -391,7 +391,7 @@ func (s *touches) Touch(ctx context.Context, uses []store.Use) error {
 func TestVerifyDoesNotCountAsAUse(t *testing.T) {
 	rows := &touches{Store: store.NewMemory()}
 	keys := store.New(withAdmin{rows})
-	f := &fixture{t: t, keys: keys, api: documented(t, admin.Handler(keys, letAllThrough)), admin: adminKey()}
+	f := &fixture{t: t, keys: keys, api: documented(t, admin.New(keys, admin.Options{})), admin: adminKey()}
 	verified, used := f.made(store.NewKey{Type: store.Secret}), f.made(store.NewKey{Type: store.Secret})
 	f.do("POST", "/api-keys/verify", `{"token":"`+verified.Token.Reveal()+`"}`)
 	if _, err := keys.Authenticate(t.Context(), used.Token.Reveal()); err != nil {
@@ -422,7 +422,7 @@ func TestRoutes(t *testing.T) {
 		{"a wrong method on self", "OPTIONS", "/api-keys/self", 405, "DELETE, GET, HEAD, POST"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got := open(t, admin.Config{}).do(tt.method, tt.target, "")
+			got := open(t, admin.Options{}).do(tt.method, tt.target, "")
 			want := `{"type":"not_found","message":"There is no such route"}`
 			if tt.status == 405 {
 				want = `{"type":"not_allowed","message":"The route does not take this method"}`
@@ -434,7 +434,7 @@ func TestRoutes(t *testing.T) {
 		})
 	}
 	t.Run("HEAD works as GET", func(t *testing.T) {
-		if got := open(t, admin.Config{}).do("HEAD", "/api-keys", ""); got.status != 200 {
+		if got := open(t, admin.Options{}).do("HEAD", "/api-keys", ""); got.status != 200 {
 			t.Errorf("answered %d", got.status)
 		}
 	})

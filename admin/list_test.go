@@ -12,7 +12,7 @@ import (
 )
 
 // stock fills a store: Alpha, beta, Gamma_50% publishable, delta, epsilon secret; one minute apart; beta revoked, delta to be revoked.
-func stock(t *testing.T, c admin.Config) *fixture {
+func stock(t *testing.T, c admin.Options) *fixture {
 	t.Helper()
 	f := open(t, c)
 	for _, k := range []store.NewKey{
@@ -70,17 +70,17 @@ func (f *fixture) listed(query string) answer {
 
 func TestList(t *testing.T) {
 	t.Run("by default in the order of creation, 20 a page, in full", func(t *testing.T) {
-		f := open(t, admin.Config{})
+		f := open(t, admin.Options{})
 		shop, erp := f.publishable("shop"), f.secret("ERP")
 		f.do("GET", "/api-keys", "").is(t, 200, `{"api_keys":[`+fill(plainShop, shop)+`,`+fill(plainSecret, erp)+`],"count":2,"offset":0,"limit":20}`)
 	})
 	t.Run("without keys", func(t *testing.T) {
-		open(t, admin.Config{}).do("GET", "/api-keys", "").is(t, 200, `{"api_keys":[],"count":0,"offset":0,"limit":20}`)
+		open(t, admin.Options{}).do("GET", "/api-keys", "").is(t, 200, `{"api_keys":[],"count":0,"offset":0,"limit":20}`)
 	})
 }
 
 func TestPagingFollowsParseInt(t *testing.T) {
-	f := stock(t, admin.Config{})
+	f := stock(t, admin.Options{})
 	all := []string{"Alpha", "beta", "Gamma_50% x", "delta", "epsilon"}
 	for _, tt := range []struct {
 		query, offset, limit string
@@ -150,7 +150,7 @@ func TestPagingFollowsParseInt(t *testing.T) {
 		f.do("GET", "/api-keys?fields[]=id,title", "").is(t, 400, invalid(`Expected type: 'string' for field 'fields', got: 'id,title'`))
 	})
 	t.Run("a page that would be too great is refused, whatever the limit, and one that fits is not", func(t *testing.T) {
-		f := stock(t, admin.Config{MaxPage: 4})
+		f := stock(t, admin.Options{MaxPage: 4})
 		tooGreat := invalid(`Value for field 'limit' too big, expected at most: '4'`)
 		f.listed("limit=5").is(t, 400, tooGreat)
 		f.listed("limit=9007199254740993").is(t, 400, tooGreat)
@@ -161,7 +161,7 @@ func TestPagingFollowsParseInt(t *testing.T) {
 }
 
 func TestFilters(t *testing.T) {
-	f := stock(t, admin.Config{})
+	f := stock(t, admin.Options{})
 	alpha, beta, delta := f.byTitle("Alpha"), f.byTitle("beta"), f.byTitle("delta")
 	const g = "Gamma_50% x"
 	at := func(minutes int) string {
@@ -291,7 +291,7 @@ func TestFilters(t *testing.T) {
 }
 
 func TestOrder(t *testing.T) {
-	f := stock(t, admin.Config{})
+	f := stock(t, admin.Options{})
 	const a, b, g, d, e = "Alpha", "beta", "Gamma_50% x", "delta", "epsilon"
 	for order, want := range map[string][]string{
 		"id": {a, b, g, d, e}, "-id": {e, d, g, b, a}, "created_at": {a, b, g, d, e}, "-created_at": {e, d, g, b, a},
@@ -314,7 +314,7 @@ func TestOrder(t *testing.T) {
 }
 
 func TestFields(t *testing.T) {
-	f := open(t, admin.Config{SalesChannels: &shops{}})
+	f := open(t, admin.Options{SalesChannels: &shops{}})
 	key := f.made(store.NewKey{Type: store.Publishable, Title: "shop", SalesChannelIDs: []string{"sc_web"}}).Key
 	const (
 		withoutID   = `"title":"shop","token":"{token}","redacted":"{redacted}","type":"publishable","last_used_at":null,"updated_at":"2026-03-04T05:06:07.089Z","created_at":"2026-03-04T05:06:07.089Z","created_by":"user_1","revoked_at":null,"revoked_by":null`

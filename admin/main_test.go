@@ -16,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/latchkey-go/latchkey/admin"
+	keyauth "github.com/latchkey-go/latchkey/middleware"
 	"github.com/latchkey-go/latchkey/store"
 )
 
@@ -36,9 +37,9 @@ type fixture struct {
 	now time.Time
 }
 
-func open(t *testing.T, c admin.Config) *fixture { return openOver(t, c, store.NewMemory()) }
+func open(t *testing.T, c admin.Options) *fixture { return openOver(t, c, store.NewMemory()) }
 
-func openOver(t *testing.T, c admin.Config, s store.Store) *fixture {
+func openOver(t *testing.T, c admin.Options, s store.Store) *fixture {
 	t.Helper()
 	f := &fixture{t: t, rows: s, now: begin}
 	keys, err := store.Options{FlushInterval: -1, Now: f.clock}.New(withAdmin{s})
@@ -47,11 +48,8 @@ func openOver(t *testing.T, c admin.Config, s store.Store) *fixture {
 	}
 	t.Cleanup(func() { _ = keys.Close(context.Background()) })
 	f.keys = keys
-	api, err := c.Handler(keys, letAllThrough)
-	if err != nil {
-		t.Fatal(err)
-	}
-	f.api = documented(t, api)
+	c.Errors = keyauth.MedusaErrors // so that all refusals are in the same words
+	f.api = documented(t, admin.New(keys, c))
 	f.admin = adminKey()
 	return f
 }

@@ -12,9 +12,9 @@ import (
 // only requests with Authorization, and keys come in other headers too.
 func TestRequirement22NoAnswerMayBeStored(t *testing.T) {
 	everyRoute(t, func(t *testing.T, _, method, target, body string) {
-		f := open(t, admin.Config{})
+		f := open(t, admin.Options{})
 		target = strings.Replace(target, "{id}", f.publishable("shop").ID, 1)
-		down := openOver(t, admin.Config{Logger: quiet}, broken{store.NewMemory(), store.ErrUnavailable})
+		down := openOver(t, admin.Options{Logger: quiet}, broken{store.NewMemory(), store.ErrUnavailable})
 		for name, got := range map[string]answer{
 			"a good request":              f.do(method, target, body),
 			"nobody":                      f.send(nil, method, target, body),

@@ -19,10 +19,8 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"
-	"github.com/labstack/echo/v4"
 
 	"github.com/latchkey-go/latchkey/admin"
-	keyauth "github.com/latchkey-go/latchkey/middleware"
 	"github.com/latchkey-go/latchkey/store"
 )
 
@@ -35,7 +33,7 @@ type description struct {
 // described is the document, read once.
 var described = sync.OnceValue(func() description {
 	w := httptest.NewRecorder()
-	admin.Handler(store.New(store.NewMemory()), letAllThrough).ServeHTTP(w, httptest.NewRequest("GET", "/openapi.json", nil))
+	admin.New(store.New(store.NewMemory()), admin.Options{}).ServeHTTP(w, httptest.NewRequest("GET", "/openapi.json", nil))
 	doc, err := openapi3.NewLoader().LoadFromData(w.Body.Bytes())
 	if err != nil {
 		panic(err)
@@ -218,7 +216,7 @@ func TestTheDescriptionIsThatOfTheRoutes(t *testing.T) {
 
 func TestEveryRouteRefusesTheSameBodies(t *testing.T) {
 	everyRoute(t, func(t *testing.T, _, method, target, _ string) {
-		f := open(t, admin.Config{})
+		f := open(t, admin.Options{})
 		target = strings.Replace(target, "{id}", f.publishable("shop").ID, 1)
 		f.do(method, target, strings.Repeat(" ", 102401)).is(t, 413, `{"message":"request entity too large","type":"unknown_error"}`)
 		f.do(method, target, `{}`, "Content-Encoding", "br").is(t, 415, `{"message":"unsupported content encoding \"br\"","type":"unknown_error"}`)
@@ -226,7 +224,7 @@ func TestEveryRouteRefusesTheSameBodies(t *testing.T) {
 }
 
 func TestWhatTheDescriptionSaysOfFiltersIsTaken(t *testing.T) {
-	f := open(t, admin.Config{})
+	f := open(t, admin.Options{})
 	names := func(schema string) (list []string) {
 		for name := range described().Components.Schemas[schema].Value.Properties {
 			list = append(list, name)
@@ -317,12 +315,12 @@ func TestTheServerOfTheDescriptionIsWhereItWasFound(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	guard := keyauth.Config{Keys: keys, Types: []store.Type{store.Secret}}
-	e := echo.New()
-	admin.Mount(e.Group("/admin"), keys, keyauth.Secret(keys))
+	api := admin.New(keys, admin.Options{})
 	deep := http.NewServeMux()
-	deep.Handle("/some/where/", http.StripPrefix("/some/where", admin.Handler(keys, guard.Handler)))
-	for at, h := range map[string]http.Handler{"": admin.Handler(keys, guard.Handler), "/admin": e, "/some/where": deep} {
+	deep.Handle("/some/where/", http.StripPrefix("/some/where", api))
+	for at, h := range map[string]http.Handler{
+		"": api, "/admin": mounted("/admin", api)["Echo v4"], "/five": mounted("/five", api)["Echo v5"], "/some/where": deep,
+	} {
 		t.Run("at "+at+"/", func(t *testing.T) {
 			server := httptest.NewServer(h)
 			defer server.Close()

@@ -7,8 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/labstack/echo/v4"
-
 	"github.com/latchkey-go/latchkey/admin"
 	keyauth "github.com/latchkey-go/latchkey/middleware"
 	"github.com/latchkey-go/latchkey/store"
@@ -27,7 +25,7 @@ func (untouched) Close() error { return nil }
 // Whatever the guard does with preflights, no admin route answers one, with a key in it or without.
 func TestRequirement21NoAdminRouteAnswersAPreflight(t *testing.T) {
 	everyRoute(t, func(t *testing.T, _, method, target, _ string) {
-		f := open(t, admin.Config{})
+		f := open(t, admin.Options{})
 		sk := f.made(store.NewKey{Type: store.Secret}).Token.Reveal()
 		target = strings.Replace(target, "{id}", f.publishable("shop").ID, 1)
 		before, err := f.keys.Events(t.Context(), store.EventQuery{})
@@ -49,19 +47,17 @@ func TestRequirement21NoAdminRouteAnswersAPreflight(t *testing.T) {
 			"secret keys, in Medusa's words": {keyauth.Config{Errors: keyauth.MedusaErrors}, false, 401},
 		} {
 			row.config.Keys, row.config.Logger = f.keys, quiet
-			config := admin.Config{Logger: quiet}
+			config := admin.Options{Logger: quiet, Guard: keyauth.WithConfig(row.config)}
 			if row.actor {
 				config.Actor = func(*http.Request) string { return "user_1" }
 			}
-			plain, err := config.Handler(f.keys, row.config.Handler)
-			if err != nil {
-				t.Fatal(err)
+			doors := mounted("", admin.New(f.keys, config))
+			doors["net/http"] = admin.New(f.keys, config)
+			config.Guard = nil
+			if row.status == 401 && !row.actor {
+				doors["its own guard alone"] = admin.New(f.keys, config)
 			}
-			e := echo.New()
-			if err := config.Mount(e.Group(""), f.keys, keyauth.WithConfig(row.config)); err != nil {
-				t.Fatal(err)
-			}
-			for door, h := range map[string]http.Handler{"net/http": plain, "Echo": e} {
+			for door, h := range doors {
 				for _, key := range []string{"", sk, "sk_nonsense"} {
 					r := httptest.NewRequest(http.MethodOptions, target, nil)
 					r.Header.Set("Origin", "https://evil.example")

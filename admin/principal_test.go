@@ -51,7 +51,7 @@ func everyRoute(t *testing.T, fn func(t *testing.T, scope, method, target, body 
 
 func TestRequirement23EveryRouteRefusesWhatTheGuardLetThrough(t *testing.T) {
 	everyRoute(t, func(t *testing.T, _, method, target, body string) {
-		f := open(t, admin.Config{Actor: func(*http.Request) string { return "" }})
+		f := open(t, admin.Options{Actor: func(*http.Request) string { return "" }})
 		target = strings.Replace(target, "{id}", f.publishable("shop").ID, 1)
 		before, _ := f.keys.Events(t.Context(), store.EventQuery{})
 		for name, key := range map[string]*store.Key{
@@ -68,7 +68,7 @@ func TestRequirement23EveryRouteRefusesWhatTheGuardLetThrough(t *testing.T) {
 		}
 	})
 	t.Run("and so do paths that are no route", func(t *testing.T) {
-		f := open(t, admin.Config{})
+		f := open(t, admin.Options{})
 		for _, r := range [][2]string{{"GET", "/foo"}, {"PUT", "/api-keys"}, {"GET", "/api-keys//"}, {"GET", "/"}} {
 			f.send(nil, r[0], r[1], "").is(t, 401, `{"message":"Unauthorized"}`)
 		}
@@ -77,9 +77,9 @@ func TestRequirement23EveryRouteRefusesWhatTheGuardLetThrough(t *testing.T) {
 
 func TestEveryRouteIsInsideTheGuard(t *testing.T) {
 	everyRoute(t, func(t *testing.T, _, method, target, body string) {
-		shut := admin.Handler(store.New(store.NewMemory()), func(http.Handler) http.Handler {
+		shut := admin.New(store.New(store.NewMemory()), admin.Options{Guard: func(http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
-		})
+		}})
 		r := httptest.NewRequest(method, strings.Replace(target, "{id}", "a", 1), strings.NewReader(body))
 		w := httptest.NewRecorder()
 		shut.ServeHTTP(w, r.WithContext(store.NewContext(r.Context(), &store.Key{ID: "apk_a", Type: store.Secret})))
@@ -104,7 +104,7 @@ func TestRequirement25Scopes(t *testing.T) {
 			t.Fatalf("no truth is known for %q", pattern)
 		}
 		for _, scopes := range [][]string{nil, {}, {"keys:read"}, {"keys:write"}, {"keys:verify"}, {"orders:write", "keys"}, {"keys:read", "keys:write", "keys:verify"}} {
-			f := open(t, admin.Config{})
+			f := open(t, admin.Options{})
 			asking := f.made(store.NewKey{Type: store.Secret, Scopes: scopes}).Key
 			got := f.send(asking, method, strings.Replace(target, "{id}", f.publishable("shop").ID, 1), body)
 			missing := slices.DeleteFunc(strings.Fields(needs), func(s string) bool { return scopes == nil || slices.Contains(scopes, s) })
@@ -121,7 +121,7 @@ func TestRequirement25Scopes(t *testing.T) {
 }
 
 func TestRequirement23Actors(t *testing.T) {
-	staff := admin.Config{Actor: func(r *http.Request) string { return r.Header.Get("X-Test-Session") }}
+	staff := admin.Options{Actor: func(r *http.Request) string { return r.Header.Get("X-Test-Session") }}
 	t.Run("have all rights and are named in created_by and revoked_by", func(t *testing.T) {
 		f := open(t, staff)
 		got := f.send(nil, "POST", "/api-keys", `{"title":"a","type":"publishable"}`, "X-Test-Session", "user_7")
@@ -183,7 +183,7 @@ func TestRequirement31ALoginThatEndedWhileTheBodyWasSentChangesNothing(t *testin
 	everyRoute(t, func(t *testing.T, _, method, target, body string) {
 		for name, second := range map[string]string{"nobody": "", "somebody else": "user_8"} {
 			asked := 0
-			f := open(t, admin.Config{Actor: func(*http.Request) string {
+			f := open(t, admin.Options{Actor: func(*http.Request) string {
 				if asked++; asked == 1 {
 					return "user_7"
 				}
@@ -207,7 +207,7 @@ func TestRequirement31ALoginThatEndedWhileTheBodyWasSentChangesNothing(t *testin
 }
 
 func TestRequirement25RestrictedKeysCannotGiveWhatTheyDoNotHave(t *testing.T) {
-	f := open(t, admin.Config{})
+	f := open(t, admin.Options{})
 	f.admin = f.made(store.NewKey{Type: store.Secret, Scopes: []string{"keys:write", "orders:read"}, ExpiresAt: begin.Add(time.Hour)}).Key
 	within := f.made(store.NewKey{Type: store.Secret, Scopes: []string{"orders:read"}, ExpiresAt: begin.Add(time.Minute)}).Key
 	strong, shop := f.secret("strong"), f.publishable("shop")
@@ -246,7 +246,7 @@ func TestRequirement25RestrictedKeysCannotGiveWhatTheyDoNotHave(t *testing.T) {
 
 func TestRequirement02SecretsAreShownOnce(t *testing.T) {
 	var log bytes.Buffer
-	f := open(t, admin.Config{Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+	f := open(t, admin.Options{Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	var shown struct {
 		Key struct{ ID, Token string } `json:"api_key"`
 	}
@@ -319,7 +319,7 @@ func TestRequirement11AStoreThatCannotAnswerIsNeverAnAnswer(t *testing.T) {
 				tt.status, tt.want = 503, `{"type":"unavailable","message":"The service cannot answer now. Try again."}` // undecided, whatever it was
 			}
 			var log bytes.Buffer
-			f := openOver(t, admin.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))}, broken{store.NewMemory(), tt.err})
+			f := openOver(t, admin.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))}, broken{store.NewMemory(), tt.err})
 			got := f.do(method, target, body)
 			got.is(t, tt.status, tt.want)
 			if (got.header.Get("Retry-After") != "") != (tt.status == 503) {
@@ -337,7 +337,7 @@ func TestAClientThatWentAwayIsNoFailure(t *testing.T) {
 	var log bytes.Buffer
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	c := admin.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))}
+	c := admin.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))}
 	admin.Fail(c, store.New(store.NewMemory()), httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil).WithContext(ctx), store.ErrUnavailable)
 	if log.Len() > 0 {
 		t.Errorf("logged %s", log.String())
@@ -373,7 +373,7 @@ func TestErrorsAndStatuses(t *testing.T) {
 	} {
 		t.Run(tt.err.Error(), func(t *testing.T) {
 			w := httptest.NewRecorder()
-			admin.Fail(admin.Config{Logger: quiet}, keys, w, httptest.NewRequest("GET", "/", nil), tt.err)
+			admin.Fail(admin.Options{Logger: quiet}, keys, w, httptest.NewRequest("GET", "/", nil), tt.err)
 			answer{status: w.Code, body: w.Body.String()}.is(t, tt.status, tt.body)
 			if challenge := w.Header().Get("WWW-Authenticate"); (challenge == `Bearer error="invalid_token"`) != (tt.status == 401) {
 				t.Errorf("WWW-Authenticate is %q", challenge)
@@ -384,23 +384,15 @@ func TestErrorsAndStatuses(t *testing.T) {
 
 func TestRequirement23WhatIsNotConfiguredRightIsRefused(t *testing.T) {
 	keys := store.New(store.NewMemory())
-	for name, build := range map[string]func() error{
-		"a nil guard": func() error { _, err := admin.Config{}.Handler(keys, nil); return err },
-		"nil keys":    func() error { _, err := admin.Config{}.Handler(nil, letAllThrough); return err },
-		"a guard of nothing": func() error {
-			_, err := admin.Config{}.Handler(keys, func(http.Handler) http.Handler { return nil })
-			return err
-		},
-		"a negative page":          func() error { _, err := admin.Config{MaxPage: -1}.Handler(keys, letAllThrough); return err },
-		"a nil guard in Echo":      func() error { return admin.Config{}.Mount(newGroup(), keys, nil) },
-		"nil keys in Echo":         func() error { return admin.Config{}.Mount(newGroup(), nil, secretOf(nil)) },
-		"a nil group":              func() error { return admin.Config{}.Mount(nil, keys, secretOf(nil)) },
-		"a nil guard in Handler":   func() error { return recovered(func() { admin.Handler(keys, nil) }) },
-		"a nil guard in Mount":     func() error { return recovered(func() { admin.Mount(newGroup(), keys, nil) }) },
-		"nil keys in both at once": func() error { return recovered(func() { admin.Handler(nil, nil) }) },
+	for name, build := range map[string]func(){
+		"nil keys":                 func() { admin.New(nil, admin.Options{}) },
+		"a guard of nothing":       func() { admin.New(keys, admin.Options{Guard: func(http.Handler) http.Handler { return nil }}) },
+		"a negative page":          func() { admin.New(keys, admin.Options{MaxPage: -1}) },
+		"words that are no style":  func() { admin.New(keys, admin.Options{Errors: 7}) },
+		"nil keys and a guard too": func() { admin.New(nil, admin.Options{Guard: letAllThrough}) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			if err := build(); !errors.Is(err, store.ErrInvalid) {
+			if err := recovered(build); !errors.Is(err, store.ErrInvalid) {
 				t.Errorf("got %v, want an error that matches ErrInvalid", err)
 			}
 		})

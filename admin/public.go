@@ -13,12 +13,16 @@ import (
 type document struct {
 	path   string // below the mount point; only this very path is outside
 	answer http.HandlerFunc
-	part   bool // of another document: not in Echo's list of routes by its own path
+	part   bool // of another document: not in the list of routes by its own path
 }
 
 // documents returns all that stands outside the guard. No other is.
-func documents() []document {
-	return append(pageDocuments(), document{path: "/openapi.json", answer: static("application/json; charset=utf-8", openAPI)})
+func documents(page bool) []document {
+	all := []document{{path: "/openapi.json", answer: static("application/json; charset=utf-8", openAPI)}}
+	if page {
+		all = append(all, pageDocuments()...)
+	}
+	return all
 }
 
 //go:embed openapi.json

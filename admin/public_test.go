@@ -8,8 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/labstack/echo/v4"
-
 	"github.com/latchkey-go/latchkey/admin"
 	"github.com/latchkey-go/latchkey/store"
 )
@@ -24,21 +22,21 @@ func TestDocumentsStandOutsideTheGuard(t *testing.T) {
 		mux.Handle(prefix+"/", http.StripPrefix(prefix, h))
 		return mux
 	}
-	mounted := func(prefix string) http.Handler {
-		e := echo.New()
-		admin.Mount(e.Group(prefix), keys, secretOf(nil))
-		return e
-	}
-	for name, door := range map[string]struct {
+	api := admin.New(keys, admin.Options{Guard: shut})
+	type door struct {
 		prefix  string
 		handler http.Handler
-	}{
-		"net/http":                      {"", admin.Handler(keys, shut)},
-		"net/http below a path":         {"/some/where", below("/some/where", admin.Handler(keys, shut))},
-		"Echo":                          {"", mounted("")},
-		"Echo below a path":             {"/admin", mounted("/admin")},
-		"Echo below one with parameter": {"/shops/7", mounted("/shops/:id")},
-	} {
+	}
+	doors := map[string]door{
+		"net/http":              {"", api},
+		"net/http below a path": {"/some/where", below("/some/where", api)},
+	}
+	for _, at := range [][2]string{{"", ""}, {"/admin", "/admin"}, {"/shops/:id", "/shops/7"}} {
+		for name, e := range mounted(at[0], api) {
+			doors[name+" at "+at[0]] = door{at[1], e}
+		}
+	}
+	for name, door := range doors {
 		t.Run(name, func(t *testing.T) {
 			ask := func(method, target string, header ...string) *httptest.ResponseRecorder {
 				r := httptest.NewRequest(method, door.prefix+target, nil)
@@ -77,7 +75,7 @@ func TestDocumentsStandOutsideTheGuard(t *testing.T) {
 		})
 	}
 	t.Run("and are asked for again before they are used again", func(t *testing.T) {
-		f := open(t, admin.Config{})
+		f := open(t, admin.Options{})
 		got := f.send(nil, "GET", "/openapi.json", "")
 		if cached := got.header.Get("Cache-Control"); cached != "no-cache" || got.header.Get("X-Content-Type-Options") != "nosniff" {
 			t.Errorf("header %v", got.header)

@@ -11,7 +11,7 @@ import (
 )
 
 func TestReport(t *testing.T) {
-	f := open(t, admin.Config{})
+	f := open(t, admin.Options{})
 	const day = 24 * time.Hour
 	add := func(typ store.Type, title string, lives, used time.Duration) string {
 		n := store.NewKey{Type: typ, Title: title}
@@ -72,7 +72,7 @@ func TestReport(t *testing.T) {
 		f.do("GET", "/api-keys/report?concern=idle&idle_days=60&after="+idOf(idle), "").is(t, 200, report(60, 30, 50, list("idle", 2, "null", less)))
 	})
 	t.Run("without keys", func(t *testing.T) {
-		open(t, admin.Config{}).do("GET", "/api-keys/report", "").is(t, 200, report(90, 30, 50,
+		open(t, admin.Options{}).do("GET", "/api-keys/report", "").is(t, 200, report(90, 30, 50,
 			list("never_used", 0, "null"), list("idle", 0, "null"), list("without_expiry", 0, "null"), list("expiring", 0, "null")))
 	})
 	for query, want := range map[string]string{

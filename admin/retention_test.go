@@ -11,6 +11,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/latchkey-go/latchkey/admin"
+	echoauth "github.com/latchkey-go/latchkey/middleware/echov4"
 )
 
 // tracked is a context of Echo that tells when nobody holds it any more.
@@ -18,10 +19,10 @@ type tracked struct{ echo.Context }
 
 // Echo uses its contexts again; no admin route may hold one when it has answered.
 func TestRequirement30NoAdminRouteKeepsAnEchoContext(t *testing.T) {
-	f := open(t, admin.Config{})
+	f := open(t, admin.Options{})
 	e := echo.New()
 	asking := f.secret("ERP")
-	admin.Mount(e.Group("/admin"), f.keys, secretOf(asking))
+	echoauth.Mount(e.Group("/admin"), admin.New(f.keys, admin.Options{Guard: secretOf(asking)}))
 	var made, gone atomic.Int64
 	everyRoute(t, func(t *testing.T, _, method, target, body string) {
 		r := httptest.NewRequest(method, "/admin"+strings.Replace(target, "{id}", f.publishable("shop").ID, 1), strings.NewReader(body))

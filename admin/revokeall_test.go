@@ -16,7 +16,7 @@ func TestAKeyRevokesItself(t *testing.T) {
 		return fmt.Sprintf(`{"api_key":{"revoked_at":"%s","revoked_by":"%s","id":"%s"}}`, at, k.ID, k.ID)
 	}
 	t.Run("now, whatever its scopes", func(t *testing.T) {
-		f := open(t, admin.Config{})
+		f := open(t, admin.Options{})
 		made := f.made(store.NewKey{Type: store.Secret, Scopes: []string{}, ExpiresAt: begin.Add(time.Hour)})
 		f.send(made.Key, "POST", target, "").is(t, 200, revoked(made.Key, "2026-03-04T05:06:07.089Z"))
 		if _, err := f.keys.Authenticate(t.Context(), made.Token.Reveal()); err == nil {
@@ -25,13 +25,13 @@ func TestAKeyRevokesItself(t *testing.T) {
 		f.send(made.Key, "POST", target, "").is(t, 401, `{"type":"unauthorized","message":"Unauthorized"}`)
 	})
 	t.Run("and is shown as every key is", func(t *testing.T) {
-		f := open(t, admin.Config{})
+		f := open(t, admin.Options{})
 		erp := f.secret("ERP")
 		want := strings.Replace(fill(`{"api_key":`+plainSecret+`}`, erp), `"revoked_at":null,"revoked_by":null`, `"revoked_at":"2026-03-04T05:06:07.089Z","revoked_by":"`+erp.ID+`"`, 1)
 		f.send(erp, "POST", "/api-keys/self/revoke", "{}").is(t, 200, want)
 	})
 	t.Run("later, and then sooner, but not later again", func(t *testing.T) {
-		f := open(t, admin.Config{})
+		f := open(t, admin.Options{})
 		erp := f.secret("ERP")
 		f.send(erp, "POST", target, `{"revoke_in":60}`).is(t, 200, revoked(erp, "2026-03-04T05:07:07.089Z"))
 		erp, err := f.keys.Get(t.Context(), erp.ID)
@@ -46,7 +46,7 @@ func TestAKeyRevokesItself(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		f := &fixture{t: t, keys: keys, api: documented(t, admin.Handler(keys, letAllThrough))}
+		f := &fixture{t: t, keys: keys, api: documented(t, admin.New(keys, admin.Options{}))}
 		for _, body := range []string{`{"revoke_in":60}`, ``, `{"revoke_in":60}`} { // one that is ending, and another
 			if got := f.send(f.secret("ERP"), "POST", target, body); got.status != 200 {
 				t.Errorf("answered %d %s", got.status, got.body)
@@ -54,12 +54,12 @@ func TestAKeyRevokesItself(t *testing.T) {
 		}
 	})
 	t.Run("a body that is wrong", func(t *testing.T) {
-		f := open(t, admin.Config{})
+		f := open(t, admin.Options{})
 		f.send(f.secret("ERP"), "POST", target, `{"revoke_in":"1","id":"x"}`).
 			is(t, 400, invalid(`Expected type: 'number' for field 'revoke_in', got: '1'; Unrecognized fields: 'id'`))
 	})
 	t.Run("a key that is gone", func(t *testing.T) {
-		open(t, admin.Config{}).send(&store.Key{ID: "apk_gone", Type: store.Secret}, "POST", target, "").is(t, 401, `{"type":"unauthorized","message":"Unauthorized"}`)
+		open(t, admin.Options{}).send(&store.Key{ID: "apk_gone", Type: store.Secret}, "POST", target, "").is(t, 401, `{"type":"unauthorized","message":"Unauthorized"}`)
 	})
 }
 
@@ -103,7 +103,7 @@ func TestRevokeAll(t *testing.T) {
 		{"deleted", `"deleted_at":{"$ne":null}`, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			f := stock(t, admin.Config{})
+			f := stock(t, admin.Options{})
 			if err := f.rows.Touch(t.Context(), []store.Use{{KeyID: f.byTitle("epsilon").ID, At: begin}}); err != nil {
 				t.Fatal(err)
 			}
@@ -127,7 +127,7 @@ func TestRevokeAll(t *testing.T) {
 		})
 	}
 	t.Run("later, which puts no end off", func(t *testing.T) {
-		f := stock(t, admin.Config{}) // delta ends a day after it was made
+		f := stock(t, admin.Options{}) // delta ends a day after it was made
 		f.do("POST", target, `{"type":"secret","revoke_in":172800}`).is(t, 200, ids(f, false, "epsilon"))
 		f.do("POST", target, `{"type":"secret","revoke_in":60}`).is(t, 200, ids(f, false, "delta", "epsilon"))
 		if at := f.byTitle("delta").RevokedAt.Time(); !at.Equal(f.clock().Add(time.Minute)) {
@@ -135,12 +135,12 @@ func TestRevokeAll(t *testing.T) {
 		}
 	})
 	t.Run("by a key that ends, and by one that revokes itself as well", func(t *testing.T) {
-		f := stock(t, admin.Config{})
+		f := stock(t, admin.Options{})
 		asking := f.made(store.NewKey{Type: store.Secret, Title: "asking", Scopes: []string{"keys:read", "keys:write"}, ExpiresAt: f.clock().Add(time.Hour)}).Key
 		f.send(asking, "POST", target, `{"type":"secret","revoke_in":86000}`).is(t, 200, ids(f, false, "delta", "epsilon", "asking"))
 	})
 	t.Run("more than so many", func(t *testing.T) {
-		f := open(t, admin.Config{})
+		f := open(t, admin.Options{})
 		in := make([]store.NewKey, store.MaxRevoke)
 		for i := range in {
 			in[i] = store.NewKey{Type: store.Secret}
@@ -180,7 +180,7 @@ func TestRevokeAll(t *testing.T) {
 		`[]`:                                 `Field '' is required`,
 	} {
 		t.Run("refused: "+body, func(t *testing.T) {
-			f := stock(t, admin.Config{})
+			f := stock(t, admin.Options{})
 			f.do("POST", target, body).is(t, 400, invalid(want))
 			if f.byTitle("epsilon").Revoked {
 				t.Error("keys were revoked all the same")

@@ -6,6 +6,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/latchkey-go/latchkey/store"
 )
 
 // route is one route of the API. A restricted key needs all of its scopes, which are separated by
@@ -63,9 +65,49 @@ func (a *api) enter(scopes string, answer func(http.ResponseWriter, *http.Reques
 	})
 }
 
-// ServeHTTP finds the route. As in Medusa, a slash at the end does not matter. Other paths that are
-// not clean are unknown; the mux would redirect them.
+// Routes returns the patterns of all routes and documents, for routers that keep a list.
+func (a *api) Routes() (patterns []string) {
+	for _, rt := range a.routes() {
+		patterns = append(patterns, rt.pattern)
+	}
+	for _, d := range a.documents {
+		if !d.part {
+			patterns = append(patterns, "GET "+d.path)
+		}
+	}
+	return patterns
+}
+
+// ServeHTTP answers with a document, or behind the guards.
 func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if answer := a.outside(r); answer != nil {
+		answer(w, r)
+		return
+	}
+	a.guarded.ServeHTTP(w, r)
+}
+
+// serveGuarded asks the API's own guard, unless another one has put a key into the context already.
+func (a *api) serveGuarded(w http.ResponseWriter, r *http.Request) {
+	if _, ok := store.FromContext(r.Context()); !ok {
+		own := a.strict
+		if a.actor(r) != "" {
+			own = a.optional
+		}
+		next, refused := own.Authenticate(w.Header(), r, nil)
+		if refused != nil {
+			leaveBody(w, r)
+			refused.Write(w)
+			return
+		}
+		r = next
+	}
+	a.serveRoute(w, r)
+}
+
+// serveRoute finds the route. As in Medusa, a slash at the end does not matter. Other paths that are
+// not clean are unknown; the mux would redirect them.
+func (a *api) serveRoute(w http.ResponseWriter, r *http.Request) {
 	escaped := r.URL.EscapedPath()
 	trimmed := strings.TrimSuffix(escaped, "/")
 	if trimmed != "" && path.Clean(trimmed) != trimmed {

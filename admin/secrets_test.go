@@ -115,8 +115,7 @@ func TestRequirement36NoParameterOfAnyRouteLetsATokenOutMore(t *testing.T) {
 	must(err)
 	t.Cleanup(func() { _ = keys.Close(context.Background()) })
 	shop := &askedShop{}
-	api, err := admin.Config{SalesChannels: shop, Logger: logger}.Handler(keys, letAllThrough)
-	must(err)
+	api := admin.New(keys, admin.Options{SalesChannels: shop, Logger: logger})
 	public, err := keys.Create(t.Context(), store.NewKey{Type: store.Publishable, Title: "canary"})
 	must(err)
 	made, err := keys.Create(t.Context(), store.NewKey{Type: store.Secret})

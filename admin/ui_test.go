@@ -12,12 +12,13 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/latchkey-go/latchkey/admin"
+	echoauth "github.com/latchkey-go/latchkey/middleware/echov4"
 )
 
 // What the page does is tested in a browser, in ui. Here is what can be said without one.
 
 func TestPageIsKeptToItself(t *testing.T) {
-	f := open(t, admin.Config{})
+	f := open(t, admin.Options{})
 	page := f.send(nil, "GET", "/ui", "")
 	for name, want := range map[string]string{
 		"Content-Type": "text/html; charset=utf-8",
@@ -44,7 +45,7 @@ func TestPageIsKeptToItself(t *testing.T) {
 }
 
 func TestPageFiles(t *testing.T) {
-	f := open(t, admin.Config{})
+	f := open(t, admin.Options{})
 	types := map[string]string{".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
 	files, err := os.ReadDir("ui")
 	if err != nil {
@@ -92,9 +93,22 @@ func TestPageFiles(t *testing.T) {
 			}
 		}
 	})
+	t.Run("can be left out", func(t *testing.T) {
+		f := open(t, admin.Options{NoPage: true})
+		for _, path := range admin.Documents() {
+			if path == "/openapi.json" {
+				if got := f.send(nil, "GET", path, ""); got.status != 200 {
+					t.Errorf("%s went with the page: %d", path, got.status)
+				}
+				continue
+			}
+			f.send(nil, "GET", path, "").is(t, 401, `{"message":"Unauthorized"}`)
+			f.do("GET", path, "").is(t, 404, `{"type":"not_found","message":"There is no such route"}`)
+		}
+	})
 	t.Run("Echo's list of routes has the page, and not its files", func(t *testing.T) {
 		e := echo.New()
-		admin.Mount(e.Group("/admin"), f.keys, secretOf(nil))
+		echoauth.Mount(e.Group("/admin"), admin.New(f.keys, admin.Options{}))
 		var listed []string
 		for _, r := range e.Routes() {
 			if strings.HasPrefix(r.Path, "/admin/ui") {

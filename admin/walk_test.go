@@ -214,7 +214,7 @@ func TestRequirement34ARandomWalkGivesNobodyMoreThanItHasMore(t *testing.T) {
 		seed = rand.Uint64()
 	}
 	t.Logf("-walk.seed %d", seed)
-	w := &walk{fixture: open(t, admin.Config{}), rnd: rand.New(rand.NewPCG(seed, 1))}
+	w := &walk{fixture: open(t, admin.Options{}), rnd: rand.New(rand.NewPCG(seed, 1))}
 	var patterns []string
 	for _, route := range admin.Routes(w.keys) {
 		if _, changes := w.body(route.Pattern, adminKey()); changes {
@@ -226,8 +226,8 @@ func TestRequirement34ARandomWalkGivesNobodyMoreThanItHasMore(t *testing.T) {
 	all, answers := probes(), map[string]int{}
 	for step := range 5000 {
 		if step%100 == 0 {
-			w.fixture, w.holders = open(t, admin.Config{}), nil
-			w.api = admin.Handler(w.keys, letAllThrough) // other tests hold answers against the description
+			w.fixture, w.holders = open(t, admin.Options{}), nil
+			w.api = admin.New(w.keys, admin.Options{}) // other tests hold answers against the description
 			w.stock()
 		}
 		if w.rnd.IntN(8) == 0 {

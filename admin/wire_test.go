@@ -8,8 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/labstack/echo/v4"
-
 	"github.com/latchkey-go/latchkey/admin"
 	keyauth "github.com/latchkey-go/latchkey/middleware"
 	"github.com/latchkey-go/latchkey/store"
@@ -18,18 +16,18 @@ import (
 // TestALifeOverTheWire goes through the life of keys over real connections, with the real guards, behind both doors.
 func TestALifeOverTheWire(t *testing.T) {
 	for name, serve := range map[string]func(*store.Keys) http.Handler{
-		"Echo": func(keys *store.Keys) http.Handler {
-			e := echo.New()
-			admin.Mount(e.Group("/admin"), keys, keyauth.Secret(keys))
-			return e
+		"Echo v4": func(keys *store.Keys) http.Handler {
+			return mounted("/admin", admin.New(keys, admin.Options{}))["Echo v4"]
+		},
+		"Echo v5": func(keys *store.Keys) http.Handler {
+			return mounted("/admin", admin.New(keys, admin.Options{}))["Echo v5"]
 		},
 		"net/http": func(keys *store.Keys) http.Handler {
-			guard := keyauth.Config{Keys: keys, Types: []store.Type{store.Secret}}
-			return http.StripPrefix("/admin", admin.Handler(keys, guard.Handler))
+			return http.StripPrefix("/admin", admin.New(keys, admin.Options{}))
 		},
 		"net/http behind a guard for any key": func(keys *store.Keys) http.Handler {
 			guard := keyauth.Config{Keys: keys, Types: []store.Type{store.Secret, store.Publishable}, Optional: true}
-			return http.StripPrefix("/admin", admin.Handler(keys, guard.Handler))
+			return http.StripPrefix("/admin", admin.New(keys, admin.Options{Guard: keyauth.WithConfig(guard)}))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,4 +1,4 @@
-package middleware_test
+package keyauth_test
 
 import (
 	"net/http"
@@ -6,8 +6,11 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+	echo5 "github.com/labstack/echo/v5"
 
 	keyauth "github.com/latchkey-go/latchkey/middleware"
+	echoauth "github.com/latchkey-go/latchkey/middleware/echov4"
+	echoauth5 "github.com/latchkey-go/latchkey/middleware/echov5"
 	"github.com/latchkey-go/latchkey/store"
 )
 
@@ -30,11 +33,16 @@ func TestAWarmRequestAllocatesLittle(t *testing.T) {
 	h := func(c echo.Context) error { return c.NoContent(http.StatusNoContent) }
 	e.GET("/bare", h)
 	e.GET("/keyauth", h, keyAuth(w.secret))
-	e.GET("/secret", h, keyauth.Secret(w.keys))
-	e.GET("/shop", h, keyauth.Publishable(w.keys))
+	e.GET("/secret", h, echoauth.Secret(w.keys))
+	e.GET("/shop", h, echoauth.Publishable(w.keys))
+	e5 := echo5.New()
+	h5 := func(c *echo5.Context) error { return c.NoContent(http.StatusNoContent) }
+	e5.GET("/bare", h5)
+	e5.GET("/secret", h5, echoauth5.Secret(w.keys))
+	e5.GET("/scoped", h5, echoauth5.Secret(w.keys), echoauth5.Require("orders:read"))
 	next := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
-	plain := keyauth.Config{Keys: w.keys, Types: []store.Type{store.Secret}}.Handler(next)
-	wary := keyauth.Config{Keys: w.keys, MaxFailures: store.RateLimit{Requests: 20, Window: time.Minute}}.Handler(next)
+	plain := keyauth.WithConfig(keyauth.Config{Keys: w.keys, Types: []store.Type{store.Secret}})(next)
+	wary := keyauth.WithConfig(keyauth.Config{Keys: w.keys, MaxFailures: store.RateLimit{Requests: 20, Window: time.Minute}})(next)
 	limited := w.create(t, store.NewKey{Type: store.Secret, RateLimit: store.RateLimit{Requests: 1e6, Window: time.Second}})
 
 	count := func(h http.Handler, path string, lines ...string) float64 {
@@ -50,7 +58,7 @@ func TestAWarmRequestAllocatesLittle(t *testing.T) {
 			h.ServeHTTP(d, r)
 		})
 	}
-	bareEcho, bare := count(e, "/bare"), count(next, "/")
+	bareEcho, bareEcho5, bare := count(e, "/bare"), count(e5, "/bare"), count(next, "/")
 	theirs := count(e, "/keyauth", "Authorization", "Bearer "+w.secret)
 	for _, row := range []struct {
 		name      string
@@ -61,6 +69,8 @@ func TestAWarmRequestAllocatesLittle(t *testing.T) {
 		{"Basic in base64", count(e, "/secret", "Authorization", "Basic "+b64(w.secret+":")) - bareEcho, 3},
 		{"x-api-key", count(e, "/secret", "X-Api-Key", w.secret) - bareEcho, 2},
 		{"x-publishable-api-key", count(e, "/shop", "X-Publishable-Api-Key", w.publishable) - bareEcho, 2},
+		{"Echo v5", count(e5, "/secret", "Authorization", "Bearer "+w.secret) - bareEcho5, 2},
+		{"Echo v5, with Require", count(e5, "/scoped", "Authorization", "Bearer "+w.secret) - bareEcho5, 2},
 		{"net/http", count(plain, "/", "Authorization", "Bearer "+w.secret) - bare, 1},
 		{"net/http, failures limited", count(wary, "/", "Authorization", "Bearer "+w.secret) - bare, 2},
 		{"net/http, a limited key", count(plain, "/", "Authorization", "Bearer "+limited) - bare, 7},

@@ -1,4 +1,4 @@
-package middleware_test
+package keyauth_test
 
 import (
 	"context"
@@ -11,10 +11,13 @@ import (
 
 	"github.com/labstack/echo/v4"
 	echomiddleware "github.com/labstack/echo/v4/middleware"
+	echo5 "github.com/labstack/echo/v5"
 	"github.com/maypok86/otter/v2"
 
 	"github.com/latchkey-go/latchkey/cache"
 	keyauth "github.com/latchkey-go/latchkey/middleware"
+	echoauth "github.com/latchkey-go/latchkey/middleware/echov4"
+	echoauth5 "github.com/latchkey-go/latchkey/middleware/echov5"
 	"github.com/latchkey-go/latchkey/store"
 )
 
@@ -41,8 +44,13 @@ func BenchmarkWarm(b *testing.B) {
 	h := func(c echo.Context) error { return c.NoContent(http.StatusNoContent) }
 	e.GET("/bare", h)
 	e.GET("/keyauth", h, keyAuth(token))
-	e.GET("/secret", h, keyauth.Secret(keys))
-	e.GET("/scoped", h, keyauth.Secret(keys), keyauth.Require("orders:write"))
+	e.GET("/secret", h, echoauth.Secret(keys))
+	e.GET("/scoped", h, echoauth.Secret(keys), echoauth.Require("orders:write"))
+	e5 := echo5.New()
+	h5 := func(c *echo5.Context) error { return c.NoContent(http.StatusNoContent) }
+	e5.GET("/bare", h5)
+	e5.GET("/secret", h5, echoauth5.Secret(keys))
+	e5.GET("/scoped", h5, echoauth5.Secret(keys), echoauth5.Require("orders:write"))
 	floor := newFloor(token, made.Key)
 	b.Cleanup(func() { floor.keys.StopAllGoroutines() })
 	e.GET("/floor", h, floor.echo)
@@ -57,10 +65,13 @@ func BenchmarkWarm(b *testing.B) {
 		{"Echo/floor", "/floor", e},
 		{"Echo/Secret", "/secret", e},
 		{"Echo/Secret and Require", "/scoped", e},
+		{"Echo v5/bare", "/bare", e5},
+		{"Echo v5/Secret", "/secret", e5},
+		{"Echo v5/Secret and Require", "/scoped", e5},
 		{"http/bare", "/", plain},
 		{"http/floor", "/", floor.http(plain)},
-		{"http/Secret", "/", keyauth.Config{Keys: keys}.Handler(plain)},
-		{"http/Secret, last use not tracked", "/", keyauth.Config{Keys: untracked}.Handler(plain)},
+		{"http/Secret", "/", keyauth.WithConfig(keyauth.Config{Keys: keys})(plain)},
+		{"http/Secret, last use not tracked", "/", keyauth.WithConfig(keyauth.Config{Keys: untracked})(plain)},
 	} {
 		b.Run(bench.name, func(b *testing.B) {
 			r := request("Authorization", "Bearer "+token)
@@ -149,7 +160,7 @@ func BenchmarkRefused(b *testing.B) {
 	keys := store.New(store.NewMemory())
 	closeAfter(b, keys)
 	config := keyauth.Config{Keys: keys, Logger: quiet()}
-	h := config.Handler(http.NotFoundHandler())
+	h := keyauth.WithConfig(config)(http.NotFoundHandler())
 	r := request("Authorization", "Bearer sk_nonsense")
 	d := &discard{h: http.Header{}}
 	b.ReportAllocs()

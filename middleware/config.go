@@ -1,25 +1,18 @@
-package middleware
+package keyauth
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
-	"slices"
-	"strconv"
-	"strings"
 	"time"
 
-	"github.com/labstack/echo/v4"
-
+	"github.com/latchkey-go/latchkey/internal/guard"
 	"github.com/latchkey-go/latchkey/store"
 )
 
 // Config is a guard in full. Only Keys is required; with nothing else set, the guard takes secret keys. [Secret], [Publishable] and
 // [Any] are the common ones in short.
 type Config struct {
-	// Skipper says which requests pass without being looked at. Echo only: in net/http, put the guard around fewer routes.
-	// Optional. Default: none.
-	Skipper func(c echo.Context) bool
-
 	// Keys is what authenticates.
 	// Required.
 	Keys *store.Keys
@@ -54,9 +47,14 @@ type Config struct {
 	// credential.
 	PassPreflights bool
 
-	// Errors chooses the words in which refusals are told.
+	// Errors chooses the words of refusals: StandardErrors, MedusaErrors or ProblemErrors.
 	// Optional. Default: StandardErrors.
 	Errors ErrorStyle
+
+	// ErrorFunc may change the status, the headers and the body that Errors has chosen for a refusal.
+	// It must give everything that matches store.ErrUnauthenticated the same answer, or the answer
+	// tells which tokens exist. Optional. Default: none.
+	ErrorFunc func(r *http.Request, refusal *Refusal)
 
 	// Realm is the realm in WWW-Authenticate: printable ASCII.
 	// Optional. Default: none.
@@ -89,7 +87,7 @@ type Config struct {
 
 	// ClientIP returns the address of a request's client, for keys that are bound to addresses and for MaxFailures. It must not believe
 	// headers that the client itself can set; Echo's IPExtractors fit here.
-	// Optional. Default: Echo's IPExtractor where one is set, else the host in RemoteAddr.
+	// Optional. Default: Echo's IPExtractor where an Echo door has one, else the host in RemoteAddr.
 	ClientIP func(r *http.Request) string
 
 	// ForbidPlainHTTP refuses every request that did not come over TLS with the same 403, without looking at the key: one that is
@@ -110,178 +108,41 @@ type Config struct {
 	// it wants Debug, of every key that was let in. Lines name keys by id and tokens by a fingerprint of their digest.
 	// Optional. Default: slog.Default().
 	Logger *slog.Logger
-
-	pause func(time.Duration) // of tests whose time is not the system's
 }
 
-// ErrorStyle is a set of words for refusals. The zero value is StandardErrors.
-type ErrorStyle int
+// An ErrorStyle is a set of words for refusals. The zero value is StandardErrors.
+type ErrorStyle = guard.ErrorStyle
 
 const (
 	// StandardErrors answers as RFC 6750 and RFC 9110 ask, with bodies {"type":…,"message":…}.
-	StandardErrors ErrorStyle = iota
+	StandardErrors = guard.StandardErrors
 	// MedusaErrors answers as Medusa does, to the byte: a guard for publishable keys alone says 400 not_allowed, every other
 	// {"message":"Unauthorized"}, and a secret key sent as a Bearer token is refused with Medusa's hint to send it as Basic.
 	// What Medusa has no words for (403, 429, 503) is told as in StandardErrors.
-	MedusaErrors
+	MedusaErrors = guard.MedusaErrors
+	// ProblemErrors answers with application/problem+json (RFC 9457): title, status, detail and code,
+	// the type of StandardErrors. Statuses and headers are the same.
+	ProblemErrors = guard.ProblemErrors
 )
 
-// guard is a Config that has been checked, with everything worked out that does not depend on the request.
-type guard struct {
-	Config
-	places     []place
-	vary       []string // the value of Vary, the headers that are read; nil for none. Full: appending to it makes a copy
-	realm      string   // as it stands in WWW-Authenticate
-	retryAfter string
-	failures   *failures // nil: not limited
-	pause      func(time.Duration)
-	pausing    chan struct{} // semaphore
-	refused    sampler
-	undecided  sampler
+// A Refusal is an answer that is about to be sent, for [Config.ErrorFunc].
+type Refusal = struct {
+	// Status is the HTTP status.
+	Status int
+	// Header is the header of the response. WWW-Authenticate, Retry-After and Cache-Control are set.
+	Header http.Header
+	// Body is sent as JSON, by the app's error handler in Echo. A []byte is sent as it is, by the
+	// guard itself; set its Content-Type in Header.
+	Body any
+	// Err says why the request is refused: one of the errors of this package or of package store.
+	Err error
 }
 
-// place is where credentials are looked for.
-type place struct {
-	header    string     // "": in none
-	notations []notation // of the guard's own places
-	extract   Extractor  // of those that the app has given
-}
-
-// shared: other schemes stand in the same header.
-func (p *place) shared() bool { return p.header == authorization }
-
-// guard checks c and fills in its defaults. Errors match store.ErrInvalid.
-func (c Config) guard() (*guard, error) {
-	if c.Keys == nil {
-		return nil, invalid("Config.Keys is required")
-	}
-	if len(c.Types) == 0 {
-		c.Types = []store.Type{store.Secret}
-	}
-	c.Types = slices.Clone(c.Types)
-	for _, t := range c.Types {
-		if t != store.Secret && t != store.Publishable {
-			return nil, invalid("Config.Types holds %q, which is no type of key", string(t))
-		}
-	}
-	if c.Extractors != nil && len(c.Extractors) == 0 {
-		return nil, invalid("Config.Extractors is empty: there would be no place for a key")
-	}
-	c.Scopes = slices.Clone(c.Scopes)
-	for _, s := range c.Scopes {
-		if !isScope(s) {
-			return nil, invalid("Config.Scopes holds %.120q, which is no scope (RFC 6749, 3.3)", s)
-		}
-	}
-	if c.Errors != StandardErrors && c.Errors != MedusaErrors {
-		return nil, invalid("Config.Errors is %d, which is no ErrorStyle", c.Errors)
-	}
-	for i := range len(c.Realm) {
-		if c.Realm[i] < ' ' || c.Realm[i] > '~' {
-			return nil, invalid("Config.Realm holds something other than printable ASCII")
-		}
-	}
-	if c.RefusalTime == 0 {
-		c.RefusalTime = defaultRefusalTime
-	}
-	if c.RetryAfter < 0 {
-		return nil, invalid("Config.RetryAfter is negative")
-	}
-	if c.RetryAfter == 0 {
-		c.RetryAfter = time.Second
-	}
-	c.Limiter = limiterOf(c)
-	if f := c.MaxFailures; f != (store.RateLimit{}) && (f.Requests <= 0 || f.Window < time.Second) {
-		return nil, invalid("Config.MaxFailures must allow at least one failure in a window of at least one second")
-	}
-	if c.IsTLS == nil {
-		c.IsTLS = func(r *http.Request) bool { return r.TLS != nil }
-	}
-	if c.Logger == nil {
-		c.Logger = slog.Default()
-	}
-	g := &guard{Config: c, retryAfter: strconv.FormatInt(seconds(c.RetryAfter), 10), failures: newFailures(c.MaxFailures), pause: c.pause, pausing: make(chan struct{}, maxPauses)}
-	if g.pause == nil {
-		g.pause = pause
-	}
-	if c.Realm != "" {
-		g.realm = ` realm="` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(c.Realm) + `"`
-	}
-	return g, g.findPlaces()
-}
-
-// defaultPlaces are what Extractors says, without functions that take slices: what is handed to those is allocated.
-func (c Config) defaultPlaces() []place {
-	var list []place
-	if slices.Contains(c.Types, store.Secret) {
-		list = append(list, place{header: authorization, notations: []notation{bearer, basic}})
-	}
-	if slices.Contains(c.Types, store.Publishable) {
-		list = append(list, place{header: "X-Publishable-Api-Key", notations: []notation{whole}})
-	}
-	return append(list, place{header: "X-Api-Key", notations: []notation{whole}})
-}
-
-// findPlaces works out where to look, and with it Vary. An Extractor is asked which header it reads.
-func (g *guard) findPlaces() error {
-	if g.Extractors == nil {
-		g.places = g.defaultPlaces()
-	}
-	probe, err := http.NewRequest(http.MethodGet, "/", nil)
-	if err != nil {
-		return err
-	}
-	for i, extract := range g.Extractors {
-		if extract == nil {
-			return invalid("Config.Extractors[%d] is nil", i)
-		}
-		header, _ := extract(probe, nil)
-		header = http.CanonicalHeaderKey(header)
-		if header != "" && !isHeaderName(header) {
-			return invalid("Config.Extractors[%d] reads %.100q, which is no header's name", i, header)
-		}
-		g.places = append(g.places, place{header: header, extract: extract})
-	}
-	var names []string
-	for _, p := range g.places {
-		if p.header != "" && !slices.Contains(names, p.header) {
-			names = append(names, p.header)
-		}
-	}
-	if g.ForbidBrowserOrigins {
-		names = append(names, "Origin", "Sec-Fetch-Site")
-	}
-	if len(names) > 0 {
-		g.vary = []string{strings.Join(names, ", ")}
-	}
-	return nil
-}
-
-// takes reports whether keys of type t are let in.
-func (g *guard) takes(t store.Type) bool { return slices.Contains(g.Types, t) }
-
-func invalid(format string, args ...any) error {
-	return store.Errorf(store.ErrInvalid, "keyauth: "+format, args...)
-}
-
-// isScope follows the grammar of scope-token in RFC 6749, section 3.3; whatever fits can stand in WWW-Authenticate as it is.
-func isScope(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; c <= ' ' || c == '"' || c == '\\' || c > '~' {
-			return false
-		}
-	}
-	return s != ""
-}
-
-// isHeaderName follows the grammar of token in RFC 9110, section 5.6.2.
-func isHeaderName(s string) bool {
-	for i := range len(s) {
-		c := s[i]
-		alnum := '0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z'
-		if !alnum && !strings.ContainsRune("!#$%&'*+-.^_`|~", rune(c)) {
-			return false
-		}
-	}
-	return s != ""
+// A Limiter counts the requests of keys that have a rate limit (store.Key.RateLimit). *store.Limiter counts in the memory of the process,
+// package middleware/ratelimit in Redis, for all instances of a program together.
+type Limiter = interface {
+	// Take must count one request of the key with that id, and say whether limit allows it. A guard asks it once for each request of a
+	// key with a limit, and for no other. It must be safe for concurrent use, and quick: the request waits for it. An error means that nobody knows;
+	// the request is then refused with 503. A Limiter that would rather let it through must say so itself.
+	Take(ctx context.Context, keyID string, limit store.RateLimit) (store.Decision, error)
 }

@@ -1,4 +1,4 @@
-package middleware_test
+package keyauth_test
 
 import (
 	"errors"
@@ -8,8 +8,11 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+	echo5 "github.com/labstack/echo/v5"
 
 	keyauth "github.com/latchkey-go/latchkey/middleware"
+	echoauth "github.com/latchkey-go/latchkey/middleware/echov4"
+	echoauth5 "github.com/latchkey-go/latchkey/middleware/echov5"
 	"github.com/latchkey-go/latchkey/store"
 )
 
@@ -33,22 +36,30 @@ func TestBadConfigsAreToldAtStart(t *testing.T) {
 				t.Errorf("%s, %s: %v", name, door, err)
 			}
 		}
-		_, err := config.ToMiddleware()
-		check("ToMiddleware", err)
-		_, err = config.ToHandler()
-		check("ToHandler", err)
-		check("WithConfig", panicOf(func() { keyauth.WithConfig(config) }))
-		check("Handler", panicOf(func() { config.Handler(http.NotFoundHandler()) }))
+		for _, d := range doors() {
+			check(d.name, panicOf(func() { d.app().guard(config) }))
+		}
 	}
 	for _, limit := range []store.RateLimit{{Requests: -1, Window: time.Minute}, {Window: time.Minute}, {Requests: 5, Window: time.Millisecond}} {
-		if _, err := (keyauth.Config{Keys: keys, MaxFailures: limit}).ToHandler(); !errors.Is(err, store.ErrInvalid) {
+		err := panicOf(func() { keyauth.WithConfig(keyauth.Config{Keys: keys, MaxFailures: limit}) })
+		if !errors.Is(err, store.ErrInvalid) {
 			t.Errorf("MaxFailures of %+v: %v", limit, err)
 		}
 	}
 	for name, f := range map[string]func(){
-		"Secret":      func() { keyauth.Secret(nil) },
-		"Publishable": func() { keyauth.Publishable(nil) },
-		"Any":         func() { keyauth.Any(nil) },
+		"Secret":               func() { keyauth.Secret(nil) },
+		"Publishable":          func() { keyauth.Publishable(nil) },
+		"Any":                  func() { keyauth.Any(nil) },
+		"Secret, Echo v4":      func() { echoauth.Secret(nil) },
+		"Publishable, Echo v4": func() { echoauth.Publishable(nil) },
+		"Any, Echo v4":         func() { echoauth.Any(nil) },
+		"Secret, Echo v5":      func() { echoauth5.Secret(nil) },
+		"Publishable, Echo v5": func() { echoauth5.Publishable(nil) },
+		"Any, Echo v5":         func() { echoauth5.Any(nil) },
+		"Mount, Echo v4":       func() { echoauth.Mount(nil, http.NotFoundHandler()) },
+		"Mount, Echo v5":       func() { echoauth5.Mount(nil, http.NotFoundHandler()) },
+		"Mount of nothing, 4":  func() { echoauth.Mount(echo.New().Group(""), nil) },
+		"Mount of nothing, 5":  func() { echoauth5.Mount(echo5.New().Group(""), nil) },
 	} {
 		if err := panicOf(f); !errors.Is(err, store.ErrInvalid) {
 			t.Errorf("%s(nil): %v", name, err)
@@ -56,20 +67,12 @@ func TestBadConfigsAreToldAtStart(t *testing.T) {
 	}
 }
 
-func TestASkipperThatCouldNotBeAskedIsRefused(t *testing.T) {
-	config := keyauth.Config{Keys: newWorld(t).keys, Skipper: func(echo.Context) bool { return true }}
-	if _, err := config.ToHandler(); !errors.Is(err, store.ErrInvalid) || !strings.Contains(err.Error(), "Skipper") {
-		t.Errorf("got %v", err)
-	}
-}
-
 func TestRequirePanicsForListsThatNoRouteCanMean(t *testing.T) {
 	for name, scopes := range map[string][]string{"none": nil, "an empty one": {""}, "a quote": {`a"b`}, "a space": {"a b"}} {
-		if panicOf(func() { keyauth.Require(scopes...) }) == nil {
-			t.Errorf("Require with %s did not panic", name)
-		}
-		if panicOf(func() { keyauth.RequireHandler(scopes...) }) == nil {
-			t.Errorf("RequireHandler with %s did not panic", name)
+		for _, d := range doors() {
+			if panicOf(func() { d.app().require(scopes...) }) == nil {
+				t.Errorf("%s: Require with %s did not panic", d.name, name)
+			}
 		}
 	}
 }
@@ -78,14 +81,14 @@ func TestAConfigThatIsChangedLaterDoesNotChangeTheGuard(t *testing.T) {
 	w := newWorld(t)
 	config := w.config(store.Secret)
 	config.Scopes = []string{"orders:write"}
-	h := config.Handler(http.NotFoundHandler())
+	h := keyauth.WithConfig(config)(http.NotFoundHandler())
 	config.Scopes[0] = "orders:read"
 	config.Types[0] = store.Publishable
 	if got := serve(h, request("X-Api-Key", w.scoped)); got.Code != 403 || !strings.Contains(got.Body.String(), "orders:write") {
 		t.Errorf("%d %s", got.Code, got.Body)
 	}
 	scopes := []string{"orders:write"}
-	h = w.config(store.Secret).Handler(keyauth.RequireHandler(scopes...)(http.NotFoundHandler()))
+	h = keyauth.WithConfig(w.config(store.Secret))(keyauth.Require(scopes...)(http.NotFoundHandler()))
 	scopes[0] = "orders:read"
 	if got := serve(h, request("X-Api-Key", w.scoped)); got.Code != 403 {
 		t.Errorf("Require: %d %s", got.Code, got.Body)

@@ -1,4 +1,4 @@
-package middleware_test
+package keyauth_test
 
 import (
 	"net/http"
@@ -250,7 +250,7 @@ func TestRequirement17AForeignAuthorizationHidesNoKey(t *testing.T) {
 		for _, optional := range []bool{false, true} {
 			config := w.config(store.Secret)
 			config.Optional = optional
-			h := config.Handler(http.NotFoundHandler())
+			h := keyauth.WithConfig(config)(http.NotFoundHandler())
 			if got := serve(h, request("Authorization", "Basic "+broken, "X-Api-Key", w.secret)); got.Code != 400 {
 				t.Errorf("optional %v, %.40q beside a key: %d, want 400", optional, broken, got.Code)
 			}

@@ -1,4 +1,4 @@
-package middleware_test
+package keyauth_test
 
 import (
 	"net/http"
@@ -17,12 +17,12 @@ import (
 func TestRequirement35HeadersAreReadInLinearTime(t *testing.T) {
 	keys := store.New(store.NewMemory())
 	t.Cleanup(func() { _ = keys.Close(t.Context()) })
-	guard := keyauth.Config{
+	guard := keyauth.WithConfig(keyauth.Config{
 		Keys: keys, Types: []store.Type{store.Secret, store.Publishable}, Optional: true,
 		Extractors: []keyauth.Extractor{
 			keyauth.Bearer, keyauth.Basic, keyauth.Header("X-Api-Key"), keyauth.Query("key"), keyauth.Cookie("key"),
 		},
-	}.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	})(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	many := func(name, value string) func(int) http.Header {
 		return func(n int) http.Header {
 			h := http.Header{}

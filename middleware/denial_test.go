@@ -1,4 +1,4 @@
-package middleware_test
+package keyauth_test
 
 import (
 	"net/http"
@@ -72,7 +72,7 @@ func TestRequestsThatAreTurnedAwayAreCountedByReason(t *testing.T) {
 		w := newWorld(t)
 		config := w.config(store.Secret)
 		config.MaxFailures = store.RateLimit{Requests: 1, Window: time.Hour}
-		h := config.Handler(http.NotFoundHandler())
+		h := keyauth.WithConfig(config)(http.NotFoundHandler())
 		for range 3 {
 			serve(h, request("X-Api-Key", w.unknown))
 		}

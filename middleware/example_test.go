@@ -1,4 +1,4 @@
-package middleware_test
+package keyauth_test
 
 import (
 	"context"
@@ -9,8 +9,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"time"
-
-	"github.com/labstack/echo/v4"
 
 	keyauth "github.com/latchkey-go/latchkey/middleware"
 	"github.com/latchkey-go/latchkey/store"
@@ -32,14 +30,19 @@ func Example() {
 		return
 	}
 
-	e := echo.New()
-	shop := e.Group("/store", keyauth.Publishable(keys))
-	shop.GET("/products", func(c echo.Context) error {
-		return c.String(http.StatusOK, "products of "+strings.Join(keyauth.Key(c).SalesChannelIDs, ", "))
-	})
-	api := e.Group("/api", keyauth.Secret(keys))
-	api.GET("/orders", func(c echo.Context) error { return c.String(http.StatusOK, "orders for "+keyauth.Key(c).Title) })
-	api.POST("/orders", func(c echo.Context) error { return c.NoContent(http.StatusCreated) }, keyauth.Require("orders:write"))
+	shop, api, write := keyauth.Publishable(keys), keyauth.Secret(keys), keyauth.Require("orders:write")
+	mux := http.NewServeMux()
+	mux.Handle("GET /store/products", shop(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		key, _ := keyauth.KeyFrom(r.Context())
+		fmt.Fprint(w, "products of ", strings.Join(key.SalesChannelIDs, ", "))
+	})))
+	mux.Handle("GET /api/orders", api(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		key, _ := keyauth.KeyFrom(r.Context())
+		fmt.Fprint(w, "orders for ", key.Title)
+	})))
+	mux.Handle("POST /api/orders", api(write(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusCreated)
+	}))))
 
 	ask := func(method, path, header, value string) {
 		r := httptest.NewRequest(method, path, nil)
@@ -47,7 +50,7 @@ func Example() {
 			r.Header.Set(header, value)
 		}
 		w := httptest.NewRecorder()
-		e.ServeHTTP(w, r)
+		mux.ServeHTTP(w, r)
 		fmt.Println(w.Code, strings.TrimSpace(w.Body.String()))
 	}
 	ask("GET", "/store/products", "", "")
@@ -61,8 +64,8 @@ func Example() {
 	// 403 {"type":"forbidden","message":"The API key lacks a required scope: orders:write"}
 }
 
-// ExampleConfig_Handler guards a net/http handler; chi, Echo v5 and others take the method value as it is: r.Use(guard.Handler).
-func ExampleConfig_Handler() {
+// ExampleWithConfig guards a net/http handler; chi and others take the guard as it is: r.Use(guard).
+func ExampleWithConfig() {
 	ctx := context.Background()
 	keys := store.New(store.NewMemory())
 	defer keys.Close(ctx)
@@ -72,9 +75,9 @@ func ExampleConfig_Handler() {
 		return
 	}
 
-	guard := keyauth.Config{Keys: keys}
+	guard := keyauth.WithConfig(keyauth.Config{Keys: keys})
 	mux := http.NewServeMux()
-	mux.Handle("GET /orders", guard.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	mux.Handle("GET /orders", guard(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		key, _ := keyauth.KeyFrom(r.Context())
 		_, _ = io.WriteString(w, "orders for "+key.Title)
 	})))
@@ -85,33 +88,6 @@ func ExampleConfig_Handler() {
 	mux.ServeHTTP(w, r)
 	fmt.Println(w.Code, w.Body)
 	// Output: 200 orders for ERP
-}
-
-// ExampleConfig_optional lets the app's own login stand behind the guard: a session token in Authorization is none of its business.
-func ExampleConfig_optional() {
-	ctx := context.Background()
-	keys := store.New(store.NewMemory())
-	defer keys.Close(ctx)
-
-	e := echo.New()
-	guard := keyauth.WithConfig(keyauth.Config{Keys: keys, Optional: true, Logger: slog.New(slog.DiscardHandler)})
-	e.GET("/me", func(c echo.Context) error {
-		if key, ok := keyauth.KeyFrom(c.Request().Context()); ok {
-			return c.String(http.StatusOK, key.Title)
-		}
-		return c.String(http.StatusOK, "no key: ask the session")
-	}, guard)
-
-	for _, token := range []string{"eyJhbGciOi.e30.sig", "sk_nonsense"} {
-		r := httptest.NewRequest("GET", "/me", nil)
-		r.Header.Set("Authorization", "Bearer "+token)
-		w := httptest.NewRecorder()
-		e.ServeHTTP(w, r)
-		fmt.Println(w.Code, strings.TrimSpace(w.Body.String()))
-	}
-	// Output:
-	// 200 no key: ask the session
-	// 401 {"type":"unauthorized","message":"Unauthorized"}
 }
 
 // ExampleConfig_rateLimit shows what the client of a limited key is told. Nothing has to be set for it.
@@ -125,8 +101,8 @@ func ExampleConfig_rateLimit() {
 		return
 	}
 
-	guard := keyauth.Config{Keys: keys, Logger: slog.New(slog.DiscardHandler)}
-	orders := guard.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {}))
+	guard := keyauth.WithConfig(keyauth.Config{Keys: keys, Logger: slog.New(slog.DiscardHandler)})
+	orders := guard(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {}))
 	for range 3 {
 		r := httptest.NewRequest("GET", "/orders", nil)
 		r.Header.Set("Authorization", "Bearer "+erp.Token.Reveal())

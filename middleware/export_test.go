@@ -1,6 +1,13 @@
-package middleware
+package keyauth
 
-import "time"
+import (
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/latchkey-go/latchkey/internal/guard"
+	"github.com/latchkey-go/latchkey/store"
+)
 
 // Told is a row of the status table as a client sees it.
 type Told struct {
@@ -11,16 +18,11 @@ type Told struct {
 
 // Tell is what the table says about err.
 func Tell(err error) Told {
-	a, h := answerTo(err), map[string][]string{}
-	a.setHeaders(h, "", "7")
-	return Told{Status: a.status, Body: string(a.body.json()), Header: h}
+	g, h := guard.Must(guard.Config{Keys: new(store.Keys), RetryAfter: 7 * time.Second}), http.Header{}
+	refused := g.Refusal(h, nil, err)
+	body, err := json.Marshal(refused.Body)
+	if err != nil {
+		panic(err)
+	}
+	return Told{Status: refused.Status, Body: string(body), Header: h}
 }
-
-// InBubble returns the config for a guard whose time is that of a synctest bubble.
-func InBubble(c Config) Config {
-	c.pause = time.Sleep
-	return c
-}
-
-// ForgetPreflights makes the process warn of preflights as if none had come.
-func ForgetPreflights() { preflightWarned.Store(false) }

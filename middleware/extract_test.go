@@ -1,4 +1,4 @@
-package middleware_test
+package keyauth_test
 
 import (
 	"encoding/base64"
@@ -88,7 +88,7 @@ func TestRequirement18KeysAreTakenOnlyFromWhereTheyAreAskedFor(t *testing.T) {
 		return r
 	}
 	config := w.config(store.Secret)
-	if got := serve(config.Handler(http.NotFoundHandler()), everywhere()); got.Code != 401 || got.Header().Get("WWW-Authenticate") != "Bearer" {
+	if got := serve(keyauth.WithConfig(config)(http.NotFoundHandler()), everywhere()); got.Code != 401 || got.Header().Get("WWW-Authenticate") != "Bearer" {
 		t.Errorf("by default: %d %v", got.Code, got.Header())
 	}
 	for name, row := range map[string]struct {
@@ -102,21 +102,21 @@ func TestRequirement18KeysAreTakenOnlyFromWhereTheyAreAskedFor(t *testing.T) {
 		"a header":          {keyauth.Header("x-medusa-access-token"), 404},
 	} {
 		config.Extractors = []keyauth.Extractor{row.extractor}
-		if got := serve(config.Handler(http.NotFoundHandler()), everywhere()); got.Code != row.status {
+		if got := serve(keyauth.WithConfig(config)(http.NotFoundHandler()), everywhere()); got.Code != row.status {
 			t.Errorf("%s: %d, want %d", name, got.Code, row.status)
 		}
 	}
 	config.Extractors = []keyauth.Extractor{keyauth.Query("key"), keyauth.Header("x-api-key")}
 	r := request("X-Api-Key", w.other)
 	r.URL.RawQuery = "key=" + w.secret
-	if got := serve(config.Handler(http.NotFoundHandler()), r); got.Code != 400 {
+	if got := serve(keyauth.WithConfig(config)(http.NotFoundHandler()), r); got.Code != 400 {
 		t.Errorf("two keys, one in the query: %d, want 400", got.Code)
 	}
 }
 
 func TestSpacesAroundAHeadersValueDoNotCount(t *testing.T) {
 	w := newWorld(t)
-	if got := serve(w.config(store.Secret).Handler(http.NotFoundHandler()), request("X-Api-Key", " \t"+w.secret+" ")); got.Code != 404 {
+	if got := serve(keyauth.WithConfig(w.config(store.Secret))(http.NotFoundHandler()), request("X-Api-Key", " \t"+w.secret+" ")); got.Code != 404 {
 		t.Errorf("%d, want 404", got.Code)
 	}
 }
@@ -137,7 +137,7 @@ func FuzzHeaders(f *testing.F) {
 			config.Errors = keyauth.MedusaErrors
 		}
 		reached := false
-		h := config.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { reached = true }))
+		h := keyauth.WithConfig(config)(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { reached = true }))
 		r := request("Authorization", authorization, "X-Api-Key", apiKey, "X-Publishable-Api-Key", publishable)
 		before := w.spy.calls.Load()
 		got := serve(h, r)

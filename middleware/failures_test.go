@@ -1,4 +1,4 @@
-package middleware_test
+package keyauth_test
 
 import (
 	"context"
@@ -163,7 +163,7 @@ func TestWhoIsOneClient(t *testing.T) {
 		w := newWorld(t)
 		config := w.config(store.Secret)
 		config.MaxFailures = store.RateLimit{Requests: 1, Window: time.Hour}
-		h := config.Handler(http.NotFoundHandler())
+		h := keyauth.WithConfig(config)(http.NotFoundHandler())
 		serve(h, from(row.a, w.unknown))
 		if got := serve(h, from(row.b, w.unknown)).Code == 429; got != row.same {
 			t.Errorf("%s and %s: one client: %v, want %v", row.a, row.b, got, row.same)
@@ -186,26 +186,32 @@ func TestFailuresAreCountedForTheAddressThatTheAppTrusts(t *testing.T) {
 			t.Errorf("%s: the same client: %d", name, got.Code)
 		}
 	}
-	guarded := func(extractor echo.IPExtractor) http.Handler {
-		e := echo.New()
-		e.IPExtractor = extractor
-		e.GET("/products", func(c echo.Context) error { return c.NoContent(204) }, keyauth.WithConfig(config))
-		return e
+	guarded := func(d door, extractor func(*http.Request) string) http.Handler {
+		a := d.app()
+		if a.extract != nil {
+			a.extract(extractor)
+		}
+		a.any("", "/products", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) }, a.guard(config))
+		return a
 	}
 	header := func(r *http.Request) string { return r.Header.Get("X-Forwarded-For") }
-	test("Echo without an IPExtractor believes no header", guarded(nil), false)
-	test("Echo's IPExtractor", guarded(header), true)
-	test("net/http", config.Handler(http.NotFoundHandler()), false)
+	for _, d := range doors() {
+		test(d.name+", without an IPExtractor", guarded(d, nil), false)
+		if d.app().extract != nil {
+			test(d.name+", with an IPExtractor", guarded(d, header), true)
+		}
+	}
 	config.ClientIP = header
-	test("ClientIP", config.Handler(http.NotFoundHandler()), true)
-	test("ClientIP in Echo", guarded(echo.ExtractIPDirect()), true)
+	for _, d := range doors() {
+		test(d.name+", with ClientIP", guarded(d, echo.ExtractIPDirect()), true)
+	}
 }
 
 func TestAFloodOfAddressesDoesNotFreeWhoFailed(t *testing.T) {
 	w := newWorld(t)
 	config := w.config(store.Secret)
 	config.MaxFailures = store.RateLimit{Requests: 3, Window: 24 * time.Hour}
-	h := config.Handler(http.NotFoundHandler())
+	h := keyauth.WithConfig(config)(http.NotFoundHandler())
 	for range 3 {
 		serve(h, from(here, w.unknown))
 	}
@@ -221,7 +227,7 @@ func TestFailuresOfOneGuardAreNoneOfAnothers(t *testing.T) {
 	w := newWorld(t)
 	config := w.config(store.Secret)
 	config.MaxFailures = store.RateLimit{Requests: 1, Window: time.Hour}
-	a, b := config.Handler(http.NotFoundHandler()), config.Handler(http.NotFoundHandler())
+	a, b := keyauth.WithConfig(config)(http.NotFoundHandler()), keyauth.WithConfig(config)(http.NotFoundHandler())
 	serve(a, from(here, w.unknown))
 	if got := serve(b, from(here, w.unknown)); got.Code != 401 {
 		t.Errorf("%d, want 401", got.Code)
@@ -238,7 +244,7 @@ func TestLimitedFailuresAreLoggedLikeOtherRefusals(t *testing.T) {
 		config := w.config(store.Secret)
 		config.MaxFailures = store.RateLimit{Requests: 1, Window: time.Hour}
 		config.Logger = slog.New(reasons{add: func(reason string) { seen = append(seen, reason) }})
-		h := config.Handler(http.NotFoundHandler())
+		h := keyauth.WithConfig(config)(http.NotFoundHandler())
 		for range 100 {
 			serve(h, from(here, w.unknown))
 		}
@@ -268,13 +274,18 @@ func TestEchosErrorHandlerSeesTooManyFailures(t *testing.T) {
 	w := newWorld(t)
 	config := w.config(store.Secret)
 	config.MaxFailures = store.RateLimit{Requests: 1, Window: time.Hour}
-	e := echo.New()
-	var seen error
-	e.HTTPErrorHandler = func(err error, c echo.Context) { seen = err }
-	e.GET("/products", func(c echo.Context) error { return c.NoContent(204) }, keyauth.WithConfig(config))
-	serve(e, request("X-Api-Key", w.unknown))
-	serve(e, request("X-Api-Key", w.unknown))
-	if !errors.Is(seen, keyauth.ErrTooManyFailures) || errors.Is(seen, store.ErrUnauthenticated) {
-		t.Errorf("%v", seen)
+	for _, d := range doors() {
+		a := d.app()
+		if a.onError == nil {
+			continue
+		}
+		var seen error
+		a.onError(func(_ http.ResponseWriter, _ *http.Request, err error) { seen = err })
+		a.any("", "/products", func(http.ResponseWriter, *http.Request) {}, a.guard(config))
+		serve(a, request("X-Api-Key", w.unknown))
+		serve(a, request("X-Api-Key", w.unknown))
+		if !errors.Is(seen, keyauth.ErrTooManyFailures) || errors.Is(seen, store.ErrUnauthenticated) {
+			t.Errorf("%s: %v", d.name, seen)
+		}
 	}
 }

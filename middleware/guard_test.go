@@ -1,4 +1,4 @@
-package middleware_test
+package keyauth_test
 
 import (
 	"context"
@@ -485,7 +485,7 @@ func TestRequirement20ForeignPages(t *testing.T) {
 	w := newWorld(t)
 	config := w.config(store.Secret)
 	config.ForbidBrowserOrigins = true
-	h := config.Handler(http.NotFoundHandler())
+	h := keyauth.WithConfig(config)(http.NotFoundHandler())
 	for _, row := range []struct {
 		lines  []string
 		status int
@@ -543,7 +543,7 @@ func TestRetryAfterIsRoundedUp(t *testing.T) {
 	w.spy.failWith(store.ErrUnavailable)
 	config := w.config(store.Secret)
 	config.RetryAfter = 2100 * time.Millisecond
-	if got := serve(config.Handler(http.NotFoundHandler()), request("X-Api-Key", w.secret)); got.Header().Get("Retry-After") != "3" {
+	if got := serve(keyauth.WithConfig(config)(http.NotFoundHandler()), request("X-Api-Key", w.secret)); got.Header().Get("Retry-After") != "3" {
 		t.Errorf("Retry-After: %q, want 3", got.Header().Get("Retry-After"))
 	}
 }
@@ -551,7 +551,7 @@ func TestRetryAfterIsRoundedUp(t *testing.T) {
 func TestTheKeyIsInTheContextOfTheRequestAloneAndForStoreToo(t *testing.T) {
 	w := newWorld(t)
 	var seen *http.Request
-	h := w.config(store.Secret).Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { seen = r }))
+	h := keyauth.WithConfig(w.config(store.Secret))(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { seen = r }))
 	before := request("X-Api-Key", w.secret)
 	serve(h, before)
 	key, ok := store.FromContext(seen.Context())
@@ -566,7 +566,7 @@ func TestTheKeyIsInTheContextOfTheRequestAloneAndForStoreToo(t *testing.T) {
 func TestRequestIDsReachTheAuditLogOnlyWhenTheyAreSane(t *testing.T) {
 	w := newWorld(t)
 	var id string
-	h := w.config(store.Secret).Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	h := keyauth.WithConfig(w.config(store.Secret))(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		made, err := w.keys.Create(r.Context(), store.NewKey{Type: store.Publishable})
 		if err != nil {
 			t.Error(err)

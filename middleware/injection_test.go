@@ -1,4 +1,4 @@
-package middleware_test
+package keyauth_test
 
 import (
 	"bytes"
@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	keyauth "github.com/latchkey-go/latchkey/middleware"
 	"github.com/latchkey-go/latchkey/store"
 )
 
@@ -45,7 +46,7 @@ func TestRequirement28NothingAClientSendsIsInALogLine(t *testing.T) {
 		}
 		r := request("X-Api-Key", w.unknown)
 		r.URL.Path, r.URL.RawQuery, r.RemoteAddr, r.Host, r.Method = "/"+poison, poison, poison, poison, "GET"
-		if err := checkable(r, config.Handler(http.NotFoundHandler())); err != nil {
+		if err := checkable(r, keyauth.WithConfig(config)(http.NotFoundHandler())); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -1,4 +1,4 @@
-package middleware_test
+package keyauth_test
 
 import (
 	"context"
@@ -37,7 +37,7 @@ func TestRequirement07RefusalsThatTookALookupTakeTheSameTime(t *testing.T) {
 				took := func(config keyauth.Config, r *http.Request, status int) time.Duration {
 					t.Helper()
 					config.Keys = keys
-					h := d.open(t, keyauth.InBubble(config), "orders:write")
+					h := d.open(t, config, "orders:write")
 					began := time.Now()
 					if got := serve(h, r); got.Code != status {
 						t.Errorf("%d, want %d", got.Code, status)

@@ -1,4 +1,4 @@
-package middleware_test
+package keyauth_test
 
 import (
 	"context"
@@ -17,8 +17,11 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+	echo5 "github.com/labstack/echo/v5"
 
 	keyauth "github.com/latchkey-go/latchkey/middleware"
+	echoauth "github.com/latchkey-go/latchkey/middleware/echov4"
+	echoauth5 "github.com/latchkey-go/latchkey/middleware/echov5"
 	"github.com/latchkey-go/latchkey/store"
 )
 
@@ -114,7 +117,7 @@ func TestRequirement15WhatAGoodKeyMayNotDoIsNo401(t *testing.T) {
 	spent := w.create(t, store.NewKey{Type: store.Secret, RateLimit: store.RateLimit{Requests: 1, Window: time.Hour}})
 	for _, d := range doors() {
 		h := d.open(t, w.config(store.Secret), "orders:write")
-		if d.name == "Echo" { // one count for both doors
+		if d.name == doors()[0].name { // one count for all doors
 			serve(h, request("X-Api-Key", spent))
 		}
 		for name, row := range map[string]struct {
@@ -166,14 +169,13 @@ func TestTheLimiterIsAskedOncePerRequest(t *testing.T) {
 	inner.Limiter = limiter
 	ask := fmt.Sprintf("%s 3/1m0s", w.ids[limited])
 
-	e := echo.New()
-	e.GET("/*", func(c echo.Context) error { return c.NoContent(204) }, keyauth.WithConfig(config), keyauth.WithConfig(inner))
-	nested := config.Handler(inner.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) })))
-	for name, h := range map[string]http.Handler{"Echo": e, "net/http": nested} {
+	for _, d := range doors() {
+		h := d.app()
+		h.any("", "/*", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) }, h.guard(config), h.guard(inner))
 		limiter.asked = nil
 		got := serve(h, request("X-Api-Key", limited))
 		if got.Code != 204 || !slices.Equal(limiter.asked, []string{ask}) || len(got.Header().Values("RateLimit")) != 1 {
-			t.Errorf("%s: %d, asked %v, %v", name, got.Code, limiter.asked, got.Header())
+			t.Errorf("%s: %d, asked %v, %v", d.name, got.Code, limiter.asked, got.Header())
 		}
 	}
 	t.Run("for each key that guards behind one another let in", func(t *testing.T) {
@@ -182,7 +184,7 @@ func TestTheLimiterIsAskedOncePerRequest(t *testing.T) {
 		outer.Limiter = limiter
 		outer.Extractors = []keyauth.Extractor{keyauth.Header("x-publishable-api-key")}
 		limiter.asked = nil
-		got := serve(outer.Handler(config.Handler(http.NotFoundHandler())), request("X-Api-Key", limited, "X-Publishable-Api-Key", shop))
+		got := serve(keyauth.WithConfig(outer)(keyauth.WithConfig(config)(http.NotFoundHandler())), request("X-Api-Key", limited, "X-Publishable-Api-Key", shop))
 		if want := []string{w.ids[shop] + " 5/1s", ask}; !slices.Equal(limiter.asked, want) {
 			t.Errorf("asked %v, want %v", limiter.asked, want)
 		}
@@ -195,15 +197,14 @@ func TestTheLimiterIsAskedOncePerRequest(t *testing.T) {
 func TestGuardsWithTheSameKeysCountTogether(t *testing.T) {
 	w := newWorld(t)
 	limited := w.create(t, store.NewKey{Type: store.Secret, RateLimit: threeAMinute})
-	e := echo.New()
-	ok := func(c echo.Context) error { return c.NoContent(200) }
-	e.GET("/api", ok, keyauth.Secret(w.keys))
-	e.GET("/admin", ok, keyauth.Any(w.keys))
-	plain := w.config(store.Secret).Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	e, five := echo.New(), echo5.New()
+	e.GET("/api", func(c echo.Context) error { return c.NoContent(200) }, echoauth.Secret(w.keys))
+	five.GET("/admin", func(c *echo5.Context) error { return c.NoContent(200) }, echoauth5.Any(w.keys))
+	plain := keyauth.WithConfig(w.config(store.Secret))(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	for i, row := range []struct {
 		h    http.Handler
 		path string
-	}{{e, "/api"}, {e, "/admin"}, {plain, "/"}, {e, "/api"}, {e, "/admin"}, {plain, "/"}} {
+	}{{e, "/api"}, {five, "/admin"}, {plain, "/"}, {e, "/api"}, {five, "/admin"}, {plain, "/"}} {
 		r := request("X-Api-Key", limited)
 		r.URL.Path = row.path
 		want := 200
@@ -225,7 +226,7 @@ func TestWhatCountsAgainstALimit(t *testing.T) {
 	count := func(r *http.Request, status int) int {
 		t.Helper()
 		limiter.asked = nil
-		if got := serve(config.Handler(http.NotFoundHandler()), r); got.Code != status {
+		if got := serve(keyauth.WithConfig(config)(http.NotFoundHandler()), r); got.Code != status {
 			t.Errorf("%d, want %d", got.Code, status)
 		}
 		return len(limiter.asked)
@@ -266,7 +267,7 @@ func TestNoLimitedKeyIsUnlimited(t *testing.T) {
 		config := w.config(store.Secret)
 		var unfilled *store.Limiter
 		config.Limiter = unfilled
-		h := config.Handler(http.NotFoundHandler())
+		h := keyauth.WithConfig(config)(http.NotFoundHandler())
 		if a, b := serve(h, request("X-Api-Key", once)), serve(h, request("X-Api-Key", once)); a.Code != 404 || b.Code != 429 {
 			t.Errorf("%d, %d", a.Code, b.Code)
 		}
@@ -289,7 +290,7 @@ func TestNoLimitedKeyIsUnlimited(t *testing.T) {
 			}); err != nil {
 				t.Fatal(err)
 			}
-			got := serve(keyauth.Config{Keys: keys, Logger: quiet()}.Handler(http.NotFoundHandler()), request("X-Api-Key", made.Token.Reveal()))
+			got := serve(keyauth.WithConfig(keyauth.Config{Keys: keys, Logger: quiet()})(http.NotFoundHandler()), request("X-Api-Key", made.Token.Reveal()))
 			if got.Code != 429 || got.Header().Get("Retry-After") == "" {
 				t.Errorf("%+v: %d %v", limit, got.Code, got.Header())
 			}
@@ -303,7 +304,7 @@ func TestNoLimitedKeyIsUnlimited(t *testing.T) {
 	t.Run("a limit that is changed counts for the next request", func(t *testing.T) {
 		w := newWorld(t)
 		token := w.create(t, store.NewKey{Type: store.Secret})
-		h := w.config(store.Secret).Handler(http.NotFoundHandler())
+		h := keyauth.WithConfig(w.config(store.Secret))(http.NotFoundHandler())
 		for range 10 {
 			serve(h, request("X-Api-Key", token))
 		}
@@ -338,7 +339,7 @@ func TestRateLimitFields(t *testing.T) {
 		} {
 			config := w.config(store.Publishable)
 			config.Limiter = &takes{answer: d}
-			got := serve(config.Handler(http.NotFoundHandler()), request("X-Api-Key", limited))
+			got := serve(keyauth.WithConfig(config)(http.NotFoundHandler()), request("X-Api-Key", limited))
 			policy, rate := parseRate(t, got.Header().Values("RateLimit-Policy")), parseRate(t, got.Header().Values("RateLimit"))
 			if len(policy) != 1 || len(rate) != 1 || policy[0].name != "publishable-key" || rate[0].name != policy[0].name || len(policy[0].params) != 2 || len(rate[0].params) != 2 {
 				t.Fatalf("%+v, %+v: %v %v", limit, d, policy, rate)
@@ -366,7 +367,7 @@ func TestRateLimitFieldsOfTheAppStay(t *testing.T) {
 	limited := w.create(t, store.NewKey{Type: store.Secret, RateLimit: threeAMinute})
 	rec := httptest.NewRecorder()
 	rec.Header().Set("RateLimit", `"region";r=5;t=1`)
-	w.config(store.Secret).Handler(http.NotFoundHandler()).ServeHTTP(rec, request("X-Api-Key", limited))
+	keyauth.WithConfig(w.config(store.Secret))(http.NotFoundHandler()).ServeHTTP(rec, request("X-Api-Key", limited))
 	if got := fmt.Sprint(parseRate(t, rec.Header().Values("RateLimit"))); got != "[{region map[r:5 t:1]} {secret-key map[r:2 t:40]}]" {
 		t.Errorf("RateLimit: %s", got)
 	}
@@ -374,22 +375,27 @@ func TestRateLimitFieldsOfTheAppStay(t *testing.T) {
 
 func TestEchosErrorHandlerSeesTheLimit(t *testing.T) {
 	w := newWorld(t)
-	once := w.create(t, store.NewKey{Type: store.Secret, RateLimit: store.RateLimit{Requests: 1, Window: time.Hour}})
-	e := echo.New()
-	var seen error
-	e.HTTPErrorHandler = func(err error, c echo.Context) { seen = err }
-	e.GET("/products", func(c echo.Context) error { return c.NoContent(204) }, keyauth.Secret(w.keys))
-	serve(e, request("X-Api-Key", once))
-	serve(e, request("X-Api-Key", once))
-	if !errors.Is(seen, keyauth.ErrRateLimited) {
-		t.Errorf("%v", seen)
+	for _, d := range doors() {
+		a := d.app()
+		if a.onError == nil {
+			continue
+		}
+		once := w.create(t, store.NewKey{Type: store.Secret, RateLimit: store.RateLimit{Requests: 1, Window: time.Hour}})
+		var seen error
+		a.onError(func(_ http.ResponseWriter, _ *http.Request, err error) { seen = err })
+		a.any("", "/products", func(http.ResponseWriter, *http.Request) {}, a.guard(w.config(store.Secret)))
+		serve(a, request("X-Api-Key", once))
+		serve(a, request("X-Api-Key", once))
+		if !errors.Is(seen, keyauth.ErrRateLimited) {
+			t.Errorf("%s: %v", d.name, seen)
+		}
 	}
 }
 
 func TestALimitIsExactWhenManyAskAtOnce(t *testing.T) {
 	w := newWorld(t)
 	limited := w.create(t, store.NewKey{Type: store.Secret, RateLimit: store.RateLimit{Requests: 10, Window: time.Hour}})
-	h := w.config(store.Secret).Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	h := keyauth.WithConfig(w.config(store.Secret))(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	codes := make(chan int, 50)
 	var wg sync.WaitGroup
 	for range cap(codes) {

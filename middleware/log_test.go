@@ -1,4 +1,4 @@
-package middleware_test
+package keyauth_test
 
 import (
 	"bytes"
@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	keyauth "github.com/latchkey-go/latchkey/middleware"
 	"github.com/latchkey-go/latchkey/store"
 )
 
@@ -24,7 +25,7 @@ func logOf(t *testing.T, w *world, level slog.Level, use func(h http.Handler)) [
 	config := w.config(store.Secret)
 	config.RefusalTime = -1 // so that a flood falls into one second
 	config.Logger = slog.New(slog.NewJSONHandler(&out, &slog.HandlerOptions{Level: level}))
-	use(config.Handler(http.NotFoundHandler()))
+	use(keyauth.WithConfig(config)(http.NotFoundHandler()))
 	var lines []map[string]any
 	for line := range strings.Lines(out.String()) {
 		var entry map[string]any

@@ -1,4 +1,4 @@
-package middleware_test
+package keyauth_test
 
 import (
 	"bufio"
@@ -17,7 +17,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/latchkey-go/latchkey/cache"
-	keyauth "github.com/latchkey-go/latchkey/middleware"
+	echoauth "github.com/latchkey-go/latchkey/middleware/echov4"
 	"github.com/latchkey-go/latchkey/store"
 )
 
@@ -36,7 +36,7 @@ func BenchmarkLoopback(b *testing.B) {
 	e := echo.New()
 	h := func(c echo.Context) error { return c.String(http.StatusOK, "hello") }
 	e.GET("/bare", h)
-	e.GET("/secret", h, keyauth.Secret(keys))
+	e.GET("/secret", h, echoauth.Secret(keys))
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		b.Fatal(err)

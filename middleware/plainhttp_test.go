@@ -1,4 +1,4 @@
-package middleware_test
+package keyauth_test
 
 import (
 	"net/http/httptest"

@@ -1,4 +1,4 @@
-package middleware_test
+package keyauth_test
 
 import (
 	"bufio"
@@ -20,8 +20,13 @@ import (
 
 	"github.com/labstack/echo/v4"
 	echomiddleware "github.com/labstack/echo/v4/middleware"
+	echo5 "github.com/labstack/echo/v5"
+	echo5middleware "github.com/labstack/echo/v5/middleware"
 
+	"github.com/latchkey-go/latchkey/internal/guard"
 	keyauth "github.com/latchkey-go/latchkey/middleware"
+	echoauth "github.com/latchkey-go/latchkey/middleware/echov4"
+	echoauth5 "github.com/latchkey-go/latchkey/middleware/echov5"
 	"github.com/latchkey-go/latchkey/store"
 )
 
@@ -83,15 +88,15 @@ var mounts = map[string]func(t *testing.T, c keyauth.Config, scopes []string, h 
 	"net/http": func(t *testing.T, c keyauth.Config, scopes []string, h http.Handler) http.Handler {
 		mux := http.NewServeMux()
 		if len(scopes) > 0 {
-			h = keyauth.RequireHandler(scopes...)(h)
+			h = keyauth.Require(scopes...)(h)
 		}
 		mux.HandleFunc("/", h.ServeHTTP)
-		return c.Handler(mux)
+		return keyauth.WithConfig(c)(mux)
 	},
 	"a router like chi's": func(t *testing.T, c keyauth.Config, scopes []string, h http.Handler) http.Handler {
-		m := &router{mux: http.NewServeMux(), uses: []func(http.Handler) http.Handler{c.Handler}}
+		m := &router{mux: http.NewServeMux(), uses: []func(http.Handler) http.Handler{keyauth.WithConfig(c)}}
 		if len(scopes) > 0 {
-			m.uses = append(m.uses, keyauth.RequireHandler(scopes...))
+			m.uses = append(m.uses, keyauth.Require(scopes...))
 		}
 		m.Handle("/products", h)
 		return m.mux
@@ -107,6 +112,22 @@ var mounts = map[string]func(t *testing.T, c keyauth.Config, scopes []string, h 
 		e.Any("/products", echo.WrapHandler(h))
 		return e
 	},
+	"Echo v5's Any": func(t *testing.T, c keyauth.Config, scopes []string, h http.Handler) http.Handler {
+		e := echo5.New()
+		e.Any("/products", echo5.WrapHandler(h), chain5(c, scopes)...)
+		return e
+	},
+	"Echo v5's Use": func(t *testing.T, c keyauth.Config, scopes []string, h http.Handler) http.Handler {
+		e := echo5.New()
+		e.Use(chain5(c, scopes)...)
+		e.Any("/products", echo5.WrapHandler(h))
+		return e
+	},
+	"a group of Echo v5": func(t *testing.T, c keyauth.Config, scopes []string, h http.Handler) http.Handler {
+		e := echo5.New()
+		e.Group("/products", chain5(c, scopes)...).Any("", echo5.WrapHandler(h))
+		return e
+	},
 	"an Echo group": func(t *testing.T, c keyauth.Config, scopes []string, h http.Handler) http.Handler {
 		e := echo.New()
 		e.Group("/products", chain(c, scopes)...).Any("", echo.WrapHandler(h))
@@ -115,9 +136,17 @@ var mounts = map[string]func(t *testing.T, c keyauth.Config, scopes []string, h 
 }
 
 func chain(c keyauth.Config, scopes []string) []echo.MiddlewareFunc {
-	all := []echo.MiddlewareFunc{keyauth.WithConfig(c)}
+	all := []echo.MiddlewareFunc{echoauth.WithConfig(c)}
 	if len(scopes) > 0 {
-		all = append(all, keyauth.Require(scopes...))
+		all = append(all, echoauth.Require(scopes...))
+	}
+	return all
+}
+
+func chain5(c keyauth.Config, scopes []string) []echo5.MiddlewareFunc {
+	all := []echo5.MiddlewareFunc{echoauth5.WithConfig(c)}
+	if len(scopes) > 0 {
+		all = append(all, echoauth5.Require(scopes...))
 	}
 	return all
 }
@@ -285,14 +314,12 @@ func TestRequirement21PassPreflightsIsTheOnlyException(t *testing.T) {
 		key := &store.Key{ID: "apk_1", Type: store.Secret}
 		r := preflight()
 		r = r.WithContext(store.NewContext(r.Context(), key))
-		h := keyauth.RequireHandler("orders:read")(http.NotFoundHandler())
-		if got := serve(h, r); got.Code != 401 || got.Header().Get("Cache-Control") != "no-store" {
-			t.Errorf("net/http: %d %v", got.Code, got.Header())
-		}
-		e := echo.New()
-		e.Any("/*", func(c echo.Context) error { return c.NoContent(http.StatusOK) }, keyauth.Require("orders:read"))
-		if got := serve(e, r); got.Code != 401 {
-			t.Errorf("Echo: %d", got.Code)
+		for _, d := range doors() {
+			a := d.app()
+			a.any("", "/*", func(http.ResponseWriter, *http.Request) {}, a.require("orders:read"))
+			if got := serve(a, r); got.Code != 401 || got.Header().Get("Cache-Control") != "no-store" {
+				t.Errorf("%s: %d %v", d.name, got.Code, got.Header())
+			}
 		}
 	})
 }
@@ -301,44 +328,63 @@ func TestRequirement21PassPreflightsIsTheOnlyException(t *testing.T) {
 func TestRequirement21CORSStandsInFrontOfTheGuard(t *testing.T) {
 	w := newWorld(t)
 	const allowed = "Access-Control-Allow-Origin"
-	cors := echomiddleware.CORS()
+	apps := map[string]func(c keyauth.Config, order string, h http.HandlerFunc) http.Handler{
+		"Echo v4": func(c keyauth.Config, order string, h http.HandlerFunc) http.Handler {
+			e := echo.New()
+			all := map[string]echo.MiddlewareFunc{"cors": echomiddleware.CORS(), "guard": echoauth.WithConfig(c)}
+			for name := range strings.FieldsSeq(order) {
+				e.Use(all[name])
+			}
+			e.Any("/products", echo.WrapHandler(h))
+			return e
+		},
+		"Echo v5": func(c keyauth.Config, order string, h http.HandlerFunc) http.Handler {
+			e := echo5.New()
+			all := map[string]echo5.MiddlewareFunc{"cors": echo5middleware.CORS("*"), "guard": echoauth5.WithConfig(c)}
+			for name := range strings.FieldsSeq(order) {
+				e.Use(all[name])
+			}
+			e.Any("/products", echo5.WrapHandler(h))
+			return e
+		},
+	}
 	for name, row := range map[string]struct {
-		middlewares       func(guard echo.MiddlewareFunc) []echo.MiddlewareFunc
+		order             string
 		pass              bool
 		status            int
 		readable, refused string // Access-Control-Allow-Origin of a preflight, and of a refusal
 	}{
-		"in front":                        {middlewares: func(g echo.MiddlewareFunc) []echo.MiddlewareFunc { return []echo.MiddlewareFunc{cors, g} }, status: 204, readable: "*", refused: "*"},
-		"behind":                          {middlewares: func(g echo.MiddlewareFunc) []echo.MiddlewareFunc { return []echo.MiddlewareFunc{g, cors} }, status: 401},
-		"behind one with PassPreflights":  {middlewares: func(g echo.MiddlewareFunc) []echo.MiddlewareFunc { return []echo.MiddlewareFunc{g, cors} }, pass: true, status: 204, readable: "*"},
-		"in front of one with this, too":  {middlewares: func(g echo.MiddlewareFunc) []echo.MiddlewareFunc { return []echo.MiddlewareFunc{cors, g} }, pass: true, status: 204, readable: "*", refused: "*"},
-		"nowhere, which no browser likes": {middlewares: func(g echo.MiddlewareFunc) []echo.MiddlewareFunc { return []echo.MiddlewareFunc{g} }, status: 401},
+		"in front":                        {order: "cors guard", status: 204, readable: "*", refused: "*"},
+		"behind":                          {order: "guard cors", status: 401},
+		"behind one with PassPreflights":  {order: "guard cors", pass: true, status: 204, readable: "*"},
+		"in front of one with this, too":  {order: "cors guard", pass: true, status: 204, readable: "*", refused: "*"},
+		"nowhere, which no browser likes": {order: "guard", status: 401},
 	} {
-		t.Run(name, func(t *testing.T) {
-			config := w.config(store.Secret)
-			config.PassPreflights = row.pass
-			e := echo.New()
-			e.Use(row.middlewares(keyauth.WithConfig(config))...)
-			reached := 0
-			e.Any("/products", func(c echo.Context) error { reached++; return c.NoContent(http.StatusOK) })
-			got := serve(e, preflight("X-Api-Key", w.secret))
-			if got.Code != row.status || got.Header().Get(allowed) != row.readable || reached != 0 {
-				t.Errorf("preflight: %d %v, reached %d times", got.Code, got.Header(), reached)
-			}
-			got = serve(e, request("Origin", "https://shop.example"))
-			if got.Code != 401 || got.Header().Get(allowed) != row.refused || reached != 0 {
-				t.Errorf("without a key: %d %v, reached %d times", got.Code, got.Header(), reached)
-			}
-			if got := serve(e, request("Origin", "https://shop.example", "X-Api-Key", w.secret)); got.Code != 200 {
-				t.Errorf("with a key: %d", got.Code)
-			}
-		})
+		for version, app := range apps {
+			t.Run(version+"/"+name, func(t *testing.T) {
+				config := w.config(store.Secret)
+				config.PassPreflights = row.pass
+				reached := 0
+				e := app(config, row.order, func(http.ResponseWriter, *http.Request) { reached++ })
+				got := serve(e, preflight("X-Api-Key", w.secret))
+				if got.Code != row.status || got.Header().Get(allowed) != row.readable || reached != 0 {
+					t.Errorf("preflight: %d %v, reached %d times", got.Code, got.Header(), reached)
+				}
+				got = serve(e, request("Origin", "https://shop.example"))
+				if got.Code != 401 || got.Header().Get(allowed) != row.refused || reached != 0 {
+					t.Errorf("without a key: %d %v, reached %d times", got.Code, got.Header(), reached)
+				}
+				if got := serve(e, request("Origin", "https://shop.example", "X-Api-Key", w.secret)); got.Code != 200 {
+					t.Errorf("with a key: %d", got.Code)
+				}
+			})
+		}
 	}
 }
 
 func TestRequirement21OneWarningAProcessSaysWhereCORSBelongs(t *testing.T) {
-	keyauth.ForgetPreflights()
-	t.Cleanup(keyauth.ForgetPreflights)
+	guard.PreflightWarned.Store(false)
+	t.Cleanup(func() { guard.PreflightWarned.Store(false) })
 	w := newWorld(t)
 	var out bytes.Buffer
 	log := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelWarn})) // its handler locks
@@ -412,7 +458,7 @@ func TestRequirement21PreflightsAreNoFailuresAndTakeNothing(t *testing.T) {
 			t.Errorf("%s: a good key after preflights: %d", d.name, got.Code)
 		}
 	}
-	if got := denied(w); !maps.Equal(got, map[string]float64{"no_credential": 6}) {
+	if got := denied(w); !maps.Equal(got, map[string]float64{"no_credential": float64(3 * len(doors()))}) {
 		t.Errorf("denials %v", got)
 	}
 }

@@ -1,5 +1,5 @@
 //go:build !race
 
-package middleware_test
+package keyauth_test
 
 const underRace = false

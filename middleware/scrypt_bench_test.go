@@ -1,6 +1,6 @@
 //go:build unix
 
-package middleware_test
+package keyauth_test
 
 import (
 	"net/http"
@@ -25,7 +25,7 @@ func BenchmarkScrypt(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	h := keyauth.Config{Keys: keys}.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
+	h := keyauth.WithConfig(keyauth.Config{Keys: keys})(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
 	r := request("Authorization", "Bearer "+made.Token.Reveal())
 	if got := serve(h, r); got.Code != http.StatusNoContent {
 		b.Fatalf("%d %s", got.Code, got.Body)

@@ -1,4 +1,4 @@
-package middleware_test
+package keyauth_test
 
 import (
 	"context"
@@ -7,18 +7,26 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/labstack/echo/v4"
+	echo5 "github.com/labstack/echo/v5"
 	"go.uber.org/goleak"
 
+	"github.com/latchkey-go/latchkey/internal/guard"
 	keyauth "github.com/latchkey-go/latchkey/middleware"
+	echoauth "github.com/latchkey-go/latchkey/middleware/echov4"
+	echoauth5 "github.com/latchkey-go/latchkey/middleware/echov5"
 	"github.com/latchkey-go/latchkey/store"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	guard.Pause = time.Sleep // the time of a synctest bubble is not the system's
+	goleak.VerifyTestMain(m)
+}
 
 const pepper = "0123456789abcdefghijklmnopqrstuvwxyzABCDEF"
 
@@ -122,41 +130,128 @@ func (w *world) config(types ...store.Type) keyauth.Config {
 	return keyauth.Config{Keys: w.keys, Types: types, Logger: quiet()}
 }
 
-// door is one of the two ways to put a guard in front of a handler that answers 200 and the id of the key in the context.
+// door is one of the ways to put a guard in front of a handler.
 type door struct {
 	name string
-	open func(t testing.TB, config keyauth.Config, scopes ...string) http.Handler
+	app  func() *app
+}
+
+// app is a router of a door's kind, with what tests do to it. Middlewares are of the door's own type.
+type app struct {
+	http.Handler
+	guard   func(keyauth.Config) any
+	require func(scopes ...string) any
+	skip    func(skipper func(r *http.Request, pattern string) bool, guard any) any // nil: there is none
+	any     func(prefix, path string, h http.HandlerFunc, chain ...any)             // for every method, in a group
+	keyed   func(path string, chain ...any)                                         // answers with the id of Key(c)
+	mount   func(prefix string, h http.Handler, chain ...any)                       // chain is the group's
+	extract func(ip func(r *http.Request) string)                                   // nil: there is no IPExtractor
+	onError func(f func(w http.ResponseWriter, r *http.Request, err error))         // nil: there is no error handler
 }
 
 func doors() []door {
-	return []door{
-		{"Echo", func(t testing.TB, config keyauth.Config, scopes ...string) http.Handler {
-			guard, err := config.ToMiddleware()
-			if err != nil {
-				t.Fatal(err)
-			}
-			chain := []echo.MiddlewareFunc{guard}
-			if len(scopes) > 0 {
-				chain = append(chain, keyauth.Require(scopes...))
-			}
-			e := echo.New()
-			e.Any("/*", func(c echo.Context) error { return c.String(http.StatusOK, whoIs(c.Request())) }, chain...)
-			return e
-		}},
-		{"net/http", func(t testing.TB, config keyauth.Config, scopes ...string) http.Handler {
-			guard, err := config.ToHandler()
-			if err != nil {
-				t.Fatal(err)
-			}
-			var h http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				_, _ = io.WriteString(w, whoIs(r))
-			})
-			if len(scopes) > 0 {
-				h = keyauth.RequireHandler(scopes...)(h)
-			}
-			return guard(h)
-		}},
+	return []door{{"Echo v4", newEcho4}, {"Echo v5", newEcho5}, {"net/http", newHTTP}}
+}
+
+func newEcho4() *app {
+	e := echo.New()
+	list := func(chain []any) (all []echo.MiddlewareFunc) {
+		for _, m := range chain {
+			all = append(all, m.(echo.MiddlewareFunc))
+		}
+		return all
 	}
+	return &app{
+		Handler: e,
+		guard:   func(c keyauth.Config) any { return echoauth.WithConfig(c) },
+		require: func(scopes ...string) any { return echoauth.Require(scopes...) },
+		skip: func(skipper func(*http.Request, string) bool, guard any) any {
+			return echoauth.Skip(func(c echo.Context) bool { return skipper(c.Request(), c.Path()) }, guard.(echo.MiddlewareFunc))
+		},
+		any: func(prefix, path string, h http.HandlerFunc, chain ...any) {
+			e.Group(prefix).Any(path, echo.WrapHandler(h), list(chain)...)
+		},
+		keyed: func(path string, chain ...any) {
+			e.GET(path, func(c echo.Context) error { return c.String(http.StatusOK, echoauth.Key(c).ID) }, list(chain)...)
+		},
+		mount:   func(prefix string, h http.Handler, chain ...any) { echoauth.Mount(e.Group(prefix, list(chain)...), h) },
+		extract: func(ip func(*http.Request) string) { e.IPExtractor = ip },
+		onError: func(f func(http.ResponseWriter, *http.Request, error)) {
+			e.HTTPErrorHandler = func(err error, c echo.Context) {
+				if !c.Response().Committed {
+					f(c.Response(), c.Request(), err)
+				}
+			}
+		},
+	}
+}
+
+func newEcho5() *app {
+	e := echo5.New()
+	list := func(chain []any) (all []echo5.MiddlewareFunc) {
+		for _, m := range chain {
+			all = append(all, m.(echo5.MiddlewareFunc))
+		}
+		return all
+	}
+	return &app{
+		Handler: e,
+		guard:   func(c keyauth.Config) any { return echoauth5.WithConfig(c) },
+		require: func(scopes ...string) any { return echoauth5.Require(scopes...) },
+		skip: func(skipper func(*http.Request, string) bool, guard any) any {
+			return echoauth5.Skip(func(c *echo5.Context) bool { return skipper(c.Request(), c.Path()) }, guard.(echo5.MiddlewareFunc))
+		},
+		any: func(prefix, path string, h http.HandlerFunc, chain ...any) {
+			e.Group(prefix).Any(path, echo5.WrapHandler(h), list(chain)...)
+		},
+		keyed: func(path string, chain ...any) {
+			e.GET(path, func(c *echo5.Context) error { return c.String(http.StatusOK, echoauth5.Key(c).ID) }, list(chain)...)
+		},
+		mount:   func(prefix string, h http.Handler, chain ...any) { echoauth5.Mount(e.Group(prefix, list(chain)...), h) },
+		extract: func(ip func(*http.Request) string) { e.IPExtractor = ip },
+		onError: func(f func(http.ResponseWriter, *http.Request, error)) {
+			e.HTTPErrorHandler = func(c *echo5.Context, err error) {
+				if response, _ := echo5.UnwrapResponse(c.Response()); response != nil && !response.Committed {
+					f(c.Response(), c.Request(), err)
+				}
+			}
+		},
+	}
+}
+
+func newHTTP() *app {
+	mux := http.NewServeMux()
+	wrap := func(h http.Handler, chain []any) http.Handler {
+		for i := len(chain) - 1; i >= 0; i-- {
+			h = chain[i].(func(http.Handler) http.Handler)(h)
+		}
+		return h
+	}
+	return &app{
+		Handler: mux,
+		guard:   func(c keyauth.Config) any { return keyauth.WithConfig(c) },
+		require: func(scopes ...string) any { return keyauth.Require(scopes...) },
+		any: func(prefix, path string, h http.HandlerFunc, chain ...any) {
+			mux.Handle(strings.TrimSuffix(prefix+path, "*"), wrap(h, chain))
+		},
+		keyed: func(path string, chain ...any) {
+			mux.Handle(path, wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, whoIs(r)) }), chain))
+		},
+		mount: func(prefix string, h http.Handler, chain ...any) {
+			mux.Handle(prefix+"/", wrap(http.StripPrefix(prefix, h), chain))
+		},
+	}
+}
+
+// open returns a guard in front of a handler that answers 200 and the id of the key in the context.
+func (d door) open(_ testing.TB, config keyauth.Config, scopes ...string) http.Handler {
+	a := d.app()
+	chain := []any{a.guard(config)}
+	if len(scopes) > 0 {
+		chain = append(chain, a.require(scopes...))
+	}
+	a.any("", "/*", func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, whoIs(r)) }, chain...)
+	return a
 }
 
 func whoIs(r *http.Request) string {

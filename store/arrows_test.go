@@ -23,10 +23,13 @@ func TestArrows(t *testing.T) {
 		"store/telemetry":      {module + "store", module + "internal/observe", "go.opentelemetry.io/otel"},
 		"internal/redisfault":  {}, // internal packages import none above store
 		"internal/observe":     {},
+		"internal/guard":       {module + "store"},
 		"cache":                {module + "store", module + "internal/observe", module + "internal/redisfault", "github.com/redis/go-redis/v9", "github.com/maypok86/otter/v2"},
-		"middleware":           {module + "store", "github.com/labstack/echo/v4"},
+		"middleware":           {module + "store", module + "internal/guard"},
+		"middleware/echov4":    {module + "store", module + "internal/guard", module + "middleware", "github.com/labstack/echo/v4"},
+		"middleware/echov5":    {module + "store", module + "internal/guard", module + "middleware", "github.com/labstack/echo/v5"},
 		"middleware/ratelimit": {module + "store", module + "internal/observe", module + "internal/redisfault", "github.com/redis/go-redis/v9"},
-		"admin":                {module + "store", module + "admin/internal/medusa", "github.com/labstack/echo/v4"},
+		"admin":                {module + "store", module + "internal/guard", module + "admin/internal/medusa"},
 
 		"admin/internal/medusa": {},
 	}
@@ -73,6 +76,39 @@ func TestArrows(t *testing.T) {
 		if !seen[name] {
 			t.Errorf("there is no package %s", name)
 		}
+	}
+}
+
+// TestNobodyCompilesAnEchoThatHeDoesNotImport asks every package: Echo is in the doors, in examples and in programs below internal/
+// alone, and each door has one version of it.
+func TestNobodyCompilesAnEchoThatHeDoesNotImport(t *testing.T) {
+	const module = "github.com/latchkey-go/latchkey/"
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-f", "{{.ImportPath}} {{.Name}} {{join .Deps \" \"}}", module+"...").CombinedOutput()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, out)
+	}
+	doors := map[string]string{"middleware/echov4": "github.com/labstack/echo/v4", "middleware/echov5": "github.com/labstack/echo/v5"}
+	seen := 0
+	for line := range strings.Lines(string(out)) {
+		fields := strings.Fields(line)
+		name := strings.TrimPrefix(fields[0], module)
+		program := strings.HasPrefix(name, "internal/") && fields[1] == "main"
+		if strings.HasPrefix(name, "example/") || program {
+			continue
+		}
+		for _, dep := range fields[2:] {
+			if !strings.HasPrefix(dep, "github.com/labstack/echo") {
+				continue
+			}
+			if own := doors[name]; own == "" || dep != own && !strings.HasPrefix(dep, own+"/") {
+				t.Errorf("whoever imports %s compiles %s", name, dep)
+			} else if dep == own {
+				seen++
+			}
+		}
+	}
+	if seen != len(doors) {
+		t.Errorf("%d doors have an Echo, want %d", seen, len(doors))
 	}
 }
 

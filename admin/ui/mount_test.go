@@ -7,9 +7,11 @@ import (
 	"github.com/chromedp/chromedp/kb"
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
+	echo5 "github.com/labstack/echo/v5"
 
 	"github.com/latchkey-go/latchkey/admin"
-	keyauth "github.com/latchkey-go/latchkey/middleware"
+	echoauth "github.com/latchkey-go/latchkey/middleware/echov4"
+	echoauth5 "github.com/latchkey-go/latchkey/middleware/echov5"
 	"github.com/latchkey-go/latchkey/store"
 )
 
@@ -18,7 +20,7 @@ func mounts(t *testing.T, b *chromium) {
 		return func(keys *store.Keys) http.Handler {
 			e := echo.New()
 			e.Pre(pre...)
-			admin.Mount(e.Group(prefix), keys, keyauth.Secret(keys))
+			echoauth.Mount(e.Group(prefix), admin.New(keys, admin.Options{}))
 			return e
 		}
 	}
@@ -37,8 +39,13 @@ func mounts(t *testing.T, b *chromium) {
 		{"below a parameter that is escaped", "/shops/a%2Fb%20c/ui", below("/shops/:id")},
 		{"with net/http", "/some/where/ui/", func(keys *store.Keys) http.Handler {
 			mux := http.NewServeMux()
-			mux.Handle("/some/where/", http.StripPrefix("/some/where", admin.Handler(keys, keyauth.Config{Keys: keys, Types: []store.Type{store.Secret}}.Handler)))
+			mux.Handle("/some/where/", http.StripPrefix("/some/where", admin.New(keys, admin.Options{})))
 			return mux
+		}},
+		{"with Echo v5", "/x/y/ui", func(keys *store.Keys) http.Handler {
+			e := echo5.New()
+			echoauth5.Mount(e.Group("/x/y"), admin.New(keys, admin.Options{}))
+			return e
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -58,16 +65,13 @@ func mounts(t *testing.T, b *chromium) {
 		p.t = t
 		s := newSite(t)
 		s.lose()
-		staff := admin.Config{Logger: quiet, Actor: func(r *http.Request) string {
+		staff := admin.Options{Logger: quiet, Actor: func(r *http.Request) string {
 			if cookie, err := r.Cookie("session"); err == nil {
 				return cookie.Value
 			}
 			return ""
 		}}
-		api, err := staff.Handler(s.keys, func(next http.Handler) http.Handler { return next })
-		if err != nil {
-			t.Fatal(err)
-		}
+		api := admin.New(s.keys, staff)
 		s.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/ui" {
 				http.SetCookie(w, &http.Cookie{Name: "session", Value: "user_ada", Path: "/", SameSite: http.SameSiteLaxMode, HttpOnly: true})

@@ -16,6 +16,7 @@ import (
 
 	"github.com/latchkey-go/latchkey/admin"
 	keyauth "github.com/latchkey-go/latchkey/middleware"
+	echoauth "github.com/latchkey-go/latchkey/middleware/echov4"
 	"github.com/latchkey-go/latchkey/store"
 )
 
@@ -53,12 +54,10 @@ func newSiteWith(t *testing.T, options store.Options) *site {
 			t.Errorf("close keys: %v", err)
 		}
 	})
-	guard := keyauth.WithConfig(keyauth.Config{Keys: keys, Types: []store.Type{store.Secret}, Logger: quiet})
+	guard := echoauth.WithConfig(keyauth.Config{Keys: keys, Types: []store.Type{store.Secret}, Logger: quiet})
 	e := echo.New()
 	e.HideBanner = true
-	if err := (admin.Config{SalesChannels: channels{}, Logger: quiet}).Mount(e.Group("/admin"), keys, guard); err != nil {
-		t.Fatal(err)
-	}
+	echoauth.Mount(e.Group("/admin"), admin.New(keys, admin.Options{SalesChannels: channels{}, Logger: quiet}))
 	e.GET("/admin/sales-channels", listChannels, guard)
 	s.keys, s.handler = keys, s.mayBreak(e)
 	if options.MaxLifetime == 0 {

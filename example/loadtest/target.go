@@ -16,6 +16,7 @@ import (
 
 	"github.com/latchkey-go/latchkey/cache"
 	keyauth "github.com/latchkey-go/latchkey/middleware"
+	echoauth "github.com/latchkey-go/latchkey/middleware/echov4"
 	"github.com/latchkey-go/latchkey/store"
 	"github.com/latchkey-go/latchkey/store/dburl"
 )
@@ -106,7 +107,7 @@ func startServer(ctx context.Context, w io.Writer) (_ *target, err error) {
 
 	e := echo.New()
 	quiet := keyauth.Config{Keys: keys, Types: []store.Type{store.Secret}, Logger: slog.New(slog.DiscardHandler)}
-	e.GET("/store/products", products, keyauth.WithConfig(quiet))
+	e.GET("/store/products", products, echoauth.WithConfig(quiet))
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
@@ -130,5 +131,5 @@ func startServer(ctx context.Context, w io.Writer) (_ *target, err error) {
 }
 
 func products(c echo.Context) error {
-	return c.JSON(http.StatusOK, map[string]any{"products": []string{"mug", "apron", "teapot"}, "asked_by": keyauth.Key(c).ID})
+	return c.JSON(http.StatusOK, map[string]any{"products": []string{"mug", "apron", "teapot"}, "asked_by": echoauth.Key(c).ID})
 }

@@ -18,7 +18,9 @@ import (
 
 	"github.com/latchkey-go/latchkey/admin"
 	"github.com/latchkey-go/latchkey/cache"
-	keyauth "github.com/latchkey-go/latchkey/middleware"
+	// On Echo v5: echoauth "github.com/latchkey-go/latchkey/middleware/echov5"
+	// On net/http, chi, gin: keyauth "github.com/latchkey-go/latchkey/middleware"
+	echoauth "github.com/latchkey-go/latchkey/middleware/echov4"
 	"github.com/latchkey-go/latchkey/store"
 	"github.com/latchkey-go/latchkey/store/postgres"
 )
@@ -59,11 +61,11 @@ func run(ctx context.Context) (err error) {
 	e.Server.ReadTimeout = 10 * time.Second // headers and body
 	e.Server.WriteTimeout = 30 * time.Second
 	e.Server.IdleTimeout = time.Minute
-	shop := e.Group("/store", keyauth.Publishable(keys))
+	shop := e.Group("/store", echoauth.Publishable(keys))
 	shop.GET("/products", products)
-	api := e.Group("/api", keyauth.Secret(keys))
-	api.POST("/orders", orders, keyauth.Require("orders:write"))
-	admin.Mount(e.Group("/admin"), keys, keyauth.Secret(keys))
+	api := e.Group("/api", echoauth.Secret(keys))
+	api.POST("/orders", orders, echoauth.Require("orders:write"))
+	echoauth.Mount(e.Group("/admin"), admin.New(keys, admin.Options{}))
 
 	done := make(chan error, 1) // the requests have ended
 	context.AfterFunc(ctx, func() { done <- e.Shutdown(context.WithoutCancel(ctx)) })
@@ -74,9 +76,9 @@ func run(ctx context.Context) (err error) {
 }
 
 func products(c echo.Context) error {
-	return c.JSON(http.StatusOK, keyauth.Key(c).SalesChannelIDs)
+	return c.JSON(http.StatusOK, echoauth.Key(c).SalesChannelIDs)
 }
 
 func orders(c echo.Context) error {
-	return c.JSON(http.StatusCreated, "ordered by "+keyauth.Key(c).ID)
+	return c.JSON(http.StatusCreated, "ordered by "+echoauth.Key(c).ID)
 }

@@ -25,8 +25,8 @@ func serve(ctx context.Context, file string) error {
 	defer done()
 	hello := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "hello") })
 	routes := http.NewServeMux()
-	guard := keyauth.Config{Keys: keys, Logger: slog.New(slog.DiscardHandler)}
-	routes.Handle("/latchkey", guard.Handler(hello))
+	guard := keyauth.WithConfig(keyauth.Config{Keys: keys, Logger: slog.New(slog.DiscardHandler)})
+	routes.Handle("/latchkey", guard(hello))
 	routes.Handle("/cached", (&ttlGuard{keys: keys}).Handler(hello))
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	keyauth "github.com/latchkey-go/latchkey/middleware"
+	echoauth "github.com/latchkey-go/latchkey/middleware/echov4"
 	"github.com/latchkey-go/latchkey/store"
 )
 
@@ -20,12 +21,12 @@ func TestRequirement08EveryRuleIsAskedOnEveryHit(t *testing.T) {
 	e := echo.New()
 	client := "10.0.0.1"
 	guard := func(types ...store.Type) echo.MiddlewareFunc {
-		return keyauth.WithConfig(keyauth.Config{Keys: w.keys, Types: types, ClientIP: func(*http.Request) string { return client }, Logger: newLogger(&w.log), RefusalTime: -1})
+		return echoauth.WithConfig(keyauth.Config{Keys: w.keys, Types: types, ClientIP: func(*http.Request) string { return client }, Logger: newLogger(&w.log), RefusalTime: -1})
 	}
 	ok := func(c echo.Context) error { return c.NoContent(http.StatusNoContent) }
 	e.GET("/secret", ok, guard(store.Secret))
 	e.GET("/public", ok, guard(store.Publishable))
-	e.GET("/write", ok, guard(store.Secret), keyauth.Require("orders:write"))
+	e.GET("/write", ok, guard(store.Secret), echoauth.Require("orders:write"))
 	create := func(n store.NewKey) store.Made {
 		t.Helper()
 		made, err := w.keys.Create(t.Context(), n)

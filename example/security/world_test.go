@@ -24,6 +24,7 @@ import (
 	"github.com/latchkey-go/latchkey/admin"
 	"github.com/latchkey-go/latchkey/cache"
 	keyauth "github.com/latchkey-go/latchkey/middleware"
+	echoauth "github.com/latchkey-go/latchkey/middleware/echov4"
 	"github.com/latchkey-go/latchkey/store"
 	"github.com/latchkey-go/latchkey/store/dburl"
 	"github.com/latchkey-go/latchkey/store/storetest/servers"
@@ -113,16 +114,16 @@ func newWorld(t *testing.T, url string) *world {
 		},
 	}), echomiddleware.Recover())
 	guard := func(types ...store.Type) echo.MiddlewareFunc {
-		return keyauth.WithConfig(keyauth.Config{Keys: w.keys, Types: types, Logger: logger})
+		return echoauth.WithConfig(keyauth.Config{Keys: w.keys, Types: types, Logger: logger})
 	}
-	whoAmI := func(c echo.Context) error { return c.JSON(http.StatusOK, keyauth.Key(c)) }
+	whoAmI := func(c echo.Context) error { return c.JSON(http.StatusOK, echoauth.Key(c)) }
 	e.GET("/api", whoAmI, guard(store.Secret))
 	e.GET("/shop", whoAmI, guard(store.Publishable))
-	e.GET("/scoped", whoAmI, guard(store.Secret, store.Publishable), keyauth.Require("orders:write"))
+	e.GET("/scoped", whoAmI, guard(store.Secret, store.Publishable), echoauth.Require("orders:write"))
 	e.GET("/panic", func(c echo.Context) error {
-		panic(fmt.Sprintf("%+v %#v %v", keyauth.Key(c), *keyauth.Key(c), c.Request().Context()))
+		panic(fmt.Sprintf("%+v %#v %v", echoauth.Key(c), *echoauth.Key(c), c.Request().Context()))
 	}, guard(store.Secret))
-	w.must(admin.Config{Logger: logger}.Mount(e.Group("/admin"), w.keys, guard(store.Secret)))
+	echoauth.Mount(e.Group("/admin"), admin.New(w.keys, admin.Options{Logger: logger}))
 	server := httptest.NewUnstartedServer(e)
 	server.Config.ErrorLog = slog.NewLogLogger(logger.Handler(), slog.LevelError)
 	server.Start()

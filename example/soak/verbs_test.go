@@ -16,7 +16,6 @@ import (
 
 	"github.com/latchkey-go/latchkey/admin"
 	"github.com/latchkey-go/latchkey/cache"
-	keyauth "github.com/latchkey-go/latchkey/middleware"
 	"github.com/latchkey-go/latchkey/store"
 	"github.com/latchkey-go/latchkey/store/storetest/servers"
 )
@@ -87,7 +86,7 @@ func newPair(t *testing.T) *pair {
 	}
 	p.a, p.cacheA = instance()
 	p.b, p.cacheB = instance()
-	p.routes = admin.Handler(p.a, keyauth.Config{Keys: p.a}.Handler)
+	p.routes = admin.New(p.a, admin.Options{})
 	return p
 }
 

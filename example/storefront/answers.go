@@ -10,7 +10,6 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	keyauth "github.com/latchkey-go/latchkey/middleware"
 	"github.com/latchkey-go/latchkey/store"
 )
 
@@ -71,8 +70,8 @@ func told(err error) (status int, body any) {
 	var refused *echo.HTTPError
 	isHTTP := errors.As(err, &refused)
 	if isHTTP {
-		if body, ok := refused.Message.(keyauth.Body); ok { // a guard's, whatever is behind it: its headers are set already
-			return refused.Code, body
+		if inner, ok := refused.Internal.(*echo.HTTPError); ok { // a guard's: its headers are set already
+			return inner.Code, inner.Message
 		}
 	}
 	switch {

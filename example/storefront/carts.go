@@ -9,7 +9,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	keyauth "github.com/latchkey-go/latchkey/middleware"
+	echoauth "github.com/latchkey-go/latchkey/middleware/echov4"
 )
 
 type cart struct {
@@ -32,7 +32,7 @@ func (s *shop) createCart(c echo.Context) error {
 	if err := in.err(); err != nil {
 		return err
 	}
-	own := keyauth.Key(c).SalesChannelIDs
+	own := echoauth.Key(c).SalesChannelIDs
 	if len(own) == 0 {
 		return invalid("Publishable key needs to have a sales channel configured")
 	}

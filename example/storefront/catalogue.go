@@ -8,7 +8,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	keyauth "github.com/latchkey-go/latchkey/middleware"
+	echoauth "github.com/latchkey-go/latchkey/middleware/echov4"
 )
 
 type product struct {
@@ -42,7 +42,7 @@ func (s *shop) products(c echo.Context) error {
 
 // channelsOf returns the sales channels that the request may see and asks for; at least one. The messages are Medusa's.
 func channelsOf(c echo.Context) ([]string, error) {
-	own := keyauth.Key(c).SalesChannelIDs
+	own := echoauth.Key(c).SalesChannelIDs
 	if len(own) == 0 {
 		return nil, invalid("Publishable key needs to have a sales channel configured")
 	}

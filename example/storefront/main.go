@@ -58,7 +58,6 @@ type app struct {
 
 	prepared atomic.Bool // set once setUp is done
 	draining atomic.Bool // set when the program has been told to stop
-	readOnly atomic.Bool // keys cannot be changed, and the log has the reason
 	doubtful bool        // see makeFirstKeys
 }
 
@@ -113,17 +112,13 @@ func (a *app) policies() store.Options {
 }
 
 func (a *app) serve(ctx context.Context) error {
-	routes, err := a.routes()
-	if err != nil {
-		return err
-	}
 	listener, err := net.Listen("tcp", a.config.addr)
 	if err != nil {
 		return err
 	}
 	a.base = "http://" + reachable(listener.Addr())
 	server := &http.Server{
-		Handler:           routes,
+		Handler:           a.routes(),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       15 * time.Second,
 		WriteTimeout:      30 * time.Second,

@@ -7,7 +7,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	keyauth "github.com/latchkey-go/latchkey/middleware"
+	echoauth "github.com/latchkey-go/latchkey/middleware/echov4"
 )
 
 type order struct {
@@ -57,7 +57,7 @@ func (s *shop) createOrder(c echo.Context) error {
 	if known == 0 {
 		return &problem{http.StatusNotFound, "not_found", "There is no such product"}
 	}
-	made := order{Product: product, Quantity: int64(quantity), CreatedBy: keyauth.Key(c).ID}
+	made := order{Product: product, Quantity: int64(quantity), CreatedBy: echoauth.Key(c).ID}
 	made.ID, made.CreatedAt = newID("order")
 	if _, err := s.db.ExecContext(ctx, `INSERT INTO shop_order (id, product_id, quantity, created_by, created_at) VALUES ($1, $2, $3, $4, $5)`,
 		made.ID, made.Product, made.Quantity, made.CreatedBy, made.CreatedAt); err != nil {

@@ -10,11 +10,12 @@ import (
 
 	"github.com/latchkey-go/latchkey/admin"
 	keyauth "github.com/latchkey-go/latchkey/middleware"
+	echoauth "github.com/latchkey-go/latchkey/middleware/echov4"
 	"github.com/latchkey-go/latchkey/store"
 )
 
 // routes returns everything that the program serves.
-func (a *app) routes() (*echo.Echo, error) {
+func (a *app) routes() *echo.Echo {
 	e := echo.New()
 	e.HTTPErrorHandler = tellError(a.log)
 	e.IPExtractor = echo.ExtractIPDirect() // behind a proxy, take one of Echo's others
@@ -22,7 +23,7 @@ func (a *app) routes() (*echo.Echo, error) {
 	e.Use(middleware.RequestID(), a.logRequests(), middleware.Recover(), middleware.ContextTimeout(10*time.Second))
 
 	e.GET(healthPath, a.healthz)
-	e.GET(readyPath, a.readyz)
+	e.GET(readyPath, a.readyz())
 	e.GET(metricsPath, echo.WrapHandler(a.metrics.handler))
 
 	exists := routesOf(e)
@@ -38,16 +39,35 @@ func (a *app) routes() (*echo.Echo, error) {
 	// The API for servers: secret keys. What a key may do is in its scopes.
 	secret := a.guard(store.Secret, exists)
 	api := e.Group("/api", secret)
-	api.Match(reading, "/orders", a.shop.orders, keyauth.Require("orders:read"))
-	api.POST("/orders", a.shop.createOrder, keyauth.Require("orders:write"))
+	api.Match(reading, "/orders", a.shop.orders, echoauth.Require("orders:read"))
+	api.POST("/orders", a.shop.createOrder, echoauth.Require("orders:write"))
 
-	// Managing keys, and the shop's own sales channels beside them. Everything under /admin that is not the shop's is behind the
-	// guard that Mount is given.
+	// Managing keys, and the shop's own sales channels beside them. Everything under /admin that is
+	// not the shop's is the API's, which guards itself, and has our guard in front of its own.
 	staff := e.Group("/admin")
 	a.allowPages(staff, exists, a.config.adminOrigins)
-	staff.Match(reading, "/sales-channels", a.shop.listChannels, secret, keyauth.Require("sales-channels:read"))
-	staff.POST("/sales-channels", a.shop.createChannel, secret, keyauth.Require("sales-channels:write"))
-	return e, admin.Config{SalesChannels: a.shop, Logger: a.log}.Mount(staff, a.keys, secret)
+	staff.Match(reading, "/sales-channels", a.shop.listChannels, secret, echoauth.Require("sales-channels:read"))
+	staff.POST("/sales-channels", a.shop.createChannel, secret, echoauth.Require("sales-channels:write"))
+	echoauth.Mount(staff, admin.New(a.keys, admin.Options{Guard: inEcho(secret), SalesChannels: a.shop, Logger: a.log}))
+	return e
+}
+
+// inEcho makes an Echo middleware one for a handler that echoauth.Mount serves.
+func inEcho(m echo.MiddlewareFunc) func(next http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			c, _ := echoauth.Context(r)
+			err := m(func(c echo.Context) error {
+				behind := c.Request().WithContext(c.Request().Context())
+				behind.URL = r.URL // without the group's prefix
+				next.ServeHTTP(c.Response(), behind)
+				return nil
+			})(c)
+			if err != nil {
+				c.Error(err)
+			}
+		})
+	}
 }
 
 // Where machines ask, and not people.
@@ -66,7 +86,7 @@ func (a *app) guard(accepted store.Type, exists routeTest) echo.MiddlewareFunc {
 		config.Errors = keyauth.MedusaErrors
 		config.Extractors = medusaHeader(accepted)
 	}
-	guard, methods := keyauth.WithConfig(config), otherMethods(exists)
+	guard, methods := echoauth.WithConfig(config), otherMethods(exists)
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		next = methods(next)
 		if a.config.medusa {

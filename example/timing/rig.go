@@ -16,6 +16,7 @@ import (
 
 	"github.com/latchkey-go/latchkey/cache"
 	keyauth "github.com/latchkey-go/latchkey/middleware"
+	echoauth "github.com/latchkey-go/latchkey/middleware/echov4"
 	"github.com/latchkey-go/latchkey/store"
 	"github.com/latchkey-go/latchkey/store/dburl"
 )
@@ -77,10 +78,7 @@ func newRig(ctx context.Context, o options) (r *rig, err error) {
 	if r.keys, err = (store.Options{Sealer: sealer, Logger: quiet, FlushInterval: -1, Now: now}).New(r.cached); err != nil {
 		return r, err
 	}
-	guard, err := keyauth.Config{Keys: r.keys, Logger: quiet, RefusalTime: o.refusalTime}.ToMiddleware()
-	if err != nil {
-		return r, err
-	}
+	guard := echoauth.WithConfig(keyauth.Config{Keys: r.keys, Logger: quiet, RefusalTime: o.refusalTime})
 	e := echo.New()
 	e.GET("/", func(c echo.Context) error { return c.NoContent(http.StatusNoContent) }, guard)
 	if o.at == "wire" {

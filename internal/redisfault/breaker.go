@@ -8,35 +8,35 @@ import (
 )
 
 // Without a refusal, a Breaker opens when at least maxFailures calls, and half of all calls, of the
-// current window have failed. A window without any success does not end: calls may be rare.
+// current window have failed. A window ends only after a success, because calls may be rare.
 const (
 	maxFailures = 8
 	window      = time.Second
 	pause       = 200 * time.Millisecond // between probes
 )
 
-// A refusal that comes back within relapse of its end ends, the next time, only after probes have
-// succeeded for a while, at most maxCalm: a server at the edge of its memory must not fill the log.
+// If a refusal returns within relapse, the next recovery takes longer: probes must succeed for a
+// while, at most maxCalm. So a server at the edge of its memory does not fill the log.
 const (
 	relapse = time.Minute
 	maxCalm = 2 * time.Minute
 )
 
-// Fault is what calls of one kind fail with now. The zero value: they do not.
+// Fault is why calls of one kind fail now. The zero value: they do not.
 type Fault struct {
 	Word  string
 	Since time.Time
 }
 
-// Breaker says whether calls of one kind are worth making. It is about speed and about what is
-// reported: correctness must not depend on it. One refusal opens it, because the next call would be
-// refused too, and only a probe closes it then: calls that succeed without doing the refused thing
-// prove nothing. Failures without a refusal open it when there are many, and any success closes it.
+// Breaker reports whether calls of one kind are worth making. It affects speed and reporting only:
+// correctness must not depend on it. One refusal opens it, because the next call would be refused
+// too. Then only a probe closes it: a successful call that does not do the refused thing proves
+// nothing. Other failures open it when there are many, and any success closes it.
 //
 // The zero value is ready to use.
 type Breaker struct {
-	// OnChange is called when a fault begins or ends, and when it gets a word that it has not had
-	// before. At the end, is is zero and err is nil. Optional.
+	// OnChange is called when a fault begins or ends, and when it gets a new word. At the end, is
+	// is zero and err is nil. Optional.
 	OnChange func(was, is Fault, err error)
 
 	open   atomic.Bool
@@ -46,12 +46,12 @@ type Breaker struct {
 	mu        sync.Mutex
 	now       func() time.Time // nil: time.Now
 	fault     Fault
-	reported  []string // the words that this fault has had
+	reported  []string // the words of this fault so far
 	failures  int64
-	began     time.Time // the window
+	began     time.Time // start of the window
 	probed    time.Time
 	wellSince time.Time // probes have succeeded since then
-	ended     time.Time // the last refusal
+	ended     time.Time // end of the last refusal
 	calm      time.Duration
 }
 
@@ -61,7 +61,7 @@ func (b *Breaker) Closed() bool { return !b.open.Load() }
 // Opened returns how often the breaker has opened.
 func (b *Breaker) Opened() uint64 { return b.opened.Load() }
 
-// Fault returns what calls fail with, zero while the breaker is closed.
+// Fault returns the current fault, zero while the breaker is closed.
 func (b *Breaker) Fault() Fault {
 	if b.Closed() {
 		return Fault{}
@@ -71,7 +71,7 @@ func (b *Breaker) Fault() Fault {
 	return b.fault
 }
 
-// Succeeded must be called after each call that did not fail.
+// Succeeded must be called after each successful call.
 func (b *Breaker) Succeeded() {
 	b.calls.Add(1)
 	if b.open.Load() {
@@ -79,7 +79,7 @@ func (b *Breaker) Succeeded() {
 	}
 }
 
-// Probed must be called after a probe that has done everything that can be refused.
+// Probed must be called after a successful probe that has done everything that can be refused.
 func (b *Breaker) Probed() {
 	if b.open.Load() {
 		b.close(true)
@@ -109,7 +109,7 @@ func (b *Breaker) close(probe bool) {
 	}
 }
 
-// Failed must be called after each call that failed.
+// Failed must be called after each failed call.
 func (b *Breaker) Failed(err error) {
 	word := Word(err)
 	b.mu.Lock()
@@ -119,13 +119,13 @@ func (b *Breaker) Failed(err error) {
 		b.restart(now)
 		b.wellSince = time.Time{}
 	} else {
-		b.calls.Add(1) // with mu, or failures that wait for it would look like successes
+		b.calls.Add(1) // under mu, or failures that wait for mu would count as successes
 		if now.Sub(b.began) > window && b.calls.Load() > b.failures+1 {
 			b.restart(now)
 			b.calls.Store(1)
 		}
 		b.failures++
-		// What is open already stays as it is: Unreachable and Other may come in turns.
+		// An open breaker does not change: Unreachable and Other may alternate.
 		trips = b.failures >= maxFailures && 2*b.failures >= b.calls.Load() && (was.Word == "" || isRefusal(was.Word))
 	}
 	report := false
@@ -149,7 +149,7 @@ func (b *Breaker) Failed(err error) {
 	}
 }
 
-// relapsed sets how long probes must succeed before the refusal that now begins is over.
+// relapsed sets how long probes must succeed before the new refusal ends.
 func (b *Breaker) relapsed(now time.Time) {
 	if b.ended.IsZero() || now.Sub(b.ended) > relapse {
 		b.calm = 0
@@ -165,7 +165,7 @@ func (b *Breaker) restart(now time.Time) {
 	b.began = now
 }
 
-// WantsProbe reports, once per pause, that an open breaker should be probed.
+// WantsProbe reports, once per pause, whether to probe an open breaker.
 func (b *Breaker) WantsProbe() bool {
 	if b.Closed() {
 		return false

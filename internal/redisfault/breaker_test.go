@@ -9,29 +9,52 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
-
-	"github.com/latchkey-go/latchkey/store/storetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var errGone = errors.New("gone")
 
+// A breaker opens after 8 failures, and half of all calls, within a second or without a success
+// between them.
 func TestBreaker(t *testing.T) {
-	storetest.Breaker(t, func(t *testing.T) (report func(ok bool), closed func() bool) {
-		open := false
-		b := &Breaker{OnChange: func(_, is Fault, _ error) { open = is.Word != "" }}
-		return func(ok bool) {
-			if ok {
-				b.Succeeded()
-			} else {
-				b.Failed(errGone)
-			}
-			if open == b.Closed() {
-				t.Errorf("reported: %v, closed: %v", open, b.Closed())
-			}
-		}, b.Closed
-	})
+	for _, test := range []struct {
+		name  string
+		every time.Duration
+		calls string // + has succeeded, - has failed
+		opens bool
+	}{
+		{"eight failures", time.Millisecond, "--------", true},
+		{"seven failures", time.Millisecond, "-------", false},
+		{"eight failures, however rare", time.Minute, "--------", true},
+		{"eight failures after successes", time.Millisecond, "++++++++--------", true},
+		{"eight failures among more successes", time.Millisecond, "-+-+-+-+-+-+-++-+", false},
+		{"successes long ago do not count", 100 * time.Millisecond, "++++++++++++++++++++------------------", true},
+		{"failures of other seconds do not count", 300 * time.Millisecond, "-----+-----+-----+", false},
+		{"a success closes it", time.Millisecond, "--------+", false},
+		{"and all begins again", time.Millisecond, "--------+-------", false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				open := false
+				b := &Breaker{OnChange: func(_, is Fault, _ error) { open = is.Word != "" }}
+				for _, call := range test.calls {
+					time.Sleep(test.every)
+					if call == '+' {
+						b.Succeeded()
+					} else {
+						b.Failed(errGone)
+					}
+					if open == b.Closed() {
+						t.Errorf("reported: %v, closed: %v", open, b.Closed())
+					}
+				}
+				if b.Closed() == test.opens {
+					t.Errorf("%s: closed: %v", test.calls, b.Closed())
+				}
+			})
+		})
+	}
 }
 
 // Failures that come together are no successes of each other.

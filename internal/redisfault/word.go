@@ -1,5 +1,5 @@
-// Package redisfault says how calls of Redis fail: whether Redis answered, and with which word. Its
-// Breaker spares callers the calls that would fail too.
+// Package redisfault classifies failed Redis calls: whether Redis answered, and with which word.
+// Its Breaker prevents calls that would fail too.
 package redisfault
 
 import (
@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// Words for what Redis has no word for.
+// Words for errors for which Redis has no word.
 const (
-	Unreachable    = "UNREACHABLE"     // there was no answer, or none in time
-	Other          = "ERR"             // Redis answered with an error that is not in the list below
+	Unreachable    = "UNREACHABLE"     // no answer, or none in time
+	Other          = "ERR"             // an error of Redis that is not listed below
 	unknownCommand = "unknown_command" // Redis starts this error with ERR, like most others
 )
 
@@ -26,12 +26,12 @@ var refusals = []string{
 // each.
 func Words() []string { return append(slices.Clone(refusals), Unreachable, Other) }
 
-// Word returns the word for err, "" for nil. It never holds other text of the error, which may
-// repeat what a user has sent.
+// Word returns the word for err, "" for nil. It returns no other text of the error, which may
+// contain user input.
 func Word(err error) string {
 	var answered interface {
 		error
-		RedisError() // go-redis marks what the server has answered with it
+		RedisError() // marks an answer of the server in go-redis
 	}
 	switch {
 	case err == nil:
@@ -47,9 +47,9 @@ func Word(err error) string {
 	case strings.HasPrefix(text, "ERR unknown command"), strings.HasPrefix(text, "ERR Unknown Redis command"):
 		return unknownCommand
 	case strings.HasPrefix(text, "ERR The user executing the script can't "):
-		return "NOPERM" // Redis 7.0 leaves the word out when the script calls what the user may not
+		return "NOPERM" // Redis 7.0 omits the word if a script calls a forbidden command
 	}
-	for _, word := range refusals { // Redis 6 puts the script's error into one of its own
+	for _, word := range refusals { // Redis 6 wraps the error of a script
 		if strings.HasPrefix(text, "ERR Error running script") && strings.Contains(text, ": -"+word+" ") {
 			return word
 		}
@@ -57,8 +57,8 @@ func Word(err error) string {
 	return Other
 }
 
-// Refused reports whether Redis has answered err, and calls of the same kind fail until somebody
-// changes the server, the user or the program.
+// Refused reports whether err is an answer of Redis, and calls of the same kind fail until the
+// server, the user or the program changes.
 func Refused(err error) bool { return isRefusal(Word(err)) }
 
 func isRefusal(word string) bool { return slices.Contains(refusals, word) }

@@ -22,8 +22,8 @@ var takeLua string
 // generous is a limit that no benchmark reaches.
 var generous = store.RateLimit{Requests: 100_000_000, Window: 100 * time.Second}
 
-// BenchmarkTake compares a request that is counted in Redis with the bare command on the same client, and with one that is counted in the
-// process.
+// BenchmarkTake compares a request that is counted in Redis with the bare command on the same
+// client, and with one that is counted in the process.
 func BenchmarkTake(b *testing.B) {
 	rdb, _ := client(b, servers.NewRedis(b).Addr(), patient)
 	script := redis.NewScript(takeLua)
@@ -77,7 +77,8 @@ func (d *discard) Header() http.Header         { return d.h }
 func (d *discard) Write(p []byte) (int, error) { return len(p), nil }
 func (d *discard) WriteHeader(int)             {}
 
-// BenchmarkGuard is a whole request over net/http's handlers: without a guard, with a key that has no limit, and with one that has.
+// BenchmarkGuard is a whole request over net/http's handlers: without a guard, with a key that has
+// no limit, and with one that has.
 func BenchmarkGuard(b *testing.B) {
 	rdb, _ := client(b, servers.NewRedis(b).Addr(), patient)
 	keys := store.New(store.NewMemory())
@@ -96,9 +97,9 @@ func BenchmarkGuard(b *testing.B) {
 	free, limited := token(store.RateLimit{}), token(generous)
 	shared := newLimiter(b, ratelimit.Options{Timeout: patient}, rdb)
 	next := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") })
-	inProcess := keyauth.Config{Keys: keys}.Handler(next)
-	inRedis := keyauth.Config{Keys: keys, Limiter: shared}.Handler(next)
-	wary := keyauth.Config{Keys: keys, MaxFailures: store.RateLimit{Requests: 20, Window: time.Minute}}.Handler(next)
+	inProcess := keyauth.WithConfig(keyauth.Config{Keys: keys})(next)
+	inRedis := keyauth.WithConfig(keyauth.Config{Keys: keys, Limiter: shared})(next)
+	wary := keyauth.WithConfig(keyauth.Config{Keys: keys, MaxFailures: store.RateLimit{Requests: 20, Window: time.Minute}})(next)
 	for _, bench := range []struct {
 		name, token string
 		h           http.Handler

@@ -14,7 +14,7 @@ func (f CounterFunc) take(ctx context.Context, _ string, _, _ time.Duration) (ti
 
 // NewOver returns a Limiter over f.
 func (o Options) NewOver(f CounterFunc) (*Limiter, error) {
-	if err := o.complete(); err != nil {
+	if err := o.setDefaults(); err != nil {
 		return nil, err
 	}
 	return newLimiter(o, f), nil

@@ -11,45 +11,47 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// maxCalls is how many calls may be under way at once, those included that nobody waits for any more; at 1 ms a call, 256 000 a second.
+// maxCalls is the number of concurrent calls, including those that no request waits for any more.
+// At 1 ms a call, that is 256 000 calls a second.
 const maxCalls = 256
 
-// counter counts in a place that instances share. take counts one request of the key and returns how much of the room was
-// taken up before it.
+// counter counts in storage that instances share. take counts one request of the key. It returns
+// how much of room was used before.
 type counter interface {
 	take(ctx context.Context, keyID string, interval, room time.Duration) (time.Duration, error)
 }
 
-// Limiter counts the requests of keys in Redis, and in this process while Redis does not answer. It is a middleware.Limiter; give the
-// same one to all guards. Its methods may be called from many goroutines at once.
+// Limiter counts the requests of keys in Redis, and in this process while Redis does not answer. It
+// implements middleware.Limiter. Use one Limiter for all guards. Its methods are safe for
+// concurrent use.
 type Limiter struct {
-	shared  counter // nil: there is no Redis
-	budget  time.Duration
+	shared  counter // nil: no Redis
+	timeout time.Duration
 	log     *slog.Logger
 	local   store.Limiter
 	breaker redisfault.Breaker
-	lane    chan struct{}
+	slots   chan struct{}
 
 	counted, fallback, failed atomic.Uint64
 }
 
 func newLimiter(o Options, shared counter) *Limiter {
-	l := &Limiter{shared: shared, budget: o.Timeout, log: o.Logger, lane: make(chan struct{}, maxCalls)}
+	l := &Limiter{shared: shared, timeout: o.Timeout, log: o.Logger, slots: make(chan struct{}, maxCalls)}
 	l.breaker.OnChange = l.logFault
 	return l
 }
 
-// Take counts one request of the key with that id and says whether limit allows it. It waits for Redis at most the timeout. The only
-// error is that of ctx, when the caller has gone meanwhile.
+// Take counts one request of the key with that id and returns whether limit allows it. It waits for
+// Redis up to the timeout. It returns an error only if ctx ends first.
 func (l *Limiter) Take(ctx context.Context, keyID string, limit store.RateLimit) (store.Decision, error) {
 	if l.shared == nil {
 		return l.local.Take(ctx, keyID, limit)
 	}
-	if l.breaker.WantsProbe() { // with what is a request of this key, too; nobody waits for it
-		go func() { _, _ = l.ask(context.WithoutCancel(ctx), keyID, limit) }()
+	if l.breaker.WantsProbe() { // the probe counts as a request of this key
+		go func() { _, _ = l.takeShared(context.WithoutCancel(ctx), keyID, limit) }()
 	}
 	if l.breaker.Closed() {
-		taken, err := l.ask(ctx, keyID, limit)
+		taken, err := l.takeShared(ctx, keyID, limit)
 		if err == nil {
 			l.counted.Add(1)
 			_, decision := limit.Spend(taken)
@@ -63,50 +65,51 @@ func (l *Limiter) Take(ctx context.Context, keyID string, limit store.RateLimit)
 	return l.local.Take(ctx, keyID, limit)
 }
 
-type answer struct {
+type result struct {
 	taken time.Duration
 	err   error
 }
 
-// ask has the request counted by Redis and waits for the answer at most the budget. go-redis does not give up a read in flight when
-// its context ends, so the call has a goroutine of its own, which keeps its place in the lane until it ends.
-func (l *Limiter) ask(ctx context.Context, keyID string, limit store.RateLimit) (time.Duration, error) {
-	timer := time.NewTimer(l.budget)
+// takeShared counts the request in Redis and waits for the result up to the timeout. go-redis does
+// not cancel a read when its context ends. So the call runs in a goroutine, which holds its slot
+// until it ends.
+func (l *Limiter) takeShared(ctx context.Context, keyID string, limit store.RateLimit) (time.Duration, error) {
+	timer := time.NewTimer(l.timeout)
 	defer timer.Stop()
 	select {
-	case l.lane <- struct{}{}:
+	case l.slots <- struct{}{}:
 	case <-timer.C:
-		return 0, l.failure(fmt.Errorf("%d calls are waiting for an answer", cap(l.lane)))
+		return 0, l.recordFailure(fmt.Errorf("%d calls are waiting for an answer", cap(l.slots)))
 	case <-ctx.Done():
 		return 0, ctx.Err()
 	}
 	call, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	defer cancel() // nobody waits any more: what is still to be sent need not be
-	answers := make(chan answer, 1)
+	defer cancel() // stops an unsent command
+	results := make(chan result, 1)
 	go func() {
 		interval, room := limit.Pace()
 		taken, err := l.shared.take(call, keyID, interval, room)
-		<-l.lane
-		answers <- answer{taken, err}
+		<-l.slots
+		results <- result{taken, err}
 	}()
 	select {
-	case a := <-answers:
+	case a := <-results:
 		if a.err != nil {
-			return 0, l.failure(a.err)
+			return 0, l.recordFailure(a.err)
 		}
 		l.breaker.Succeeded()
-		if _, decision := limit.Spend(a.taken); decision.Allowed { // only then Redis has written
+		if _, decision := limit.Spend(a.taken); decision.Allowed { // Redis writes only then
 			l.breaker.Probed()
 		}
 		return a.taken, nil
 	case <-timer.C:
-		return 0, l.failure(fmt.Errorf("no answer within %v", l.budget))
+		return 0, l.recordFailure(fmt.Errorf("no answer within %v", l.timeout))
 	case <-ctx.Done():
-		return 0, ctx.Err() // says nothing about Redis
+		return 0, ctx.Err() // not a failure of Redis
 	}
 }
 
-func (l *Limiter) failure(err error) error {
+func (l *Limiter) recordFailure(err error) error {
 	l.failed.Add(1)
 	l.breaker.Failed(err)
 	return err
@@ -124,22 +127,22 @@ func (l *Limiter) logFault(was, is redisfault.Fault, err error) {
 	}
 }
 
-// Stats are numbers since the start of the Limiter.
+// Stats are counts since the start of the Limiter.
 type Stats struct {
-	Counted  uint64 // requests that were counted in Redis
-	Fallback uint64 // requests that were counted in this process, because Redis did not answer in time
-	Errors   uint64 // calls of Redis that failed or took too long
-	Redis    bool   // whether Redis is being asked at the moment; false without one
-	Fault    Fault  // why it is not
+	Counted  uint64 // requests counted in Redis
+	Fallback uint64 // requests counted in this process, because Redis did not answer in time
+	Errors   uint64 // Redis calls that failed or timed out
+	Redis    bool   // whether Redis is in use now
+	Fault    Fault  // why Redis is not in use
 }
 
-// Fault is why Redis does not count. The zero value: it does, or there is none.
+// Fault is why Redis does not count requests. The zero value: it does, or no Redis is configured.
 type Fault struct {
-	Word  string // as cache.Fault has it: READONLY, NOPERM, UNREACHABLE, …
+	Word  string // as in cache.Fault: READONLY, NOPERM, UNREACHABLE, …
 	Since time.Time
 }
 
-// Stats returns them.
+// Stats returns the current counts.
 func (l *Limiter) Stats() Stats {
 	return Stats{
 		Counted: l.counted.Load(), Fallback: l.fallback.Load(), Errors: l.failed.Load(),

@@ -5,8 +5,8 @@ import (
 	"github.com/latchkey-go/latchkey/internal/redisfault"
 )
 
-// Metrics returns the numbers of Stats for telemetry.Telemetry.Watch. Without Redis there are none, because
-// requests that are counted in this process alone are not counted a second time.
+// Metrics returns the numbers of Stats for telemetry.Telemetry.Watch. Without Redis it returns
+// none, because Stats stays zero then.
 func (l *Limiter) Metrics() []observe.Metric {
 	if l.shared == nil {
 		return nil

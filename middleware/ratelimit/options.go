@@ -19,31 +19,34 @@ const (
 
 // Options are the settings of a Limiter. The zero value is ready to use.
 type Options struct {
-	// Timeout is the most that a request waits for Redis before it is counted in this process.
-	// Optional. Default: 50 ms; at least 1 ms.
+	// Timeout is how long a request waits for Redis before it is counted in this process. Optional.
+	// Default: 50 ms; at least 1 ms.
 	Timeout time.Duration
-	// KeyPrefix is what all names in Redis start with. Programs with the same prefix and keys share limits.
-	// Optional. Printable ASCII without spaces and braces, at most 64 bytes. Default: "latchkey:rate".
+	// KeyPrefix is the prefix of all names in Redis. Programs with the same prefix and keys share
+	// limits. Optional. Printable ASCII without spaces and braces, at most 64 bytes. Default:
+	// "latchkey:rate".
 	KeyPrefix string
-	// Logger hears when Redis is given up for a while, and when it is back.
-	// Optional. Default: slog.Default().
+	// Logger receives a message when Redis fails and when it works again. Optional. Default:
+	// slog.Default().
 	Logger *slog.Logger
 }
 
-// New returns a Limiter over rdb with the default Options. rdb may be nil (or a nil pointer): then all is counted in this process.
+// New returns a Limiter on rdb with the default Options. If rdb is nil (or a nil pointer), requests
+// are counted in this process.
 func New(rdb redis.UniversalClient) *Limiter {
 	l, err := Options{}.New(rdb)
 	if err != nil {
-		panic(err) // the zero Options are good
+		panic(err) // the zero Options are valid
 	}
 	return l
 }
 
-// New returns a Limiter over rdb, or an error that matches store.ErrInvalid. rdb may be nil (or a nil pointer): then all is counted
-// in this process. Redis does not have to be reachable. The client stays the caller's. There is nothing to close: calls that nobody
-// waits for any more end with the client's own timeouts, or when it is closed.
+// New returns a Limiter on rdb, or an error that matches store.ErrInvalid. If rdb is nil (or a nil
+// pointer), requests are counted in this process. Redis does not have to be reachable. The caller
+// closes the client. A Limiter needs no Close: abandoned calls end with the client's timeouts, or
+// when the client is closed.
 func (o Options) New(rdb redis.UniversalClient) (*Limiter, error) {
-	if err := o.complete(); err != nil {
+	if err := o.setDefaults(); err != nil {
 		return nil, err
 	}
 	var shared counter
@@ -53,19 +56,20 @@ func (o Options) New(rdb redis.UniversalClient) (*Limiter, error) {
 	return newLimiter(o, shared), nil
 }
 
-// complete puts in the defaults and checks the rest.
-func (o *Options) complete() error {
+// setDefaults sets the defaults and validates the options.
+func (o *Options) setDefaults() error {
 	if o.Timeout == 0 {
 		o.Timeout = DefaultTimeout
 	}
 	if o.Timeout < time.Millisecond {
-		return store.Errorf(store.ErrInvalid, "ratelimit: Timeout is %v; the least is %v", o.Timeout, time.Millisecond)
+		return store.Errorf(store.ErrInvalid, "ratelimit: Timeout is %v; the minimum is %v", o.Timeout, time.Millisecond)
 	}
 	if o.KeyPrefix == "" {
 		o.KeyPrefix = DefaultKeyPrefix
 	}
 	if len(o.KeyPrefix) > 64 || strings.ContainsFunc(o.KeyPrefix, func(c rune) bool { return c <= ' ' || c > '~' || c == '{' || c == '}' }) {
-		return store.Errorf(store.ErrInvalid, "ratelimit: KeyPrefix %.100q is not 1 to 64 characters of ASCII without spaces and braces", o.KeyPrefix)
+		return store.Errorf(store.ErrInvalid,
+			"ratelimit: KeyPrefix %.100q is not 1 to 64 characters of ASCII without spaces and braces", o.KeyPrefix)
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
@@ -73,7 +77,8 @@ func (o *Options) complete() error {
 	return nil
 }
 
-// isNil also finds the nil pointer in an interface, which programs make when they declare a *redis.Client that they do not always fill.
+// isNil reports whether rdb is nil or an interface with a nil pointer, such as an unset
+// *redis.Client.
 func isNil(rdb redis.UniversalClient) bool {
 	v := reflect.ValueOf(rdb)
 	return !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil()

@@ -86,7 +86,8 @@ func TestRedisThatHangs(t *testing.T) {
 	if n := l.allowed("k", threeIn3h, 10_000); n != 0 {
 		t.Errorf("%d more were allowed", n)
 	}
-	// Only the tries that come once in a pause go to Redis, and none of the requests waits for them.
+	// Only the tries that come once in a pause go to Redis, and none of the requests waits for
+	// them.
 	after := l.Stats()
 	if tried := after.Errors - before.Errors; after.Fallback-before.Fallback != 10_000 || tried > 100 {
 		t.Errorf("10000 requests, Redis gave up: %d counted here, %d tries", after.Fallback-before.Fallback, tried)
@@ -296,7 +297,8 @@ func TestTheWaitForRedis(t *testing.T) {
 	})
 }
 
-// TestInstancesBehindGuards goes the whole way: two instances of a program with one database and one Redis.
+// TestInstancesBehindGuards goes the whole way: two instances of a program with one database and
+// one Redis.
 func TestInstancesBehindGuards(t *testing.T) {
 	server := servers.NewRedis(t)
 	rows := store.NewMemory()
@@ -320,7 +322,7 @@ func TestInstancesBehindGuards(t *testing.T) {
 		rdb, c := client(t, server.Addr(), patient)
 		limiter := newLimiter(t, ratelimit.Options{Timeout: patient}, rdb)
 		guard := keyauth.Config{Keys: keys, Limiter: limiter, Logger: quiet()}
-		instances = append(instances, guard.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})))
+		instances = append(instances, keyauth.WithConfig(guard)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})))
 		sent = append(sent, c)
 	}
 	ask := func(h http.Handler, token store.Token) *httptest.ResponseRecorder {

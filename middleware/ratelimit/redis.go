@@ -11,8 +11,8 @@ import (
 //go:embed take.lua
 var takeLua string
 
-// redisCounter counts in Redis, under "<prefix>:<key id>". All of its numbers stay far below 2^53 (store.RateLimit.Pace sees to it), up to
-// which those of Lua are exact.
+// redisCounter counts in Redis, under "<prefix>:<key id>". store.RateLimit.Pace keeps all numbers
+// far below 2^53, up to which numbers in Lua are exact.
 type redisCounter struct {
 	rdb    redis.UniversalClient
 	prefix string
@@ -23,7 +23,7 @@ func newRedisCounter(rdb redis.UniversalClient, prefix string) *redisCounter {
 	return &redisCounter{rdb: rdb, prefix: prefix + ":", script: redis.NewScript(takeLua)}
 }
 
-// take sends one EVALSHA, and an EVAL after it when Redis does not know the script yet.
+// take sends one EVALSHA, and an EVAL after it if Redis does not have the script.
 func (c *redisCounter) take(ctx context.Context, keyID string, interval, room time.Duration) (time.Duration, error) {
 	taken, err := c.script.Run(ctx, c.rdb, []string{c.prefix + keyID}, interval.Microseconds(), room.Microseconds()).Int64()
 	return time.Duration(taken) * time.Microsecond, err

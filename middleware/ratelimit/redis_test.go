@@ -17,12 +17,13 @@ import (
 	"github.com/latchkey-go/latchkey/store/storetest/servers"
 )
 
-// TestRedisCountsAsTheProcessDoes is store's TestLimiterCountsRequestsAgainstTheLimit against the script. Redis's clock cannot be moved;
-// what it has written down can.
+// TestRedisCountsAsTheProcessDoes is store's TestLimiterCountsRequestsAgainstTheLimit against the
+// script. Redis's clock cannot be moved; what it has written down can.
 func TestRedisCountsAsTheProcessDoes(t *testing.T) {
 	rdb, _ := client(t, servers.NewRedis(t).Addr(), patient)
 	l := newLimiter(t, ratelimit.Options{Timeout: patient}, rdb)
-	// want takes one and compares; the time to wait is compared up to a minute, which is how long the test may take.
+	// want takes one and compares; the time to wait is compared up to a minute, which is how long
+	// the test may take.
 	want := func(t *testing.T, id string, limit store.RateLimit, allowed bool, remaining int, retry time.Duration) {
 		t.Helper()
 		d := l.take(id, limit)

@@ -60,8 +60,8 @@ func (c *commands) take() map[string]int {
 	return sent
 }
 
-// client returns a client as users should build it (cache.RecommendedRedisOptions), with a read timeout of its own, and what it
-// sends.
+// client returns a client as users should build it (cache.RecommendedRedisOptions), with a read
+// timeout of its own, and what it sends.
 func client(t testing.TB, addr string, timeout time.Duration) (*redis.Client, *commands) {
 	t.Helper()
 	rdb := redis.NewClient(&redis.Options{Addr: addr, ReadTimeout: timeout, WriteTimeout: timeout, PoolTimeout: timeout, MaxRetries: -1, DialerRetries: 1})

@@ -1,6 +1,7 @@
 -- KEYS: the key's count   ARGV: interval, room, both in microseconds
--- Counts one request and returns how much of the room was taken up before it. The specification is store.RateLimit.Spend, which
--- comes to the same decision from that number. What is kept is the moment at which all of the room will be free.
+-- Counts one request and returns how much of the room was used before it. store.RateLimit.Spend is
+-- the specification and makes the same decision from that number. The stored value is the time at
+-- which all of the room is free again.
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local interval, room = tonumber(ARGV[1]), tonumber(ARGV[2])

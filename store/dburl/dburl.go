@@ -1,5 +1,6 @@
-// Package dburl opens the key store that a URL names, drivers included: for programs that take their database from the environment or a
-// flag. Programs with a pool of their own use store/sqlite and store/postgres, which bring no driver.
+// Package dburl opens the key store that a URL names, and includes the drivers. It is for programs
+// that read their database from the environment or a flag. Programs that have a pool use
+// store/sqlite and store/postgres, which include no driver.
 //
 //	database, err := dburl.Parse(os.Getenv("DATABASE_URL"))
 //	...
@@ -31,29 +32,29 @@ import (
 	"github.com/latchkey-go/latchkey/store/sqlite"
 )
 
-// Database is a database that has been named and not yet been connected to. Make it with Parse.
+// Database describes a database. It holds no connection. Use Parse to create one.
 type Database struct {
 	file     string          // of SQLite
 	sqlite   string          // DSN
 	postgres *pgx.ConnConfig // nil: SQLite
-	conns    int             // of the pool, for PostgreSQL
+	conns    int             // the size of the pool, for PostgreSQL
 }
 
-// DefaultConns is how many connections a pool for PostgreSQL has at most, unless the URL says
+// DefaultConns is the maximum number of connections of a pool for PostgreSQL, unless the URL sets
 // pool_max_conns.
 const DefaultConns = 20
 
-// Store is what the key stores of package sqlite and postgres have in common.
+// Store is the interface that the stores of packages sqlite and postgres share.
 type Store interface {
 	store.Store
-	Ready(context.Context) error // nil: migrated, answering, and keys can be changed
-	Err() error                  // not nil: it can never work
+	Ready(context.Context) error // nil: migrated, reachable, and keys can be changed
+	Err() error                  // not nil: unusable until the program restarts
 }
 
-// Parse reads sqlite:PATH or postgres://user:password@host:port/database. Behind the latter may
-// stand what pgx understands, and pool_max_conns=N as in pgxpool; several hosts need
-// target_session_attrs=read-write (or primary). Everything behind sqlite: is the path. Its errors
-// are fit to be shown: they are one line and hold no part of a password.
+// Parse parses sqlite:PATH or postgres://user:password@host:port/database. The latter accepts the
+// parameters of pgx, and pool_max_conns=N as in pgxpool. Several hosts need
+// target_session_attrs=read-write (or primary). Everything after sqlite: is the path. Errors can be
+// shown to users: they are one line and contain no part of a password.
 func Parse(address string) (Database, error) {
 	if path, ok := strings.CutPrefix(address, "sqlite:"); ok {
 		return parseSQLite(strings.TrimPrefix(path, "//"))
@@ -70,11 +71,12 @@ func parseSQLite(path string) (Database, error) {
 		return Database{}, errors.New("must name a file: sqlite:PATH")
 	case strings.Contains(path, ":memory:"), strings.Contains(path, "mode=memory"), strings.Contains(path, "vfs=memdb"):
 		return Database{}, errors.New("names a database in memory, which loses all keys with its last connection: " +
-			"use a file, sqlite:PATH. (A program that wants to forget its keys can use store.NewMemory)")
+			"use a file, sqlite:PATH. (A program that does not store its keys can use store.NewMemory)")
 	case strings.HasPrefix(path, "file:"):
 		return Database{}, errors.New("must be sqlite:PATH with a plain path: leave out file: and what follows a ?")
 	}
-	// WAL lets readers and the one writer work at once; busy_timeout makes writers wait for each other instead of failing.
+	// WAL lets readers and the one writer work concurrently. With busy_timeout, writers wait for
+	// each other instead of failing.
 	return Database{file: path, sqlite: "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + url.Values{
 		"_pragma": {"busy_timeout(5000)", "journal_mode(WAL)", "foreign_keys(1)"},
 	}.Encode()}, nil
@@ -83,11 +85,13 @@ func parseSQLite(path string) (Database, error) {
 func parsePostgres(dsn string) (Database, error) {
 	c, err := pgx.ParseConfig(dsn)
 	if err != nil {
-		// What the parser says quotes parts of the address, and where the address is wrong those can be parts of the password.
+		// The parser's error quotes parts of the address. In a wrong address these may be parts of
+		// the password.
 		if file := new(fs.PathError); errors.As(err, &file) {
 			return Database{}, fmt.Errorf("names a file that cannot be read: %w", file)
 		}
-		return Database{}, errors.New("cannot be parsed: want postgres://user:password@host:port/database, with %XX for special characters in the password")
+		return Database{}, errors.New("cannot be parsed: use postgres://user:password@host:port/database, " +
+			"with %XX for special characters in the password")
 	}
 	if c.ConnectTimeout == 0 {
 		c.ConnectTimeout = 5 * time.Second
@@ -96,14 +100,15 @@ func parsePostgres(dsn string) (Database, error) {
 	if err != nil {
 		return Database{}, err
 	}
-	if len(hosts(c)) > 1 && !leadsToPrimary(dsn) {
-		return Database{}, errors.New("names several hosts: add target_session_attrs=read-write, so that none of them is a replica, whose answers can be old")
+	if len(hosts(c)) > 1 && !requiresPrimary(dsn) {
+		return Database{}, errors.New("names several hosts: add target_session_attrs=read-write, " +
+			"so that no connection leads to a replica, whose data can be stale")
 	}
 	return Database{postgres: c, conns: conns}, nil
 }
 
-// leadsToPrimary reports whether the driver makes connections to a primary only.
-func leadsToPrimary(dsn string) bool {
+// requiresPrimary reports whether the driver connects to a primary only.
+func requiresPrimary(dsn string) bool {
 	_, query, _ := strings.Cut(dsn, "?")
 	settings, err := url.ParseQuery(query)
 	if err != nil {
@@ -113,8 +118,8 @@ func leadsToPrimary(dsn string) bool {
 	return wanted == "read-write" || wanted == "primary"
 }
 
-// maxConns takes pgxpool's settings out of those that are sent to the server, which does not know
-// them. Of these only the number of connections has a counterpart here.
+// maxConns removes pgxpool's settings from those that are sent to the server, which does not know
+// them. Only the number of connections is supported here.
 func maxConns(settings map[string]string) (int, error) {
 	const name = "pool_max_conns"
 	conns := DefaultConns
@@ -137,11 +142,12 @@ func maxConns(settings map[string]string) (int, error) {
 // IsPostgres reports whether the URL named a PostgreSQL database.
 func (d Database) IsPostgres() bool { return d.postgres != nil }
 
-// File returns the path of an SQLite file, which Open makes when it is missing, or "" for PostgreSQL.
+// File returns the path of an SQLite file, or "" for PostgreSQL. Open creates the file if it does
+// not exist.
 func (d Database) File() string { return d.file }
 
-// Connect returns a pool: for PostgreSQL of at most pool_max_conns connections, for SQLite of as
-// many as are used at once, of which one writes. Nothing has to be reachable yet.
+// Connect returns a pool. For PostgreSQL it has at most pool_max_conns connections. For SQLite it
+// grows as needed, and one connection writes at a time. The database need not be reachable yet.
 func (d Database) Connect() (*sql.DB, error) {
 	if d.postgres == nil {
 		return sql.Open("sqlite", d.sqlite)
@@ -153,7 +159,8 @@ func (d Database) Connect() (*sql.DB, error) {
 	return db, nil
 }
 
-// Open returns the key store over a pool of Connect. Errors are those of sqlite.Open and postgres.Open.
+// Open returns the key store on a pool of Connect. Errors are those of sqlite.Open and
+// postgres.Open.
 func (d Database) Open(db *sql.DB, log *slog.Logger) (Store, error) {
 	if d.postgres == nil {
 		return sqlite.Options{Logger: log, File: d.file}.Open(db)
@@ -161,10 +168,9 @@ func (d Database) Open(db *sql.DB, log *slog.Logger) (Store, error) {
 	return d.options(log).Open(db)
 }
 
-// Migrate brings the schema up to date over a pool of Connect, or, with dry, only looks, and
-// returns the versions before and after, and the names of the indexes that were missing. Open does
-// the same, with the indexes in the background: Migrate is for a role of its own
-// (docs/operations.md).
+// Migrate migrates the schema on a pool of Connect. It returns the versions before and after, and
+// the names of the indexes that were missing. With dry it only reads. Open does the same, with the
+// indexes in the background; use Migrate to migrate with a separate role (docs/operations.md).
 func (d Database) Migrate(ctx context.Context, db *sql.DB, log *slog.Logger, dry bool) (from, to int, indexes []string, err error) {
 	if d.postgres == nil {
 		return sqlite.Options{Logger: log, File: d.file}.Migrate(ctx, db, dry)
@@ -175,14 +181,14 @@ func (d Database) Migrate(ctx context.Context, db *sql.DB, log *slog.Logger, dry
 func (d Database) options(log *slog.Logger) postgres.Options {
 	o := postgres.Options{Logger: log, Role: d.postgres.User, Database: d.postgres.Database}
 	switch d.postgres.DefaultQueryExecMode {
-	case pgx.QueryExecModeExec, pgx.QueryExecModeSimpleProtocol: // as behind a pooler, where LISTEN has no effect
+	case pgx.QueryExecModeExec, pgx.QueryExecModeSimpleProtocol: // used behind a pooler, where LISTEN has no effect
 	default:
 		o.Listen = d.listen
 	}
 	return o
 }
 
-// listen is a postgres.Options.Listen.
+// listen is the Listen of postgres.Options.
 func (d Database) listen(ctx context.Context, statement string, notified func()) error {
 	c := newConnector(d.postgres)
 	defer c.Close()

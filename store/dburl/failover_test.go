@@ -396,8 +396,8 @@ func TestFailOverMore(t *testing.T) {
 	}
 }
 
-// TestConnectionsThatHangAreNotTriedOneByOneMore: a pool has many of them, and each costs a statement
-// its second.
+// TestConnectionsThatHangAreNotTriedOneByOneMore: a pool has many of them, and each costs a
+// statement its second.
 func TestConnectionsThatHangAreNotTriedOneByOneMore(t *testing.T) {
 	p := newPair(t)
 	i := newInstance(t, p.url+"&pool_max_conns=80", "")
@@ -464,10 +464,10 @@ func TestARepeatThatFindsNothingToDoMore(t *testing.T) {
 	})
 }
 
-// TestLostChangesAreNoticedMore: an asynchronous standby has not got the last changes of its primary
-// when it is promoted, and gives their numbers to others before any instance has read its feed.
-// What was lost counts nowhere then: not in memory, not in Redis, not for instances that start
-// anew.
+// TestLostChangesAreNoticedMore: an asynchronous standby has not got the last changes of its
+// primary when it is promoted, and gives their numbers to others before any instance has read its
+// feed. What was lost counts nowhere then: not in memory, not in Redis, not for instances that
+// start anew.
 func TestLostChangesAreNoticedMore(t *testing.T) {
 	p := newPair(t)
 	run(t, p.dsn, `ALTER SYSTEM SET synchronous_standby_names = ''`, `SELECT pg_reload_conf()`)
@@ -646,9 +646,9 @@ func TestAPrimaryThatBecomesReadOnlyMore(t *testing.T) {
 	}
 }
 
-// TestTheOldPrimaryComesBackMore as it was, which is for the operator to prevent: a program that starts
-// then cannot know better. Those that run keep to the new one; when that is lost they go back, and
-// say that keys have been lost.
+// TestTheOldPrimaryComesBackMore as it was, which is for the operator to prevent: a program that
+// starts then cannot know better. Those that run keep to the new one; when that is lost they go
+// back, and say that keys have been lost.
 func TestTheOldPrimaryComesBackMore(t *testing.T) {
 	p := newPair(t)
 	i := newInstance(t, p.url, "")

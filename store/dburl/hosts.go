@@ -14,43 +14,43 @@ import (
 )
 
 const (
-	// headStart is how long a host has to take a connection before the next one is tried as well.
-	// It is well below the second that a statement has, with its connection: a host that hangs must
-	// not use that up.
-	headStart = 200 * time.Millisecond
-	// searchWithin bounds the search for another server. What led to it leads to the next.
-	searchWithin = time.Second
-	// readOnly is the SQLSTATE of a change on a server that takes none.
+	// hedgeDelay is how long a host has to accept a connection before the next host is tried as
+	// well. It is well below the second that a statement and its connection have, so that a hanging
+	// host does not use that up.
+	hedgeDelay = 200 * time.Millisecond
+	// searchTimeout bounds the search for another server. The next failure starts a new one.
+	searchTimeout = time.Second
+	// readOnly is the SQLSTATE of a change on a read-only server.
 	readOnly = "25006"
 )
 
-// connector makes the connections of a pool for PostgreSQL. What it adds to the driver's is for a
-// fail-over. A host that hangs does not keep connections from being made to another, and when the
-// pool's server takes no changes any more, or does not answer, and another one is found in its
-// place, the pool lets go of all its old connections instead of trying them one after the other.
+// connector creates the connections of a pool for PostgreSQL. It adds failover to the driver. If a
+// host hangs, it connects to another. If the pool's server becomes read-only or does not answer,
+// and another server has taken its place, the pool closes all old connections at once instead of
+// trying each.
 type connector struct {
 	hosts []driver.Connector // one for each host of the URL, in its order
-	first atomic.Int64       // the host that is asked first
-	// generation counts how often another server was found. Connections of an earlier one are not
-	// used again.
+	first atomic.Int64       // the host that is tried first
+	// generation counts the failovers to another server. Connections of an earlier generation are
+	// not reused.
 	generation atomic.Int64
 	searching  atomic.Bool
 
-	life context.Context // of searches
-	end  context.CancelFunc
+	searchCtx      context.Context // ends the searches
+	cancelSearches context.CancelFunc
 }
 
 func newConnector(config *pgx.ConnConfig) *connector {
 	c := &connector{}
-	c.life, c.end = context.WithCancel(context.Background())
+	c.searchCtx, c.cancelSearches = context.WithCancel(context.Background())
 	for _, host := range hosts(config) {
 		c.hosts = append(c.hosts, stdlib.GetConnector(*host, stdlib.OptionBeforeConnect(c.watch)))
 	}
 	return c
 }
 
-// hosts returns a configuration for each host. A host can have several entries, with TLS and
-// without.
+// hosts returns a configuration for each host. A host may have several entries, with and without
+// TLS.
 func hosts(config *pgx.ConnConfig) []*pgx.ConnConfig {
 	all := []*pgx.ConnConfig{config.Copy()}
 	all[0].Fallbacks = nil
@@ -66,7 +66,7 @@ func hosts(config *pgx.ConnConfig) []*pgx.ConnConfig {
 	return all
 }
 
-// watch has a connection that is about to be made report a change that its server did not take.
+// watch makes a new connection start a search if its server refuses a change.
 func (c *connector) watch(_ context.Context, config *pgx.ConnConfig) error {
 	generation, next := c.generation.Load(), config.OnPgError
 	config.OnPgError = func(server *pgconn.PgConn, e *pgconn.PgError) bool {
@@ -90,9 +90,9 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	return found, nil
 }
 
-// connect asks the next host when one refuses, or has not answered within headStart. A host that
-// refused is not the first one to be asked any more. One that is slow stays it: a primary that is
-// busy must not be left for an old one that is not.
+// connect tries the next host when one fails or has not answered within hedgeDelay. A host that
+// failed is no longer the first to be tried. A slow host stays first: the pool must not leave a
+// busy primary for an idle old one.
 func (c *connector) connect(ctx context.Context) (*conn, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	type answer struct {
@@ -102,10 +102,10 @@ func (c *connector) connect(ctx context.Context) (*conn, error) {
 	}
 	generation, first := c.generation.Load(), int(c.first.Load())
 	answers := make(chan answer, len(c.hosts))
-	asked, open, refused := 0, 0, false
-	ask := func() {
-		host := (first + asked) % len(c.hosts)
-		asked, open = asked+1, open+1
+	tried, pending, refused := 0, 0, false
+	tryNext := func() {
+		host := (first + tried) % len(c.hosts)
+		tried, pending = tried+1, pending+1
 		go func() {
 			taken, err := c.hosts[host].Connect(ctx)
 			answers <- answer{host, taken, err}
@@ -113,7 +113,7 @@ func (c *connector) connect(ctx context.Context) (*conn, error) {
 	}
 	defer func() {
 		cancel()
-		for range open { // of which one may be a connection that comes too late
+		for range pending { // close a connection that comes too late
 			go func() {
 				if late := <-answers; late.err == nil {
 					_ = late.conn.Close()
@@ -121,18 +121,18 @@ func (c *connector) connect(ctx context.Context) (*conn, error) {
 			}()
 		}
 	}()
-	ask()
-	impatient := time.NewTicker(headStart)
-	defer impatient.Stop()
+	tryNext()
+	hedge := time.NewTicker(hedgeDelay)
+	defer hedge.Stop()
 	var errs error
-	for open > 0 {
+	for pending > 0 {
 		select {
-		case <-impatient.C:
-			if asked < len(c.hosts) {
-				ask()
+		case <-hedge.C:
+			if tried < len(c.hosts) {
+				tryNext()
 			}
 		case a := <-answers:
-			open--
+			pending--
 			if a.err == nil {
 				if refused {
 					c.first.CompareAndSwap(int64(first), int64(a.host))
@@ -143,25 +143,25 @@ func (c *connector) connect(ctx context.Context) (*conn, error) {
 			if errs == nil {
 				errs = a.err
 			} else {
-				errs = fmt.Errorf("%w; %w", errs, a.err) // in one line
+				errs = fmt.Errorf("%w; %w", errs, a.err) // on one line
 			}
-			if asked < len(c.hosts) {
-				ask()
+			if tried < len(c.hosts) {
+				tryNext()
 			}
 		}
 	}
 	return nil, errs
 }
 
-// search looks for another server than the one at address, which no longer serves a connection of a
-// generation. If one is found, that generation is over.
+// search looks for another server than the one at address, which no longer serves a connection of
+// that generation. If it finds one, it ends the generation.
 func (c *connector) search(generation int64, address net.Addr) {
 	if generation != c.generation.Load() || !c.searching.CompareAndSwap(false, true) {
 		return
 	}
 	go func() {
 		defer c.searching.Store(false)
-		ctx, cancel := context.WithTimeout(c.life, searchWithin)
+		ctx, cancel := context.WithTimeout(c.searchCtx, searchTimeout)
 		defer cancel()
 		found, err := c.connect(ctx)
 		if err != nil {
@@ -175,13 +175,13 @@ func (c *connector) search(generation int64, address net.Addr) {
 	}()
 }
 
-// Close is called by the pool when it is closed.
+// Close implements io.Closer. The pool calls it when it is closed.
 func (c *connector) Close() error {
-	c.end()
+	c.cancelSearches()
 	return nil
 }
 
-// conn is a connection that knows its connector.
+// conn is a connection with its connector.
 type conn struct {
 	*stdlib.Conn
 	from       *connector
@@ -191,31 +191,30 @@ type conn struct {
 
 func (c *conn) address() net.Addr { return c.Conn.Conn().PgConn().Conn().RemoteAddr() }
 
-// IsValid implements driver.Validator: it is asked when the pool gets the connection back.
+// IsValid implements driver.Validator. The pool calls it when a connection is returned.
 func (c *conn) IsValid() bool {
-	if c.Conn.Conn().IsClosed() { // it broke, or a statement was given up
-		c.lost()
+	if c.Conn.Conn().IsClosed() { // it broke, or a statement was cancelled
+		c.failed()
 		return false
 	}
 	return c.generation == c.from.generation.Load()
 }
 
-// ResetSession implements driver.SessionResetter: it is asked before the pool uses the connection
-// again.
+// ResetSession implements driver.SessionResetter. The pool calls it before it reuses the
+// connection.
 func (c *conn) ResetSession(ctx context.Context) error {
 	if c.generation != c.from.generation.Load() {
 		return driver.ErrBadConn
 	}
 	err := c.Conn.ResetSession(ctx)
 	if err != nil {
-		c.lost()
+		c.failed()
 	}
 	return err
 }
 
-// lost has another server looked for, if the URL names several: where it names one, there is
-// nothing to choose.
-func (c *conn) lost() {
+// failed starts a search for another server if the URL names several hosts.
+func (c *conn) failed() {
 	if len(c.from.hosts) > 1 {
 		c.from.search(c.generation, c.address())
 	}

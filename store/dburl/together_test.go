@@ -26,7 +26,8 @@ import (
 // withoutListen is what the URL has behind a pooler. There, and here, LISTEN is not used.
 const withoutListen = "&default_query_exec_mode=exec"
 
-// Leases. With aged, whoever is not woken polls every 15 s, and a change that waits does so for a minute.
+// Leases. With aged, whoever is not woken polls every 15 s, and a change that waits does so for a
+// minute.
 const (
 	brisk = 40 * time.Millisecond
 	aged  = time.Minute
@@ -86,8 +87,8 @@ func eventually(t testing.TB, what string, ok func() bool) {
 	}
 }
 
-// databases are those that several processes without Redis may share. lease is one with which a change that nobody acknowledges in time
-// would be noticed.
+// databases are those that several processes without Redis may share. lease is one with which a
+// change that nobody acknowledges in time would be noticed.
 func databases(t testing.TB) map[string]struct {
 	address string
 	lease   time.Duration
@@ -103,7 +104,8 @@ func databases(t testing.TB) map[string]struct {
 	}
 }
 
-// changes creates a key at one process and revokes it at the other, and so on; each time both must know at once.
+// changes creates a key at one process and revokes it at the other, and so on; each time both must
+// know at once.
 func changes(t *testing.T, all []*process, times int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Second)
@@ -294,7 +296,8 @@ func TestALostListenIsMadeAgain(t *testing.T) {
 	eventually(t, "both listen again", func() bool { return listening() == 2 })
 }
 
-// BenchmarkChange measures what a change takes when two processes share a database and have no Redis.
+// BenchmarkChange measures what a change takes when two processes share a database and have no
+// Redis.
 func BenchmarkChange(b *testing.B) {
 	for name, db := range databases(b) {
 		b.Run(name, func(b *testing.B) {

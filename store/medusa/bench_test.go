@@ -11,8 +11,9 @@ import (
 	"github.com/latchkey-go/latchkey/store/storetest/servers"
 )
 
-// BenchmarkImport takes over 10 000 keys, half of them secret, from one PostgreSQL database into another, without a cache in front. Besides the time it
-// tells the greatest growth of the heap seen at the end of a batch.
+// BenchmarkImport takes over 10 000 keys, half of them secret, from one PostgreSQL database into
+// another, without a cache in front. Besides the time it tells the greatest growth of the heap seen
+// at the end of a batch.
 func BenchmarkImport(b *testing.B) {
 	const n = 10_000
 	from := shop(b)

@@ -1,6 +1,7 @@
-// Package medusa takes over the API keys of a live Medusa database (https://medusajs.com, version 2). Nobody's token changes:
-// publishable keys work as before, and secret keys, of which Medusa stores scrypt only, authenticate with their old token at once and are
-// given a fast lookup id by their first use (see store.ImportKey).
+// Package medusa imports the API keys of a live Medusa database (https://medusajs.com, version 2).
+// No token changes. Publishable keys work as before. Secret keys, of which Medusa stores only a
+// scrypt hash, authenticate with their old token at once and get a fast lookup id at their first
+// use (see store.ImportKey).
 //
 //	summary, err := medusa.Import(ctx, medusaDB, keys, medusa.Options{DryRun: true})
 //

@@ -10,43 +10,47 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// Options of Import. The zero value is ready to use.
+// Options are the settings of Import. The zero value is ready to use.
 type Options struct {
-	// Schema is the PostgreSQL schema of Medusa's tables. Default: what the connection's search_path says.
+	// Schema is the PostgreSQL schema of Medusa's tables. Default: the search_path of the
+	// connection.
 	Schema string
 	// DryRun reads and checks everything and writes nothing.
 	DryRun bool
-	// BatchSize is how many keys are taken over in one change, at most store.MaxImport. Default 500.
+	// BatchSize is the number of keys that one change imports, at most store.MaxImport. Default
+	// 500.
 	BatchSize int
-	// After continues behind the key with that id: the LastID of an import that was broken off. Starting again from the front is
-	// just as safe, and slower.
+	// After continues after the key with that id, the LastID of an interrupted import. A new import
+	// from the start is equally safe, but slower.
 	After string
 	// Progress, if not nil, is called after each batch.
 	Progress func(Progress)
 }
 
-// Progress says how far an import has come.
+// Progress is the state of a running import.
 type Progress struct {
 	Done, Total int
-	LastID      string // the last key that was dealt with
+	LastID      string // the last key that was processed
 }
 
-// Summary tells what an import has done, or, for a dry run, would do.
+// Summary is the result of an import or, for a dry run, the expected result.
 type Summary struct {
 	Read     int // rows of Medusa's table
 	Imported int
-	Known    int             // already there: left as they are, revoked or not
-	Gone     int             // deleted there: they stay deleted
-	Refused  []store.Refusal // rows that cannot be taken, each with its reason
-	LastID   string          // the last key that was dealt with; see Options.After
+	Known    int             // already in the store; left unchanged, revoked or not
+	Gone     int             // deleted from the store; they stay deleted
+	Refused  []store.Refusal // rows that cannot be imported, with the reasons
+	LastID   string          // the last key that was processed; see Options.After
 }
 
-// Import reads the keys of the Medusa database from, which must be a PostgreSQL pool, and hands them to keys in batches, in the order of their ids.
-// Ids, times, creators, revocations (past and scheduled) and links to sales channels are kept. It may be run again at any time: keys that
-// are known already, or were deleted since, are left alone (see store.Keys.Import).
+// Import reads the keys of the Medusa database from, which must be a PostgreSQL pool, and imports
+// them into keys in batches, in the order of their ids. It preserves ids, times, creators,
+// revocations (past and scheduled) and links to sales channels. It may be repeated at any time:
+// keys that were imported before, and keys that were deleted since, do not change (see
+// store.Keys.Import).
 //
-// With an error, the summary tells what was done before it, and nothing of the batch at hand was. Rows that cannot be taken are no
-// error; they are in the summary.
+// With an error, the summary covers the batches before it; the current batch is not imported. Rows
+// that cannot be imported are not an error; they are in the summary.
 func Import(ctx context.Context, from *sql.DB, keys *store.Keys, o Options) (Summary, error) {
 	if o.BatchSize == 0 {
 		o.BatchSize = 500

@@ -11,7 +11,8 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// tables reads the two tables of Medusa 2: api_key, and the link table publishable_api_key_sales_channel.
+// tables reads two tables of Medusa 2: api_key, and the link table
+// publishable_api_key_sales_channel.
 type tables struct {
 	db     *sql.DB
 	schema string
@@ -24,18 +25,19 @@ func (t tables) name(table string) string {
 	return `"` + strings.ReplaceAll(t.schema, `"`, `""`) + `".` + table
 }
 
-// row is one row of api_key, with the channels that are linked to it.
+// row is one row of api_key, with its linked channels.
 type row struct {
 	id, token, salt, redacted, title, typ, createdBy string
 	revokedBy                                        sql.NullString
 	lastUsedAt, revokedAt, deletedAt                 sql.NullTime
 	createdAt, updatedAt                             sql.NullTime
-	infinite                                         bool // one of its times is; it then stands as NULL here
+	infinite                                         bool // one of its times is infinite; that time is NULL here
 	channels                                         []string
 }
 
-// behind is the condition that a row comes after the one with the id $1; nothing comes before the first row, whose id may be ”.
-func behind(first bool) string {
+// startAt is the condition for the rows after the id $1. With first it includes that id, because
+// the first row's id may be empty.
+func startAt(first bool) string {
 	if first {
 		return `id COLLATE "C" >= $1`
 	}
@@ -43,19 +45,19 @@ func behind(first bool) string {
 }
 
 func (t tables) count(ctx context.Context, after string) (n int, err error) {
-	err = t.db.QueryRowContext(ctx, `SELECT count(*) FROM `+t.name("api_key")+` WHERE `+behind(after == ""), after).Scan(&n)
+	err = t.db.QueryRowContext(ctx, `SELECT count(*) FROM `+t.name("api_key")+` WHERE `+startAt(after == ""), after).Scan(&n)
 	return n, err
 }
 
-// page returns up to limit rows with an id greater than after (from the very first row on, if that is what first says), in the order of their
-// ids by bytes.
+// page returns up to limit rows with an id greater than after, in the byte order of their ids. With
+// first it starts at the first row.
 func (t tables) page(ctx context.Context, after string, first bool, limit int) ([]row, error) {
 	finite := func(column string) string { return `CASE WHEN isfinite(` + column + `) THEN ` + column + ` END` }
 	rows, err := t.db.QueryContext(ctx, `SELECT id, coalesce(token, ''), coalesce(salt, ''), coalesce(redacted, ''), coalesce(title, ''), coalesce(type, ''),
 		coalesce(created_by, ''), revoked_by, `+finite("last_used_at")+`, `+finite("created_at")+`, `+finite("updated_at")+`, `+finite("revoked_at")+`, `+finite("deleted_at")+`,
 		NOT (coalesce(isfinite(last_used_at), true) AND coalesce(isfinite(created_at), true) AND coalesce(isfinite(updated_at), true)
 			AND coalesce(isfinite(revoked_at), true) AND coalesce(isfinite(deleted_at), true))
-		FROM `+t.name("api_key")+` WHERE `+behind(first)+` ORDER BY id COLLATE "C" LIMIT $2`, after, limit)
+		FROM `+t.name("api_key")+` WHERE `+startAt(first)+` ORDER BY id COLLATE "C" LIMIT $2`, after, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +79,7 @@ func (t tables) page(ctx context.Context, after string, first bool, limit int) (
 	return page, t.link(ctx, page, at)
 }
 
-// link puts the channels of the keys of a page into it.
+// link adds the sales channels of the keys of a page.
 func (t tables) link(ctx context.Context, page []row, at map[string]int) error {
 	links, err := t.db.QueryContext(ctx, `SELECT publishable_key_id, sales_channel_id FROM `+t.name("publishable_api_key_sales_channel")+`
 		WHERE deleted_at IS NULL AND publishable_key_id COLLATE "C" >= $1 AND publishable_key_id COLLATE "C" <= $2
@@ -98,7 +100,7 @@ func (t tables) link(ctx context.Context, page []row, at map[string]int) error {
 	return links.Err()
 }
 
-// key returns the row as an imported key, or an error that says why it cannot be one.
+// key converts the row to an imported key. The error is the reason why that is impossible.
 func (r row) key() (store.ImportKey, error) {
 	if r.infinite {
 		return store.ImportKey{}, errors.New("one of its times is infinite")

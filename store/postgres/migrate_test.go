@@ -114,7 +114,8 @@ func busy(t *testing.T, db *sql.DB, statement string) (end func()) {
 
 const (
 	reading = `SELECT count(*) FROM latchkey_key`
-	// writing is what a change of a key takes too. An index of the table is not begun until it ends.
+	// writing is what a change of a key takes too. An index of the table is not begun until it
+	// ends.
 	writing = `LOCK TABLE latchkey_key IN ROW EXCLUSIVE MODE`
 
 	queued   = `SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'latchkey_key'::regclass`

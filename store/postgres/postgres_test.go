@@ -208,7 +208,8 @@ func TestAChangeThatIdlesWithTheLockLosesIt(t *testing.T) {
 	}
 }
 
-// A batch of touches and a change that update the same keys in opposite order would be a deadlock if a touch waited with locks in hand.
+// A batch of touches and a change that update the same keys in opposite order would be a deadlock
+// if a touch waited with locks in hand.
 func TestTouchesAndChangesDoNotDeadlock(t *testing.T) {
 	s, _ := fresh(t)
 	ctx := t.Context()

@@ -20,19 +20,19 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// file is the database file of one Store, and a sqldb.Files. SQLite goes on with an open file when
-// another one takes its place: changes that other processes make then never arrive here.
+// file is the database file of one Store. It implements sqldb.Files. If another file takes its
+// place, SQLite continues with the open one, and changes of other processes no longer arrive.
 type file struct {
 	given string // Options.File
 	path  string // as SQLite reports it, without symbolic links; "": not known yet, or in memory
-	open  []opened
+	open  []openFile
 
-	mu   sync.Mutex
-	hold driver.Conn // guarded by mu
+	mu     sync.Mutex
+	pinned driver.Conn // guarded by mu
 }
 
-// opened is a file as it was when the Store began to use it.
-type opened struct {
+// openFile is a file as it was when the Store began to use it.
+type openFile struct {
 	path string
 	info fs.FileInfo
 }
@@ -44,12 +44,12 @@ func (f *file) String() string {
 	return f.given
 }
 
-// Watch notes which files are open. It also opens a connection of its own, which stays. While that
-// has read, SQLite never removes the files that it keeps beside the database, whatever the pool
-// does with its connections. So whenever one of them is missing, somebody else has removed it. And
-// while a file is open, no new one can have its inode number.
+// Watch implements sqldb.Files. It also opens a connection that stays open. After that connection
+// has read, SQLite never removes the files beside the database, even if the pool closes all its
+// connections. So if one is missing, another program has removed it. While a file is open, no new
+// file can have its inode number.
 func (f *file) Watch(ctx context.Context, db *sql.DB, conn *sql.Conn) error {
-	// Windows neither removes nor replaces a file that is open: there is nothing to compare.
+	// Windows does not remove or replace an open file, so there is nothing to compare.
 	if f.path == "" || runtime.GOOS == "windows" {
 		return nil
 	}
@@ -73,33 +73,33 @@ func (f *file) Watch(ctx context.Context, db *sql.DB, conn *sql.Conn) error {
 	if err := conn.QueryRowContext(ctx, `PRAGMA journal_mode`).Scan(&mode); err != nil {
 		return err
 	}
-	if lost.has(main.info) {
+	if staleFiles.has(main.info) {
 		return replaced("what belongs to %s has been removed or replaced", f.path)
 	}
-	f.open = []opened{main}
-	if f.holds(ctx, db.Driver(), mode == "wal") {
+	f.open = []openFile{main}
+	if f.pin(ctx, db.Driver(), mode == "wal") {
 		for _, beside := range []string{"-wal", "-shm"} {
 			if found, err := stat(f.path + beside); err == nil {
 				f.open = append(f.open, found)
 			}
 		}
 	}
-	if err := f.Check(); err != nil { // replaced just now: the next attempt finds one file or the other
+	if err := f.Check(); err != nil { // replaced just now; the next attempt finds one of the two files
 		return errors.Join(err, f.Close())
 	}
 	return nil
 }
 
-// holds opens the connection that stays, and reports whether it has read, so that the files beside
-// the database stay too. A driver that understands no file: name, or a pool that lets no other
-// connection in, goes without.
-func (f *file) holds(ctx context.Context, d driver.Driver, read bool) bool {
+// pin opens the connection that stays open. It returns true if the connection has read, so that the
+// files beside the database stay too. It returns false if the driver does not support file: names
+// or the pool's locking excludes other connections.
+func (f *file) pin(ctx context.Context, d driver.Driver, read bool) bool {
 	conn, err := d.Open("file:" + (&url.URL{Path: f.path}).EscapedPath() + "?mode=rw")
 	if err != nil {
 		return false
 	}
 	f.mu.Lock()
-	f.hold = conn
+	f.pinned = conn
 	f.mu.Unlock()
 	for deadline := time.Now().Add(time.Second); read; {
 		if err := readSchema(ctx, conn); err == nil {
@@ -108,7 +108,7 @@ func (f *file) holds(ctx context.Context, d driver.Driver, read bool) bool {
 		if ctx.Err() != nil || time.Now().After(deadline) {
 			break
 		}
-		time.Sleep(5 * time.Millisecond) // another connection recovers the -wal
+		time.Sleep(5 * time.Millisecond) // another connection is recovering the -wal
 	}
 	return false
 }
@@ -125,13 +125,13 @@ func readSchema(ctx context.Context, conn driver.Conn) error {
 	return errors.Join(rows.Next(make([]driver.Value, 1)), rows.Close())
 }
 
-func stat(path string) (opened, error) {
+func stat(path string) (openFile, error) {
 	info, err := os.Stat(path)
-	return opened{path, info}, err
+	return openFile{path, info}, err
 }
 
-// Check implements sqldb.Files. What has been removed does not count as there again when it is put
-// back: it may lack what was written meanwhile. An error that says nothing about the file may pass.
+// Check implements sqldb.Files. A file that was removed and put back still counts as replaced,
+// because it may lack later changes. A temporary error of the file system is not store.ErrReplaced.
 func (f *file) Check() error {
 	for i, o := range f.open {
 		now, err := os.Stat(o.path)
@@ -145,8 +145,8 @@ func (f *file) Check() error {
 		default:
 			return fmt.Errorf("sqlite: %w: %w", store.ErrUnavailable, err)
 		}
-		if i > 0 { // the database itself is still there
-			lost.add(f.open[0].info)
+		if i > 0 { // the database file itself still exists
+			staleFiles.add(f.open[0].info)
 		}
 		return err
 	}
@@ -158,9 +158,9 @@ func replaced(format string, path string) error {
 		"Stop every program that uses it, put the right file in place, and start them again", store.ErrReplaced, path)
 }
 
-// Stamp implements sqldb.Files by the sizes and times of the files that a commit writes. Two writes
-// may have the same time, as clocks of file systems are coarse (2 s at most, FAT): a file that has
-// just been written says nothing. Windows sets times late.
+// Stamp implements sqldb.Files with the sizes and times of the files that a commit writes. Times of
+// a file system can be coarse (at most 2 s, on FAT), so two writes may have the same time.
+// Therefore a file that was just written has no stamp. Windows updates times late.
 func (f *file) Stamp() uint64 {
 	if f.path == "" || runtime.GOOS == "windows" {
 		return 0
@@ -182,31 +182,31 @@ func (f *file) Stamp() uint64 {
 
 var stampSeed = maphash.MakeSeed()
 
-// Close implements sqldb.Files. When the last connection to a file is closed, SQLite removes the
-// -wal whose name belongs to it, and with it what others have written into a new one of that name.
-// So what has been replaced stays open until the program ends.
+// Close implements sqldb.Files. When the last connection to a file closes, SQLite removes the -wal
+// by its name, and with it the changes in a new file of that name. So a replaced file stays open
+// until the program ends.
 func (f *file) Close() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.hold == nil || errors.Is(f.Check(), store.ErrReplaced) {
+	if f.pinned == nil || errors.Is(f.Check(), store.ErrReplaced) {
 		return nil
 	}
-	hold := f.hold
-	f.hold = nil
-	return hold.Close()
+	pinned := f.pinned
+	f.pinned = nil
+	return pinned.Close()
 }
 
-// lost are the database files of which this process has an old -wal or -shm open. SQLite shares
-// these among all connections of a process, new ones too: a Store that is opened again must not
-// work with them.
-var lost lostFiles
+// staleFiles are the database files of which this process has an old -wal or -shm open. SQLite
+// shares these among all connections of a process, new ones too. So a Store that is opened again
+// must not use them.
+var staleFiles fileSet
 
-type lostFiles struct {
+type fileSet struct {
 	mu    sync.Mutex
 	files []fs.FileInfo
 }
 
-func (l *lostFiles) add(file fs.FileInfo) {
+func (l *fileSet) add(file fs.FileInfo) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !slices.ContainsFunc(l.files, func(f fs.FileInfo) bool { return os.SameFile(f, file) }) {
@@ -214,7 +214,7 @@ func (l *lostFiles) add(file fs.FileInfo) {
 	}
 }
 
-func (l *lostFiles) has(file fs.FileInfo) bool {
+func (l *fileSet) has(file fs.FileInfo) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return slices.ContainsFunc(l.files, func(f fs.FileInfo) bool { return os.SameFile(f, file) })

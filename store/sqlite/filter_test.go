@@ -96,7 +96,8 @@ func (p *plan) filter(depth int) (f store.Filter) {
 	return f
 }
 
-// FuzzFilter: every filter selects from SQLite what it selects from the memory store, or is refused by both.
+// FuzzFilter: every filter selects from SQLite what it selects from the memory store, or is refused
+// by both.
 func FuzzFilter(f *testing.F) {
 	f.Add([]byte{}, "a")
 	f.Add([]byte{3, 0, 1, 2, 12, 2, 1, 5, 0, 1, 6, 1, 3, 2, 1, 0, 1}, "50%")
@@ -139,7 +140,8 @@ func FuzzFilter(f *testing.F) {
 		got, err := s.List(t.Context(), store.Query{Filter: filter})
 		n, countErr := s.Count(t.Context(), filter)
 		if errors.Is(wantErr, store.ErrInvalid) || errors.Is(err, store.ErrInvalid) {
-			// The memory store asks what it needs to know: a key that already does not match is not asked whether the rest makes sense.
+			// The memory store asks what it needs to know: a key that already does not match is not
+			// asked whether the rest makes sense.
 			if err == nil {
 				t.Errorf("%+v is refused by one and not by the other: %v", filter, wantErr)
 			}

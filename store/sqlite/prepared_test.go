@@ -11,7 +11,8 @@ import (
 	"github.com/latchkey-go/latchkey/store/internal/sqldb/sqldbtest"
 )
 
-// The driver parses a statement that is not prepared each time, which takes longer than all the rest of a lookup.
+// The driver parses a statement that is not prepared each time, which takes longer than all the
+// rest of a lookup.
 func TestLookupsArePrepared(t *testing.T) {
 	ctx := context.Background()
 	prepared := func(sent []string) (n int) {

@@ -127,7 +127,7 @@ func blockOfEvents(t *testing.T, s store.Store) {
 	}
 }
 
-// tags: every event has one of its own, and everything that names the head has that event's.
+// tags tests that every event has a unique tag, and that the tag of the head is always its event's.
 func tags(t *testing.T, s store.Store) {
 	ctx := within(t)
 	if feed := must[store.Feed](t)(s.Feed(ctx, 0, 10)); feed.Tag != 0 {
@@ -144,7 +144,7 @@ func tags(t *testing.T, s store.Store) {
 				if err := tx.Append(ctx, plain(1), event(store.Revoked)); err != nil {
 					return err
 				}
-				_, err := tx.Events(ctx, store.EventQuery{}) // a store may write what it has so far
+				_, err := tx.Events(ctx, store.EventQuery{}) // a store may write the events so far
 				return errors.Join(err, tx.Append(ctx, plain(2), event(store.Revoked)))
 			})
 		},
@@ -304,7 +304,7 @@ func touch(t *testing.T, s store.Store) {
 		t.Errorf("another key was touched: %+v", got.Key)
 	}
 	if feed := must[store.Feed](t)(s.Feed(ctx, 0, 10)); feed.Head != 2 {
-		t.Errorf("use was told in the feed: head %d", feed.Head)
+		t.Errorf("a use is in the feed: head %d", feed.Head)
 	}
 	change(t, s, func(ctx context.Context, tx store.Tx) error {
 		return tx.Update(ctx, plain(1), event(store.Updated))
@@ -333,13 +333,7 @@ func members(t *testing.T, s store.Store) {
 			t.Fatal(err)
 		}
 	}
-	deadline := time.Now().Add(20 * time.Second)
-	for len(ours()) != 1 {
-		if time.Now().After(deadline) {
-			t.Fatalf("the member whose row lapsed is still there: %+v", ours())
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
+	eventually(t, "the member whose row lapsed is gone", func() bool { return len(ours()) == 1 })
 	a.TTL, a.Level = 0, store.Level
 	if got := ours()["a"]; got != a {
 		t.Errorf("got %+v, want %+v", got, a)
@@ -380,7 +374,7 @@ func level(t *testing.T, s store.Store) {
 	if lower, err := raise(1, nil); lower != nil || err != nil {
 		t.Errorf("to what every store has: %v, %v", lower, err)
 	}
-	for _, known := range []int{0, 1} { // 0 is that of a row from before there were levels
+	for _, known := range []int{0, 1} { // 0: a row that was written before levels existed
 		if err := join("low", known); err != nil {
 			t.Fatal(err)
 		}
@@ -398,15 +392,13 @@ func level(t *testing.T, s store.Store) {
 	if err := s.Join(ctx, store.Member{ID: "low", Level: 1, TTL: time.Millisecond}); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	eventually(t, "the level is raised past a row that has lapsed", func() bool {
 		lower, err := raise(2, nil)
-		if err != nil || time.Now().After(deadline) {
-			t.Fatalf("past a row that has lapsed: %v, %v", lower, err)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if lower == nil {
-			break
-		}
-	}
+		return lower == nil
+	})
 	if lower, err := raise(2, nil); lower != nil || err != nil {
 		t.Errorf("again: %v, %v", lower, err)
 	}
@@ -462,7 +454,7 @@ func acknowledgements(t *testing.T, s store.Store) {
 	acknowledge(4, store.ErrNotFound, 3)
 	acknowledge(1, nil, 1) // the feed may have gone back
 	join(a)
-	acknowledge(4, store.ErrNotFound, 0) // nothing, since the row has been written again
+	acknowledge(4, store.ErrNotFound, 0) // nothing, because Join has written the row again
 	acknowledge(3, nil, 3)
 	join(store.Member{ID: "b", Level: store.Level, Lease: time.Second, TTL: time.Hour})
 	if got := row("b").Acked; got != 0 {
@@ -471,22 +463,14 @@ func acknowledgements(t *testing.T, s store.Store) {
 
 	stale := store.Member{ID: "stale", Level: store.Level, Redis: true, Lease: time.Second, TTL: 20 * time.Millisecond, MaxStale: time.Hour}
 	join(stale)
-	for deadline := time.Now().Add(20 * time.Second); !row("stale").Lapsed; time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("it has not lapsed: %+v", row("stale"))
-		}
-	}
+	eventually(t, "the member has lapsed", func() bool { return row("stale").Lapsed })
 	stale.TTL, stale.Lapsed = 0, true
 	if got := row("stale"); got != stale {
 		t.Errorf("a member that may answer from Redis: %+v, want %+v", got, stale)
 	}
 	stale.TTL, stale.MaxStale = 20*time.Millisecond, 20*time.Millisecond
 	join(stale)
-	for deadline := time.Now().Add(20 * time.Second); row("stale").ID != ""; time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("it is still there: %+v", row("stale"))
-		}
-	}
+	eventually(t, "the member is gone", func() bool { return row("stale").ID == "" })
 }
 
 func contextOver(t *testing.T, s store.Store) {
@@ -497,11 +481,11 @@ func contextOver(t *testing.T, s store.Store) {
 		t.Errorf("Lookup: %+v, %v; want an answer or ErrUnavailable", found, err)
 	}
 	if _, err := s.Get(ctx, "apk_none"); errors.Is(err, store.ErrNotFound) {
-		t.Errorf("Get said not found though it could not ask: %v", err)
+		t.Errorf("Get returned ErrNotFound without a query: %v", err)
 	}
 	_, err := s.Change(ctx, store.Actor{}, func(tx store.Tx) error { return tx.Insert(ctx, plain(2), event(store.Created)) })
 	if err == nil {
-		t.Error("Change succeeded though its context was over")
+		t.Error("Change succeeded although its context had ended")
 	}
 }
 

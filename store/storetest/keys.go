@@ -9,7 +9,8 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// rollAndRevoke sends many rolls and revokes at the same key: one of them ends it, and no two successors come to be.
+// rollAndRevoke rolls and revokes the same key concurrently. One call must succeed, and there must
+// not be two successors.
 func rollAndRevoke(t *testing.T, s store.Store) {
 	ctx := within(t)
 	keys := must[*store.Keys](t)(store.Options{FlushInterval: -1}.New(s))

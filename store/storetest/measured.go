@@ -9,8 +9,8 @@ import (
 	"github.com/latchkey-go/latchkey/internal/observe"
 )
 
-// Measures proves that the metrics of a struct of numbers have all of them: it sets each field, one
-// after the other, and looks for a metric that moves. Fields named in apart may be left out.
+// Measures tests that each number of a struct is a metric: it changes each field in turn and checks
+// that one metric changes. Fields named in apart may be left out.
 func Measures[S any](t *testing.T, metrics func(S) []observe.Metric, base S, apart ...string) {
 	t.Helper()
 	values := func(s S) map[[3]string]float64 {
@@ -37,13 +37,13 @@ func Measures[S any](t *testing.T, metrics func(S) []observe.Metric, base S, apa
 				}
 			}
 			if moved != 1 {
-				t.Errorf("%s: %d metrics tell it, want 1", name, moved)
+				t.Errorf("%s: %d metrics have it, want 1", name, moved)
 			}
 		}
 	}
 }
 
-// settings returns what makes a number of that type another one; of an array, each of its elements.
+// settings returns functions that change a value of type t; for an array, one for each element.
 func settings(t reflect.Type) []func(reflect.Value) {
 	switch {
 	case t.Kind() == reflect.Array:

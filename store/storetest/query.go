@@ -11,7 +11,7 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// queries runs each query against the store and against the memory store, which hold the same records.
+// queries runs each query on the store and on the memory store, which contain the same records.
 func queries(t *testing.T, s store.Store) {
 	ctx := within(t)
 	reference := store.NewMemory()
@@ -114,7 +114,7 @@ func queries(t *testing.T, s store.Store) {
 	for _, by := range []store.Column{"", store.ByID, store.ByType, store.ByToken, store.ByRedacted, store.ByCreatedAt, store.ByCreatedBy, store.ByUpdatedAt, store.ByRevokedAt, store.ByLastUsedAt} {
 		for _, desc := range []bool{false, true} {
 			q := store.Query{Order: store.Order{By: by, Desc: desc}}
-			if by == store.ByToken { // secrets count as "": told apart by nobody
+			if by == store.ByToken { // secrets all count as "", so their order is undefined
 				q.Filter.Types = []store.Type{store.Publishable}
 			}
 			want := must[[]*store.Record](t)(reference.List(ctx, q))
@@ -151,7 +151,7 @@ func badQueries(t *testing.T, s store.Store) {
 	}
 }
 
-// boundedReads asks for keys and events with a bound in bytes.
+// boundedReads reads keys and events with a limit in bytes.
 func boundedReads(t *testing.T, s store.Store) {
 	ctx := within(t)
 	var records []*store.Record

@@ -12,9 +12,10 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// Fill sets every exported field of the struct that v points to, nested structs and those that it points to included, to a value that is not zero, and fails when
-// it meets a kind of field that it cannot fill: so a field that is added to store.Key without a column, or without a place in a cache's encoding,
-// is found by the round trip.
+// Fill sets every exported field of the struct that v points to, including nested structs, to a
+// value other than zero. It fails for a kind of field that it cannot fill. So a round trip finds a
+// field that was added to store.Key without a column, or without a place in the encoding of a
+// cache.
 func Fill(t *testing.T, v any) {
 	t.Helper()
 	fill(t, reflect.ValueOf(v).Elem(), "", new(int))
@@ -70,7 +71,7 @@ func fill(t *testing.T, v reflect.Value, path string, n *int) {
 			v.Index(i).SetUint(uint64(i + *n))
 		}
 	default:
-		t.Fatalf("storetest.Fill does not know how to fill %s, a %s: teach it, and look whether stores and caches keep the field", path, v.Type())
+		t.Fatalf("storetest.Fill cannot fill %s, a %s: add that kind, and check that stores and caches store the field", path, v.Type())
 	}
 }
 
@@ -78,7 +79,7 @@ func everyField(t *testing.T, s store.Store) {
 	ctx := within(t)
 	want := &store.Record{}
 	Fill(t, want)
-	want.Evidence.ProofNames = []string{"created_by"} // caches keep no record with a name that they do not know
+	want.Evidence.ProofNames = []string{"created_by"} // a cache does not store a record with an unknown name
 	used := want.Key.LastUsedAt
 	want.Key.LastUsedAt = store.Time{}
 	insert(t, s, want)
@@ -92,7 +93,7 @@ func everyField(t *testing.T, s store.Store) {
 			t.Errorf("%s:\n got %s\nwant %s", from, a, b)
 		}
 	}
-	lookup := func(from string) { // leaves out what describes
+	lookup := func(from string) { // without the fields that are not cached
 		t.Helper()
 		whole := want.Key
 		want.Key = *whole.Cached()
@@ -112,7 +113,7 @@ func everyField(t *testing.T, s store.Store) {
 		return tx.Append(ctx, want, event(store.Updated))
 	})
 
-	// The same by way of an update: every field but the id to other values.
+	// The same with an update: every field except the id gets another value.
 	id := want.Key.ID
 	want = &store.Record{}
 	n := 1000
@@ -124,7 +125,7 @@ func everyField(t *testing.T, s store.Store) {
 	lookup("Lookup after Update")
 }
 
-// flat is what a record promises to keep; without the unexported parts.
+// flat returns the exported parts of a record.
 func flat(r *store.Record) any {
 	return struct {
 		Key      store.Key
@@ -162,7 +163,7 @@ func nilAndEmpty(t *testing.T, s store.Store) {
 func readYourWrites(t *testing.T, s store.Store) {
 	ctx := within(t)
 	r := plain(1)
-	for range 2 { // an unknown token that may be remembered
+	for range 2 { // a cache may store the unknown token
 		if found := must[store.Found](t)(s.Lookup(ctx, r.Key.LookupID, "")); found.Record != nil {
 			t.Fatalf("found %v in an empty store", found.Record.Key.ID)
 		}
@@ -221,7 +222,7 @@ func legacyCandidates(t *testing.T, s store.Store) {
 		}
 	}
 	if found := lookup(""); found.Legacy != nil {
-		t.Errorf("candidates that nobody asked for: %+v", found)
+		t.Errorf("unrequested candidates: %+v", found)
 	}
 	if found := must[store.Found](t)(s.Lookup(ctx, upgraded.Key.LookupID, "sk_aaa***111")); found.Record == nil || found.Legacy != nil {
 		t.Errorf("a key with its lookup id: %+v", found)
@@ -280,10 +281,10 @@ func copies(t *testing.T, s store.Store) {
 	r.Key.Title, r.Key.Scopes[0] = "changed after Insert", "x"
 	got := must[*store.Record](t)(s.Get(ctx, r.Key.ID))
 	if got.Key.Title != "key 1" || got.Key.Scopes[0] != "a" {
-		t.Errorf("the store kept the caller's record: %+v", got.Key)
+		t.Errorf("the store uses the caller's record: %+v", got.Key)
 	}
 	got.Key.Scopes[0], got.Key.Metadata["a"] = "y", "y"
 	if again := must[*store.Record](t)(s.Get(ctx, r.Key.ID)); again.Key.Scopes[0] != "a" || again.Key.Metadata["a"] != "b" {
-		t.Errorf("Get handed out what it keeps: %+v", again.Key)
+		t.Errorf("Get returned its own record: %+v", again.Key)
 	}
 }

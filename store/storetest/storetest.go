@@ -1,4 +1,5 @@
-// Package storetest is the conformance suite of the store.Store contract. Whoever writes a store runs it:
+// Package storetest is the conformance suite of the store.Store contract. Every implementation runs
+// it:
 //
 //	func TestContract(t *testing.T) {
 //		storetest.Run(t, func(t *testing.T) store.Store { return mystore.Open(…) })
@@ -16,8 +17,9 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// Run proves that the stores which open returns fulfil the contract of store.Store. open is called many times, also from parallel
-// subtests, and must return a new, empty store each time; Run closes it.
+// Run tests that the stores which open returns fulfil the contract of store.Store. open is called
+// many times, also from parallel subtests, and must return a new, empty store each time. Run closes
+// it.
 func Run(t *testing.T, open func(t *testing.T) store.Store) {
 	t.Helper()
 	for _, test := range []struct {
@@ -25,29 +27,29 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		run  func(*testing.T, store.Store)
 	}{
 		{"every field of a record survives, in Get, List, Find and Lookup, cold and warm", everyField},
-		{"nil and empty lists are told apart", nilAndEmpty},
+		{"nil and empty lists are different", nilAndEmpty},
 		{"what a change wrote is seen by the lookup that follows it", readYourWrites},
 		{"an unknown token is an answer and not an error", unknownToken},
 		{"legacy keys are found by their redacted form until they have a lookup id", legacyCandidates},
-		{"a change that fails or says nothing leaves no trace", rollback},
+		{"a change that fails or has no event leaves no trace", rollback},
 		{"ids, lookup ids and public tokens are unique", conflicts},
 		{"changing what is not there is not found", notFound},
-		{"events are numbered without a gap and carry who and what", events},
+		{"events are numbered without a gap and have their actor and details", events},
 		{"concurrent changes and rollbacks leave no gap in the feed", gapFree},
 		{"a change of many keys is one block of the feed", blockOfEvents},
 		{"every event has a tag of its own, and the head has its event's", tags},
-		{"pruning keeps the newest event and what was deleted", prune},
+		{"pruning does not remove the newest event and deletions", prune},
 		{"listing filters, orders and pages as the memory store does", queries},
 		{"a bad query is refused", badQueries},
-		{"more bytes than were asked for are refused, and can be read in smaller pages", boundedReads},
+		{"a read of more than MaxBytes is refused, and works in smaller pages", boundedReads},
 		{"last use only moves forward and is no change", touch},
 		{"members join, lapse and leave", members},
-		{"the level rises with a change, never past a member, and keeps lower ones out", level},
-		{"members acknowledge events that there are, and no others", acknowledgements},
+		{"a change raises the level, never above a member's, and lower members can no longer join", level},
+		{"members acknowledge existing events only", acknowledgements},
 		{"of concurrent rolls and revokes exactly one wins", rollAndRevoke},
-		{"records belong to whoever asked", copies},
-		{"a context that is over is no word about a key", contextOver},
-		{"a closed store says so", closed},
+		{"records are copies", copies},
+		{"a context that has ended is not an answer about a key", contextOver},
+		{"a closed store returns ErrClosed", closed},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -64,7 +66,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 	}
 }
 
-// base is a moment in whole milliseconds, as stores keep them.
+// base is a time in whole milliseconds, the resolution of stores.
 var base = time.Date(2026, 3, 4, 5, 6, 7, 89e6, time.UTC)
 
 // within returns a context that bounds one test.
@@ -75,7 +77,17 @@ func within(t *testing.T) context.Context {
 	return ctx
 }
 
-// plain returns a small record; n makes it different from others.
+// eventually polls until ok holds.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("still not: %s", what)
+		}
+	}
+}
+
+// plain returns a small record. Records differ by n.
 func plain(n int) *store.Record {
 	r := &store.Record{Key: store.Key{
 		ID: fmt.Sprintf("apk_%026d", n), Type: store.Secret, Title: fmt.Sprintf("key %d", n), Redacted: fmt.Sprintf("sk_%03d***end", n),
@@ -104,7 +116,7 @@ func insert(t *testing.T, s store.Store, records ...*store.Record) store.Change 
 	})
 }
 
-// change runs fn and fails the test when the change does.
+// change runs fn in a change. If that fails, the test fails.
 func change(t *testing.T, s store.Store, fn func(context.Context, store.Tx) error) store.Change {
 	t.Helper()
 	ctx := within(t)

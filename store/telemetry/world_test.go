@@ -150,7 +150,7 @@ func (i *instance) ask(ctx context.Context, c keyauth.Config, token string) int 
 		r.Header.Set("X-Api-Key", token)
 	}
 	w := httptest.NewRecorder()
-	c.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })).ServeHTTP(w, r)
+	keyauth.WithConfig(c)(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })).ServeHTTP(w, r)
 	return w.Code
 }
 
@@ -278,7 +278,7 @@ func (i *instance) everything(ctx context.Context) (secrets []string) {
 	i.ask(ctx, keyauth.Config{ForbidPlainHTTP: true}, "")
 	wary := keyauth.Config{Types: any.Types, MaxFailures: store.RateLimit{Requests: 1, Window: time.Hour}}
 	wary.Keys, wary.Logger = i.keys, slog.New(slog.DiscardHandler)
-	guard := wary.Handler(http.NotFoundHandler())
+	guard := keyauth.WithConfig(wary)(http.NotFoundHandler())
 	for range 3 {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.Header.Set("X-Api-Key", "sk_canary-nonsense")

@@ -100,11 +100,11 @@ func TestRevokingByFilterAsksOnATerminal(t *testing.T) {
 		status int
 		says   string
 	}{
-		"return is no":            {typed("\n"), exitFailed, "nothing was revoked"},
-		"n is no":                 {typed("n\n"), exitFailed, "nothing was revoked"},
-		"another word is no":      {typed("yess\n"), exitFailed, "nothing was revoked"},
-		"the end of input is no":  {typed("\x04"), exitUsage, "there is no terminal to confirm it"},
-		"an interrupt is no":      {func(_ *os.File, p *os.Process) { _ = p.Signal(os.Interrupt) }, exitFailed, "nothing was revoked"},
+		"return is no":           {typed("\n"), exitFailed, "nothing was revoked"},
+		"n is no":                {typed("n\n"), exitFailed, "nothing was revoked"},
+		"another word is no":     {typed("yess\n"), exitFailed, "nothing was revoked"},
+		"the end of input is no": {typed("\x04"), exitUsage, "there is no terminal to confirm it"},
+		"an interrupt is no":     {func(_ *os.File, p *os.Process) { _ = p.Signal(os.Interrupt) }, exitFailed, "nothing was revoked"},
 	} {
 		sh.step(name, func(t *testing.T) {
 			r := sh.answer(c.do, "revoke", "-all").exits(c.status).says("key-0", "key-4", "2 more", "7 keys", "[y/N] ", c.says)

@@ -13,7 +13,7 @@ import (
 
 	"github.com/latchkey-go/latchkey/admin"
 	"github.com/latchkey-go/latchkey/cache"
-	keyauth "github.com/latchkey-go/latchkey/middleware"
+	echoauth "github.com/latchkey-go/latchkey/middleware/echov4"
 	"github.com/latchkey-go/latchkey/store"
 )
 
@@ -37,10 +37,10 @@ func routes(keys *store.Keys, cached *cache.Cache, broken string) *echo.Echo {
 		e.Use(withoutRetryAfter)
 	}
 	e.GET("/key", func(c echo.Context) error {
-		key := keyauth.Key(c)
+		key := echoauth.Key(c)
 		return c.JSON(http.StatusOK, shown{ID: key.ID, Version: key.Version, Power: power(key)})
-	}, keyauth.Any(keys))
-	admin.Mount(e.Group("/admin"), keys, keyauth.Secret(keys))
+	}, echoauth.Any(keys))
+	echoauth.Mount(e.Group("/admin"), admin.New(keys, admin.Options{}))
 
 	h := &harness{keys: keys, cached: cached}
 	e.POST("/soak/create", h.create)

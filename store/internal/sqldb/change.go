@@ -11,14 +11,14 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// lockWait is how long a change waits for those before it, in this process and in the database, and how long PostgreSQL lets it idle
-// with the lock (protocol 14).
+// lockWait is how long a change waits for earlier ones, in this process and in the database. It is
+// also how long PostgreSQL lets a change idle with the lock (protocol 14).
 const lockWait = 2 * time.Second
 
 // LockWaitMillis is lockWait for the dialects.
 const LockWaitMillis = int(lockWait / time.Millisecond)
 
-// eventsPerInsert keeps the number of arguments of one statement below what databases take.
+// eventsPerInsert limits the number of arguments of a statement, as databases do.
 const eventsPerInsert = 500
 
 // queryer is a pool or a transaction.
@@ -26,11 +26,12 @@ type queryer interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }
 
-// Change implements store.Store. A change of one existing key is three statements between BEGIN and COMMIT: take the feed's lock and the
-// event's number, write the key, write the event.
+// Change implements store.Store. A change of one existing key is three statements between BEGIN and
+// COMMIT: take the feed's lock and the event's number, write the key, write the event.
 //
-// The feed's row is updated first. In PostgreSQL its row lock then serialises changes until they commit, so that numbers are gap-free
-// and in commit order; in SQLite a transaction that began by reading could not become a writer once somebody else had written.
+// The feed's row is updated first. In PostgreSQL, its row lock then serialises changes until they
+// commit, so that numbers have no gaps and are in commit order. In SQLite, a transaction that
+// begins with a read cannot write if another has written since.
 func (s *Store) Change(ctx context.Context, actor store.Actor, fn func(store.Tx) error) (store.Change, error) {
 	if err := s.usable(); err != nil {
 		return store.Change{}, err
@@ -38,26 +39,26 @@ func (s *Store) Change(ctx context.Context, actor store.Actor, fn func(store.Tx)
 	if !storable(actor.ID) || !storable(actor.RequestID) {
 		return store.Change{}, store.Errorf(store.ErrInvalid, "the actor is not valid UTF-8 or contains a NUL character")
 	}
-	if err := s.takeTurn(ctx); err != nil {
+	if err := s.acquireSlot(ctx); err != nil {
 		return store.Change{}, err
 	}
-	defer func() { <-s.turns }()
+	defer func() { <-s.slots }()
 
-	// BEGIN, COMMIT and ROLLBACK have no context of their own, only this one.
-	life, end := context.WithCancelCause(ctx)
-	defer end(nil)
-	clock := time.AfterFunc(s.timeout, func() { end(errTimeout) })
-	defer clock.Stop()
-	sqlTx, err := s.db.BeginTx(life, &sql.TxOptions{Isolation: s.d.Isolation})
+	// BEGIN, COMMIT and ROLLBACK take no other context than this one.
+	txCtx, endTx := context.WithCancelCause(ctx)
+	defer endTx(nil)
+	timer := time.AfterFunc(s.timeout, func() { endTx(errTimeout) })
+	defer timer.Stop()
+	sqlTx, err := s.db.BeginTx(txCtx, &sql.TxOptions{Isolation: s.d.Isolation})
 	if err != nil {
-		return store.Change{}, s.fail("begin a change", because(life, err))
+		return store.Change{}, s.fail("begin a change", withCause(txCtx, err))
 	}
-	clock.Stop()
+	timer.Stop()
 	committed := false
 	defer func() { // also when fn panics
 		if !committed {
-			clock.Reset(s.timeout)
-			_ = sqlTx.Rollback() // if it fails, the connection is thrown away, and that rolls back
+			timer.Reset(s.timeout)
+			_ = sqlTx.Rollback() // if it fails, the connection is closed, which rolls back
 		}
 	}()
 
@@ -69,31 +70,30 @@ func (s *Store) Change(ctx context.Context, actor store.Actor, fn func(store.Tx)
 		return store.Change{}, err
 	}
 	if len(t.change.Events) == 0 {
-		clock.Reset(s.timeout)
-		_ = sqlTx.Rollback() // now, since it has the lock
+		timer.Reset(s.timeout)
+		_ = sqlTx.Rollback() // now, to release the lock
 		return store.Change{}, s.confirm(ctx)
 	}
 	if err := t.finish(ctx); err != nil {
 		return store.Change{}, err
 	}
-	if err := s.inPlace(); err != nil {
+	if err := s.checkFiles(); err != nil {
 		return store.Change{}, err
 	}
-	clock.Reset(s.timeout)
+	timer.Reset(s.timeout)
 	if err := sqlTx.Commit(); err != nil {
-		return store.Change{}, s.fail("commit a change", because(life, err))
+		return store.Change{}, s.fail("commit a change", withCause(txCtx, err))
 	}
 	committed = true
-	if err := s.inPlace(); err != nil { // what only a file that is gone has may not have happened
+	if err := s.checkFiles(); err != nil { // a commit to a removed file is lost
 		return store.Change{}, err
 	}
 	return t.change, nil
 }
 
-// confirm returns nil when everything that can be seen is as safe as a commit is. What a change
-// found done may be the work of one that was given up while it waited for a standby, and that other
-// server need not have it: a fail-over would undo it. A commit waits until the standby has all that
-// came before it.
+// confirm returns nil when all visible data is as safe as committed data. fn may have seen a change
+// whose caller gave up while it waited for a standby. The standby may lack that change, so a
+// failover would undo it. A commit waits until the standby has everything before it.
 func (s *Store) confirm(ctx context.Context) error {
 	if s.sql.confirm == "" {
 		return nil
@@ -102,25 +102,27 @@ func (s *Store) confirm(ctx context.Context) error {
 	return err
 }
 
-// because adds to an error why the transaction was given up, which drivers report as a cancelled context.
-func because(life context.Context, err error) error {
-	if errors.Is(context.Cause(life), errTimeout) {
+// withCause adds errTimeout to an error if the timeout ended the transaction. Drivers report that
+// as a cancelled context.
+func withCause(txCtx context.Context, err error) error {
+	if errors.Is(context.Cause(txCtx), errTimeout) {
 		return fmt.Errorf("%w: %w", errTimeout, err)
 	}
 	return err
 }
 
-// takeTurn waits until fewer than Dialect.Writers changes of this process are under way. The caller must give the turn back.
-func (s *Store) takeTurn(ctx context.Context) error {
+// acquireSlot waits until fewer than Dialect.Writers changes of this process are in progress. The
+// caller must release the slot.
+func (s *Store) acquireSlot(ctx context.Context) error {
 	select {
-	case s.turns <- struct{}{}:
+	case s.slots <- struct{}{}:
 		return nil
 	default:
 	}
-	ctx, cancel := within(ctx, lockWait)
+	ctx, cancel := withTimeout(ctx, lockWait)
 	defer cancel()
 	select {
-	case s.turns <- struct{}{}:
+	case s.slots <- struct{}{}:
 		return nil
 	case <-ctx.Done():
 		return s.fail("wait for other changes", ctx.Err())
@@ -137,20 +139,20 @@ type tx struct {
 	pending []store.Event // numbered, not yet written; their tags are in change
 	tag     store.Tag     // of the first event
 	next    int64         // number of the next event
-	keys    int64         // how many keys there were before
-	level   int           // of the store
-	lower   *store.Member // who keeps it from being raised, once that was asked
-	added   int64         // how many this change has added to them
+	keys    int64         // the number of keys before this change
+	level   int           // the level of the store
+	lower   *store.Member // a member that is too old for a higher level, if Raise found one
+	added   int64         // the number of keys that this change has added
 
-	// broken is the first error of the database. PostgreSQL takes no further statement after one, and a change that goes on as if
-	// nothing had happened must not be committed.
+	// broken is the first error of the database. After an error, PostgreSQL takes no further
+	// statement, and the change must not be committed even if fn ignores the error.
 	broken error
 	over   bool
 }
 
 // begin takes the feed's lock and the number of the first event.
 func (t *tx) begin(ctx context.Context) error {
-	ctx, cancel := within(ctx, lockWait+t.s.timeout)
+	ctx, cancel := withTimeout(ctx, lockWait+t.s.timeout)
 	defer cancel()
 	mix := store.NewTag()
 	rows, err := t.sql.QueryContext(ctx, t.s.sql.takeFeed, int64(mix))
@@ -159,7 +161,7 @@ func (t *tx) begin(ctx context.Context) error {
 	}
 	defer rows.Close()
 	found := false
-	for rows.Next() { // to the end: only then has SQLite finished the UPDATE
+	for rows.Next() { // SQLite finishes the UPDATE after the last row only
 		if err := rows.Scan(&t.change.FeedID, &t.next, &t.keys, (*count)(&t.level), (*number)(&t.tag)); err != nil {
 			return t.fail("take the feed's lock", err)
 		}
@@ -172,10 +174,10 @@ func (t *tx) begin(ctx context.Context) error {
 		return t.fail("take the feed's lock", errNoFeed)
 	}
 	t.change.Before = t.tag ^ mix
-	return t.s.knows(t.level)
+	return t.s.checkLevel(t.level)
 }
 
-// run calls fn and says how the change went so far.
+// run calls fn and returns its error, or else that of the transaction.
 func (t *tx) run(fn func(store.Tx) error) error {
 	defer func() { t.over = true }()
 	if err := fn(t); err != nil {
@@ -184,7 +186,8 @@ func (t *tx) run(fn func(store.Tx) error) error {
 	return t.broken
 }
 
-// finish writes the events that are still pending, and the feed's row again if it must say more than that one event has been added.
+// finish writes the pending events. TakeFeed has already written the feed's row for a change with
+// one event and no new or deleted key. For any other change, finish writes it again.
 func (t *tx) finish(ctx context.Context) error {
 	if len(t.change.Events) == 1 && t.added == 0 {
 		return t.flush(ctx, "")
@@ -202,7 +205,7 @@ func (t *tx) finish(ctx context.Context) error {
 	return err
 }
 
-// flush writes the pending events and, in the same statement as the last of them, what else is to be run.
+// flush writes the pending events. The statement of the last ones also runs the statement in also.
 func (t *tx) flush(ctx context.Context, also string, args ...any) error {
 	for len(t.pending) > 0 {
 		batch := t.pending[:min(len(t.pending), eventsPerInsert)]
@@ -219,7 +222,7 @@ func (t *tx) flush(ctx context.Context, also string, args ...any) error {
 	return nil
 }
 
-// usable returns why the transaction takes no more calls, if so.
+// usable returns the error that the next call must return, or nil.
 func (t *tx) usable() error {
 	if t.over {
 		return fmt.Errorf("%s: the change is over: %w", t.s.d.Name, store.ErrClosed)
@@ -256,7 +259,7 @@ func (t *tx) Find(ctx context.Context, q store.Query) ([]*store.Record, error) {
 		return nil, err
 	}
 	records, err := t.s.find(ctx, t.sql, q)
-	return records, t.note(err)
+	return records, t.recordReadError(err)
 }
 
 // Events implements store.Tx.
@@ -268,11 +271,12 @@ func (t *tx) Events(ctx context.Context, q store.EventQuery) ([]store.Event, err
 		return nil, err
 	}
 	events, err := t.s.events(ctx, t.sql, q)
-	return events, t.note(err)
+	return events, t.recordReadError(err)
 }
 
-// note remembers an error of a read that may have broken the transaction: any but one about the question itself.
-func (t *tx) note(err error) error {
+// recordReadError records an error that may have broken the transaction. An error about the query
+// itself has not.
+func (t *tx) recordReadError(err error) error {
 	if err != nil && t.broken == nil && errors.Is(err, store.ErrUnavailable) {
 		t.broken = err
 	}
@@ -306,7 +310,8 @@ func (t *tx) InsertQuietly(ctx context.Context, r *store.Record) error {
 	return nil
 }
 
-// Update implements store.Tx. A lookup id or token that is another key's is an error that matches store.ErrConflict.
+// Update implements store.Tx. If another key has the lookup id or token, the error matches
+// store.ErrConflict.
 func (t *tx) Update(ctx context.Context, r *store.Record, e store.Event) error {
 	if err := t.usable(); err != nil {
 		return err
@@ -322,13 +327,13 @@ func (t *tx) Update(ctx context.Context, r *store.Record, e store.Event) error {
 		return err
 	}
 	if n == 0 {
-		return t.notUpdated(ctx, k.ID)
+		return t.updateError(ctx, k.ID)
 	}
 	return t.Append(ctx, r, e)
 }
 
-// notUpdated tells the two reasons apart for which an update finds no row.
-func (t *tx) notUpdated(ctx context.Context, id string) error {
+// updateError returns why an update found no row.
+func (t *tx) updateError(ctx context.Context, id string) error {
 	ctx, cancel := t.s.bounded(ctx)
 	defer cancel()
 	var there int
@@ -338,7 +343,7 @@ func (t *tx) notUpdated(ctx context.Context, id string) error {
 	if there == 0 {
 		return fmt.Errorf("%s: update key %q: %w", t.s.d.Name, id, store.ErrNotFound)
 	}
-	return fmt.Errorf("%s: update key %s: its lookup id or token is another key's: %w", t.s.d.Name, id, store.ErrConflict)
+	return fmt.Errorf("%s: update key %s: another key has its lookup id or token: %w", t.s.d.Name, id, store.ErrConflict)
 }
 
 // Delete implements store.Tx.
@@ -360,7 +365,7 @@ func (t *tx) Delete(ctx context.Context, r *store.Record, e store.Event) error {
 	return t.Append(ctx, r, e)
 }
 
-// Append implements store.Tx. The event is numbered now and written when the change is finished, together with the others.
+// Append implements store.Tx. It numbers the event; a later flush writes it.
 func (t *tx) Append(_ context.Context, r *store.Record, e store.Event) error {
 	if err := t.usable(); err != nil {
 		return err
@@ -388,7 +393,7 @@ func (t *tx) Append(_ context.Context, r *store.Record, e store.Event) error {
 	return nil
 }
 
-// insertEvents returns one statement that writes all of events, with the tags of fed.
+// insertEvents returns one statement that inserts events, with the tags of fed.
 func insertEvents(d *Dialect, events []store.Event, fed []store.FeedEvent) (string, []any) {
 	const row = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 	args := make([]any, 0, 10*len(events))

@@ -1,6 +1,7 @@
 package sqldb
 
 import (
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"net/netip"
@@ -11,8 +12,9 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// The types of this file are the fields of a record as rows.Scan fills them: a pointer to the field is converted to a pointer to one
-// of these, so that nothing is copied twice and NULL, which a left join gives for every column, needs no second variable.
+// The types of this file implement sql.Scanner for the fields of a record. A pointer to a field is
+// converted to a pointer to one of these types, so that no value is copied twice. They accept NULL,
+// which a left join returns for every column.
 
 type text string
 
@@ -54,7 +56,7 @@ func (c *count) Scan(src any) error {
 	return err
 }
 
-// flag is a boolean, which SQLite keeps as 0 or 1.
+// flag is a boolean, which SQLite stores as 0 or 1.
 type flag bool
 
 func (f *flag) Scan(src any) error {
@@ -95,7 +97,7 @@ func (b *blob) Scan(src any) error {
 	case nil:
 		*b = nil
 	case []byte:
-		*b = append(blob(nil), v...) // the driver will use v again
+		*b = append(blob(nil), v...) // the driver reuses v
 	default:
 		return unexpected("bytes", src)
 	}
@@ -110,7 +112,7 @@ func (id *lookupID) Scan(src any) error {
 		*id = lookupID{}
 	case []byte:
 		if len(v) != len(id) {
-			return fmt.Errorf("a lookup id has %d bytes, this one has %d", len(id), len(v))
+			return fmt.Errorf("a lookup id must have %d bytes, got %d", len(id), len(v))
 		}
 		copy(id[:], v)
 	default:
@@ -127,8 +129,8 @@ func (l *list) Scan(src any) error {
 	return scanJSON(src, (*[]string)(l))
 }
 
-// names is a list whose reader refuses names that it does not know. So a text that is no list is
-// read as such a name: only this key cannot be used, and lists go on.
+// names is a list of names. A key with an unknown name is refused. So a text that is not a list is
+// read as an unknown name: only that key is refused, and a list of keys does not fail.
 type names []string
 
 func (n *names) Scan(src any) error {
@@ -169,10 +171,10 @@ func scanJSON(src, to any) error {
 }
 
 func unexpected(want string, got any) error {
-	return fmt.Errorf("column holds %T where %s is expected", got, want)
+	return fmt.Errorf("column contains %T, want %s", got, want)
 }
 
-// value returns the argument for what is at a target.
+// value returns the argument for the value of a target.
 func (d *Dialect) value(target any, nullable bool) any {
 	switch t := target.(type) {
 	case *text:
@@ -220,7 +222,7 @@ func jsonMap(m map[string]string) any {
 	return mustJSON(m)
 }
 
-// mustJSON encodes texts, numbers and networks, and lists and maps of them: none of these can fail.
+// mustJSON encodes texts, numbers and networks, and lists and maps of them. These never fail.
 func mustJSON(v any) string {
 	b, err := json.Marshal(v)
 	if err != nil {
@@ -253,8 +255,22 @@ func lookupArg(id store.LookupID) any {
 	return id[:]
 }
 
-// storable reports whether every database can hold s as it is. PostgreSQL takes neither NUL nor bytes that are not UTF-8, and JSON
-// would silently replace the latter. A text that is not storable is refused in what is written, and matches nothing in what is asked.
+// storable reports whether every database can store s unchanged. PostgreSQL accepts neither NUL nor
+// invalid UTF-8, and JSON would silently replace the latter. A text that is not storable is an
+// error when written and matches nothing when queried.
 func storable(s string) bool {
 	return utf8.ValidString(s) && strings.IndexByte(s, 0) < 0
+}
+
+// readTexts reads all rows of one text column and closes them.
+func readTexts(rows *sql.Rows) (texts []string, err error) {
+	defer rows.Close()
+	for rows.Next() {
+		var s string
+		if err := rows.Scan(&s); err != nil {
+			return nil, err
+		}
+		texts = append(texts, s)
+	}
+	return texts, rows.Err()
 }

@@ -11,122 +11,130 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// Dialect is what a kind of database needs to be told in its own words. Statements are written with ? for an argument and with bare
-// table names, all of which begin with latchkey_; bind gives them their final form.
+// Dialect describes a kind of database. Statements use ? for an argument and table names without a
+// schema, all of which begin with latchkey_. bind gives them their final form.
 type Dialect struct {
 	Name       string // as in store.Info
 	Migrations fs.FS  // see migrate.go
 	Indexes    string // see index.go
-	Unprepared bool   // the driver keeps no statements of its own: the one that matters is prepared
+	Unprepared bool   // the driver does not cache statements: sqldb prepares that of lookups
 	Numbered   bool   // arguments are $1, $2 … instead of ?
 	Schema     string // "" or a quoted schema name and a dot, put before each table
 
-	// Probe asks the server what it is, and Speaks judges the answer.
-	Probe  string
-	Speaks func(answer string) bool
-	// Prepare, if set, checks or sets what the pool must have, on one of its connections. An error that matches
-	// store.ErrInvalid is for whoever configured the pool.
+	// Probe is a query for the server's version. Matches reports whether the answer is that of this
+	// kind of database.
+	Probe   string
+	Matches func(answer string) bool
+	// Prepare, if set, checks or sets what the pool needs, on one of its connections. If the pool
+	// is configured wrongly, its error matches store.ErrInvalid.
 	Prepare func(context.Context, *sql.DB, *sql.Conn) error
-	// Files, if set, are the files of the database, on this machine.
+	// Files, if set, are the local files of the database.
 	Files Files
 
-	// Rights, if set, asks what the role at the other end lacks. It must work on every database
-	// that Probe has recognised, migrated or not, and for every role.
-	Rights func(context.Context, Asker) (Lack, error)
-	// Refusals says, by SQLSTATE, what an error of the server means to those who run the program.
-	Refusals map[string]Refusal
+	// Rights, if set, returns the rights that the connection's role lacks. It must work for every
+	// role and on every database that Probe has recognised, migrated or not.
+	Rights func(context.Context, RowQuerier) (MissingRights, error)
+	// ErrorHints explains errors of the server, by SQLSTATE.
+	ErrorHints map[string]ErrorHint
 
-	// Begin and Lock are run at the start of a migration; afterwards nobody else migrates until it is committed.
+	// Begin and Lock run at the start of a migration. After that, no other instance migrates until
+	// the transaction ends.
 	Begin string
 	Lock  []string
-	// Migrated asks whether the version table exists: 0 or 1.
+	// Migrated returns 1 if the version table exists, otherwise 0.
 	Migrated string
-	// LockWait, if set, bounds how long the next statements of the migration wait for a lock: %d
-	// milliseconds. Holders then lists the transactions that hold locks of the tables, as texts.
+	// LockWait, if set, limits how long the next statements of a migration wait for a lock, %d
+	// milliseconds. Holders then lists, as texts, the transactions that hold locks on the tables.
 	LockWait, Holders string
 
-	// IndexState asks how an index of a table is, two arguments (see index.go), DropIndex drops a
-	// broken one, %s, and Concurrently is what CREATE INDEX takes so as not to lock changes out.
+	// IndexState returns the state of an index (see index.go); its arguments are the index and the
+	// table. DropIndex drops a broken index, %s. Concurrently is the option of CREATE INDEX that
+	// does not block changes.
 	IndexState, DropIndex, Concurrently string
-	// Alone, if set, takes a lock until the end of a transaction, in which indexes are made one at
-	// a time, and reports whether that was free. Idle lets the transaction idle.
-	Alone, Idle string
+	// IndexLock, if set, takes a lock for the rest of a transaction and reports whether it was
+	// free. Its holder creates indexes, one at a time. AllowIdle lets that transaction idle.
+	IndexLock, AllowIdle string
 
-	// Isolation is that of a change.
+	// Isolation is the isolation level of a change.
 	Isolation sql.IsolationLevel
-	// Writers is how many changes of this process may be under way at once. All but one of them wait for the feed's lock, each with
-	// a connection that lookups then cannot have.
+	// Writers is the number of changes that may be in progress in this process. All but one wait
+	// for the feed's lock, and each holds a connection that lookups then cannot use.
 	Writers int
-	// TakeFeed adds one to the feed's head, and with it takes the lock that serialises changes. Its
-	// argument is random bits, and the new head's tag is the exclusive or of these and the old
-	// one's, {tag}: so this one statement brings both. It returns feed_id, head, keys, level and
-	// the new tag.
+	// TakeFeed adds one to the feed's head, which takes the lock that serialises changes. Its
+	// argument is random bits. The tag of the new head is the exclusive or of these bits and the
+	// old tag, {tag}, so the caller can compute both tags. It returns feed_id, head, keys, level
+	// and the new tag.
 	TakeFeed string
-	// WritableCTE: a WITH clause may hold an INSERT, so that two writes travel as one.
+	// WritableCTE is true if a WITH clause may contain an INSERT, so that one statement can do two
+	// writes.
 	WritableCTE bool
-	// Confirm writes something and changes nothing, in a database that other servers may have
-	// copies of; "" where none has.
+	// Confirm writes without changing anything, in a database that may have standby servers. "" if
+	// the database has none.
 	Confirm string
 
-	// Listen, if set, sends the statement, a LISTEN, through a connection of its own, and calls
-	// notified when that is done and for each notification, until ctx ends or the connection is
-	// lost; Notify wakes those who listen. Where there are Files, Watch looks at these instead.
+	// Listen, if set, sends the statement, a LISTEN, through a connection of its own. It calls
+	// notified once that is done and for each notification, until ctx ends or the connection is
+	// lost. Notify wakes all listeners. If Files is set, Watch uses that instead.
 	Listen func(ctx context.Context, statement string, notified func()) error
 	Notify string
 
-	// Time gives a time its form as an argument.
+	// Time converts a time to an argument.
 	Time func(time.Time) any
-	// Now is the database's clock and Later that clock moved by an argument of milliseconds, in the form of a time column.
+	// Now is the database's clock, and Later is that clock plus an argument in milliseconds. Both
+	// have the form of a time column.
 	Now, Later string
-	// Contains is a condition over a column, %s, and an argument: the one has the other in it, no character being special.
+	// Contains is the condition that a column, %s, contains the argument. No character of the
+	// argument is special.
 	Contains string
-	// Among is a condition over a column, %s, and an argument, a JSON list of texts that has the column in it.
-	Among string
+	// InList is the condition that a column, %s, is in the argument, a JSON list of texts.
+	InList string
 
-	// Touch moves last_used_at forward by an argument, a JSON list of [key id, Unix milliseconds], waiting for row locks.
+	// Touch moves last_used_at forward. Its argument is a JSON list of [key id, Unix milliseconds].
+	// It waits for row locks.
 	Touch string
-	// TouchFree, if set, does the same for the rows that nobody has locked and returns the ids of the others. It is for databases
-	// that lock rows one by one, where waiting with several locks in hand could be a deadlock.
-	TouchFree string
+	// TouchUnlocked, if set, does the same for rows that are not locked, and returns the ids of the
+	// others. It is for databases that lock single rows: a statement that waits while it holds
+	// locks could cause a deadlock.
+	TouchUnlocked string
 }
 
-// Files are the files of a database that is embedded in this program. After Watch has returned,
-// others call Check, Stamp and String at the same time.
+// Files are the files of an embedded database. After Watch has returned, Check, Stamp and String
+// may be called concurrently.
 type Files interface {
-	// Watch notes which files are open. It is called once the database has been set up.
+	// Watch records which files are open. It is called once, after the database has been set up.
 	Watch(context.Context, *sql.DB, *sql.Conn) error
-	// Check returns an error that matches store.ErrReplaced when one of them is not in its place
-	// any more, and store.ErrUnavailable when that cannot be found out now.
+	// Check returns an error that matches store.ErrReplaced if a file has been removed or replaced,
+	// and store.ErrUnavailable if it cannot find out now.
 	Check() error
-	// Stamp returns what every commit changes, of this process or another. It is 0 while that
-	// cannot be relied on.
+	// Stamp returns a value that changes with every commit of any process. It returns 0 when the
+	// value is not reliable.
 	Stamp() uint64
-	// Close ends what Watch has begun.
+	// Close releases what Watch has opened.
 	Close() error
-	// String returns the path, or "" while it is not known.
+	// String returns the path, or "" before it is known.
 	String() string
 }
 
-// Asker is a pool or one of its connections.
-type Asker interface {
+// RowQuerier is a pool or one of its connections.
+type RowQuerier interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
-// Lack is what a role lacks, for each of what it may be there for. A field is "" where it lacks
-// nothing, and otherwise a sentence that names the role, the right and the object, with the
-// statement that grants it.
-type Lack struct {
+// MissingRights describes, for each purpose, the rights that a role lacks. A field is "" if it
+// lacks none. Otherwise it is a sentence with the role, the right, the object, and the statement
+// that grants the right.
+type MissingRights struct {
 	Migrate string
 	Read    string // look keys up, list them, follow the feed
 	Write   string // change keys
-	Prune   string // the audit log
+	Prune   string // delete old events
 	Raise   string // raise the level of the store
 }
 
-// Refusal is the meaning of an SQLSTATE.
-type Refusal struct {
+// ErrorHint explains an SQLSTATE.
+type ErrorHint struct {
 	Hint string
-	// Final: when a connection is refused for this reason, no waiting will help.
+	// Final: if a connection is refused with this SQLSTATE, a retry does not help.
 	Final bool
 }
 
@@ -151,7 +159,7 @@ func (d *Dialect) bind(statement string) string {
 	}
 }
 
-// time gives a time its form as an argument, NULL for one that is not set.
+// time converts a time to an argument, NULL for zero.
 func (d *Dialect) time(t store.Time) any {
 	if t.IsZero() {
 		return nil
@@ -159,14 +167,14 @@ func (d *Dialect) time(t store.Time) any {
 	return d.Time(t.Time())
 }
 
-// statements are those whose text does not depend on their arguments, in their final form.
+// statements are the statements with a fixed text, in their final form.
 type statements struct {
 	lookup, lookupLegacy                string
 	get, count                          string
 	takeFeed, confirm                   string
 	insert, update, remove, exists      string
 	feed, prune                         string
-	touch, touchFree                    string
+	touch, touchUnlocked                string
 	join, leave, members, forgetMembers string
 	level, lowerMember                  string
 	acknowledge, head, notify           string
@@ -188,7 +196,7 @@ func (d *Dialect) statements() statements {
 		feed:          d.bind(feedSQL),
 		prune:         d.bind(pruneSQL),
 		touch:         d.bind(d.Touch),
-		touchFree:     d.bind(d.TouchFree),
+		touchUnlocked: d.bind(d.TouchUnlocked),
 		join:          d.bind(strings.ReplaceAll(joinSQL, "{later}", d.Later)),
 		level:         d.bind(`SELECT level FROM latchkey_feed WHERE id = 1`),
 		lowerMember:   d.bind(strings.ReplaceAll(lowerMemberSQL, "{stale}", stale)),

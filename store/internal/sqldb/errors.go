@@ -10,7 +10,7 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// errTimeout is why a transaction was given up when Options.Timeout had passed.
+// errTimeout is the cause of a transaction's end when Options.Timeout has passed.
 var errTimeout = errors.New("no answer in time")
 
 // Result codes of SQLite (sqlite.org/rescode.html).
@@ -21,93 +21,94 @@ const (
 	sqliteConstraintUnique = 2067
 )
 
-// fail gives an error of the driver its meaning. Whatever is not plainly about the values sent means that the question could not be
-// decided: lost connections, deadlines, lock timeouts, missing rights, even a missing table. Nothing reads message texts.
+// fail adds the meaning to a driver's error. An error that is not plainly about the values sent is
+// store.ErrUnavailable: lost connections, deadlines, lock timeouts, missing rights, even a missing
+// table. The decision never depends on message texts.
 func (s *Store) fail(doing string, err error) error {
 	kind := store.ErrUnavailable
 	state, code := sqlState(err), resultCode(err)
 	switch {
 	case state == "23505", code == sqliteConstraintKey, code == sqliteConstraintUnique:
 		kind = store.ErrConflict
-	case strings.HasPrefix(state, "22"): // data exception: a time out of range …
+	case strings.HasPrefix(state, "22"): // a data exception, for example a time out of range
 		kind = store.ErrInvalid
-	case code&0xff == sqliteNotADatabase: // a file of something else
+	case code&0xff == sqliteNotADatabase: // not a database file
 		kind = store.ErrWrongDialect
 	}
 	if state == readOnly {
-		return fmt.Errorf("%s: %s: %w: %w: %w", s.d.Name, doing, store.ErrUnavailable, store.ErrReadOnly, s.hinted(err))
+		return fmt.Errorf("%s: %s: %w: %w: %w", s.d.Name, doing, store.ErrUnavailable, store.ErrReadOnly, s.withHint(err))
 	}
-	if state == missingRight { // of a statement: the hint is about connections
-		return fmt.Errorf("%s: %s: %w: %w. Ready names the right that is missing, with the statement that gives it", s.d.Name, doing, kind, err)
+	if state == missingRight { // in a statement; the hint is about connections
+		return fmt.Errorf("%s: %s: %w: %w. Ready names the right that is missing and the statement that grants it",
+			s.d.Name, doing, kind, err)
 	}
-	return fmt.Errorf("%s: %s: %w: %w", s.named(), doing, kind, s.hinted(err))
+	return fmt.Errorf("%s: %s: %w: %w", s.displayName(), doing, kind, s.withHint(err))
 }
 
-// named is the kind of the database and, if it is one, its file.
-func (s *Store) named() string {
+// displayName is the kind of the database and, if it is a file, its path.
+func (s *Store) displayName() string {
 	if s.d.Files == nil || s.d.Files.String() == "" {
 		return s.d.Name
 	}
 	return s.d.Name + " (" + s.d.Files.String() + ")"
 }
 
-// hinted adds to an error of the server what it means to those who run the program, if that is
-// known.
-func (s *Store) hinted(err error) error {
-	if hint := s.d.Refusals[sqlState(err)].Hint; hint != "" {
+// withHint adds the explanation of Dialect.ErrorHints to a server's error.
+func (s *Store) withHint(err error) error {
+	if hint := s.d.ErrorHints[sqlState(err)].Hint; hint != "" {
 		return fmt.Errorf("%w. %s", err, hint)
 	}
 	return err
 }
 
-// notConnected is fail for a connection that was not made.
-func (s *Store) notConnected(err error) error {
-	if s.d.Refusals[sqlState(err)].Final {
-		return fmt.Errorf("%s: connect: %w: %w", s.d.Name, store.ErrNoAccess, s.hinted(err))
+// connectError is fail for a failed connection.
+func (s *Store) connectError(err error) error {
+	if s.d.ErrorHints[sqlState(err)].Final {
+		return fmt.Errorf("%s: connect: %w: %w", s.d.Name, store.ErrNoAccess, s.withHint(err))
 	}
 	return s.fail("connect", err)
 }
 
-// States of PostgreSQL.
+// SQLSTATEs of PostgreSQL.
 const (
 	missingRight  = "42501"
 	missingSchema = "3F000"
-	missingTable  = "42P01" // or a schema on the search path that the role may not use
+	missingTable  = "42P01" // or the role may not use its schema
 	readOnly      = "25006"
 	lockTimeout   = "55P03"
 	deadlock      = "40P01"
 )
 
-// notSetUp is fail for a migration that failed. Where a right is missing it asks which.
-func (s *Store) notSetUp(ctx context.Context, db Asker, err error) error {
+// migrateError is fail for a failed migration. It finds out which right is missing.
+func (s *Store) migrateError(ctx context.Context, db RowQuerier, err error) error {
 	if err == nil || permanent(err) {
 		return err
 	}
 	if state := sqlState(err); s.d.Rights == nil || state != missingRight && state != missingSchema {
 		return s.fail("migrate", err)
 	}
-	lack, unknown := s.d.Rights(ctx, db)
-	if unknown != nil {
-		return s.fail("migrate", errors.Join(err, unknown))
+	missing, rightsErr := s.d.Rights(ctx, db)
+	if rightsErr != nil {
+		return s.fail("migrate", errors.Join(err, rightsErr))
 	}
-	return s.noAccess(cmp.Or(lack.Read, lack.Migrate), err)
+	return s.noAccess(cmp.Or(missing.Read, missing.Migrate), err)
 }
 
-// noAccess is an error of the server, nil if there was none, that a sentence of Lack explains.
-func (s *Store) noAccess(lack string, err error) error {
+// noAccess returns an error that matches store.ErrNoAccess. missing is a sentence of MissingRights,
+// and err the server's error; one of them may be empty.
+func (s *Store) noAccess(missing string, err error) error {
 	switch {
-	case lack == "":
+	case missing == "":
 		return fmt.Errorf("%s: %w: %w", s.d.Name, store.ErrNoAccess, err)
 	case err == nil:
-		return fmt.Errorf("%s: %w: %s", s.d.Name, store.ErrNoAccess, lack)
+		return fmt.Errorf("%s: %w: %s", s.d.Name, store.ErrNoAccess, missing)
 	}
-	return fmt.Errorf("%s: %w: %s (%w)", s.d.Name, store.ErrNoAccess, lack, err)
+	return fmt.Errorf("%s: %w: %s (%w)", s.d.Name, store.ErrNoAccess, missing, err)
 }
 
-// failRead is fail for rows: that there is more to read than was asked for is no error of the
-// driver.
+// failRead is fail for reading rows. It returns an error of store.Meter unchanged.
 func (s *Store) failRead(doing string, err error) error {
-	if told := new(store.Error); errors.As(err, &told) {
+	if storeErr := new(store.Error); errors.As(err, &storeErr) {
 		return err
 	}
 	return s.fail(doing, err)
@@ -131,5 +132,5 @@ func resultCode(err error) int {
 	return 0
 }
 
-// IsBusy reports whether err says that somebody else holds a lock of the SQLite database.
+// IsBusy reports whether err means that another connection has locked the SQLite database.
 func IsBusy(err error) bool { return resultCode(err)&0xff == sqliteBusy }

@@ -11,21 +11,22 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// errNoFeed: somebody has emptied the table that the migration put one row into.
+// errNoFeed means that the row of latchkey_feed, which the migration inserts, has been deleted.
 var errNoFeed = errors.New("latchkey_feed has no row")
 
 const eventColumns = `id, key_id, lookup_id, kind, version, actor, request_id, occurred_at, details`
 
 // headTag is the tag of the feed's head, in a statement that reads or updates latchkey_feed. It is
-// NULL where a program that knows no tags has written the newest event.
+// NULL if a program that does not know tags has written the newest event.
 const headTag = `CASE WHEN tagged = head THEN latchkey_feed.tag END`
 
-// feedSQL limits before it joins, so that the events come from their primary key in order and none is sorted.
+// feedSQL limits before it joins, so that the events come in order from their primary key without a
+// sort.
 const feedSQL = `SELECT feed_id, head, level, ` + headTag + `, e.id, e.kind, e.lookup_id, e.tag FROM latchkey_feed
 	LEFT JOIN (SELECT id, kind, lookup_id, tag FROM latchkey_event WHERE id > ? ORDER BY id LIMIT ?) e ON TRUE
 	WHERE latchkey_feed.id = 1 ORDER BY e.id`
 
-// pruneBatch is how many events one statement removes, so that it stays short.
+// pruneBatch is the number of events that one statement deletes. It keeps the statement short.
 const pruneBatch = 1000
 
 const pruneSQL = `DELETE FROM latchkey_event WHERE id IN (
@@ -62,7 +63,7 @@ func (s *Store) events(ctx context.Context, db queryer, q store.EventQuery) ([]s
 	if q.KeyID != "" {
 		c.add("key_id = ?", q.KeyID)
 	}
-	c.among("key_id", q.KeyIDs)
+	c.in("key_id", q.KeyIDs)
 	if !q.LookupID.IsZero() {
 		c.add("lookup_id = ?", q.LookupID[:])
 	}
@@ -73,22 +74,21 @@ func (s *Store) events(ctx context.Context, db queryer, q store.EventQuery) ([]s
 	if q.Limit > 0 {
 		statement, c.args = statement+` LIMIT ?`, append(c.args, int64(q.Limit))
 	}
-	ctx, cancel := s.bounded(ctx)
+	ctx, cancel := context.WithTimeout(ctx, s.timeout) // bounded might return ctx itself
 	defer cancel()
-	ctx, stop := context.WithCancel(ctx) // bounded may leave the caller's context as it is
-	defer stop()
 	rows, err := db.QueryContext(ctx, s.d.bind(statement), c.args...)
 	if err != nil {
 		return nil, s.fail("read events", err)
 	}
-	events, err := readEvents(rows, store.Meter{Max: q.MaxBytes}, stop)
+	events, err := readEvents(rows, store.Meter{Max: q.MaxBytes}, cancel)
 	if err != nil {
 		return nil, s.failRead("read events", err)
 	}
 	return events, nil
 }
 
-// readEvents reads all rows, whose columns are eventColumns, and closes them, like readRecords.
+// readEvents reads all rows, whose columns are eventColumns, and closes them. It uses meter and
+// cancel as readRecords does.
 func readEvents(rows *sql.Rows, meter store.Meter, cancel func()) ([]store.Event, error) {
 	defer rows.Close()
 	var events []store.Event
@@ -109,9 +109,10 @@ func readEvents(rows *sql.Rows, meter store.Meter, cancel func()) ([]store.Event
 	return events, rows.Err()
 }
 
-// PruneEvents implements store.Store. An error may come after some events have been removed; how many is returned with it.
+// PruneEvents implements store.Store. With an error it returns how many events have been deleted
+// before.
 func (s *Store) PruneEvents(ctx context.Context, before time.Time) (int, error) {
-	limit := s.d.Time(notBefore(before))
+	limit := s.d.Time(ceilMillis(before))
 	total := 0
 	for {
 		if err := s.usable(); err != nil {
@@ -120,8 +121,8 @@ func (s *Store) PruneEvents(ctx context.Context, before time.Time) (int, error) 
 		n, err := s.exec(ctx, "prune events", s.sql.prune, limit)
 		total += n
 		if sqlState(err) == missingRight && s.d.Rights != nil {
-			if lack, unknown := s.d.Rights(ctx, s.db); unknown == nil && lack.Prune != "" {
-				return total, fmt.Errorf("%s: prune events: %w: %s", s.d.Name, store.ErrUnavailable, lack.Prune)
+			if missing, rightsErr := s.d.Rights(ctx, s.db); rightsErr == nil && missing.Prune != "" {
+				return total, fmt.Errorf("%s: prune events: %w: %s", s.d.Name, store.ErrUnavailable, missing.Prune)
 			}
 		}
 		if err != nil || n < pruneBatch {
@@ -145,7 +146,7 @@ func (s *Store) Feed(ctx context.Context, after int64, limit int) (store.Feed, e
 	if err != nil {
 		return store.Feed{}, s.fail("read the feed", err)
 	}
-	if err := s.knows(level); err != nil {
+	if err := s.checkLevel(level); err != nil {
 		return store.Feed{}, err
 	}
 	return feed, nil
@@ -172,7 +173,7 @@ func readFeed(rows *sql.Rows) (feed store.Feed, level int, err error) {
 	return feed, level, nil
 }
 
-// exec runs one writing statement outside of a change and returns how many rows it wrote.
+// exec runs a writing statement outside of a change and returns how many rows it wrote.
 func (s *Store) exec(ctx context.Context, doing, statement string, args ...any) (int, error) {
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()

@@ -31,7 +31,8 @@ func (d *Dialect) selectKeys(q store.Query) (string, []any, error) {
 	return d.bind(statement), args, nil
 }
 
-// orderBy returns the ORDER BY clause. Only columns that can be NULL say where NULL goes.
+// orderBy returns the ORDER BY clause. It specifies the place of NULL only for columns that can be
+// NULL.
 func orderBy(o store.Order) (string, error) {
 	expr, nullable := string(o.By), false
 	switch o.By {
@@ -77,7 +78,7 @@ func (d *Dialect) where(f store.Filter, afterID string) (string, []any, error) {
 	return " WHERE " + strings.Join(c.all, " AND "), c.args, nil
 }
 
-// conditions collects what must all hold.
+// conditions are SQL conditions that must all hold.
 type conditions struct {
 	d    *Dialect
 	all  []string
@@ -99,11 +100,11 @@ func (c *conditions) filter(f store.Filter) error {
 	}
 	for i := range keyColumns {
 		switch column := &keyColumns[i]; {
-		case column.among == nil:
+		case column.filterValues == nil:
 		case column.nullable:
-			c.amongOrNull(column.name, column.among(&f))
+			c.inOrNull(column.name, column.filterValues(&f))
 		default:
-			c.among(column.name, column.among(&f))
+			c.in(column.name, column.filterValues(&f))
 		}
 	}
 	for _, column := range []struct {
@@ -140,9 +141,9 @@ func (c *conditions) filter(f store.Filter) error {
 	return nil
 }
 
-// among adds that the column is one of list; nil does not care. One argument holds the whole list, so that its length is
-// neither bounded by the database nor part of the statement.
-func (c *conditions) among(column string, list []string) {
+// in adds the condition that the column is in list. A nil list adds none. The whole list is one
+// argument, so its length neither reaches a limit of the database nor changes the statement.
+func (c *conditions) in(column string, list []string) {
 	if list == nil {
 		return
 	}
@@ -156,10 +157,10 @@ func (c *conditions) among(column string, list []string) {
 		c.add("FALSE")
 		return
 	}
-	c.add(fmt.Sprintf(c.d.Among, column), mustJSON(possible))
+	c.add(fmt.Sprintf(c.d.InList, column), mustJSON(possible))
 }
 
-// texts returns list as texts; nil stays nil.
+// texts converts list to strings; nil stays nil.
 func texts[T ~string](list []T) []string {
 	if list == nil {
 		return nil
@@ -171,26 +172,27 @@ func texts[T ~string](list []T) []string {
 	return texts
 }
 
-// withoutEmpty is for a column in which no key with an empty text is meant.
+// withoutEmpty removes empty texts. It is for a column in which they are NULL and must not match.
 func withoutEmpty(list []string) []string {
 	return slices.DeleteFunc(slices.Clone(list), func(s string) bool { return s == "" })
 }
 
-// amongOrNull is among for a column in which an empty text is NULL.
-func (c *conditions) amongOrNull(column string, list []string) {
+// inOrNull is in for a column in which an empty text is NULL.
+func (c *conditions) inOrNull(column string, list []string) {
 	if list == nil {
 		return
 	}
 	either := conditions{d: c.d}
-	either.among(column, list)
+	either.in(column, list)
 	if slices.Contains(list, "") {
 		either.add(column + " IS NULL")
 	}
 	c.add("("+strings.Join(either.all, " OR ")+")", either.args...)
 }
 
-// time adds a condition over a time column; "" is one that is never set. As columns hold whole milliseconds, comparing with a time
-// between two of them is comparing with one of the two, and equality with the earlier, as in Medusa.
+// time adds a condition on a time column. The name "" stands for a column that is always NULL.
+// Columns hold whole milliseconds. So a comparison with a time between two milliseconds uses one of
+// the two, and equality uses the earlier one, as in Medusa.
 func (c *conditions) time(column string, when store.TimeCondition) error {
 	if err := when.Check(); err != nil {
 		return err
@@ -204,7 +206,7 @@ func (c *conditions) time(column string, when store.TimeCondition) error {
 	args := make([]any, len(when.Times))
 	for i, t := range when.Times {
 		if when.Op == store.Gte || when.Op == store.Lt {
-			args[i] = c.d.Time(notBefore(t))
+			args[i] = c.d.Time(ceilMillis(t))
 		} else {
 			args[i] = c.d.Time(t.UTC().Truncate(time.Millisecond))
 		}
@@ -214,26 +216,21 @@ func (c *conditions) time(column string, when store.TimeCondition) error {
 		c.add(column + " IS NULL")
 	case store.NotNull:
 		c.add(column + " IS NOT NULL")
-	case store.Eq:
-		c.add(column+" = ?", args...)
-	case store.Ne:
-		c.add(column+" <> ?", args...)
-	case store.Gt:
-		c.add(column+" > ?", args...)
-	case store.Gte:
-		c.add(column+" >= ?", args...)
-	case store.Lt:
-		c.add(column+" < ?", args...)
-	case store.Lte:
-		c.add(column+" <= ?", args...)
 	case store.In, store.NotIn:
-		c.oneOf(column, when.Op == store.NotIn, args)
+		c.timeIn(column, when.Op == store.NotIn, args)
+	default:
+		c.add(column+" "+operators[when.Op]+" ?", args...)
 	}
 	return nil
 }
 
-// oneOf adds that the column is, or is set and is not, one of some times.
-func (c *conditions) oneOf(column string, not bool, times []any) {
+var operators = map[store.Op]string{
+	store.Eq: "=", store.Ne: "<>", store.Gt: ">", store.Gte: ">=", store.Lt: "<", store.Lte: "<=",
+}
+
+// timeIn adds the condition that the column is one of some times, or, with not, that it is set and
+// is none of them.
+func (c *conditions) timeIn(column string, not bool, times []any) {
 	switch {
 	case len(times) == 0 && not:
 		c.add(column + " IS NOT NULL")
@@ -248,8 +245,8 @@ func (c *conditions) oneOf(column string, not bool, times []any) {
 	}
 }
 
-// notBefore returns the first whole millisecond that is not before t.
-func notBefore(t time.Time) time.Time {
+// ceilMillis rounds t up to a whole millisecond.
+func ceilMillis(t time.Time) time.Time {
 	whole := t.UTC().Truncate(time.Millisecond)
 	if whole.Before(t) {
 		whole = whole.Add(time.Millisecond)

@@ -11,14 +11,14 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// Indexes returns the statements of all indexes. Unlike a migration they say what should be there:
-// no version is counted, and an index that is missing or broken is made whenever an instance starts,
-// in the background, while all instances serve. So nothing may need one to be right. With an empty
-// database they come with the tables.
+// Indexes returns the statements of all indexes. Unlike migrations, they have no version and
+// describe the wanted state. Whenever an instance starts, it creates missing or broken indexes in
+// the background, while all instances serve. So no program may need an index for correctness. In an
+// empty database, the indexes are created with the tables.
 //
-// Each statement is CREATE [UNIQUE] INDEX IF NOT EXISTS latchkey_… ON latchkey_… (…). To take an
-// index away, remove it here and drop it in a migration. A program leaves the indexes of a schema
-// that is newer than itself alone.
+// Each statement is CREATE [UNIQUE] INDEX IF NOT EXISTS latchkey_… ON latchkey_… (…). To drop an
+// index, remove it here and drop it in a migration. A program does not touch the indexes of a
+// schema that is newer than the program.
 func Indexes() string {
 	all := `
 CREATE INDEX IF NOT EXISTS latchkey_key_legacy ON latchkey_key (redacted) WHERE lookup_id IS NULL;
@@ -30,36 +30,37 @@ CREATE INDEX IF NOT EXISTS latchkey_event_occurred_at ON latchkey_event (occurre
 `
 	for _, c := range keyColumns {
 		if c.indexed {
-			all += fmt.Sprintf("CREATE INDEX IF NOT EXISTS latchkey_key_%s ON latchkey_key (%[1]s) WHERE %[1]s IS NOT NULL;\n", c.name)
+			all += fmt.Sprintf("CREATE INDEX IF NOT EXISTS latchkey_key_%s ON latchkey_key (%[1]s) "+
+				"WHERE %[1]s IS NOT NULL;\n", c.name)
 		}
 	}
 	return all
 }
 
-// index is one of these statements.
+// index is one statement of Indexes.
 type index struct {
 	name, table   string
 	plain, online string // statements
 }
 
 const (
-	// anotherLook is how long an instance waits while another makes indexes.
-	anotherLook = time.Second
-	// lastIndexRetry is how long it waits after many failures.
-	lastIndexRetry = 5 * time.Minute
-	// stillMaking is how often it says that an index is not done yet.
-	stillMaking = 30 * time.Second
+	// indexPollInterval is the wait while another instance creates indexes.
+	indexPollInterval = time.Second
+	// maxIndexRetry is the longest wait after failures.
+	maxIndexRetry = 5 * time.Minute
+	// indexLogInterval is the time between log messages while an index is being created.
+	indexLogInterval = 30 * time.Second
 )
 
-// errElsewhere means that another instance makes indexes now.
-var errElsewhere = errors.New("another instance makes the indexes")
+// errIndexingElsewhere means that another instance creates indexes now.
+var errIndexingElsewhere = errors.New("another instance makes the indexes")
 
 var (
 	lineComment     = regexp.MustCompile(`(?m)^--.*\n`)
 	createStatement = regexp.MustCompile(`(?s)^CREATE ((?:UNIQUE )?INDEX )(IF NOT EXISTS (latchkey_\w+) ON )(latchkey_\w+)( .*)$`)
 )
 
-// indexes reads Dialect.Indexes. An error is a mistake there.
+// indexes parses Dialect.Indexes. An error means that it is invalid.
 func (d *Dialect) indexes() (all []index, err error) {
 	for _, statement := range statementsOf(lineComment.ReplaceAllString(d.Indexes, "")) {
 		p := createStatement.FindStringSubmatch(statement)
@@ -73,8 +74,8 @@ func (d *Dialect) indexes() (all []index, err error) {
 	return all, nil
 }
 
-// firstIndexes makes the indexes of tables that are new, in the transaction that has made them.
-func (m *migration) firstIndexes(ctx context.Context) error {
+// createFirstIndexes creates the indexes of new tables, in the transaction that creates the tables.
+func (m *migration) createFirstIndexes(ctx context.Context) error {
 	all, err := m.d.indexes()
 	if err != nil {
 		return err
@@ -87,15 +88,15 @@ func (m *migration) firstIndexes(ctx context.Context) error {
 	return nil
 }
 
-// State of an index, as Dialect.IndexState answers it. Every other is a missing one.
+// States of an index that Dialect.IndexState returns. Any other means that it is missing.
 const (
-	indexValid  = "valid"
-	indexBroken = "broken"
-	indexAtWork = "at work" // somebody makes it now
+	indexValid    = "valid"
+	indexBroken   = "broken"
+	indexBuilding = "at work" // a process creates it now
 )
 
-// missing returns the indexes that are not there for use.
-func (s *Store) missing(ctx context.Context, db Asker) (missing []index, err error) {
+// missing returns the indexes that are missing or not valid.
+func (s *Store) missing(ctx context.Context, db RowQuerier) (missing []index, err error) {
 	all, err := s.d.indexes()
 	if err != nil || len(all) == 0 {
 		return nil, err
@@ -117,50 +118,50 @@ func (s *Store) missing(ctx context.Context, db Asker) (missing []index, err err
 	return missing, nil
 }
 
-func (s *Store) indexState(ctx context.Context, db Asker, i index) (state string, err error) {
+func (s *Store) indexState(ctx context.Context, db RowQuerier, i index) (state string, err error) {
 	err = db.QueryRowContext(ctx, s.d.bind(s.d.IndexState), i.name, i.table).Scan(&state)
 	return state, err
 }
 
-// makeIndexes makes what is missing, one after the other, and returns the names.
-func (s *Store) makeIndexes(ctx context.Context) (made []string, err error) {
-	if s.d.Alone != "" {
-		// A transaction of its own holds the lock, because behind a pooler there are no sessions.
-		// It must not hold a snapshot, whatever the role's defaults are: the index would wait for
-		// its end.
-		alone, err := s.db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
+// createIndexes creates the missing indexes, one after the other, and returns their names.
+func (s *Store) createIndexes(ctx context.Context) (created []string, err error) {
+	if s.d.IndexLock != "" {
+		// A separate transaction holds the lock, because a pooler does not preserve sessions. It
+		// sets the isolation level: with a snapshot in the transaction, CREATE INDEX CONCURRENTLY
+		// would wait for its end.
+		lockTx, err := s.db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
 		if err != nil {
 			return nil, err
 		}
-		defer func() { _ = alone.Rollback() }()
+		defer func() { _ = lockTx.Rollback() }()
 		var got bool
-		if err := alone.QueryRowContext(ctx, s.d.Alone).Scan(&got); err != nil {
+		if err := lockTx.QueryRowContext(ctx, s.d.IndexLock).Scan(&got); err != nil {
 			return nil, err
 		}
 		if !got {
-			return nil, errElsewhere
+			return nil, errIndexingElsewhere
 		}
-		if _, err := alone.ExecContext(ctx, s.d.Idle); err != nil {
+		if _, err := lockTx.ExecContext(ctx, s.d.AllowIdle); err != nil {
 			return nil, err
 		}
 	}
 	missing, err := s.missing(ctx, s.db)
 	for _, i := range missing {
-		if err := s.makeIndex(ctx, i); err != nil {
-			return made, fmt.Errorf("index %s: %w", i.name, err)
+		if err := s.createIndex(ctx, i); err != nil {
+			return created, fmt.Errorf("index %s: %w", i.name, err)
 		}
-		made = append(made, i.name)
+		created = append(created, i.name)
 	}
-	return made, err
+	return created, err
 }
 
-func (s *Store) makeIndex(ctx context.Context, i index) error {
+func (s *Store) createIndex(ctx context.Context, i index) error {
 	began := time.Now()
 	switch state, err := s.indexState(ctx, s.db, i); {
 	case err != nil:
 		return err
-	case state == indexAtWork: // for a process that has been killed, or by hand
-		return errElsewhere
+	case state == indexBuilding: // for a killed process, or started by hand
+		return errIndexingElsewhere
 	case state == indexBroken:
 		s.log.Warn("an index was not completed: it is dropped and made again", "store", s.d.Name, "index", i.name)
 		if _, err := s.db.ExecContext(ctx, fmt.Sprintf(s.d.DropIndex, s.d.bind(i.name))); err != nil {
@@ -175,13 +176,14 @@ func (s *Store) makeIndex(ctx context.Context, i index) error {
 			select {
 			case <-done:
 				return
-			case <-time.After(stillMaking):
-				s.log.Info("still making an index", "store", s.d.Name, "index", i.name, "for", time.Since(began).Round(time.Second))
+			case <-time.After(indexLogInterval):
+				s.log.Info("still making an index",
+					"store", s.d.Name, "index", i.name, "for", time.Since(began).Round(time.Second))
 			}
 		}
 	}()
-	if _, err := s.db.ExecContext(ctx, i.online); IsBusy(err) { // SQLite has but one lock, for changes too
-		return errElsewhere
+	if _, err := s.db.ExecContext(ctx, i.online); IsBusy(err) { // SQLite has one lock, which changes use too
+		return errIndexingElsewhere
 	} else if err != nil {
 		return err
 	}
@@ -189,61 +191,62 @@ func (s *Store) makeIndex(ctx context.Context, i index) error {
 	return nil
 }
 
-// builders is how many connections makeIndexes needs at once.
-func (s *Store) builders() int {
-	if s.d.Alone == "" {
+// indexConnections is the number of connections that createIndexes uses at once.
+func (s *Store) indexConnections() int {
+	if s.d.IndexLock == "" {
 		return 1
 	}
 	return 2
 }
 
-// waitForIndexes makes the indexes that are missing, or waits for those who do.
+// waitForIndexes creates the missing indexes. While another instance creates them, it waits.
 func (s *Store) waitForIndexes(ctx context.Context) (all []string, err error) {
-	if most := s.db.Stats().MaxOpenConnections; most > 0 && most < s.builders() {
+	if most := s.db.Stats().MaxOpenConnections; most > 0 && most < s.indexConnections() {
 		return nil, store.Errorf(store.ErrInvalid, "%s: an index needs %d connections while it is made, and the pool has %d",
-			s.d.Name, s.builders(), most)
+			s.d.Name, s.indexConnections(), most)
 	}
 	for {
-		made, err := s.makeIndexes(ctx)
-		all = append(all, made...)
-		if !errors.Is(err, errElsewhere) {
-			return all, s.notSetUp(ctx, s.db, err)
+		created, err := s.createIndexes(ctx)
+		all = append(all, created...)
+		if !errors.Is(err, errIndexingElsewhere) {
+			return all, s.migrateError(ctx, s.db, err)
 		}
 		s.log.Info("waiting for another instance that makes indexes", "store", s.d.Name)
 		select {
 		case <-ctx.Done():
 			return all, s.fail("wait for indexes", ctx.Err())
-		case <-time.After(anotherLook):
+		case <-time.After(indexPollInterval):
 		}
 	}
 }
 
-// keepIndexing makes the indexes that are missing while the store serves. It ends when they are
-// there, when the role may not make them, or when the store is closed.
-func (s *Store) keepIndexing(ctx context.Context) {
-	if most := s.db.Stats().MaxOpenConnections; most > 0 && most <= s.builders() {
+// indexInBackground creates the missing indexes while the store serves. It ends when all exist,
+// when the role lacks the right, or when the store is closed.
+func (s *Store) indexInBackground(ctx context.Context) {
+	if most := s.db.Stats().MaxOpenConnections; most > 0 && most <= s.indexConnections() {
 		s.log.Warn("an index is missing, and the pool has too few connections to make it beside lookups: run latchkey migrate",
 			"store", s.d.Name, "connections", most)
 		return
 	}
-	for pause, wait := s.indexAfter, anotherLook; ; {
+	for pause, wait := s.indexAfter, indexPollInterval; ; {
 		select {
 		case <-ctx.Done():
 			return
 		case <-time.After(pause):
 		}
-		pause = anotherLook
-		_, err := s.makeIndexes(ctx)
+		pause = indexPollInterval
+		_, err := s.createIndexes(ctx)
 		switch {
 		case err == nil || ctx.Err() != nil:
 			return
-		case errors.Is(err, errElsewhere):
+		case errors.Is(err, errIndexingElsewhere):
 		case sqlState(err) == missingRight:
-			s.log.Warn("an index is missing: some lists are slower", "store", s.d.Name, "error", s.notSetUp(ctx, s.db, err))
+			s.log.Warn("an index is missing: some lists are slower",
+				"store", s.d.Name, "error", s.migrateError(ctx, s.db, err))
 			return
 		default:
 			s.log.Warn("an index could not be made: trying again", "store", s.d.Name, "in", wait, "error", err)
-			pause, wait = wait, min(2*wait, lastIndexRetry)
+			pause, wait = wait, min(2*wait, maxIndexRetry)
 		}
 	}
 }

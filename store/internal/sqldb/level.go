@@ -10,12 +10,12 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// A migration whose header has a line "-- level: N" brings the columns of the attributes that
-// programs of level N know. The level of the store is in latchkey_feed, NULL for 1: every statement
-// that reads keys for a request reads it too, so that a program never answers from a row that it
-// may misread. Programs of level 1 do not look there. What keeps them out is min_compatible.
+// A migration with the header line "-- level: N" adds the columns of the attributes that programs
+// of level N support. The level of the store is in latchkey_feed; NULL means 1. Every statement
+// that reads keys for a request reads the level too, so that a program never misreads a row.
+// Programs of level 1 do not read it: min_compatible excludes them.
 
-// level returns what a program with these migrations knows.
+// level returns the level that a program with these migrations supports.
 func (d *Dialect) level() (int, error) {
 	known := 1
 	steps, err := readSteps(d.Migrations)
@@ -25,7 +25,7 @@ func (d *Dialect) level() (int, error) {
 	return known, err
 }
 
-// firstWith returns the number of the first migration that brings at least this level.
+// firstWith returns the number of the first migration with at least this level.
 func (d *Dialect) firstWith(level int) (int, error) {
 	steps, err := readSteps(d.Migrations)
 	for _, next := range steps {
@@ -36,39 +36,40 @@ func (d *Dialect) firstWith(level int) (int, error) {
 	return 0, errors.Join(err, fmt.Errorf("%s: no migration brings level %d", d.Name, level))
 }
 
-// knows returns nil when this program reads every key of a store of that level right, and else
-// gives the store up for good.
-func (s *Store) knows(level int) error {
+// checkLevel returns nil if this program supports the level of the store. Otherwise the store fails
+// permanently.
+func (s *Store) checkLevel(level int) error {
 	if level <= s.level {
 		return nil
 	}
-	return s.tooNew(level, s.level)
+	return s.failLevel(level, s.level)
 }
 
-func (s *Store) tooNew(level, known int) error {
-	err := fmt.Errorf("%s: %w: it has keys of level %d; this program knows level %d", s.d.Name, store.ErrSchemaTooNew, level, known)
-	if s.refuse(err) {
+func (s *Store) failLevel(level, known int) error {
+	err := fmt.Errorf("%s: %w: it has keys of level %d; this program knows level %d",
+		s.d.Name, store.ErrSchemaTooNew, level, known)
+	if s.failPermanently(err) {
 		s.log.Error("a newer program has changed keys in ways that this one does not know: "+
 			"no key can be checked or changed by this program. Use the newer one", "store", s.d.Name, "error", err)
 	}
 	return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
 }
 
-// lowerMemberSQL counts members that have lapsed for as long as they are kept: they may have lost
-// the database and come back. {stale} is as in membersSQL.
+// lowerMemberSQL also finds members that have lapsed but whose row remains: they may have lost the
+// database and may return. {stale} is as in membersSQL.
 const lowerMemberSQL = `SELECT id, coalesce(level, 1) FROM latchkey_member WHERE coalesce(level, 1) < ? AND expires_at > {stale}
 	ORDER BY id LIMIT 1`
 
-// Raise implements store.Tx. The level was read when the feed's lock was taken.
+// Raise implements store.Tx. begin has read the level, under the feed's lock.
 func (t *tx) Raise(ctx context.Context, level int) (*store.Member, error) {
 	if err := t.usable(); err != nil || level <= max(t.level, 1) {
 		return nil, err
 	}
-	if t.lower != nil && t.lower.Level < level { // asked before in this change
+	if t.lower != nil && t.lower.Level < level { // already found in this change
 		return t.lower, nil
 	}
-	if lacking := t.s.lacking.Load(); lacking != nil && time.Since(lacking.at) < lackMemory {
-		return nil, lacking.err
+	if missingRaise := t.s.missingRaise.Load(); missingRaise != nil && time.Since(missingRaise.at) < missingRaiseTTL {
+		return nil, missingRaise.err
 	}
 	first, err := t.s.d.firstWith(level)
 	if err != nil {
@@ -77,21 +78,22 @@ func (t *tx) Raise(ctx context.Context, level int) (*store.Member, error) {
 	if t.lower, err = t.lowerMember(ctx, level); t.lower != nil || err != nil {
 		return t.lower, err
 	}
-	if err := t.mayRaise(ctx); err != nil {
+	if err := t.checkRaise(ctx); err != nil {
 		return nil, err
 	}
-	if _, err := t.exec(ctx, "raise the level", t.s.d.bind(`UPDATE latchkey_feed SET level = ? WHERE id = 1`), int64(level)); err != nil {
+	raiseLevel := t.s.d.bind(`UPDATE latchkey_feed SET level = ? WHERE id = 1`)
+	if _, err := t.exec(ctx, "raise the level", raiseLevel, int64(level)); err != nil {
 		return nil, err
 	}
-	if _, err := t.exec(ctx, "raise min_compatible",
-		t.s.d.bind(`UPDATE latchkey_version SET min_compatible = ? WHERE id = 1 AND min_compatible < ?`), int64(first), int64(first)); err != nil {
+	raiseMin := t.s.d.bind(`UPDATE latchkey_version SET min_compatible = ? WHERE id = 1 AND min_compatible < ?`)
+	if _, err := t.exec(ctx, "raise min_compatible", raiseMin, int64(first), int64(first)); err != nil {
 		return nil, err
 	}
 	t.level = level
 	return nil, nil
 }
 
-// lowerMember returns a member that knows less than level, or nil.
+// lowerMember returns a member whose level is lower, or nil.
 func (t *tx) lowerMember(ctx context.Context, level int) (*store.Member, error) {
 	ctx, cancel := t.s.bounded(ctx)
 	defer cancel()
@@ -105,33 +107,35 @@ func (t *tx) lowerMember(ctx context.Context, level int) (*store.Member, error) 
 	return &m, nil
 }
 
-// lackMemory is how long a missing right is remembered, so that not every change checks it again.
-const lackMemory = time.Minute
+// missingRaiseTTL is how long a missing right is cached, so that not every change checks it again.
+const missingRaiseTTL = time.Minute
 
-// mayRaise returns nil, or an error that matches store.ErrNoAccess when the role lacks the right.
-// That is found out before the statement, whose failure would end a transaction of PostgreSQL.
-func (t *tx) mayRaise(ctx context.Context) error {
+// checkRaise returns an error that matches store.ErrNoAccess if the role lacks the right to raise
+// the level. It checks before the statement, because a failed statement would end a transaction of
+// PostgreSQL.
+func (t *tx) checkRaise(ctx context.Context) error {
 	s := t.s
 	if s.d.Rights == nil {
 		return nil
 	}
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
-	lack, err := s.d.Rights(ctx, t.sql)
+	missing, err := s.d.Rights(ctx, t.sql)
 	if err != nil {
-		return t.fail("ask for rights", err)
+		return t.fail("read the rights", err)
 	}
-	if lack.Raise == "" {
+	if missing.Raise == "" {
 		return nil
 	}
-	s.log.Warn("the level of the store cannot be raised: proofs stay those of older programs", "store", s.d.Name, "reason", lack.Raise)
-	err = s.noAccess(lack.Raise, nil)
-	s.lacking.Store(&lacking{err: err, at: time.Now()})
+	s.log.Warn("the level of the store cannot be raised: proofs keep the format of older programs",
+		"store", s.d.Name, "reason", missing.Raise)
+	err = s.noAccess(missing.Raise, nil)
+	s.missingRaise.Store(&missingRaise{err: err, at: time.Now()})
 	return err
 }
 
-// lacking is why the level cannot be raised, and when that was found out.
-type lacking struct {
+// missingRaise is why the level cannot be raised, and when that was checked.
+type missingRaise struct {
 	err error
 	at  time.Time
 }

@@ -8,8 +8,9 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// A lookup reads the feed's head and the key in one statement, so that the record reflects exactly the events up to that head. The
-// feed's row is always there; when there is no key, every other column is NULL.
+// A lookup reads the feed's head and the key in one statement, so that the record reflects exactly
+// the events up to that head. The feed's row always exists. If there is no key, every other column
+// is NULL.
 var (
 	lookupSQL = `SELECT feed_id, head, level, ` + headTag + `, ` + columns("k.", true) + `
 		FROM latchkey_feed LEFT JOIN latchkey_key k ON k.lookup_id = ? WHERE latchkey_feed.id = 1`
@@ -32,7 +33,7 @@ func (s *Store) Lookup(ctx context.Context, id store.LookupID, redacted string) 
 	if err != nil {
 		return store.Found{}, s.fail("lookup", err)
 	}
-	if err := s.knows(level); err != nil {
+	if err := s.checkLevel(level); err != nil {
 		return store.Found{}, err
 	}
 	return found, nil
@@ -52,7 +53,8 @@ func (s *Store) queryLookup(ctx context.Context, id store.LookupID, redacted str
 	return stmt.QueryContext(ctx, id[:])
 }
 
-// prepared returns the lookup's statement, which is prepared with the first lookup, and by database/sql on each further connection.
+// prepared returns the lookup's prepared statement. The first lookup prepares it; database/sql
+// prepares it again on each new connection.
 func (s *Store) prepared(ctx context.Context) (*sql.Stmt, error) {
 	if stmt := s.lookup.Load(); stmt != nil {
 		return stmt, nil
@@ -72,7 +74,7 @@ func (s *Store) prepared(ctx context.Context) (*sql.Stmt, error) {
 
 func readFound(rows *sql.Rows) (found store.Found, level int, err error) {
 	defer rows.Close()
-	var row struct { // at hand; together, so that it is one allocation
+	var row struct { // the current row, in one allocation
 		evidence store.Evidence
 		level    count
 	}
@@ -85,10 +87,10 @@ func readFound(rows *sql.Rows) (found store.Found, level int, err error) {
 		}
 		r.SetEvidence(row.evidence)
 		switch {
-		case r.Key.ID == "": // no key at all
+		case r.Key.ID == "": // no key
 		case !r.Key.LookupID.IsZero():
 			found.Record, found.Legacy = r, nil
-			return found, int(row.level), rows.Close() // there is no other, and no legacy key counts beside it
+			return found, int(row.level), rows.Close() // lookup ids are unique and exclude legacy keys
 		default:
 			found.Legacy = append(found.Legacy, r)
 		}

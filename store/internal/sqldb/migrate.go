@@ -21,37 +21,37 @@ import (
 // Migrations are the files migrations/NNNN_name.sql of a dialect, numbered from 1 without a gap. A
 // statement ends with a semicolon at the end of a line. A file begins with its headers:
 //
-//	-- min_compatible: N   the schema that it makes still serves programs whose newest migration is N
+//	-- min_compatible: N   programs whose newest migration is N can use the schema
 //	-- level: N            optional
 //
 // So expand first, and contract (raise min_compatible) a release later. Migrations run in one
-// transaction, and each change of a table locks out everybody else until it ends: they must take no
-// time, however large the table is. A new column is nullable and has no default; an index of a
-// table that is not new belongs into Indexes (index.go).
+// transaction, which blocks other transactions from the tables that it changes. So each must be
+// fast, however large the table is. A new column is nullable and has no default. An index of an
+// existing table belongs in Indexes (index.go).
 //
-// The table latchkey_version has one row: the number of the newest migration applied, and its min_compatible.
+// The table latchkey_version has one row: the number of the newest applied migration, and its
+// min_compatible.
 type migration struct {
 	d    *Dialect
 	conn *sql.Conn
 	log  *slog.Logger
 }
 
-// lockBudget is how long one attempt waits for locks, all of its statements together. Everybody
-// else queues behind an attempt that waits for the lock of a table.
+// lockBudget is how long one attempt waits for locks, in all of its statements together. While it
+// waits for a table's lock, other transactions queue behind it.
 const lockBudget = 200 * time.Millisecond
 
-// Migrate brings the schema up to date and makes the indexes that are missing, or, with dry, only
-// looks. It returns the versions before and after, and the names of these indexes. It is for those
-// who migrate with a role of its own; Open does the same. Unlike Open it waits for as long as ctx
-// lets it.
-func Migrate(ctx context.Context, db *sql.DB, d Dialect, o Options, dry bool) (from, to int, made []string, err error) {
+// Migrate migrates the schema and creates the missing indexes. With dry it only reads. It returns
+// the versions before and after, and the names of these indexes. Use it to migrate with a separate
+// role; Open does the same. Unlike Open, it waits until ctx ends.
+func Migrate(ctx context.Context, db *sql.DB, d Dialect, o Options, dry bool) (from, to int, created []string, err error) {
 	s, _, err := newStore(db, d, o)
 	if err != nil {
 		return 0, 0, nil, err
 	}
 	defer s.stop()
 	var missing []index
-	err = s.reached(ctx, func(conn *sql.Conn) error {
+	err = s.withConnection(ctx, func(conn *sql.Conn) error {
 		m := migration{d: &s.d, conn: conn, log: s.log}
 		if dry {
 			var steps []step
@@ -60,21 +60,21 @@ func Migrate(ctx context.Context, db *sql.DB, d Dialect, o Options, dry bool) (f
 		} else {
 			from, to, err = m.run(ctx)
 		}
-		if err == nil && from > 0 { // otherwise they come with the tables
+		if err == nil && from > 0 { // a new schema has all indexes
 			missing, err = s.missing(ctx, conn)
 		}
-		return s.notSetUp(ctx, conn, err)
+		return s.migrateError(ctx, conn, err)
 	})
 	switch {
 	case err != nil || len(missing) == 0:
 	case dry:
 		for _, i := range missing {
-			made = append(made, i.name)
+			created = append(created, i.name)
 		}
 	default:
-		made, err = s.waitForIndexes(ctx)
+		created, err = s.waitForIndexes(ctx)
 	}
-	return from, to, made, err
+	return from, to, created, err
 }
 
 type step struct {
@@ -82,12 +82,12 @@ type step struct {
 	statements                   []string
 }
 
-// run brings the schema up to date, in one transaction that excludes all other instances, and
-// returns the versions before and after. When there is nothing to do it only reads, so that a
-// program without the right to change the schema can start.
+// run migrates the schema in one transaction that excludes all other instances. It returns the
+// versions before and after. If there is nothing to do it only reads, so that a program without the
+// right to change the schema can start.
 //
-// An attempt that does not get its locks in time is given up and made again when those who held
-// them have ended. So each long transaction, such as that of pg_dump, delays others at most once.
+// If an attempt does not get its locks in time, run retries after the transactions that held the
+// locks have ended. So a long transaction, such as that of pg_dump, delays others at most once.
 func (m *migration) run(ctx context.Context) (from, to int, err error) {
 	from, steps, err := m.pending(ctx)
 	if err != nil || from >= len(steps) {
@@ -101,7 +101,7 @@ func (m *migration) run(ctx context.Context) (from, to int, err error) {
 		if state := sqlState(err); state != lockTimeout && state != deadlock {
 			return 0, 0, err
 		}
-		if waiting := m.outlast(ctx); waiting != nil {
+		if waiting := m.waitForHolders(ctx); waiting != nil {
 			return 0, 0, fmt.Errorf("%w (%w)", err, waiting)
 		}
 	}
@@ -115,7 +115,7 @@ func (m *migration) attempt(ctx context.Context, steps []step) (from int, err er
 		_, err = m.conn.ExecContext(ctx, "COMMIT")
 	}
 	if err != nil {
-		m.abandon(ctx)
+		m.rollBack(ctx)
 		return 0, err
 	}
 	if from < len(steps) {
@@ -124,15 +124,15 @@ func (m *migration) attempt(ctx context.Context, steps []step) (from int, err er
 	return from, nil
 }
 
-// outlast waits until the transactions that hold locks of the tables now have ended.
-func (m *migration) outlast(ctx context.Context) error {
+// waitForHolders waits until the transactions that now hold locks on the tables have ended.
+func (m *migration) waitForHolders(ctx context.Context) error {
 	var first []string
-	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
+	for wait := minRetry; ; wait = min(2*wait, maxRetry) {
 		holders, err := m.holders(ctx)
 		if err != nil {
 			return err
 		}
-		if wait == firstRetry {
+		if wait == minRetry {
 			first = holders
 			m.log.Warn("the migration waits: other transactions use the tables", "store", m.d.Name, "transactions", holders)
 		} else if !slices.ContainsFunc(holders, func(h string) bool { return slices.Contains(first, h) }) {
@@ -146,23 +146,15 @@ func (m *migration) outlast(ctx context.Context) error {
 	}
 }
 
-func (m *migration) holders(ctx context.Context) (holders []string, err error) {
+func (m *migration) holders(ctx context.Context) ([]string, error) {
 	rows, err := m.conn.QueryContext(ctx, m.d.Holders)
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var h string
-		if err := rows.Scan(&h); err != nil {
-			return nil, err
-		}
-		holders = append(holders, h)
-	}
-	return holders, rows.Err()
+	return readTexts(rows)
 }
 
-// pending returns the version of the schema and all steps that the program knows.
+// pending returns the version of the schema and all steps of this program.
 func (m *migration) pending(ctx context.Context) (at int, steps []step, err error) {
 	if steps, err = readSteps(m.d.Migrations); err != nil {
 		return 0, nil, err
@@ -171,8 +163,8 @@ func (m *migration) pending(ctx context.Context) (at int, steps []step, err erro
 	return at, steps, err
 }
 
-// abandon rolls back, or else throws the connection away, which does the same.
-func (m *migration) abandon(ctx context.Context) {
+// rollBack rolls back. If that fails it closes the connection, which rolls back too.
+func (m *migration) rollBack(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	if _, err := m.conn.ExecContext(ctx, "ROLLBACK"); err != nil {
@@ -180,14 +172,15 @@ func (m *migration) abandon(ctx context.Context) {
 	}
 }
 
-// apply returns the version that it found.
+// apply runs the missing steps. It returns the version that it found.
 func (m *migration) apply(ctx context.Context, steps []step) (at int, err error) {
 	for _, statement := range m.d.Lock {
 		if _, err := m.conn.ExecContext(ctx, statement); err != nil {
 			return 0, err
 		}
 	}
-	if at, err = m.d.version(ctx, m.conn, len(steps)); err != nil || at >= len(steps) { // again: somebody may have been faster
+	// Read the version again: another instance may have migrated.
+	if at, err = m.d.version(ctx, m.conn, len(steps)); err != nil || at >= len(steps) {
 		return at, err
 	}
 	if at == 0 {
@@ -199,7 +192,7 @@ func (m *migration) apply(ctx context.Context, steps []step) (at int, err error)
 	began := time.Now()
 	for _, next := range steps[at:] {
 		for _, statement := range next.statements {
-			if err := m.boundWait(ctx, lockBudget-time.Since(began)); err != nil {
+			if err := m.limitLockWait(ctx, lockBudget-time.Since(began)); err != nil {
 				return 0, err
 			}
 			if _, err := m.conn.ExecContext(ctx, statement); err != nil {
@@ -208,21 +201,23 @@ func (m *migration) apply(ctx context.Context, steps []step) (at int, err error)
 		}
 	}
 	if at == 0 {
-		if err := m.firstIndexes(ctx); err != nil {
+		if err := m.createFirstIndexes(ctx); err != nil {
 			return 0, err
 		}
 	}
 	last := steps[len(steps)-1]
+	// min_compatible never falls, because Tx.Raise may have raised it.
 	_, err = m.conn.ExecContext(ctx, m.d.bind(`INSERT INTO latchkey_version (id, version, min_compatible) VALUES (1, ?, ?)
-		ON CONFLICT (id) DO UPDATE SET version = excluded.version, min_compatible = CASE WHEN
-			latchkey_version.min_compatible > excluded.min_compatible THEN latchkey_version.min_compatible ELSE excluded.min_compatible END`), // Tx.Raise may have raised it
+		ON CONFLICT (id) DO UPDATE SET version = excluded.version, min_compatible = CASE
+			WHEN latchkey_version.min_compatible > excluded.min_compatible THEN latchkey_version.min_compatible
+			ELSE excluded.min_compatible END`),
 		int64(last.number), int64(last.minCompatible))
 	return at, err
 }
 
-// boundWait sets how long the next statement waits for a lock. With nothing left of the budget it
-// still gets one that is free.
-func (m *migration) boundWait(ctx context.Context, left time.Duration) error {
+// limitLockWait sets how long the next statement waits for a lock. With an empty budget, it still
+// gets a free lock.
+func (m *migration) limitLockWait(ctx context.Context, left time.Duration) error {
 	if m.d.LockWait == "" {
 		return nil
 	}
@@ -230,9 +225,9 @@ func (m *migration) boundWait(ctx context.Context, left time.Duration) error {
 	return err
 }
 
-// version returns the number of the newest migration applied, 0 for an empty database, or an error that matches
-// store.ErrSchemaTooNew when that schema no longer serves a program whose newest migration is known.
-func (d *Dialect) version(ctx context.Context, db Asker, known int) (int, error) {
+// version returns the number of the newest applied migration, or 0 for an empty database. The error
+// matches store.ErrSchemaTooNew if a program with known migrations cannot use that schema.
+func (d *Dialect) version(ctx context.Context, db RowQuerier, known int) (int, error) {
 	var there int
 	if err := db.QueryRowContext(ctx, d.Migrated).Scan(&there); err != nil || there == 0 {
 		return 0, err
@@ -249,7 +244,7 @@ func (d *Dialect) version(ctx context.Context, db Asker, known int) (int, error)
 	return version, nil
 }
 
-// readSteps reads the embedded migrations. An error is a mistake of whoever wrote one.
+// readSteps reads the embedded migrations. An error means that one is invalid.
 func readSteps(files fs.FS) ([]step, error) {
 	names, err := fs.Glob(files, "migrations/*.sql") // sorted
 	if err != nil {
@@ -278,7 +273,7 @@ func readSteps(files fs.FS) ([]step, error) {
 
 var header = regexp.MustCompile(`^-- ([a-z_]+): (.*)\n`)
 
-// readHeaders returns what follows the headers.
+// readHeaders reads the headers and returns the rest of the text.
 func (s *step) readHeaders(text string) (rest string, err error) {
 	for {
 		found := header.FindStringSubmatch(text)

@@ -39,7 +39,7 @@ func with(indexes string, d sqldb.Dialect) sqldb.Dialect {
 func dialect(files fs.FS) sqldb.Dialect {
 	return sqldb.Dialect{
 		Name: "sqlite", Migrations: files,
-		Probe: `SELECT sqlite_version()`, Speaks: func(string) bool { return true },
+		Probe: `SELECT sqlite_version()`, Matches: func(string) bool { return true },
 		Begin: `BEGIN IMMEDIATE`, Migrated: `SELECT count(*) FROM sqlite_master WHERE name = 'latchkey_version'`,
 		IndexState: `SELECT CASE count(*) WHEN 1 THEN 'valid' ELSE 'missing' END FROM sqlite_master WHERE name = ? AND tbl_name = ?`,
 	}
@@ -185,7 +185,8 @@ func TestMigrations(t *testing.T) {
 	})
 }
 
-// What Tx.Raise has raised keeps programs out for good: a later migration that would serve them does not let them in again.
+// What Tx.Raise has raised keeps programs out for good: a later migration that would serve them
+// does not let them in again.
 func TestAMigrationNeverLowersMinCompatible(t *testing.T) {
 	db := newPool(t)
 	if err := start(t, db, program(first, expand)); err != nil {

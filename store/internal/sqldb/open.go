@@ -13,19 +13,18 @@ import (
 )
 
 const (
-	// reachWithin is how long Open waits for a connection and a first answer.
-	reachWithin = 2 * time.Second
-	// migrateWithin bounds one attempt at a migration, waiting for that of another instance included.
-	migrateWithin = 30 * time.Second
-	// Between attempts the store waits for firstRetry, then twice as long each time, up to lastRetry.
-	firstRetry, lastRetry = 50 * time.Millisecond, 2 * time.Second
+	// connectTimeout bounds the connection and the first answer.
+	connectTimeout = 2 * time.Second
+	// migrateTimeout bounds one attempt to migrate, including the wait for another instance.
+	migrateTimeout = 30 * time.Second
+	// The wait between attempts begins with minRetry and doubles up to maxRetry.
+	minRetry, maxRetry = 50 * time.Millisecond, 2 * time.Second
 )
 
-// Open migrates the database and returns a Store in it. Indexes that are missing are made in the
-// background, until the Store is closed. With the database out of reach the Store
-// answers store.ErrUnavailable and goes on trying in the background until it is closed. Errors
-// match store.ErrSchemaTooNew, store.ErrWrongDialect, store.ErrNoAccess or, when the pool is
-// configured in a way that cannot work, store.ErrInvalid.
+// Open migrates the database and returns a Store. It creates missing indexes in the background. If
+// the database is unreachable, the Store returns store.ErrUnavailable and retries in the background
+// until it is closed. Errors match store.ErrSchemaTooNew, store.ErrWrongDialect, store.ErrNoAccess
+// or, if the pool is configured wrongly, store.ErrInvalid.
 func Open(db *sql.DB, d Dialect, o Options) (*Store, error) {
 	s, background, err := newStore(db, d, o)
 	if err != nil {
@@ -37,16 +36,16 @@ func Open(db *sql.DB, d Dialect, o Options) (*Store, error) {
 		close(s.done)
 	case err == nil:
 		go func() {
-			defer s.ended(background)
-			s.keepIndexing(background)
+			defer s.backgroundEnded(background)
+			s.indexInBackground(background)
 		}()
 	case permanent(err):
 		s.stop()
 		return nil, err
 	default:
-		s.become(notYet(err))
+		s.setState(notReadyYet(err))
 		s.log.Warn("database out of reach: no key can be checked until it is back", "store", d.Name, "error", err)
-		go s.keepTrying(background)
+		go s.retrySetUp(background)
 	}
 	return s, nil
 }
@@ -59,8 +58,8 @@ func newStore(db *sql.DB, d Dialect, o Options) (*Store, context.Context, error)
 	s := &Store{
 		db: db, d: d, log: o.Logger, timeout: cmp.Or(max(o.Timeout, 0), defaultTimeout),
 		sql:    d.statements(),
-		turns:  make(chan struct{}, max(d.Writers, 1)),
-		closed: &condition{fmt.Errorf("%s: %w", d.Name, store.ErrClosed)},
+		slots:  make(chan struct{}, max(d.Writers, 1)),
+		closed: &storeState{fmt.Errorf("%s: %w", d.Name, store.ErrClosed)},
 		stop:   stop, done: make(chan struct{}), started: time.Now(), indexAfter: cmp.Or(o.IndexAfter, 3*time.Second),
 	}
 	if s.log == nil {
@@ -78,23 +77,23 @@ func permanent(err error) bool {
 		errors.Is(err, store.ErrInvalid)
 }
 
-func notYet(err error) *condition {
-	return &condition{fmt.Errorf("%w: the database has not been reached and migrated yet: %w", store.ErrUnavailable, err)}
+func notReadyYet(err error) *storeState {
+	return &storeState{fmt.Errorf("%w: the database has not been reached and migrated yet: %w", store.ErrUnavailable, err)}
 }
 
-// ended notes that the background work has ended.
-func (s *Store) ended(background context.Context) {
+// backgroundEnded marks the end of the background work.
+func (s *Store) backgroundEnded(background context.Context) {
 	if background.Err() != nil { // Close may not have waited
 		_ = s.closeFiles()
 	}
 	close(s.done)
 }
 
-// keepTrying ends when the store is ready and its indexes are made, when it can never be, or when
-// it is closed.
-func (s *Store) keepTrying(ctx context.Context) {
-	defer s.ended(ctx)
-	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
+// retrySetUp retries until the store is ready, then creates the missing indexes. It ends early on a
+// permanent error or when the store is closed.
+func (s *Store) retrySetUp(ctx context.Context) {
+	defer s.backgroundEnded(ctx)
+	for wait := minRetry; ; wait = min(2*wait, maxRetry) {
 		select {
 		case <-ctx.Done():
 			return
@@ -105,31 +104,30 @@ func (s *Store) keepTrying(ctx context.Context) {
 		case ctx.Err() != nil:
 			return
 		case err == nil:
-			s.become(nil)
+			s.setState(nil)
 			s.log.Info("database reached and up to date", "store", s.d.Name)
 			if s.indexing {
-				s.keepIndexing(ctx)
+				s.indexInBackground(ctx)
 			}
 			return
 		case permanent(err):
-			s.refuse(err)
+			s.failPermanently(err)
 			s.log.Error("database cannot be used: no key can be checked until this program is restarted with what it needs",
 				"store", s.d.Name, "error", err)
 			return
 		}
-		s.become(notYet(err))
+		s.setState(notReadyYet(err))
 	}
 }
 
-// setUp checks what is at the other end of the pool, brings its schema up to date, and finds out
-// what the role may do.
+// setUp checks the server, migrates the schema, and checks the rights of the role.
 func (s *Store) setUp(ctx context.Context) error {
-	return s.reached(ctx, func(conn *sql.Conn) error {
-		ctx, cancel := context.WithTimeout(ctx, migrateWithin)
+	return s.withConnection(ctx, func(conn *sql.Conn) error {
+		ctx, cancel := context.WithTimeout(ctx, migrateTimeout)
 		defer cancel()
 		m := migration{d: &s.d, conn: conn, log: s.log}
 		if _, _, err := m.run(ctx); err != nil {
-			return s.notSetUp(ctx, conn, err)
+			return s.migrateError(ctx, conn, err)
 		}
 		if err := s.watch(ctx, conn); err != nil {
 			return err
@@ -139,45 +137,45 @@ func (s *Store) setUp(ctx context.Context) error {
 		}
 		missing, err := s.missing(ctx, conn)
 		s.indexing = len(missing) > 0
-		return s.keepKind("look for indexes", err)
+		return s.classify("look for indexes", err)
 	})
 }
 
-// reached calls do with a connection to a database of the right kind.
-func (s *Store) reached(ctx context.Context, do func(*sql.Conn) error) error {
-	reach, cancel := context.WithTimeout(ctx, reachWithin)
+// withConnection calls do with a connection to a database of the right kind.
+func (s *Store) withConnection(ctx context.Context, do func(*sql.Conn) error) error {
+	reach, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
 	conn, err := s.db.Conn(reach)
 	if err != nil {
-		return s.notConnected(err)
+		return s.connectError(err)
 	}
 	defer conn.Close()
 	if err := s.checkDialect(reach, conn); err != nil {
 		return err
 	}
 	if s.d.Prepare != nil {
-		ctx, cancel := context.WithTimeout(ctx, migrateWithin)
+		ctx, cancel := context.WithTimeout(ctx, migrateTimeout)
 		defer cancel()
 		if err := s.d.Prepare(ctx, s.db, conn); err != nil {
-			return s.keepKind("prepare", err)
+			return s.classify("prepare", err)
 		}
 	}
 	return do(conn)
 }
 
-// checkRights refuses a role that cannot look keys up. One that cannot change them is let in: Ready
-// says so.
+// checkRights returns an error if the role cannot look keys up. A role that cannot change keys is
+// accepted; Ready reports it.
 func (s *Store) checkRights(ctx context.Context, conn *sql.Conn) error {
 	if s.d.Rights == nil {
 		return nil
 	}
-	switch lack, err := s.d.Rights(ctx, conn); {
+	switch missing, err := s.d.Rights(ctx, conn); {
 	case err != nil:
-		return s.fail("ask for rights", err)
-	case lack.Read != "":
-		return s.noAccess(lack.Read, nil)
-	case lack.Write != "":
-		s.log.Warn("keys cannot be changed", "store", s.d.Name, "reason", lack.Write)
+		return s.fail("read the rights", err)
+	case missing.Read != "":
+		return s.noAccess(missing.Read, nil)
+	case missing.Write != "":
+		s.log.Warn("keys cannot be changed", "store", s.d.Name, "reason", missing.Write)
 	}
 	return nil
 }
@@ -186,23 +184,23 @@ func (s *Store) watch(ctx context.Context, conn *sql.Conn) error {
 	if s.d.Files == nil {
 		return nil
 	}
-	return s.keepKind("find the files of the database", s.d.Files.Watch(ctx, s.db, conn))
+	return s.classify("find the files of the database", s.d.Files.Watch(ctx, s.db, conn))
 }
 
-// keepKind wraps an error of the driver; one that has its meaning already stays as it is.
-func (s *Store) keepKind(doing string, err error) error {
+// classify adds the meaning to a driver's error. It does not change an error that already has one.
+func (s *Store) classify(doing string, err error) error {
 	if err == nil || permanent(err) {
 		return err
 	}
 	return s.fail(doing, err)
 }
 
-// checkDialect asks the server what it is. A server that does not understand the question but does understand another dialect's
-// is the wrong one.
+// checkDialect checks the kind of the server. If Probe fails but another dialect's probe succeeds,
+// it is the wrong kind.
 func (s *Store) checkDialect(ctx context.Context, conn *sql.Conn) error {
 	var answer string
 	err := conn.QueryRowContext(ctx, s.d.Probe).Scan(&answer)
-	if err == nil && s.d.Speaks(answer) {
+	if err == nil && s.d.Matches(answer) {
 		return nil
 	}
 	if err != nil {

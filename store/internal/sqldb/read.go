@@ -38,7 +38,7 @@ func (s *Store) List(ctx context.Context, q store.Query) ([]*store.Record, error
 	return s.find(ctx, s.db, q)
 }
 
-// Count implements store.Store. The zero Filter reads the total that every change keeps beside the head.
+// Count implements store.Store. For the zero Filter it reads the total that every change updates.
 func (s *Store) Count(ctx context.Context, f store.Filter) (int, error) {
 	if err := s.usable(); err != nil {
 		return 0, err
@@ -60,21 +60,19 @@ func (s *Store) Count(ctx context.Context, f store.Filter) (int, error) {
 	return n, nil
 }
 
-// find reads the keys that q selects, through the pool or a transaction.
+// find reads the keys of q, through the pool or a transaction.
 func (s *Store) find(ctx context.Context, db queryer, q store.Query) ([]*store.Record, error) {
 	statement, args, err := s.d.selectKeys(q)
 	if err != nil || q.Limit < 0 {
 		return nil, err
 	}
-	ctx, cancel := s.bounded(ctx)
+	ctx, cancel := context.WithTimeout(ctx, s.timeout) // bounded might return ctx itself
 	defer cancel()
-	ctx, stop := context.WithCancel(ctx) // bounded may leave the caller's context as it is
-	defer stop()
 	rows, err := db.QueryContext(ctx, statement, args...)
 	if err != nil {
 		return nil, s.fail("find keys", err)
 	}
-	records, err := readRecords(rows, store.Meter{Max: q.MaxBytes}, stop)
+	records, err := readRecords(rows, store.Meter{Max: q.MaxBytes}, cancel)
 	if err != nil {
 		return nil, s.failRead("find keys", err)
 	}

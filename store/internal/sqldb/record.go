@@ -12,14 +12,14 @@ import (
 // keyColumn is a column of latchkey_key that is part of a record.
 type keyColumn struct {
 	name     string
-	uncached bool // lookups leave it out: it is not part of what is cached
-	nullable bool // an empty text is NULL
+	uncached bool // not cached, so lookups do not read it
+	nullable bool // an empty text is stored as NULL
 	indexed  bool // lists are filtered by it
-	// target is where rows.Scan is to put it. Its type, of column.go, says how it is read and
-	// written.
+	// target returns the destination for rows.Scan. Its type (see column.go) determines how the
+	// column is read and written.
 	target func(*store.Key, *store.Evidence) any
-	// among is set where keys can be filtered by it: the texts that a filter allows, nil for any.
-	among func(*store.Filter) []string
+	// filterValues, if set, returns the texts that a filter allows; nil allows any.
+	filterValues func(*store.Filter) []string
 }
 
 type (
@@ -28,18 +28,18 @@ type (
 	filter   = *store.Filter
 )
 
-// keyColumns make a record. The first is the id, and the last one is last_used_at, which updates
-// leave out. The column search is written only.
+// keyColumns are the columns of a record. The first must be id and the last last_used_at, which
+// updates skip. The column search is not among them: filters use it, but no record contains it.
 var keyColumns = [...]keyColumn{
 	{name: "id", target: func(k key, _ evidence) any { return (*text)(&k.ID) },
-		among: func(f filter) []string { return f.IDs }},
+		filterValues: func(f filter) []string { return f.IDs }},
 	{name: "type", target: func(k key, _ evidence) any { return (*text)(&k.Type) },
-		among: func(f filter) []string { return texts(f.Types) }},
+		filterValues: func(f filter) []string { return texts(f.Types) }},
 	{name: "title", target: func(k key, _ evidence) any { return (*text)(&k.Title) },
-		among: func(f filter) []string { return f.Titles }},
+		filterValues: func(f filter) []string { return f.Titles }},
 	{name: "redacted", target: func(k key, _ evidence) any { return (*text)(&k.Redacted) }},
 	{name: "token", nullable: true, target: func(k key, _ evidence) any { return (*text)(&k.Token) },
-		among: func(f filter) []string { return withoutEmpty(f.Tokens) }},
+		filterValues: func(f filter) []string { return withoutEmpty(f.Tokens) }},
 	{name: "lookup_id", target: func(k key, _ evidence) any { return (*lookupID)(&k.LookupID) }},
 	{name: "scopes", target: func(k key, _ evidence) any { return (*list)(&k.Scopes) }},
 	{name: "sales_channel_ids", target: func(k key, _ evidence) any { return (*list)(&k.SalesChannelIDs) }},
@@ -48,7 +48,7 @@ var keyColumns = [...]keyColumn{
 	{name: "rate_requests", target: func(k key, _ evidence) any { return (*count)(&k.RateLimit.Requests) }},
 	{name: "rate_window", target: func(k key, _ evidence) any { return (*number)(&k.RateLimit.Window) }},
 	{name: "created_by", target: func(k key, _ evidence) any { return (*text)(&k.CreatedBy) },
-		among: func(f filter) []string { return f.CreatedBy }},
+		filterValues: func(f filter) []string { return f.CreatedBy }},
 	{name: "created_at", target: func(k key, _ evidence) any { return (*moment)(&k.CreatedAt) }},
 	{name: "updated_at", target: func(k key, _ evidence) any { return (*moment)(&k.UpdatedAt) }},
 	{name: "expires_at", target: func(k key, _ evidence) any { return (*moment)(&k.ExpiresAt) }},
@@ -62,13 +62,14 @@ var keyColumns = [...]keyColumn{
 	{name: "proof_names", target: func(_ key, e evidence) any { return (*names)(&e.ProofNames) }},
 	{name: "legacy_salt", target: func(_ key, e evidence) any { return (*text)(&e.LegacySalt) }},
 	{name: "legacy_hash", target: func(_ key, e evidence) any { return (*blob)(&e.LegacyHash) }},
-	{name: "description", uncached: true, nullable: true, indexed: true, target: func(k key, _ evidence) any { return (*text)(&k.Description) },
-		among: func(f filter) []string { return f.Descriptions }},
+	{name: "description", uncached: true, nullable: true, indexed: true,
+		target:       func(k key, _ evidence) any { return (*text)(&k.Description) },
+		filterValues: func(f filter) []string { return f.Descriptions }},
 	{name: "last_used_at", uncached: true, target: func(k key, _ evidence) any { return (*moment)(&k.LastUsedAt) }},
 }
 
-// columns returns the columns of a record for a SELECT, those of a lookup or all, with a table's
-// alias and dot before each.
+// columns returns the columns of a record for a SELECT, all or those of a lookup. Each has the
+// prefix alias.
 func columns(alias string, lookup bool) string {
 	var names []string
 	for i := range keyColumns {
@@ -79,7 +80,7 @@ func columns(alias string, lookup bool) string {
 	return strings.Join(names, ", ")
 }
 
-// appendTargets appends where rows.Scan is to put each of columns.
+// appendTargets appends the destinations for rows.Scan, in the order of columns.
 func appendTargets(dst []any, r *store.Record, e *store.Evidence, lookup bool) []any {
 	for i := range keyColumns {
 		if c := &keyColumns[i]; !lookup || !c.uncached {
@@ -89,7 +90,7 @@ func appendTargets(dst []any, r *store.Record, e *store.Evidence, lookup bool) [
 	return dst
 }
 
-// values returns the arguments for keyColumns, with room for a few more.
+// values returns the arguments for keyColumns, with capacity for a few more.
 func (d *Dialect) values(r *store.Record) []any {
 	e := r.Evidence.Value()
 	values := make([]any, 0, len(keyColumns)+4)
@@ -100,11 +101,11 @@ func (d *Dialect) values(r *store.Record) []any {
 	return values
 }
 
-// searchText is what Filter.Search looks into. It is kept in lower case by the program because databases disagree about
-// what that is; no searched word holds the line break between the two.
+// searchText is the text that Filter.Search searches. The program converts it to lower case,
+// because databases do that differently. No search word contains the line break.
 func searchText(k *store.Key) string { return strings.ToLower(k.Title + "\n" + k.Redacted) }
 
-// checkStorable returns an error that matches store.ErrInvalid for a record that no row can hold.
+// checkStorable returns an error that matches store.ErrInvalid if no row can hold the record.
 func checkStorable(r *store.Record) error {
 	if r.Key.ID == "" {
 		return store.Errorf(store.ErrInvalid, "a key needs an id")
@@ -118,7 +119,7 @@ func checkStorable(r *store.Record) error {
 	return nil
 }
 
-// storableColumn reports whether the texts at a target are storable.
+// storableColumn reports whether the texts of a target are storable.
 func storableColumn(target any) bool {
 	switch t := target.(type) {
 	case *text:
@@ -137,13 +138,13 @@ func storableColumn(target any) bool {
 	return true
 }
 
-// readRecords reads all rows, whose columns are columns, and closes them. Beyond the meter's
-// bound it calls cancel first, which ends the statement: closing alone would read the rest of the
-// rows.
+// readRecords reads all rows, whose columns are columns, and closes them. If the meter's limit is
+// exceeded, it calls cancel first, which ends the statement: rows.Close alone would read the
+// remaining rows.
 func readRecords(rows *sql.Rows, meter store.Meter, cancel func()) ([]*store.Record, error) {
 	defer rows.Close()
 	var records []*store.Record
-	var e store.Evidence // of the row at hand
+	var e store.Evidence // of the current row
 	targets := make([]any, 0, len(keyColumns))
 	for rows.Next() {
 		r := new(store.Record)
@@ -160,14 +161,15 @@ func readRecords(rows *sql.Rows, meter store.Meter, cancel func()) ([]*store.Rec
 	return records, rows.Err()
 }
 
-// insertSQL adds a key unless its id, lookup id or token is taken; an error would end a transaction of PostgreSQL.
+// insertSQL adds a key. If its id, lookup id or token exists already, it writes no row, because an
+// error would end a transaction of PostgreSQL.
 func insertSQL() string {
 	return `INSERT INTO latchkey_key (` + columns("", false) + `, search) VALUES (` +
 		strings.Repeat("?, ", len(keyColumns)) + `?) ON CONFLICT DO NOTHING`
 }
 
-// updateSQL replaces a key, all of it except its id and last_used_at, unless the lookup id or token is another key's. The check
-// cannot be overtaken: whoever writes keys holds the feed's lock.
+// updateSQL replaces a key except its id and last_used_at. If another key has the lookup id or
+// token, it writes no row. The check is safe because every change holds the feed's lock.
 func updateSQL() string {
 	set := ""
 	for i := range keyColumns[1 : len(keyColumns)-1] {

@@ -50,7 +50,7 @@ func TestEveryFieldHasAColumn(t *testing.T) {
 
 // A list of texts that a filter has, and that no column is compared with, would select all keys.
 func TestEveryListOfAFilterHasAColumn(t *testing.T) {
-	d := &Dialect{Among: "%s among ?", Contains: "%s contains ?"}
+	d := &Dialect{InList: "%s among ?", Contains: "%s contains ?"}
 	for _, field := range reflect.VisibleFields(reflect.TypeFor[store.Filter]()) {
 		f := &store.Filter{}
 		v := reflect.ValueOf(f).Elem().FieldByName(field.Name)

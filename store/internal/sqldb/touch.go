@@ -9,10 +9,11 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// touchBatch is how many keys one statement touches, so that nobody waits long for a row.
+// touchBatch is the number of keys per statement. It limits how long others wait for a row.
 const touchBatch = 500
 
-// Touch implements store.Store. An error may come after some of the uses have been written; all of them may be sent again.
+// Touch implements store.Store. After an error, some uses may have been written. The caller may
+// send all of them again.
 func (s *Store) Touch(ctx context.Context, uses []store.Use) error {
 	if err := s.usable(); err != nil {
 		return err
@@ -25,7 +26,7 @@ func (s *Store) Touch(ctx context.Context, uses []store.Use) error {
 	return nil
 }
 
-// latest returns the uses sorted by key, the last of each key only.
+// latest returns the last use of each key, sorted by key.
 func latest(uses []store.Use) []store.Use {
 	sorted := slices.DeleteFunc(slices.Clone(uses), func(u store.Use) bool { return u.At.IsZero() || !storable(u.KeyID) })
 	slices.SortFunc(sorted, func(a, b store.Use) int {
@@ -37,14 +38,15 @@ func latest(uses []store.Use) []store.Use {
 	return slices.CompactFunc(sorted, func(a, b store.Use) bool { return a.KeyID == b.KeyID })
 }
 
-// touch writes one batch. Where rows are locked one by one, a statement never waits while it holds a row: those that somebody else
-// has locked are written afterwards, each by a statement of its own.
+// touch writes one batch. In a database with row locks, a statement must not wait for a row while
+// it holds another. So rows that others have locked are written afterwards, each by its own
+// statement.
 func (s *Store) touch(ctx context.Context, batch []store.Use) error {
-	if s.sql.touchFree == "" {
+	if s.sql.touchUnlocked == "" {
 		_, err := s.exec(ctx, "touch", s.sql.touch, touchArg(batch))
 		return err
 	}
-	locked, err := s.touchFree(ctx, batch)
+	locked, err := s.touchUnlocked(ctx, batch)
 	if err != nil {
 		return err
 	}
@@ -58,24 +60,16 @@ func (s *Store) touch(ctx context.Context, batch []store.Use) error {
 	return nil
 }
 
-// touchFree writes what nobody has locked and returns the sorted ids of the rest.
-func (s *Store) touchFree(ctx context.Context, batch []store.Use) ([]string, error) {
+// touchUnlocked writes the rows that are not locked. It returns the sorted ids of the locked ones.
+func (s *Store) touchUnlocked(ctx context.Context, batch []store.Use) ([]string, error) {
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
-	rows, err := s.db.QueryContext(ctx, s.sql.touchFree, touchArg(batch))
+	rows, err := s.db.QueryContext(ctx, s.sql.touchUnlocked, touchArg(batch))
 	if err != nil {
 		return nil, s.fail("touch", err)
 	}
-	defer rows.Close()
-	var locked []string
-	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
-			return nil, s.fail("touch", err)
-		}
-		locked = append(locked, id)
-	}
-	if err := rows.Err(); err != nil {
+	locked, err := readTexts(rows)
+	if err != nil {
 		return nil, s.fail("touch", err)
 	}
 	slices.Sort(locked)

@@ -8,12 +8,12 @@ import (
 	"time"
 )
 
-// channel is what the name of a channel begins with; the feed's id follows, so that stores in one
-// database do not wake each other. Dialect.Notify has the same name.
+// channel is the prefix of a channel's name. The feed's id follows, so that stores in one database
+// do not wake each other. Dialect.Notify uses the same name.
 const channel = "latchkey:"
 
-// watchEvery is how often Watch looks at the files of a database.
-const watchEvery = 20 * time.Millisecond
+// watchInterval is the time between two checks of the files of a database.
+const watchInterval = 20 * time.Millisecond
 
 // Watch implements store.Watcher. Without Dialect.Files and Dialect.Listen the error matches
 // errors.ErrUnsupported.
@@ -32,10 +32,10 @@ func (s *Store) Watch(ctx context.Context, changed func(head int64)) error {
 	return fmt.Errorf("%s: watch: %w", s.d.Name, errors.ErrUnsupported)
 }
 
-// watchHead reads the head when something may have been written. It does not take a connection for
-// good: the pool may have only one.
+// watchHead reads the head when the files may have changed. It does not hold a connection in
+// between, because the pool may have only one.
 func (s *Store) watchHead(ctx context.Context, changed func(int64)) error {
-	tick := time.NewTicker(watchEvery)
+	tick := time.NewTicker(watchInterval)
 	defer tick.Stop()
 	var seen uint64
 	for last := int64(-1); ; {
@@ -71,7 +71,7 @@ func (s *Store) head(ctx context.Context) (head int64, err error) {
 	return head, nil
 }
 
-// Announce implements store.Watcher. Those who read the head need none.
+// Announce implements store.Watcher. It does nothing where Watch reads the head.
 func (s *Store) Announce(ctx context.Context) error {
 	if s.sql.notify == "" {
 		return nil

@@ -1,13 +1,14 @@
 -- min_compatible: 1
 
--- Text is compared by its bytes (COLLATE "C"), so that every store sorts alike and no operating system's update spoils an index.
+-- Text is compared by its bytes (COLLATE "C"), so that all stores sort in the same order, and an update
+-- of the operating system does not break an index.
 CREATE TABLE latchkey_key (
     id                 text COLLATE "C" PRIMARY KEY,
     type               text COLLATE "C" NOT NULL,
     title              text COLLATE "C" NOT NULL,
     redacted           text COLLATE "C" NOT NULL,
     token              text COLLATE "C" UNIQUE, -- of publishable keys
-    lookup_id          bytea UNIQUE,            -- NULL: an imported Medusa key that has not been used yet
+    lookup_id          bytea UNIQUE,            -- NULL: an imported Medusa key before its first use
     scopes             text,                    -- JSON; here and below NULL is nil and '[]' is empty
     sales_channel_ids  text,
     metadata           text,
@@ -28,7 +29,7 @@ CREATE TABLE latchkey_key (
     legacy_salt        text NOT NULL,
     legacy_hash        bytea,
     search             text COLLATE "C" NOT NULL, -- title and redacted form in lower case, written by the program
-    last_used_at       timestamptz              -- in no index, so that noting a use touches the row alone
+    last_used_at       timestamptz              -- in no index, so that a use updates the row only
 );
 
 CREATE INDEX latchkey_key_legacy ON latchkey_key (redacted) WHERE lookup_id IS NULL;
@@ -52,13 +53,13 @@ CREATE INDEX latchkey_event_key ON latchkey_event (key_id, id);
 CREATE INDEX latchkey_event_lookup ON latchkey_event (lookup_id, id) WHERE lookup_id IS NOT NULL;
 CREATE INDEX latchkey_event_occurred_at ON latchkey_event (occurred_at);
 
--- One row. Whoever holds its lock is the only one who changes keys. It is rewritten by every change: the free space keeps
--- its versions on one page.
+-- One row. Every change of keys holds its lock and rewrites it. The free space keeps its versions on
+-- one page.
 CREATE TABLE latchkey_feed (
     id      integer PRIMARY KEY CHECK (id = 1),
     feed_id text NOT NULL,
     head    bigint NOT NULL,
-    keys    bigint NOT NULL -- how many rows latchkey_key has
+    keys    bigint NOT NULL -- the number of rows in latchkey_key
 ) WITH (fillfactor = 10);
 
 INSERT INTO latchkey_feed (id, feed_id, head, keys) VALUES (1, replace(gen_random_uuid()::text, '-', ''), 0, 0);

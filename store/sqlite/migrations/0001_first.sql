@@ -6,7 +6,7 @@ CREATE TABLE latchkey_key (
     title              TEXT NOT NULL,
     redacted           TEXT NOT NULL,
     token              TEXT UNIQUE,    -- of publishable keys
-    lookup_id          BLOB UNIQUE,    -- NULL: an imported Medusa key that has not been used yet
+    lookup_id          BLOB UNIQUE,    -- NULL: an imported Medusa key before its first use
     scopes             TEXT,           -- JSON; here and below NULL is nil and '[]' is empty
     sales_channel_ids  TEXT,
     metadata           TEXT,
@@ -51,12 +51,12 @@ CREATE INDEX latchkey_event_key ON latchkey_event (key_id, id);
 CREATE INDEX latchkey_event_lookup ON latchkey_event (lookup_id, id) WHERE lookup_id IS NOT NULL;
 CREATE INDEX latchkey_event_occurred_at ON latchkey_event (occurred_at);
 
--- One row. Whoever holds its lock is the only one who changes keys.
+-- One row. Every change of keys holds its lock.
 CREATE TABLE latchkey_feed (
     id      INTEGER PRIMARY KEY CHECK (id = 1),
     feed_id TEXT NOT NULL,
     head    INTEGER NOT NULL,
-    keys    INTEGER NOT NULL -- how many rows latchkey_key has
+    keys    INTEGER NOT NULL -- the number of rows in latchkey_key
 ) STRICT;
 
 INSERT INTO latchkey_feed (id, feed_id, head, keys) VALUES (1, lower(hex(randomblob(16))), 0, 0);

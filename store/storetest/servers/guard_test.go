@@ -18,7 +18,8 @@ import (
 	"github.com/latchkey-go/latchkey/store/storetest/servers"
 )
 
-// inChild names the environment variable that makes one of the tests below play its part in a process of its own.
+// inChild names the environment variable that makes one of the tests below play its part in a
+// process of its own.
 const inChild = "LATCHKEY_SERVERS_CHILD"
 
 func TestServersDoNotOutliveTheTestProcess(t *testing.T) {
@@ -108,7 +109,8 @@ func child(t *testing.T) *exec.Cmd {
 	return cmd
 }
 
-// eventually polls. The deadline is above the ten seconds after which the guard gives up on a polite end.
+// eventually polls. The deadline is above the ten seconds after which the guard gives up on a
+// polite end.
 func eventually(t *testing.T, complaint string, ok func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); !ok(); time.Sleep(20 * time.Millisecond) {
@@ -119,7 +121,8 @@ func eventually(t *testing.T, complaint string, ok func() bool) {
 	}
 }
 
-// workingIn counts the processes whose working folder lies in dir, where the system has a /proc to tell.
+// workingIn counts the processes whose working folder lies in dir, where the system has a /proc to
+// tell.
 func workingIn(dir string) int {
 	links, _ := filepath.Glob("/proc/[0-9]*/cwd")
 	n := 0

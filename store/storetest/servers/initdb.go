@@ -11,33 +11,33 @@ import (
 	"strings"
 )
 
-// fill gives the server its data. initdb takes a second of processor time, so its result is kept in
-// the user's cache and copied for each server. The copies have the password in common, which only
+// initData creates the server's data. initdb takes a second of processor time, so its result is
+// cached in the user's cache and copied for each server. The copies share the password, which only
 // this user can read there.
-func (p *postgres) fill() error {
-	kept, err := p.cached()
+func (p *postgres) initData() error {
+	cached, err := p.cachePath()
 	if err != nil {
-		return p.initialise() // no home, no cache
+		return p.initialise() // without a home there is no cache
 	}
-	pwfile := filepath.Join(kept, "password")
+	pwfile := filepath.Join(cached, "password")
 	password, err := os.ReadFile(pwfile)
 	if err != nil {
 		if err := p.initialise(); err != nil {
 			return err
 		}
-		p.keep(kept)
+		p.saveCache(cached)
 		return nil
 	}
 	p.password = string(password)
-	if err := copyFolder(filepath.Join(kept, "data"), p.data()); err != nil {
+	if err := copyFolder(filepath.Join(cached, "data"), p.data()); err != nil {
 		return err
 	}
-	return unprivileged(&exec.Cmd{}, p.folder) // what is inside keeps its owner
+	return unprivileged(&exec.Cmd{}, p.folder) // the files inside have their owner
 }
 
-// cached returns the folder that holds what initdb has made, or will hold it. Another version of
-// PostgreSQL, or other arguments, have another one.
-func (p *postgres) cached() (string, error) {
+// cachePath returns the folder for the result of initdb. It differs for each version of PostgreSQL
+// and for other arguments.
+func (p *postgres) cachePath() (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		return "", err
@@ -50,14 +50,14 @@ func (p *postgres) cached() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	of := fmt.Sprintln(program, info.ModTime().UnixNano(), info.Size(), initdb)
-	return filepath.Join(cache, "latchkey-tests", fmt.Sprintf("postgres-%x", sha256.Sum256([]byte(of)))[:24]), nil
+	key := fmt.Sprintln(program, info.ModTime().UnixNano(), info.Size(), initdb)
+	return filepath.Join(cache, "latchkey-tests", fmt.Sprintf("postgres-%x", sha256.Sum256([]byte(key)))[:24]), nil
 }
 
-// keep puts a copy into the cache. It appears there as a whole, so that a test never reads half of
-// it. When it fails, the next server runs initdb too.
-func (p *postgres) keep(kept string) {
-	unfinished := kept + "-" + strings.ToLower(rand.Text()[:12])
+// saveCache copies the data into the cache. The rename is atomic, so that a test never reads half
+// of it. If it fails, the next server runs initdb too.
+func (p *postgres) saveCache(cached string) {
+	unfinished := cached + "-" + strings.ToLower(rand.Text()[:12])
 	err := os.MkdirAll(unfinished, 0o700)
 	if err == nil {
 		err = copyFolder(p.data(), filepath.Join(unfinished, "data"))
@@ -66,14 +66,14 @@ func (p *postgres) keep(kept string) {
 		err = os.WriteFile(filepath.Join(unfinished, "password"), []byte(p.password), 0o600)
 	}
 	if err == nil {
-		err = os.Rename(unfinished, kept) // fails when another test was faster
+		err = os.Rename(unfinished, cached) // fails if another test was faster
 	}
 	if err != nil {
 		_ = os.RemoveAll(unfinished)
 	}
 }
 
-// copyFolder leaves the files their owners and rights.
+// copyFolder copies a folder with its owners and permissions.
 func copyFolder(from, to string) error {
 	if out, err := exec.Command("cp", "-Rp", from, to).CombinedOutput(); err != nil {
 		return fmt.Errorf("cp: %w\n%s", err, out)
@@ -81,7 +81,7 @@ func copyFolder(from, to string) error {
 	return nil
 }
 
-// initdb are its arguments, but for the folder and the password.
+// initdb are the arguments of initdb, except the folder and the password.
 var initdb = []string{"--username=latchkey", "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync"}
 
 // initialise runs initdb.
@@ -90,7 +90,7 @@ func (p *postgres) initialise() error {
 	if err := os.WriteFile(pwfile, []byte(p.password+"\n"), 0o600); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 2*startWithin)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*startTimeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, filepath.Join(p.bin, "initdb"), append([]string{"--pgdata=" + p.data(), "--pwfile=" + pwfile}, initdb...)...)
 	cmd.Dir = p.folder

@@ -7,15 +7,16 @@ import (
 	"testing"
 )
 
-// Runner runs the tests of a package and then ends the servers that they shared.
+// Runner runs the tests of a package and then stops the servers that they shared.
 type Runner struct{ m *testing.M }
 
-// Main lets the tests of a package share one PostgreSQL server, because starting one takes more than a second. Call it from TestMain:
+// Main lets the tests of a package share one PostgreSQL server, because a start takes more than a
+// second. Call it from TestMain:
 //
 //	func TestMain(m *testing.M) { os.Exit(servers.Main(m).Run()) }
 //
-// or, since a Runner has the only method that it wants, goleak.VerifyTestMain(servers.Main(m)). The server is started by the first
-// test that asks for it.
+// or, since a Runner has the only method that goleak needs, goleak.VerifyTestMain(servers.Main(m)).
+// The first test that needs the server starts it.
 func Main(m *testing.M) *Runner { return &Runner{m} }
 
 // Run runs the tests and returns the exit code.
@@ -23,14 +24,14 @@ func (r *Runner) Run() int {
 	shared.open()
 	code := r.m.Run()
 	if err := shared.close(); err != nil {
-		fmt.Fprintln(os.Stderr, "end shared servers:", err)
+		fmt.Fprintln(os.Stderr, "stop shared servers:", err)
 		code = max(code, 1)
 	}
 	return code
 }
 
-// shared holds what outlives a single test. It is a package's variable because package testing gives tests no other way
-// to hand things to one another; it is empty except while a Runner runs.
+// shared is the state that outlives a single test. It is a package variable because package testing
+// has no other way to pass values between tests. It is empty except while a Runner runs.
 var shared sharing
 
 type sharing struct {
@@ -47,8 +48,8 @@ func (s *sharing) open() {
 	s.running = true
 }
 
-// postgres returns the shared server, or nil if there is no Runner to end it. It is tried once: if it does not start, each
-// test is told why without waiting again.
+// postgres returns the shared server, or nil without a Runner, which would stop it. It tries to
+// start the server once; a failure is returned to each test without another wait.
 func (s *sharing) postgres() (*postgres, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -8,23 +8,39 @@ import (
 	"time"
 )
 
-// startWithin is how long a server has to answer after it was started, and to end after it was asked to. It is generous because
-// CI machines are slow; nobody waits that long when all is well.
-const startWithin = 30 * time.Second
+// startTimeout is how long a server may take to answer after its start, and to stop. It is long
+// because CI machines are slow; normally no test waits that long.
+const startTimeout = 30 * time.Second
 
-// starts is how often a server is started before giving up: somebody may take its port between finding and using it.
-const starts = 3
+// startAttempts is the number of attempts to start a server: another process may take its port
+// before it is used.
+const startAttempts = 3
 
-// errMissing: the programs of a server are not installed.
+// errMissing means that the programs of a server are not installed.
 var errMissing = errors.New("not installed")
 
-// unstarted ends a test that did not get its server: a missing program is a skip on a laptop and a failure where CI is set.
-func unstarted(tb testing.TB, err error) {
+// skipOrFail ends a test that did not get its server. A missing program is a skip on a laptop and a
+// failure if CI is set.
+func skipOrFail(tb testing.TB, err error) {
 	tb.Helper()
 	if errors.Is(err, errMissing) && os.Getenv("CI") == "" {
 		tb.Skipf("SKIPPED, NOT TESTED: %v", err)
 	}
 	tb.Fatalf("start server: %v", err)
+}
+
+// waitReady waits until ready returns true. If the process ends first or is too slow, the error has
+// the end of its log, and the process is killed.
+func (p *process) waitReady(name, log string, ready func() bool) error {
+	for deadline := time.Now().Add(startTimeout); time.Now().Before(deadline); time.Sleep(2 * time.Millisecond) {
+		if p.ended() {
+			return fmt.Errorf("%s ended at its start:\n%s", name, tail(log))
+		}
+		if ready() {
+			return nil
+		}
+	}
+	return errors.Join(fmt.Errorf("%s was not ready within %v:\n%s", name, startTimeout, tail(log)), p.kill())
 }
 
 // tail returns the end of a log, for error messages.

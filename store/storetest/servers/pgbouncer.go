@@ -12,11 +12,10 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 )
 
-// PgBouncerServer is a PgBouncer in transaction mode, in front of a PostgreSQL server. Its methods
-// are for one goroutine at a time, but for DSN.
+// PgBouncerServer is a PgBouncer in transaction mode, in front of a PostgreSQL server. Its methods,
+// except DSN, are for one goroutine at a time.
 type PgBouncerServer struct {
 	tb      testing.TB
 	folder  string
@@ -25,25 +24,25 @@ type PgBouncerServer struct {
 	process *process
 }
 
-// NewPgBouncer starts a PgBouncer of this test's own, which ends with the test, in front of all
-// databases of a server. It lets in the user that the server's DSNs name. Settings are those of
+// NewPgBouncer starts a PgBouncer for this test only, in front of all databases of a server. It
+// stops with the test. It accepts the user of the server's DSNs. Settings are those of
 // pgbouncer.ini: NewPgBouncer(t, pg, "default_pool_size=5").
 func NewPgBouncer(tb testing.TB, pg *PostgresServer, settings ...string) *PgBouncerServer {
 	tb.Helper()
 	s, err := startPgBouncer(tb, pg.url, settings)
 	if err != nil {
-		unstarted(tb, err)
+		skipOrFail(tb, err)
 	}
-	tb.Cleanup(func() { // no signal ends all its versions at once, and it has nothing to lose
+	tb.Cleanup(func() { // SIGKILL: no other signal ends all versions at once
 		if err := errors.Join(s.process.kill(), os.RemoveAll(s.folder)); err != nil {
-			tb.Errorf("end pgbouncer: %v", err)
+			tb.Errorf("stop pgbouncer: %v", err)
 		}
 	})
 	return s
 }
 
-// DSN returns a DSN of the server behind as one that leads through PgBouncer. How statements are
-// executed is the client's matter: pgx needs default_query_exec_mode=exec, or simple_protocol.
+// DSN changes a DSN of the PostgreSQL server to one that leads through PgBouncer. The client
+// chooses how it executes statements: pgx needs default_query_exec_mode=exec, or simple_protocol.
 func (s *PgBouncerServer) DSN(dsn string) string {
 	u, err := url.Parse(dsn)
 	if err != nil {
@@ -56,13 +55,13 @@ func (s *PgBouncerServer) DSN(dsn string) string {
 // Addr returns host:port.
 func (s *PgBouncerServer) Addr() string { return s.addr }
 
-// Dir returns the folder with its configuration and its log.
+// Dir returns the folder with the configuration and the log.
 func (s *PgBouncerServer) Dir() string { return s.folder }
 
-// Pid returns the id of its process.
+// Pid returns the id of the process.
 func (s *PgBouncerServer) Pid() int { return s.process.pid() }
 
-// Restart ends it as a crash does, with all connections, and starts it again on the same port.
+// Restart ends PgBouncer like a crash, with all connections, and starts it again on the same port.
 func (s *PgBouncerServer) Restart() {
 	s.tb.Helper()
 	if err := errors.Join(s.process.kill(), s.launch()); err != nil {
@@ -80,7 +79,7 @@ func startPgBouncer(tb testing.TB, behind *url.URL, settings []string) (*PgBounc
 		return nil, err
 	}
 	s := &PgBouncerServer{tb: tb, folder: folder, program: program}
-	for range starts {
+	for range startAttempts {
 		var port int
 		if port, err = freePort(); err != nil {
 			break
@@ -96,7 +95,8 @@ func startPgBouncer(tb testing.TB, behind *url.URL, settings []string) (*PgBounc
 	return nil, errors.Join(err, os.RemoveAll(folder))
 }
 
-// configure writes its files. It knows the user's password, and with it logs in to the server.
+// configure writes the configuration. It contains the user's password, with which PgBouncer logs in
+// to the server.
 func (s *PgBouncerServer) configure(behind *url.URL, port int, settings []string) error {
 	password, _ := behind.User.Password()
 	quoted := func(text string) string { return `"` + strings.ReplaceAll(text, `"`, `""`) + `"` }
@@ -105,7 +105,7 @@ func (s *PgBouncerServer) configure(behind *url.URL, port int, settings []string
 		"[databases]", "* = host=" + behind.Hostname() + " port=" + cmp.Or(behind.Port(), "5432"),
 		"[pgbouncer]", "listen_addr=127.0.0.1", "listen_port=" + strconv.Itoa(port), "unix_socket_dir=",
 		"auth_type=scram-sha-256", "auth_file=" + users, "pool_mode=transaction", "max_client_conn=500",
-		"server_login_retry=1", // 15 s by default: so long it would not come back after the server has
+		"server_login_retry=1", // the default delays reconnects by 15 s
 	}, settings...)
 	for name, text := range map[string]string{
 		users: quoted(behind.User.Username()) + " " + quoted(password) + "\n", ini: strings.Join(lines, "\n") + "\n",
@@ -126,23 +126,18 @@ func (s *PgBouncerServer) launch() error {
 	if err := unprivileged(cmd); err != nil {
 		return err
 	}
-	started, err := start(cmd, log, farewellKill, s.folder)
+	started, err := start(cmd, log, guardKill, s.folder)
 	if err != nil {
 		return err
 	}
 	s.process = started
-	for deadline := time.Now().Add(startWithin); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
-		if s.process.ended() {
-			return fmt.Errorf("pgbouncer ended at once:\n%s", tail(log))
-		}
-		if conn, err := net.Dial("tcp", s.addr); err == nil {
-			return conn.Close()
-		}
-	}
-	return errors.Join(fmt.Errorf("pgbouncer was not ready within %v:\n%s", startWithin, tail(log)), s.process.kill())
+	return s.process.waitReady("pgbouncer", log, func() bool {
+		conn, err := net.Dial("tcp", s.addr)
+		return err == nil && conn.Close() == nil
+	})
 }
 
-// findPgBouncer also looks where Debian puts it, which is in no ordinary user's PATH.
+// findPgBouncer also checks Debian's folder, which is not in the PATH of ordinary users.
 func findPgBouncer() (string, error) {
 	if path, err := exec.LookPath("pgbouncer"); supported && err == nil {
 		return path, nil

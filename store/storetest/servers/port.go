@@ -7,8 +7,8 @@ import (
 	"strconv"
 )
 
-// listenFree listens on a loopback port that nobody else uses. It lies below the range from which systems take the ports of outgoing
-// connections (32768 and up), so that it is still free when a server is stopped and started again on it.
+// listenFree listens on a free loopback port. The port is below the range that systems use for
+// outgoing connections (32768 and up), so that it is still free when a server is restarted on it.
 func listenFree() (net.Listener, error) {
 	const lowest, ports, tries = 20000, 12000, 100
 	var err error
@@ -21,7 +21,7 @@ func listenFree() (net.Listener, error) {
 	return nil, fmt.Errorf("find a free port: %w", err)
 }
 
-// freePort returns a port that listenFree found. Until it is used, somebody else may take it.
+// freePort returns a port that listenFree found. Another process may take it before it is used.
 func freePort() (int, error) {
 	l, err := listenFree()
 	if err != nil {

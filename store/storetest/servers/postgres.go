@@ -13,21 +13,21 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 )
 
-// PostgresServer is a PostgreSQL server for a test. Its methods are for one goroutine at a time, the one that runs the test:
-// they end the test when they fail. Database alone may be called by tests that run in parallel.
+// PostgresServer is a PostgreSQL server for a test. Its methods must be called from the goroutine
+// that runs the test, because a failure ends the test. Only Database may be called from parallel
+// tests.
 type PostgresServer struct {
 	tb testing.TB
 	*postgres
-	why string // not "": the server must not be broken, because of this
+	why string // not "": the reason why the test must not break the server
 }
 
 // postgres is the server itself, which several tests may share.
 type postgres struct {
-	url      *url.URL // of the database from which others are created
-	folder   string   // "": the server is not ours
+	url      *url.URL // of the database that creates others
+	folder   string   // "": a foreign server
 	bin      string   // folder of its programs
 	psql     string
 	password string
@@ -35,26 +35,27 @@ type postgres struct {
 	process  *process
 }
 
-// Postgres returns the server that all tests of this program share if they are run by [Main], and otherwise a server of this
-// test's own. When DATABASE_URL is a postgres:// address, it is that server. Each test makes itself a database.
+// Postgres returns the server that all tests of this program share if [Main] runs them, and
+// otherwise a server for this test only. If DATABASE_URL is a postgres:// address, it returns that
+// server. Each test creates its own database.
 func Postgres(tb testing.TB) *PostgresServer {
 	tb.Helper()
 	given := os.Getenv("DATABASE_URL")
 	if strings.HasPrefix(given, "postgres://") || strings.HasPrefix(given, "postgresql://") {
 		u, err := url.Parse(given)
 		if err != nil {
-			tb.Fatal("DATABASE_URL cannot be parsed") // without the value: it may hold a password
+			tb.Fatal("DATABASE_URL cannot be parsed") // without the value, which may contain a password
 		}
 		psql, err := findPsql("")
 		if err != nil {
-			unstarted(tb, err)
+			skipOrFail(tb, err)
 		}
 		return &PostgresServer{tb: tb, postgres: &postgres{url: u, psql: psql},
-			why: "DATABASE_URL names a server that is not ours to break"}
+			why: "DATABASE_URL names a foreign server"}
 	}
 	p, err := shared.postgres()
 	if err != nil {
-		unstarted(tb, err)
+		skipOrFail(tb, err)
 	}
 	if p == nil {
 		return NewPostgres(tb)
@@ -62,33 +63,34 @@ func Postgres(tb testing.TB) *PostgresServer {
 	return &PostgresServer{tb: tb, postgres: p, why: "all tests share this server; use NewPostgres"}
 }
 
-// NewPostgres starts a server of this test's own, which ends with the test. It takes one to two seconds. Settings are those of
-// postgresql.conf: NewPostgres(t, "max_connections=20"). By default fsync is off: commits survive Kill, but not a
-// power cut.
+// NewPostgres starts a server for this test only, which stops with the test. It takes one to two
+// seconds. Settings are those of postgresql.conf: NewPostgres(t, "max_connections=20"). By default
+// fsync is off: commits survive Kill, but not a power failure.
 func NewPostgres(tb testing.TB, settings ...string) *PostgresServer {
 	tb.Helper()
 	p, err := startPostgres(settings)
 	if err != nil {
-		unstarted(tb, err)
+		skipOrFail(tb, err)
 	}
 	tb.Cleanup(func() {
 		if err := p.end(); err != nil {
-			tb.Errorf("end postgres: %v", err)
+			tb.Errorf("stop postgres: %v", err)
 		}
 	})
 	return &PostgresServer{tb: tb, postgres: p}
 }
 
-// Database creates an empty database and returns its DSN, a postgres:// URL. The database is dropped at the end of the
-// test, whoever may still be connected to it.
+// Database creates an empty database and returns its DSN, a postgres:// URL. The database is
+// dropped at the end of the test, even if clients are connected to it.
 func (s *PostgresServer) Database(tb testing.TB) string {
 	tb.Helper()
 	name := "latchkey_" + strings.ToLower(rand.Text()[:12])
-	// From template0, which nobody can be connected to: copying template1 fails while somebody is.
+	// template0 accepts no connections. A copy of template1 fails while a client is connected to
+	// it.
 	if err := s.run(`CREATE DATABASE ` + name + ` TEMPLATE template0`); err != nil {
 		tb.Fatalf("create database: %v", err)
 	}
-	if s.why != "" { // a server of the test's own goes as a whole, and may not be running any more
+	if s.why != "" { // the test's own server is removed as a whole
 		tb.Cleanup(func() {
 			if err := s.run(`DROP DATABASE IF EXISTS ` + name + ` WITH (FORCE)`); err != nil {
 				tb.Errorf("drop database: %v", err)
@@ -104,38 +106,44 @@ func (s *PostgresServer) Database(tb testing.TB) string {
 func (s *PostgresServer) Addr() string { return s.url.Host }
 
 // Dir returns the server's data folder.
-func (s *PostgresServer) Dir() string { s.tb.Helper(); s.own(); return s.data() }
+func (s *PostgresServer) Dir() string { s.tb.Helper(); s.requireOwn(); return s.data() }
 
 // Pid returns the id of the server's process.
-func (s *PostgresServer) Pid() int { s.tb.Helper(); s.own(); return s.process.pid() }
+func (s *PostgresServer) Pid() int { s.tb.Helper(); s.requireOwn(); return s.process.pid() }
 
-// Pause makes the server hang (SIGSTOP to it and to all its processes): connections stay open and can even be made, but
-// nothing answers.
-func (s *PostgresServer) Pause() { s.tb.Helper(); s.own(); s.must("pause", s.process.pause()) }
+// Pause makes the server hang (SIGSTOP to it and to all its processes): connections stay open and
+// new ones are accepted, but nothing answers.
+func (s *PostgresServer) Pause() { s.tb.Helper(); s.requireOwn(); s.must("pause", s.process.pause()) }
 
-// Resume ends a Pause. What clients sent meanwhile is then answered.
-func (s *PostgresServer) Resume() { s.tb.Helper(); s.own(); s.must("resume", s.process.resume()) }
-
-// Kill ends the server and all its processes as a crash does (SIGKILL), and returns when they are gone.
-func (s *PostgresServer) Kill() { s.tb.Helper(); s.own(); s.must("kill", s.process.kill()) }
-
-// Stop shuts the server down, open transactions are rolled back, and returns when it is gone.
-func (s *PostgresServer) Stop() {
+// Resume ends a Pause. Requests that clients sent meanwhile are then answered.
+func (s *PostgresServer) Resume() {
 	s.tb.Helper()
-	s.own()
-	s.must("stop", s.process.stop(interrupt, startWithin))
+	s.requireOwn()
+	s.must("resume", s.process.resume())
 }
 
-// Restart starts the server again on the same port and data, after stopping it if it runs, and returns when it accepts connections.
+// Kill ends the server and all its processes like a crash (SIGKILL), and returns when they have
+// ended.
+func (s *PostgresServer) Kill() { s.tb.Helper(); s.requireOwn(); s.must("kill", s.process.kill()) }
+
+// Stop shuts the server down, which rolls back open transactions, and returns when it has ended.
+func (s *PostgresServer) Stop() {
+	s.tb.Helper()
+	s.requireOwn()
+	s.must("stop", s.process.stop(interrupt, startTimeout))
+}
+
+// Restart stops the server if it runs, starts it again on the same port and data, and returns when
+// it accepts connections.
 func (s *PostgresServer) Restart() {
 	s.tb.Helper()
-	s.own()
-	s.must("stop", s.process.stop(interrupt, startWithin))
+	s.requireOwn()
+	s.must("stop", s.process.stop(interrupt, startTimeout))
 	s.must("start", s.launch())
 }
 
-// own skips the test when the server belongs to somebody else, and fails it when it is shared.
-func (s *PostgresServer) own() {
+// requireOwn skips the test if the server is foreign, and fails it if the server is shared.
+func (s *PostgresServer) requireOwn() {
 	s.tb.Helper()
 	switch {
 	case s.why == "":
@@ -166,10 +174,10 @@ func startPostgres(settings []string) (*postgres, error) {
 	if err != nil {
 		return nil, err
 	}
-	// A password, although the server listens on loopback only: its superuser can run programs, and there may be other
-	// people on this machine.
+	// The server has a password although it listens on loopback only: its superuser can run
+	// programs, and the machine may have other users.
 	p := &postgres{folder: folder, bin: bin, psql: psql, password: rand.Text()}
-	if err := p.fill(); err != nil {
+	if err := p.initData(); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(folder))
 	}
 	if err := p.listen(settings); err != nil {
@@ -178,9 +186,9 @@ func startPostgres(settings []string) (*postgres, error) {
 	return p, nil
 }
 
-// listen starts a server whose data is there on a free port.
+// listen starts a server with existing data on a free port.
 func (p *postgres) listen(settings []string) (err error) {
-	for range starts {
+	for range startAttempts {
 		var port int
 		if port, err = freePort(); err != nil {
 			break
@@ -192,7 +200,7 @@ func (p *postgres) listen(settings []string) (err error) {
 		p.settings = append([]string{
 			"listen_addresses=127.0.0.1", "port=" + strconv.Itoa(port), "unix_socket_directories=",
 			"max_connections=200", "shared_buffers=32MB", "fsync=off", "full_page_writes=off",
-			"dynamic_shared_memory_type=mmap", // in its folder: /dev/shm is small in containers and would keep it after a Kill
+			"dynamic_shared_memory_type=mmap", // in its folder: /dev/shm is small in containers, and a Kill leaves files there
 		}, settings...)
 		if err = p.launch(); err == nil {
 			return nil
@@ -216,24 +224,17 @@ func (p *postgres) launch() error {
 	if err := unprivileged(cmd); err != nil {
 		return err
 	}
-	// SIGQUIT: it takes its own processes with it, and its shared memory.
-	started, err := start(cmd, log, farewellQuit, p.folder)
+	// SIGQUIT also ends the server's processes and frees its shared memory.
+	started, err := start(cmd, log, guardQuit, p.folder)
 	if err != nil {
 		return err
 	}
 	p.process = started
-	for deadline := time.Now().Add(startWithin); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
-		if p.process.ended() {
-			return fmt.Errorf("postgres ended at once:\n%s", tail(log))
-		}
-		if p.ready() {
-			return nil
-		}
-	}
-	return errors.Join(fmt.Errorf("postgres was not ready within %v:\n%s", startWithin, tail(log)), p.process.kill())
+	return p.process.waitReady("postgres", log, p.ready)
 }
 
-// ready asks the server's own pid file, as pg_ctl does: its first line names the process, its eighth says "ready".
+// ready reads the server's pid file, as pg_ctl does: its first line is the process, its eighth is
+// "ready".
 func (p *postgres) ready() bool {
 	b, err := os.ReadFile(filepath.Join(p.data(), "postmaster.pid"))
 	if err != nil {
@@ -243,11 +244,11 @@ func (p *postgres) ready() bool {
 	return len(lines) >= 8 && strings.TrimSpace(lines[0]) == strconv.Itoa(p.process.pid()) && strings.TrimSpace(lines[7]) == "ready"
 }
 
-// run has psql execute one statement.
+// run executes one statement with psql.
 func (p *postgres) run(sql string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), startWithin)
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
-	// The password goes through the environment: arguments can be read by everybody on this machine.
+	// The password is passed in the environment: all users of this machine can read arguments.
 	target := *p.url
 	password, given := target.User.Password()
 	if given {
@@ -255,7 +256,7 @@ func (p *postgres) run(sql string) error {
 	}
 	cmd := exec.CommandContext(ctx, p.psql, "--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1",
 		"--dbname="+target.String(), "--command="+sql)
-	cmd.Env = os.Environ() // with its PG… variables: DATABASE_URL may rely on them
+	cmd.Env = os.Environ() // with its PG… variables, which DATABASE_URL may need
 	if p.folder != "" {
 		cmd.Env = cleanEnv()
 	}
@@ -269,11 +270,13 @@ func (p *postgres) run(sql string) error {
 }
 
 func (p *postgres) end() error {
-	// SIGQUIT, its immediate shutdown: nothing is written out, since the data is about to be removed, but its shared memory is freed.
-	return errors.Join(p.process.stop(quit, startWithin), os.RemoveAll(p.folder))
+	// SIGQUIT is the immediate shutdown. It writes nothing, since the data is removed next, but it
+	// frees the shared memory.
+	return errors.Join(p.process.stop(quit, startTimeout), os.RemoveAll(p.folder))
 }
 
-// cleanEnv is the environment without the variables that PostgreSQL's programs read, and without its translations.
+// cleanEnv is the environment without the variables of PostgreSQL's programs, and without
+// translations.
 func cleanEnv() []string {
 	env := slices.DeleteFunc(os.Environ(), func(v string) bool {
 		return strings.HasPrefix(v, "PG") || strings.HasPrefix(v, "LC_") || strings.HasPrefix(v, "LANG")
@@ -281,8 +284,8 @@ func cleanEnv() []string {
 	return append(env, "LC_ALL=C")
 }
 
-// findPostgres returns the folder that holds initdb and postgres: the newest of those where packages put them,
-// because Debian keeps them out of PATH, unless PATH names one.
+// findPostgres returns the folder with initdb and postgres: that in PATH, or else the newest of
+// those that packages use, because Debian does not add them to PATH.
 func findPostgres() (string, error) {
 	var folders []string
 	for _, pattern := range []string{
@@ -302,19 +305,19 @@ func findPostgres() (string, error) {
 		"or set DATABASE_URL to a running one)", errMissing)
 }
 
-// postgresVersion reads the number in /usr/lib/postgresql/17/bin; 0 when there is none.
+// postgresVersion returns the number in /usr/lib/postgresql/17/bin, or 0.
 func postgresVersion(bin string) int {
 	name := filepath.Base(filepath.Dir(bin))
 	n, _ := strconv.Atoi(name[strings.LastIndexAny(name, "-@")+1:])
 	return n
 }
 
-// findPsql looks in the folder of the server's programs first, so that both are of one version.
+// findPsql prefers the folder of the server's programs, so that both have the same version.
 func findPsql(bin string) (string, error) {
-	server, _ := filepath.EvalSymlinks(filepath.Join(bin, "postgres")) // PATH may name links to the server alone
+	server, _ := filepath.EvalSymlinks(filepath.Join(bin, "postgres")) // PATH may have a link to the server only
 	for _, folder := range []string{bin, filepath.Dir(server)} {
-		if own := filepath.Join(folder, "psql"); bin != "" && executable(own) {
-			return own, nil
+		if path := filepath.Join(folder, "psql"); bin != "" && executable(path) {
+			return path, nil
 		}
 	}
 	if path, err := exec.LookPath("psql"); supported && err == nil {

@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// Without signals that stop and resume a process there are no servers here: tests that want one are skipped.
+// Servers need signals that stop and resume a process. Without them, tests that need a server are
+// skipped.
 const supported = false
 
 var errUnsupported = errors.New("servers for tests need a Unix")
@@ -21,8 +22,8 @@ var (
 )
 
 const (
-	farewellKill = ""
-	farewellQuit = ""
+	guardKill = ""
+	guardQuit = ""
 )
 
 type process struct{ done chan struct{} }

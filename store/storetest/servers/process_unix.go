@@ -24,28 +24,29 @@ var (
 	quit      = syscall.SIGQUIT
 )
 
-// farewell is the signal, by its name in kill(1), that the guard sends.
+// These are the signals that the guard may send, as named in kill(1).
 const (
-	farewellKill = "KILL"
-	farewellQuit = "QUIT"
+	guardKill = "KILL"
+	guardQuit = "QUIT"
 )
 
-// process is a server that this program started, with the guard that ends it should this program die first.
+// process is a server that this program started, with the guard that ends it if this program dies
+// first.
 type process struct {
 	cmd  *exec.Cmd
 	done chan struct{} // closed when the process has ended and its guard is gone
 }
 
-// start runs cmd, whose output goes to the file at log. When this program dies before it, the process is sent the
-// signal and folder is removed.
-func start(cmd *exec.Cmd, log, farewell, folder string) (*process, error) {
+// start runs cmd with its output in the file log. If this program dies first, the guard sends the
+// process the signal and removes the folder.
+func start(cmd *exec.Cmd, log, guardSignal, folder string) (*process, error) {
 	out, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	defer out.Close()
 	cmd.Stdout, cmd.Stderr = out, out
-	g, err := startGuard(farewell, folder)
+	g, err := startGuard(guardSignal, folder)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +58,7 @@ func start(cmd *exec.Cmd, log, farewell, folder string) (*process, error) {
 	p := &process{cmd: cmd, done: make(chan struct{})}
 	go func() {
 		defer close(p.done)
-		_ = cmd.Wait() // how it ended is in its log
+		_ = cmd.Wait() // its log has the reason
 		g.dismiss()
 	}()
 	return p, nil
@@ -74,7 +75,7 @@ func (p *process) ended() bool {
 	}
 }
 
-// stop asks the process to end in its own way, and kills it when it has not done so in time.
+// stop sends the signal how. If the process does not end in time, stop kills it.
 func (p *process) stop(how os.Signal, within time.Duration) error {
 	if err := p.resume(); err != nil {
 		return err
@@ -92,8 +93,9 @@ func (p *process) stop(how os.Signal, within time.Duration) error {
 	}
 }
 
-// kill ends the process and its children as a crash does. The children go first, while their parent is stopped: it can
-// neither start new ones nor collect dead ones, so that none of their ids can have come to mean another process.
+// kill ends the process and its children like a crash. The children are killed first, while their
+// parent is stopped: it can neither start new ones nor reap dead ones, so none of their ids can
+// belong to another process.
 func (p *process) kill() error {
 	if p.ended() {
 		return nil
@@ -111,7 +113,7 @@ func (p *process) kill() error {
 	return nil
 }
 
-// pause stops the process and its children, and returns once they stand still.
+// pause stops the process and its children, and returns when all have stopped.
 func (p *process) pause() error {
 	if err := p.freeze(); err != nil {
 		return err
@@ -122,7 +124,7 @@ func (p *process) pause() error {
 	return p.signalChildren(syscall.SIGSTOP, "TZ")
 }
 
-// resume lets the process and its children go on. It is harmless when they were not paused.
+// resume continues the process and its children. It is harmless if they were not paused.
 func (p *process) resume() error {
 	if p.ended() {
 		return nil
@@ -153,7 +155,8 @@ func (p *process) signal(s os.Signal) error {
 	return err
 }
 
-// signalChildren signals every child and waits until each is in one of the states. The process itself must be stopped.
+// signalChildren signals every child and waits until each is in one of the states. The process
+// itself must be stopped.
 func (p *process) signalChildren(s syscall.Signal, states string) error {
 	children, err := p.children()
 	if err != nil {
@@ -167,9 +170,10 @@ func (p *process) signalChildren(s syscall.Signal, states string) error {
 	return p.await(func(c child) bool { return c.parent == p.pid() }, states)
 }
 
-// await polls until every process that is meant is in one of the states, as ps(1) names them.
-func (p *process) await(meant func(child) bool, states string) error {
-	deadline := time.Now().Add(startWithin)
+// await polls until every process for which match is true is in one of the states, as named in
+// ps(1).
+func (p *process) await(match func(child) bool, states string) error {
+	deadline := time.Now().Add(startTimeout)
 	for {
 		all, err := processes()
 		if err != nil {
@@ -177,7 +181,7 @@ func (p *process) await(meant func(child) bool, states string) error {
 		}
 		waiting := 0
 		for _, c := range all {
-			if meant(c) && !strings.Contains(states, c.state) {
+			if match(c) && !strings.Contains(states, c.state) {
 				waiting = c.pid
 			}
 		}
@@ -196,22 +200,23 @@ func (p *process) children() ([]child, error) {
 	if err != nil {
 		return nil, err
 	}
-	var of []child
+	var children []child
 	for _, c := range all {
 		if c.parent == p.pid() {
-			of = append(of, c)
+			children = append(children, c)
 		}
 	}
-	return of, nil
+	return children, nil
 }
 
-// child is one line of the table of processes.
+// child is one line of the process table.
 type child struct {
 	pid, parent int
-	state       string // one letter: T stopped, Z ended but not yet collected by its parent
+	state       string // one letter: T stopped, Z ended but not yet reaped by its parent
 }
 
-// processes reads the table of processes, from /proc where there is one (slim containers have no ps), else from ps.
+// processes reads the process table, from /proc if it exists (slim containers have no ps), else
+// from ps.
 func processes() ([]child, error) {
 	if stats, _ := filepath.Glob("/proc/[0-9]*/stat"); len(stats) > 0 {
 		return procTable(stats), nil
@@ -236,7 +241,7 @@ func procTable(stats []string) []child {
 		if err != nil {
 			continue // it has ended since
 		}
-		// "pid (program) state parent …"; the program's name may hold spaces and brackets.
+		// "pid (program) state parent …"; the program's name may contain spaces and brackets.
 		line := string(b)
 		end := strings.LastIndexByte(line, ')')
 		if f := strings.Fields(line[end+1:]); end > 0 && len(f) >= 2 {
@@ -253,8 +258,9 @@ func newChild(pid, parent, state string) child {
 	return c
 }
 
-// guardScript reads the id of a process, then waits for the word that the process has ended. When instead the pipe closes, this
-// program has died: it signals the process, wakes it in case it was paused, and removes its folder once it is gone.
+// guardScript reads the id of a process, then waits for a line that the process has ended. If the
+// pipe closes instead, this program has died. Then it signals the process, wakes it in case it was
+// paused, and removes its folder once it has ended.
 const guardScript = `trap '' HUP INT QUIT TERM
 read -r pid || exit 0
 read -r over && exit 0
@@ -265,14 +271,14 @@ while [ $i -lt 10 ] && kill -s 0 "$pid"; do i=$((i+1)); sleep 1; done
 [ $i -lt 10 ] || kill -s KILL "$pid"
 rm -rf "$2"`
 
-// guard ends a process should this program die first.
+// guard ends a process if this program dies first.
 type guard struct {
 	cmd  *exec.Cmd
 	pipe io.WriteCloser
 }
 
-func startGuard(farewell, folder string) (*guard, error) {
-	cmd := exec.Command("/bin/sh", "-c", guardScript, "guard", farewell, folder)
+func startGuard(guardSignal, folder string) (*guard, error) {
+	cmd := exec.Command("/bin/sh", "-c", guardScript, "guard", guardSignal, folder)
 	cmd.Dir = "/"
 	pipe, err := cmd.StdinPipe()
 	if err != nil {
@@ -284,23 +290,24 @@ func startGuard(farewell, folder string) (*guard, error) {
 	return &guard{cmd: cmd, pipe: pipe}, nil
 }
 
-// watch and dismiss ignore errors of the pipe: a guard that is gone has nothing left to be told.
+// watch sends the guard the process id. watch and dismiss ignore errors of the pipe: they mean that
+// the guard has ended.
 func (g *guard) watch(pid int) { _, _ = fmt.Fprintln(g.pipe, pid) }
 
-// dismiss tells the guard that there is nothing left to end, and waits for it.
+// dismiss stops the guard, because the process has ended, and waits for it.
 func (g *guard) dismiss() {
 	_, _ = fmt.Fprintln(g.pipe, "over")
 	_ = g.pipe.Close()
 	_ = g.cmd.Wait()
 }
 
-// unprivileged makes cmd run as somebody else when this program runs as root, which PostgreSQL refuses, and gives
-// that user the folders.
+// unprivileged makes cmd run as another user if this program runs as root, which PostgreSQL
+// refuses, and gives that user the folders.
 func unprivileged(cmd *exec.Cmd, folders ...string) error {
 	if os.Geteuid() != 0 {
 		return nil
 	}
-	uid, gid, err := servant()
+	uid, gid, err := serverUser()
 	if err != nil {
 		return err
 	}
@@ -313,8 +320,8 @@ func unprivileged(cmd *exec.Cmd, folders ...string) error {
 	return nil
 }
 
-// servant finds the user that servers run as when this program is root.
-func servant() (uid, gid int, err error) {
+// serverUser returns the user for servers if this program runs as root.
+func serverUser() (uid, gid int, err error) {
 	for _, name := range []string{"postgres", "nobody"} {
 		u, err := user.Lookup(name)
 		if err != nil {

@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// TCPProxy passes TCP connections on to a server, until it is told not to. Its methods may be called from many goroutines.
+// TCPProxy forwards TCP connections to a server until a test breaks them. Its methods are safe for
+// concurrent use.
 type TCPProxy struct {
 	tb     testing.TB
 	addr   string
@@ -18,11 +19,12 @@ type TCPProxy struct {
 	mu     sync.Mutex
 	listen net.Listener          // nil while cut
 	conns  map[net.Conn]struct{} // both ends of each connection
-	flows  chan struct{}         // closed while bytes may flow; replaced by an open one by Hang
+	flows  chan struct{}         // closed while bytes may flow; Hang replaces it with an open one
 	closed chan struct{}         // closed at the end
 }
 
-// Proxy listens on a loopback port of its own and passes connections on to target (host:port) until the test ends.
+// Proxy listens on a loopback port and forwards connections to target (host:port) until the test
+// ends.
 func Proxy(tb testing.TB, target string) *TCPProxy {
 	tb.Helper()
 	l, err := listenFree()
@@ -45,7 +47,7 @@ func Proxy(tb testing.TB, target string) *TCPProxy {
 	return p
 }
 
-// Addr returns the host:port that clients connect to. It stays the same for as long as the proxy lives.
+// Addr returns the host:port for clients. It never changes.
 func (p *TCPProxy) Addr() string { return p.addr }
 
 // Cut resets all connections and refuses new ones, as if the server were down.
@@ -62,8 +64,9 @@ func (p *TCPProxy) Cut() {
 	clear(p.conns)
 }
 
-// Hang keeps connections open and accepts new ones, but delivers nothing in either direction, as if the network swallowed
-// every packet. After Cut it does nothing until Heal: what is refused cannot hang.
+// Hang leaves connections open and accepts new ones, but delivers nothing in either direction, like
+// a network that drops every packet. After Cut it has no effect until Heal, because refused
+// connections cannot hang.
 func (p *TCPProxy) Hang() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -74,7 +77,7 @@ func (p *TCPProxy) Hang() {
 	}
 }
 
-// Heal undoes Cut and Hang. What was sent during a Hang is delivered then, as TCP would.
+// Heal undoes Cut and Hang. Bytes that were sent during a Hang are then delivered, as with TCP.
 func (p *TCPProxy) Heal() {
 	p.tb.Helper()
 	p.mu.Lock()
@@ -95,7 +98,7 @@ func (p *TCPProxy) Heal() {
 	p.accept(l)
 }
 
-// accept begins to serve what l accepts. The caller holds mu.
+// accept starts to serve the connections of l. The caller holds mu.
 func (p *TCPProxy) accept(l net.Listener) {
 	p.listen = l
 	p.work.Go(func() {
@@ -109,13 +112,13 @@ func (p *TCPProxy) accept(l net.Listener) {
 	})
 }
 
-// serve carries one connection, which l accepted.
+// serve forwards one connection, which l accepted.
 func (p *TCPProxy) serve(l net.Listener, client net.Conn) {
 	defer client.Close()
-	if !p.keep(l, client) {
+	if !p.register(l, client) {
 		return
 	}
-	defer p.forget(client)
+	defer p.unregister(client)
 	if !p.pass(client) {
 		return
 	}
@@ -125,17 +128,17 @@ func (p *TCPProxy) serve(l net.Listener, client net.Conn) {
 		return
 	}
 	defer server.Close()
-	if !p.keep(l, server) {
+	if !p.register(l, server) {
 		return
 	}
-	defer p.forget(server)
+	defer p.unregister(server)
 	var both sync.WaitGroup
 	both.Go(func() { p.pump(server, client) })
 	both.Go(func() { p.pump(client, server) })
 	both.Wait()
 }
 
-// pump delivers from one end to the other until either breaks. The end of a stream is passed on as such.
+// pump copies from one end to the other until either breaks. It forwards the end of a stream.
 func (p *TCPProxy) pump(to, from net.Conn) {
 	buf := make([]byte, 32<<10)
 	for {
@@ -162,14 +165,14 @@ func (p *TCPProxy) pump(to, from net.Conn) {
 	}
 }
 
-// pass waits until bytes may flow. It reports false when the connection was cut meanwhile.
+// pass waits until bytes may flow. It returns false if the connection was cut meanwhile.
 func (p *TCPProxy) pass(c net.Conn) bool {
 	for {
 		p.mu.Lock()
-		_, kept := p.conns[c]
+		_, registered := p.conns[c]
 		flows := p.flows
 		p.mu.Unlock()
-		if !kept {
+		if !registered {
 			return false
 		}
 		select {
@@ -185,8 +188,8 @@ func (p *TCPProxy) pass(c net.Conn) bool {
 	}
 }
 
-// keep remembers one end of a connection for Cut. It reports false when l has been cut meanwhile.
-func (p *TCPProxy) keep(l net.Listener, c net.Conn) bool {
+// register records one end of a connection for Cut. It returns false if l has been cut meanwhile.
+func (p *TCPProxy) register(l net.Listener, c net.Conn) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.listen != l {
@@ -197,13 +200,14 @@ func (p *TCPProxy) keep(l net.Listener, c net.Conn) bool {
 	return true
 }
 
-func (p *TCPProxy) forget(c net.Conn) {
+func (p *TCPProxy) unregister(c net.Conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.conns, c)
 }
 
-// reset closes the connection so that the other end reads "connection reset" and not a polite end of stream.
+// reset closes the connection so that the other end reads "connection reset" and not the end of the
+// stream.
 func reset(c net.Conn) {
 	if t, ok := c.(*net.TCPConn); ok {
 		_ = t.SetLinger(0)

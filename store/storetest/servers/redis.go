@@ -16,8 +16,8 @@ import (
 	"time"
 )
 
-// RedisServer is a Redis server for a test. Its methods are for one goroutine at a time, the one that runs the test:
-// they end the test when they fail.
+// RedisServer is a Redis server for a test. Its methods must be called from the goroutine that runs
+// the test, because a failure ends the test.
 type RedisServer struct {
 	tb      testing.TB
 	url     string
@@ -28,8 +28,8 @@ type RedisServer struct {
 	process *process
 }
 
-// Redis returns a server of this test's own, or the one that REDIS_URL names (redis:// or rediss://), which others may be
-// using: keep to keys that no other test has, and never flush it.
+// Redis returns a server for this test only, or the one that REDIS_URL names (redis:// or
+// rediss://). Others may use the latter: use only keys that no other test uses, and never flush it.
 func Redis(tb testing.TB) *RedisServer {
 	tb.Helper()
 	given := os.Getenv("REDIS_URL")
@@ -38,7 +38,7 @@ func Redis(tb testing.TB) *RedisServer {
 	}
 	u, err := url.Parse(given)
 	if err != nil || u.Host == "" || (u.Scheme != "redis" && u.Scheme != "rediss") {
-		tb.Fatal("REDIS_URL is not a redis:// or rediss:// address") // without the value: it may hold a password
+		tb.Fatal("REDIS_URL is not a redis:// or rediss:// address") // without the value, which may contain a password
 	}
 	addr := u.Host
 	if u.Port() == "" {
@@ -47,18 +47,18 @@ func Redis(tb testing.TB) *RedisServer {
 	return &RedisServer{tb: tb, url: given, addr: addr}
 }
 
-// NewRedis starts a server of this test's own, which ends with the test. It keeps nothing on disk, unless arguments for
-// redis-server say otherwise: NewRedis(t, "--appendonly", "yes").
+// NewRedis starts a server for this test only, which stops with the test. It stores nothing on
+// disk, unless arguments for redis-server change that: NewRedis(t, "--appendonly", "yes").
 func NewRedis(tb testing.TB, args ...string) *RedisServer {
 	tb.Helper()
 	s, err := startRedis(args)
 	if err != nil {
-		unstarted(tb, err)
+		skipOrFail(tb, err)
 	}
 	s.tb = tb
 	tb.Cleanup(func() {
 		if err := s.end(); err != nil {
-			tb.Errorf("end redis-server: %v", err)
+			tb.Errorf("stop redis-server: %v", err)
 		}
 	})
 	return s
@@ -67,54 +67,56 @@ func NewRedis(tb testing.TB, args ...string) *RedisServer {
 // Addr returns host:port.
 func (s *RedisServer) Addr() string { return s.addr }
 
-// URL returns the address as a redis:// URL. For a server that REDIS_URL names it holds what that says about user, password,
+// URL returns the address as a redis:// URL. For a server of REDIS_URL, it includes user, password,
 // TLS and database; Addr does not.
 func (s *RedisServer) URL() string { return s.url }
 
-// Dir returns the folder in which the server keeps its files (dump.rdb and the like).
+// Dir returns the folder of the server's files (dump.rdb and the like).
 func (s *RedisServer) Dir() string {
 	s.tb.Helper()
-	s.own()
+	s.requireOwn()
 	return s.folder
 }
 
 // Pid returns the id of the server's process.
 func (s *RedisServer) Pid() int {
 	s.tb.Helper()
-	s.own()
+	s.requireOwn()
 	return s.process.pid()
 }
 
-// Pause makes the server hang (SIGSTOP): connections stay open and can even be made, but nothing answers.
-func (s *RedisServer) Pause() { s.tb.Helper(); s.own(); s.must("pause", s.process.pause()) }
+// Pause makes the server hang (SIGSTOP): connections stay open and new ones are accepted, but
+// nothing answers.
+func (s *RedisServer) Pause() { s.tb.Helper(); s.requireOwn(); s.must("pause", s.process.pause()) }
 
-// Resume ends a Pause. What clients sent meanwhile is then answered.
-func (s *RedisServer) Resume() { s.tb.Helper(); s.own(); s.must("resume", s.process.resume()) }
+// Resume ends a Pause. Requests that clients sent meanwhile are then answered.
+func (s *RedisServer) Resume() { s.tb.Helper(); s.requireOwn(); s.must("resume", s.process.resume()) }
 
-// Kill ends the server as a crash does (SIGKILL), and returns when it is gone.
-func (s *RedisServer) Kill() { s.tb.Helper(); s.own(); s.must("kill", s.process.kill()) }
+// Kill ends the server like a crash (SIGKILL), and returns when it has ended.
+func (s *RedisServer) Kill() { s.tb.Helper(); s.requireOwn(); s.must("kill", s.process.kill()) }
 
-// Stop asks the server to shut down, which writes dump.rdb if it was started with a --save, and returns when it is gone.
+// Stop shuts the server down, which writes dump.rdb if it was started with a --save, and returns
+// when it has ended.
 func (s *RedisServer) Stop() {
 	s.tb.Helper()
-	s.own()
-	s.must("stop", s.process.stop(terminate, startWithin))
+	s.requireOwn()
+	s.must("stop", s.process.stop(terminate, startTimeout))
 }
 
-// Restart starts the server again on the same port and folder, after stopping it if it runs, and returns when it answers. Files in
-// Dir can be exchanged between Stop and Restart.
+// Restart stops the server if it runs, starts it again on the same port and folder, and returns
+// when it answers. Files in Dir can be exchanged between Stop and Restart.
 func (s *RedisServer) Restart() {
 	s.tb.Helper()
-	s.own()
-	s.must("stop", s.process.stop(terminate, startWithin))
+	s.requireOwn()
+	s.must("stop", s.process.stop(terminate, startTimeout))
 	s.must("start", s.launch())
 }
 
-// own skips the test when the server belongs to somebody else.
-func (s *RedisServer) own() {
+// requireOwn skips the test if the server is foreign.
+func (s *RedisServer) requireOwn() {
 	s.tb.Helper()
 	if s.folder == "" {
-		s.tb.Skip("SKIPPED: this test breaks its server, and REDIS_URL names one that is not ours to break")
+		s.tb.Skip("SKIPPED: this test breaks its server, and REDIS_URL names a foreign server")
 	}
 }
 
@@ -134,7 +136,7 @@ func startRedis(args []string) (*RedisServer, error) {
 	if err != nil {
 		return nil, err
 	}
-	for range starts {
+	for range startAttempts {
 		var port int
 		if port, err = freePort(); err != nil {
 			break
@@ -144,7 +146,7 @@ func startRedis(args []string) (*RedisServer, error) {
 			args: append([]string{
 				"--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--dir", folder, "--daemonize", "no",
 				"--save", "", "--appendonly", "no",
-				"--repl-diskless-sync-delay", "0", // a follower would wait five seconds for others to join
+				"--repl-diskless-sync-delay", "0", // the default delays a replica by five seconds
 			}, args...),
 		}
 		if err = s.launch(); err == nil {
@@ -159,24 +161,16 @@ func (s *RedisServer) launch() error {
 	log := filepath.Join(s.folder, "redis-server.log")
 	cmd := exec.Command(s.program, s.args...)
 	cmd.Dir = s.folder
-	p, err := start(cmd, log, farewellKill, s.folder)
+	p, err := start(cmd, log, guardKill, s.folder)
 	if err != nil {
 		return err
 	}
 	s.process = p
-	for deadline := time.Now().Add(startWithin); time.Now().Before(deadline); time.Sleep(2 * time.Millisecond) {
-		if s.process.ended() {
-			return fmt.Errorf("%s ended at once:\n%s", s.program, tail(log))
-		}
-		if redisAnswers(s.addr, s.process.pid()) {
-			return nil
-		}
-	}
-	return errors.Join(fmt.Errorf("%s did not answer within %v:\n%s", s.program, startWithin, tail(log)), s.process.kill())
+	return p.waitReady(s.program, log, func() bool { return redisAnswers(s.addr, p.pid()) })
 }
 
-// redisAnswers reports whether the process itself, and not another server on a port that was taken meanwhile, answers
-// commands and has loaded its data.
+// redisAnswers reports whether the process itself, not another server that has taken its port,
+// answers commands and has loaded its data.
 func redisAnswers(addr string, pid int) bool {
 	conn, err := net.DialTimeout("tcp", addr, time.Second)
 	if err != nil {
@@ -187,28 +181,16 @@ func redisAnswers(addr string, pid int) bool {
 	if _, err := io.WriteString(conn, "INFO\r\n"); err != nil {
 		return false
 	}
-	r := bufio.NewReader(conn)
-	line, err := r.ReadString('\n')
+	info, err := readReply(bufio.NewReader(conn))
 	if err != nil {
-		return false
+		return strings.HasPrefix(err.Error(), "-NOAUTH") // started with --requirepass, so INFO is refused
 	}
-	if strings.HasPrefix(line, "-NOAUTH") {
-		return true // started with --requirepass; more is not to be learned without it
-	}
-	size, err := strconv.Atoi(strings.TrimSpace(strings.TrimPrefix(line, "$")))
-	if err != nil || size < 0 {
-		return false
-	}
-	info := make([]byte, size)
-	if _, err := io.ReadFull(r, info); err != nil {
-		return false
-	}
-	lines := "\r\n" + string(info)
+	lines := "\r\n" + info
 	return strings.Contains(lines, "\r\nprocess_id:"+strconv.Itoa(pid)+"\r\n") && strings.Contains(lines, "\r\nloading:0\r\n")
 }
 
 func (s *RedisServer) end() error {
-	// It keeps nothing that anybody could still want, so it need not be asked politely.
+	// Its data is not needed any more, so a kill is enough.
 	return errors.Join(s.process.kill(), os.RemoveAll(s.folder))
 }
 

@@ -172,7 +172,8 @@ func receive(t *testing.T, c net.Conn) string {
 	return strings.TrimSpace(line)
 }
 
-// wantReply sends one command and compares the first line of the answer. What follows it is dropped with the connection's reader.
+// wantReply sends one command and compares the first line of the answer. What follows it is dropped
+// with the connection's reader.
 func wantReply(t *testing.T, c net.Conn, command, want string) {
 	t.Helper()
 	send(t, c, command)

@@ -2,40 +2,43 @@ package servers
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 )
 
-// Refusal is a way in which a Redis server that answers refuses part of what it is asked.
+// Refusal is a state in which a Redis server answers but refuses some commands.
 type Refusal struct {
 	Name string   // completes "Redis …"
-	Word string   // what programs should report
+	Word string   // the word that programs should report
 	Args []string // for NewRedis
-	// What is refused. Scripts that read only are not writes.
+	// The refused kinds of commands. Scripts that only read are not writes.
 	Read, Write, Publish, Subscribe bool
 
 	begin, end func(s *RedisServer)
 }
 
-// Begin makes the server refuse. The way must not have begun yet.
+// Begin starts the refusal. It must not have begun already.
 func (r Refusal) Begin(s *RedisServer) {
 	s.tb.Helper()
-	s.own()
+	s.requireOwn()
 	s.Do("ACL", "SETUSER", root, "on", ">"+root, "~*", "&*", "+@all")
 	r.begin(s)
 }
 
-// End makes it accept everything again.
+// End ends the refusal.
 func (r Refusal) End(s *RedisServer) { s.tb.Helper(); r.end(s) }
 
-// root is a user that no refusal touches: the others are those of the default user.
+// root is a user that no refusal affects. Refusals affect the default user.
 const root = "latchkey-root"
 
-// Refusals returns the ways that a running server can take up and give up again.
+// Refusals returns the refusals that a running server can begin and end.
 func Refusals() []Refusal {
 	acl := func(name string, rules ...string) Refusal {
 		return Refusal{
@@ -80,7 +83,7 @@ func Refusals() []Refusal {
 			Name: "has got a password", Word: "NOAUTH", Read: true, Write: true, Publish: true, Subscribe: true,
 			begin: func(s *RedisServer) {
 				s.Do("CONFIG", "SET", "requirepass", "secret")
-				for _, kind := range []string{"normal", "pubsub"} { // those that are connected may stay
+				for _, kind := range []string{"normal", "pubsub"} { // connected clients would stay logged in
 					s.Do("CLIENT", "KILL", "TYPE", kind)
 				}
 			},
@@ -89,7 +92,7 @@ func Refusals() []Refusal {
 	}
 }
 
-// WithoutScripts is a server on which EVALSHA and EVAL have no name.
+// WithoutScripts is a server without EVALSHA and EVAL.
 func WithoutScripts() Refusal {
 	return Refusal{
 		Name: "knows no scripts", Word: "unknown_command", Write: true,
@@ -99,17 +102,16 @@ func WithoutScripts() Refusal {
 	}
 }
 
-// Do sends one command as a user that may do everything, and ends the test when Redis answers with
-// an error.
+// Do sends one command as a user with all rights. If Redis answers with an error, the test ends.
 func (s *RedisServer) Do(args ...string) string {
 	s.tb.Helper()
-	s.own()
+	s.requireOwn()
 	conn, err := net.DialTimeout("tcp", s.addr, time.Second)
 	s.must("reach", err)
 	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(startWithin))
+	_ = conn.SetDeadline(time.Now().Add(startTimeout))
 	in := bufio.NewReader(conn)
-	command := func(args ...string) string {
+	command := func(args ...string) (string, error) {
 		var b strings.Builder
 		fmt.Fprintf(&b, "*%d\r\n", len(args))
 		for _, arg := range args {
@@ -117,35 +119,44 @@ func (s *RedisServer) Do(args ...string) string {
 		}
 		_, err := conn.Write([]byte(b.String()))
 		s.must("send a command to", err)
-		line, err := in.ReadString('\n')
-		s.must("read from", err)
-		return strings.TrimSuffix(line, "\r\n")
+		return readReply(in)
 	}
-	command("AUTH", root, root) // refused as long as there is no such user
-	answer := command(args...)
-	if strings.HasPrefix(answer, "-") {
-		s.tb.Fatalf("redis-server: %s: %s", args[0], answer)
-	}
-	if size, ok := strings.CutPrefix(answer, "$"); ok && size != "-1" {
-		var n int
-		_, err := fmt.Sscan(size, &n)
-		s.must("read from", err)
-		text := make([]byte, n)
-		for read := 0; read < n; {
-			k, err := in.Read(text[read:])
-			s.must("read from", err)
-			read += k
-		}
-		return string(text)
+	_, _ = command("AUTH", root, root) // refused until that user exists
+	answer, err := command(args...)
+	if err != nil {
+		s.tb.Fatalf("redis-server: %s: %v", args[0], err)
 	}
 	return answer
 }
 
-// save saves in the background until that ends as it should.
+// readReply reads one reply. An error of Redis is an error that begins with "-".
+func readReply(in *bufio.Reader) (string, error) {
+	line, err := in.ReadString('\n')
+	if err != nil {
+		return "", err
+	}
+	line = strings.TrimSuffix(line, "\r\n")
+	if strings.HasPrefix(line, "-") {
+		return "", errors.New(line)
+	}
+	size, isBulk := strings.CutPrefix(line, "$")
+	if !isBulk || size == "-1" {
+		return line, nil
+	}
+	n, err := strconv.Atoi(size)
+	if err != nil {
+		return "", err
+	}
+	text := make([]byte, n)
+	_, err = io.ReadFull(in, text)
+	return string(text), err
+}
+
+// save saves in the background until the save ends with the status.
 func (s *RedisServer) save(status string) {
 	s.tb.Helper()
 	s.Do("BGSAVE", "SCHEDULE")
-	for deadline := time.Now().Add(startWithin); ; time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(startTimeout); ; time.Sleep(2 * time.Millisecond) {
 		info := s.Do("INFO", "persistence")
 		if strings.Contains(info, "rdb_last_bgsave_status:"+status) && strings.Contains(info, "rdb_bgsave_in_progress:0") {
 			return

@@ -10,8 +10,9 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// BenchmarkLookup compares Store.Lookup with the same SELECT by hand, prepared, through the same pool. placeholder is ? or $1. On a busy
-// machine believe Alternating, which takes turns and reports the medians' ratio.
+// BenchmarkLookup compares Store.Lookup with the same SELECT, prepared, on the same pool.
+// placeholder is ? or $1. On a busy machine, use the result of Alternating, which alternates the
+// two and reports the ratio of the medians.
 func BenchmarkLookup(b *testing.B, s store.Store, db *sql.DB, placeholder string) {
 	ctx := context.Background()
 	for n := 0; n < 10_000; n += 500 {
@@ -74,7 +75,8 @@ func BenchmarkLookup(b *testing.B, s store.Store, db *sql.DB, placeholder string
 	})
 }
 
-// rawSelect is what a program without Latchkey would write: it bounds its statement too, and leaves JSON as it is.
+// rawSelect is the query of a program without Latchkey. It bounds its statement too, and does not
+// decode JSON.
 func rawSelect(ctx context.Context, stmt *sql.Stmt, id []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()

@@ -7,8 +7,7 @@ import (
 	"testing"
 )
 
-// SQLBlocks returns the SQL blocks of a part of a page, in order. The part begins with its heading
-// and ends with the next.
+// SQLBlocks returns the SQL blocks of one section of a page, in order.
 func SQLBlocks(tb testing.TB, page, heading string) []string {
 	tb.Helper()
 	text, err := os.ReadFile(page)

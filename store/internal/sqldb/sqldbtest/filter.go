@@ -8,7 +8,7 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// LongestFilters tests that the database takes what package store lets through.
+// LongestFilters tests that the database accepts the longest filters that package store allows.
 func LongestFilters(t *testing.T, s store.Store) {
 	deep := store.Filter{IDs: []string{"apk_x"}}
 	for range store.MaxConditions - 1 {

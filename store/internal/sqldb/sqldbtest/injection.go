@@ -10,8 +10,9 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// Injection gives what a hostile client might send to every text that a store takes, and tests that none of it becomes part of a statement,
-// that all of it is kept as it was, and that it selects what it says and no more. The store's pool writes to log.
+// Injection uses hostile input in every text that a store accepts. It tests that no input becomes
+// part of a statement, that every input is stored unchanged, and that a filter with it selects only
+// the matching keys. The store's pool writes to log.
 func Injection(t *testing.T, s store.Store, log *Log) {
 	ctx := t.Context()
 	const canary = "cAnArY"
@@ -57,7 +58,8 @@ func Injection(t *testing.T, s store.Store, log *Log) {
 				t.Errorf("%s %q selects %d keys, %v; want its own", name, poison, len(found), err)
 			}
 		}
-		// Words of a search: % and _ are themselves, so each finds the titles that hold it and no other.
+		// In a search % and _ have no special meaning, so each word finds only the titles that
+		// contain it.
 		want := 0
 		for _, title := range poisons {
 			all := true
@@ -102,7 +104,8 @@ func Injection(t *testing.T, s store.Store, log *Log) {
 	}
 }
 
-// Pages tests that a page costs the same wherever it is, by the plan that the database makes for it: explain returns that of a statement.
+// Pages tests that a page costs the same at every position. It checks the plan of the statement,
+// which explain returns.
 func Pages(t *testing.T, s store.Store, log *Log, explain func(statement string, args ...any) string, walks, sorts []string) {
 	ctx := context.Background()
 	const keys = 3000

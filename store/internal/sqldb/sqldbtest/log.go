@@ -1,5 +1,5 @@
-// Package sqldbtest holds the tests and benchmarks that both SQL stores run beside the conformance suite: what they send to
-// the database, and how they behave when many start and write at once.
+// Package sqldbtest contains the tests and benchmarks that both SQL stores run in addition to the
+// conformance suite: the statements that they send, and concurrent starts and writes.
 package sqldbtest
 
 import (
@@ -12,14 +12,15 @@ import (
 	"testing"
 )
 
-// Log notes what a pool sends to its database: statements, and BEGIN, COMMIT, ROLLBACK and PREPARE.
+// Log records what a pool sends to its database: statements, and BEGIN, COMMIT, ROLLBACK and
+// PREPARE.
 type Log struct {
 	mu     sync.Mutex
 	sent   []string
 	before func(what string)
 }
 
-// Before makes the pool call do before it sends something.
+// Before sets a function that the pool calls before it sends something.
 func (l *Log) Before(do func(what string)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -35,7 +36,7 @@ func (l *Log) Take() []string {
 	return sent
 }
 
-func (l *Log) note(what string) {
+func (l *Log) record(what string) {
 	l.mu.Lock()
 	l.sent = append(l.sent, what)
 	before := l.before
@@ -45,7 +46,8 @@ func (l *Log) note(what string) {
 	}
 }
 
-// Open opens a pool of the driver with that name which notes what it sends. It is closed at the end of the test.
+// Open opens a pool of the named driver that records what it sends, and the Log. The pool is closed
+// at the end of the test.
 func Open(tb testing.TB, driverName, dsn string) (*sql.DB, *Log) {
 	tb.Helper()
 	plain, err := sql.Open(driverName, dsn)
@@ -72,15 +74,15 @@ func (c connector) Connect(context.Context) (driver.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	whole, ok := inner.(wholeConn)
+	whole, ok := inner.(fullConn)
 	if !ok {
-		return nil, errors.Join(errors.New("the driver lacks a method that package sqldbtest counts on"), inner.Close())
+		return nil, errors.Join(errors.New("the driver lacks a method that package sqldbtest needs"), inner.Close())
 	}
 	return &conn{whole, c.log}, nil
 }
 
-// wholeConn is what pgx and modernc.org/sqlite both have.
-type wholeConn interface {
+// fullConn has the methods that the connections of pgx and modernc.org/sqlite share.
+type fullConn interface {
 	driver.Conn
 	driver.ConnBeginTx
 	driver.ConnPrepareContext
@@ -90,68 +92,69 @@ type wholeConn interface {
 }
 
 type conn struct {
-	wholeConn
+	fullConn
 	log *Log
 }
 
 func (c *conn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	c.log.note(query)
-	return c.wholeConn.QueryContext(ctx, query, args)
+	c.log.record(query)
+	return c.fullConn.QueryContext(ctx, query, args)
 }
 
 func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
-	c.log.note(query)
-	return c.wholeConn.ExecContext(ctx, query, args)
+	c.log.record(query)
+	return c.fullConn.ExecContext(ctx, query, args)
 }
 
 func (c *conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
-	c.log.note("PREPARE")
-	inner, err := c.wholeConn.PrepareContext(ctx, query)
+	c.log.record("PREPARE")
+	inner, err := c.fullConn.PrepareContext(ctx, query)
 	if err != nil {
 		return nil, err
 	}
-	whole, ok := inner.(wholeStmt)
+	whole, ok := inner.(fullStmt)
 	if !ok {
-		return nil, errors.Join(errors.New("the driver's statements lack a method that package sqldbtest counts on"), inner.Close())
+		return nil, errors.Join(errors.New("the driver's statements lack a method that package sqldbtest needs"), inner.Close())
 	}
 	return &stmt{whole, query, c.log}, nil
 }
 
-// wholeStmt is what pgx and modernc.org/sqlite both have.
-type wholeStmt interface {
+// fullStmt has the methods that the statements of pgx and modernc.org/sqlite share.
+type fullStmt interface {
 	driver.Stmt
 	driver.StmtQueryContext
 	driver.StmtExecContext
 }
 
 type stmt struct {
-	wholeStmt
+	fullStmt
 	query string
 	log   *Log
 }
 
 func (s *stmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
-	s.log.note(s.query)
-	return s.wholeStmt.QueryContext(ctx, args)
+	s.log.record(s.query)
+	return s.fullStmt.QueryContext(ctx, args)
 }
 
 func (s *stmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
-	s.log.note(s.query)
-	return s.wholeStmt.ExecContext(ctx, args)
+	s.log.record(s.query)
+	return s.fullStmt.ExecContext(ctx, args)
 }
 
 func (c *conn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, error) {
-	c.log.note("BEGIN")
-	inner, err := c.wholeConn.BeginTx(ctx, o)
+	c.log.record("BEGIN")
+	inner, err := c.fullConn.BeginTx(ctx, o)
 	if err != nil {
 		return nil, err
 	}
 	return &tx{inner, c.log}, nil
 }
 
-// CheckNamedValue lets the driver take arguments that database/sql would refuse, if it wants to.
+// CheckNamedValue implements driver.NamedValueChecker, so that the driver may accept arguments that
+// database/sql does not.
 func (c *conn) CheckNamedValue(v *driver.NamedValue) error {
-	if checker, ok := c.wholeConn.(driver.NamedValueChecker); ok {
+	if checker, ok := c.fullConn.(driver.NamedValueChecker); ok {
 		return checker.CheckNamedValue(v)
 	}
 	return driver.ErrSkip
@@ -163,16 +166,17 @@ type tx struct {
 }
 
 func (t *tx) Commit() error {
-	t.log.note("COMMIT")
+	t.log.record("COMMIT")
 	return t.Tx.Commit()
 }
 
 func (t *tx) Rollback() error {
-	t.log.note("ROLLBACK")
+	t.log.record("ROLLBACK")
 	return t.Tx.Rollback()
 }
 
-// statements returns how many of what was sent are statements, and whether all of it is one transaction that was committed.
+// statements returns the number of statements, and whether everything that was sent is one
+// committed transaction.
 func statements(sent []string) (n int, transaction bool) {
 	for _, s := range sent {
 		if !slices.Contains([]string{"BEGIN", "COMMIT", "ROLLBACK"}, s) {

@@ -21,7 +21,7 @@ import (
 	"github.com/latchkey-go/latchkey/store/internal/sqldb"
 )
 
-// Version is a program that knows more than this one: further migrations, and other indexes.
+// Version is a newer program, with more migrations and other indexes.
 type Version struct {
 	Steps   []string
 	Indexes string
@@ -68,9 +68,9 @@ var (
 	addsAtOnce  = regexp.MustCompile(`^ALTER TABLE \w+ (ADD COLUMN \w+ [a-zA-Z]+( COLLATE "C")?(, )?)+$`)
 )
 
-// Instant tests that no migration but the first holds a lock for longer than a change of the
-// catalog takes: a table that is not new only gets columns that are nullable and have no default,
-// and its indexes are in sqldb.Indexes.
+// Instant tests that no migration except the first holds a lock for longer than a change of the
+// catalog takes: it may only add columns to an existing table that are nullable and have no
+// default, and the indexes of the table are in sqldb.Indexes.
 func Instant(t *testing.T, d sqldb.Dialect) {
 	for _, name := range migrations(t, d)[1:] {
 		text := read(t, d, name)
@@ -80,7 +80,7 @@ func Instant(t *testing.T, d sqldb.Dialect) {
 		}
 		for _, found := range createIndex.FindAllStringSubmatch(text, -1) {
 			if !slices.Contains(fresh, found[1]) {
-				t.Errorf("%s locks changes of %s out while it makes an index: put that into Indexes (sqldb/index.go)", name, found[1])
+				t.Errorf("%s blocks changes of %s while it creates an index: move the index to Indexes (sqldb/index.go)", name, found[1])
 			}
 		}
 		for statement := range strings.SplitSeq(text, ";\n") {
@@ -96,18 +96,18 @@ func Instant(t *testing.T, d sqldb.Dialect) {
 	}
 }
 
-// Loaded is a table that is migrated while keys are looked up and made.
+// Loaded is a table that is migrated during lookups and changes.
 type Loaded struct {
 	Fresh   func() (store.Store, *sql.DB)
-	Again   func() *sql.DB // another pool of the database that Fresh made last
+	Again   func() *sql.DB // another pool of the last database of Fresh
 	Fill    string         // as for BenchmarkTable
 	Dialect sqldb.Dialect
 	// Slow is an expression over columns of a key that takes a tenth of a millisecond.
 	Slow string
 }
 
-// next is what a later program might bring: columns of two tables, an index of all keys, and one of
-// the few that have a text.
+// next is a later program: it adds columns to two tables, an index of all keys, and an index of the
+// few keys with a text.
 func next(column string) Version {
 	return Version{
 		Steps: []string{
@@ -128,11 +128,11 @@ func (l Loaded) migrate(ctx context.Context, tb testing.TB, db *sql.DB, column s
 	return err
 }
 
-// Test tests that no lookup and no change fails meanwhile.
+// Test tests that no lookup and no change fails during the migration.
 func (l Loaded) Test(t *testing.T, size int) {
 	keys := l.table(t, size)
 	db := l.Again()
-	stop, result := make(chan struct{}), make(chan burden)
+	stop, result := make(chan struct{}), make(chan loadResult)
 	go func() { result <- keys.load(t.Context(), 100, stop) }()
 	err := l.migrate(t.Context(), t, db, l.Slow)
 	close(stop)
@@ -147,11 +147,11 @@ func (l Loaded) Test(t *testing.T, size int) {
 	}
 }
 
-// Benchmark reports what lookups and changes take before and while the table is migrated.
+// Benchmark reports the durations of lookups and changes before and during the migration.
 func (l Loaded) Benchmark(b *testing.B, size int) {
 	keys := l.table(b, size)
 	for range b.N {
-		stop, result := make(chan struct{}), make(chan burden)
+		stop, result := make(chan struct{}), make(chan loadResult)
 		go func() { result <- keys.load(b.Context(), lookupsPerSecond, stop) }()
 		time.Sleep(10 * time.Second)
 		close(stop)
@@ -168,7 +168,7 @@ func (l Loaded) Benchmark(b *testing.B, size int) {
 		if err = errors.Join(append(before.lookups.failed, err)...); err != nil {
 			b.Fatal(err)
 		}
-		for name, seen := range map[string]burden{"before": before, "during": during} {
+		for name, seen := range map[string]loadResult{"before": before, "during": during} {
 			b.ReportMetric(seen.lookups.percentile(50), "ns/lookup-p50-"+name)
 			b.ReportMetric(seen.lookups.percentile(99), "ns/lookup-p99-"+name)
 			b.ReportMetric(seen.changes.percentile(99), "ns/change-p99-"+name)
@@ -187,8 +187,8 @@ func (l Loaded) table(tb testing.TB, size int) table {
 	if err := t.fill(tb.Context(), db, l.Fill); err != nil {
 		tb.Fatal(err)
 	}
-	var all sync.WaitGroup // so that the connections are there
-	for range lookers {
+	var all sync.WaitGroup // opens the connections
+	for range lookupWorkers {
 		all.Go(func() {
 			for range 500 {
 				_, _ = s.Lookup(tb.Context(), bulkID(rand.IntN(size)), "")
@@ -199,8 +199,8 @@ func (l Loaded) table(tb testing.TB, size int) table {
 	return t
 }
 
-// burden is what a load has seen.
-type burden struct{ lookups, changes calls }
+// loadResult is the result of load.
+type loadResult struct{ lookups, changes calls }
 
 type calls struct {
 	took   []time.Duration
@@ -208,15 +208,15 @@ type calls struct {
 }
 
 const (
-	lookupsPerSecond = 1000 // of Benchmark
+	lookupsPerSecond = 1000 // in Benchmark
 	changesPerSecond = 20
-	lookers          = 8 // at once
+	lookupWorkers    = 8 // concurrent
 )
 
-// load looks keys up and makes some, at a steady rate, until stop is closed. Each takes as long as
-// it is late.
-func (t table) load(ctx context.Context, lookupsPerSecond int, stop <-chan struct{}) burden {
-	var b burden
+// load looks keys up and creates some, at a steady rate, until stop is closed. A duration is
+// measured from the time at which the call was due.
+func (t table) load(ctx context.Context, lookupsPerSecond int, stop <-chan struct{}) loadResult {
+	var b loadResult
 	var mu sync.Mutex
 	var all sync.WaitGroup
 	steadily := func(every time.Duration, into *calls, do func() error) {
@@ -238,8 +238,8 @@ func (t table) load(ctx context.Context, lookupsPerSecond int, stop <-chan struc
 			}
 		})
 	}
-	for range lookers {
-		steadily(time.Second*lookers/time.Duration(lookupsPerSecond), &b.lookups, func() error {
+	for range lookupWorkers {
+		steadily(time.Second*lookupWorkers/time.Duration(lookupsPerSecond), &b.lookups, func() error {
 			found, err := t.store.Lookup(ctx, bulkID(rand.IntN(t.size)), "")
 			if err == nil && found.Record == nil {
 				err = store.ErrUnknownToken

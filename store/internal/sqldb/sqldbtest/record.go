@@ -9,10 +9,10 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// At is a moment in whole milliseconds.
+// At is a time in whole milliseconds.
 var At = time.Date(2026, 3, 4, 5, 6, 7, 89e6, time.UTC)
 
-// Record returns a record with something in most of its fields; n makes it different from others.
+// Record returns a record with values in most of its fields. Records differ by n.
 func Record(n int) *store.Record {
 	return &store.Record{
 		Key: store.Key{
@@ -32,5 +32,5 @@ func LookupID(n int) store.LookupID {
 	return sha256.Sum256(fmt.Appendf(nil, "token %d", n))
 }
 
-// Event returns an event for Tx.
+// Event returns an event for a Tx.
 func Event(kind store.Kind) store.Event { return store.Event{Kind: kind, Version: 1, At: At} }

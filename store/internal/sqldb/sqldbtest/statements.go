@@ -9,7 +9,7 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// Counts are how many statements a dialect needs between BEGIN and COMMIT.
+// Counts are the numbers of statements of a dialect between BEGIN and COMMIT.
 type Counts struct {
 	Create     int // one key
 	CreateMany int // three keys
@@ -17,8 +17,8 @@ type Counts struct {
 	Raise      int // a change that raises the level
 }
 
-// Statements tests what an empty store, whose pool writes to log, sends for each call. A statement is a round trip. What is prepared by hand
-// has been with the first call.
+// Statements tests what an empty store sends for each call; its pool writes to log. Each statement
+// is a round trip. The prepared statement is prepared by the first call.
 func Statements(t *testing.T, s store.Store, log *Log, want Counts) {
 	ctx := t.Context()
 	change := func(fn func(store.Tx) error) func() error {

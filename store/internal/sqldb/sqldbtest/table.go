@@ -17,10 +17,11 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// BenchmarkTable compares tables of 1 000 keys, 100 000 (if largest is not less) and largest with one another: a lookup by token, the first
-// page of all keys with their count, and a create. fresh opens an empty store; fill inserts keys in bulk: it is a statement that takes the
-// number of the first and a JSON list of lookup ids, as text. The tables take turns, operation by operation, and the medians are compared:
-// "growth" is the largest table's over the smallest's.
+// BenchmarkTable compares tables of 1 000 keys, 100 000 (unless largest is less) and largest: a
+// lookup by token, the first page of all keys with their count, and a create. fresh opens an empty
+// store. fill is a statement that inserts keys in bulk; its arguments are the number of the first
+// key and a JSON list of lookup ids, as text. The tables alternate, operation by operation, and the
+// medians are compared: "growth" is that of the largest table divided by that of the smallest.
 func BenchmarkTable(b *testing.B, fresh func() (store.Store, *sql.DB), fill string, largest int) {
 	ctx := context.Background()
 	sizes := slices.Compact([]int{min(1000, largest), min(100_000, largest), largest})
@@ -87,7 +88,7 @@ func BenchmarkTable(b *testing.B, fresh func() (store.Store, *sql.DB), fill stri
 	}
 }
 
-// table is a store with so many keys.
+// table is a store with size keys.
 type table struct {
 	size  int
 	store store.Store
@@ -97,7 +98,8 @@ type table struct {
 // bulkID is the lookup id of a key that fill has inserted.
 func bulkID(n int) store.LookupID { return sha256.Sum256(strconv.AppendInt(nil, int64(n), 10)) }
 
-// fill inserts the keys straight into the table, because no program makes a million one by one, and tells how far it is.
+// fill inserts the keys directly into the table, because one by one a million takes too long. It
+// reports its progress.
 func (t table) fill(ctx context.Context, db *sql.DB, statement string) error {
 	const batch = 10_000
 	began := time.Now()

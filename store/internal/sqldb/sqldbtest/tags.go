@@ -8,9 +8,9 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// Untagged checks what the store says of an event of a program that knows no tags, which counts the
-// feed's head up and writes an event, and no more: that tag is not known, whatever the feed's row
-// still holds.
+// Untagged tests an event of a program that does not know tags. Such a program increments the
+// feed's head and writes an event, and nothing else. The tag of that event must be unknown,
+// although the feed's row still has an older tag.
 func Untagged(t *testing.T, s store.Store, db *sql.DB) {
 	change := func(n int) store.Change {
 		t.Helper()

@@ -13,7 +13,7 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// patience is how long tests wait for something that should come much sooner.
+// patience is how long tests wait for something that should happen much sooner.
 const patience = 30 * time.Second
 
 // Eventually polls until ok holds.
@@ -26,8 +26,8 @@ func Eventually(tb testing.TB, what string, ok func() bool) {
 	}
 }
 
-// Insist makes a change and tries again while it is refused before it began: SQLite lets those who wait for the file's lock sleep and
-// try again in no order, so that on a busy machine one of them may be out of luck for seconds.
+// Insist makes a change and retries it while it fails before it begins: SQLite does not queue for
+// the file's lock, so on a busy machine a change can be unlucky for seconds.
 func Insist(ctx context.Context, s store.Store, fn func(store.Tx) error) (store.Change, error) {
 	for {
 		began := false
@@ -41,9 +41,9 @@ func Insist(ctx context.Context, s store.Store, fn func(store.Tx) error) (store.
 	}
 }
 
-// TenAtOnce tests that ten instances, each with a pool of its own, can start on one empty database at the same time, and that all of
-// them are ready when Open returns: none needs a second attempt in the background. open is called from several goroutines; what it returns
-// is closed.
+// TenAtOnce tests that ten instances, each with its own pool, can start concurrently on one empty
+// database. All must be ready when Open returns, without a second attempt in the background. open
+// is called from several goroutines; the stores are closed.
 func TenAtOnce(t *testing.T, open func() (store.Store, error)) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -81,9 +81,9 @@ func TenAtOnce(t *testing.T, open func() (store.Store, error)) {
 	}
 }
 
-// GapFree is test T16 of the plan: through several pools, many goroutines change and roll back at
-// once, while a reader follows the feed. The events must be numbered in the order in which they are
-// seen, without a gap, and their keys must be there. stores share one empty database.
+// GapFree tests the feed: through several pools, many goroutines change and roll back concurrently,
+// while a reader follows the feed. The reader must see events in the order of their numbers,
+// without a gap, and must find their keys. stores share one empty database.
 func GapFree(t *testing.T, stores []store.Store) {
 	const goroutines, rounds = 4, 30
 	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
@@ -95,7 +95,7 @@ func GapFree(t *testing.T, stores []store.Store) {
 	go func() { read <- follow(ctx, t, stores[0], stop) }()
 
 	var mu sync.Mutex
-	var numbers []int64 // of all events that committed changes told of
+	var numbers []int64 // of all events of committed changes
 	var writers sync.WaitGroup
 	for i, s := range stores {
 		for j := range goroutines {
@@ -133,7 +133,7 @@ func GapFree(t *testing.T, stores []store.Store) {
 
 var errUndo = errors.New("undo")
 
-// randomChange creates one to three keys or, in a third of the cases, does so in vain.
+// randomChange creates one to three keys and, in a third of the cases, rolls back.
 func randomChange(ctx context.Context, random *rand.Rand, n int) func(store.Tx) error {
 	keys, undo := 1+random.IntN(3), random.IntN(3) == 0
 	return func(tx store.Tx) error {
@@ -149,7 +149,8 @@ func randomChange(ctx context.Context, random *rand.Rand, n int) func(store.Tx) 
 	}
 }
 
-// follow reads the feed until stop is closed, and then to its end, and returns the number of the last event.
+// follow reads the feed until stop is closed, and then to its end. It returns the number of the
+// last event.
 func follow(ctx context.Context, t *testing.T, s store.Store, stop <-chan struct{}) int64 {
 	last := int64(0)
 	for stopping := false; ; {
@@ -166,7 +167,7 @@ func follow(ctx context.Context, t *testing.T, s store.Store, stop <-chan struct
 			last = e.ID
 			found, err := s.Lookup(ctx, e.LookupID, "")
 			if err != nil || found.Record == nil || found.Head < e.ID {
-				t.Errorf("event %d is told, but its key is not there: %v", e.ID, err)
+				t.Errorf("event %d is in the feed, but its key is missing: %v", e.ID, err)
 				return last
 			}
 		}
@@ -185,7 +186,8 @@ func follow(ctx context.Context, t *testing.T, s store.Store, stop <-chan struct
 	}
 }
 
-// Panic tests that a change whose function panics is rolled back, lets the panic through, and leaves the lock free.
+// Panic tests that a change whose function panics is rolled back, propagates the panic, and
+// releases the lock.
 func Panic(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	func() {
@@ -207,8 +209,8 @@ func Panic(t *testing.T, s store.Store) {
 	}
 }
 
-// Conflicts tests that a change may go on after it was told that something is taken, that nothing is lost by it, and that one which
-// goes on after an error of the database is not committed.
+// Conflicts tests that a change may continue after ErrConflict without losing anything, and that a
+// change which continues after an error of the database is not committed.
 func Conflicts(t *testing.T, s store.Store, breakTx func(store.Tx) error) {
 	ctx := t.Context()
 	if _, err := s.Change(ctx, store.Actor{}, func(tx store.Tx) error {
@@ -253,7 +255,7 @@ func Conflicts(t *testing.T, s store.Store, breakTx func(store.Tx) error) {
 	}
 }
 
-// Total tests that the total which Count answers for the zero Filter is what counting would give.
+// Total tests that the total of Count for the zero Filter equals the counted number.
 func Total(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	everything := store.Filter{Types: []store.Type{store.Secret, store.Publishable}}
@@ -267,7 +269,7 @@ func Total(t *testing.T, s store.Store) {
 		},
 		func(tx store.Tx) error { return tx.Delete(ctx, Record(2), Event(store.Deleted)) },
 		func(tx store.Tx) error {
-			_, err := tx.Events(ctx, store.EventQuery{}) // writes what is pending first
+			_, err := tx.Events(ctx, store.EventQuery{}) // writes the pending events first
 			return errors.Join(err, tx.Insert(ctx, Record(5), Event(store.Created)))
 		},
 		func(tx store.Tx) error {

@@ -1,4 +1,4 @@
-package middleware
+package guard
 
 import (
 	"context"
@@ -16,7 +16,7 @@ import (
 const linesPerSecond = 10
 
 // logSuccess tells of a key that was let in, if anybody wants to hear.
-func (g *guard) logSuccess(ctx context.Context, key *store.Key) {
+func (g *Guard) logSuccess(ctx context.Context, key *store.Key) {
 	if g.Logger.Enabled(ctx, slog.LevelDebug) {
 		g.Logger.LogAttrs(ctx, slog.LevelDebug, "latchkey: authenticated", slog.String("key_id", key.ID))
 	}
@@ -24,7 +24,7 @@ func (g *guard) logSuccess(ctx context.Context, key *store.Key) {
 
 // logRefusal tells of a request that was not let in. Nothing in the line is the client's own text: the token stands there as a
 // fingerprint, addresses are parsed, the request id is visible ASCII.
-func (g *guard) logRefusal(h http.Header, r *http.Request, clientIP func(*http.Request) string, token string, key *store.Key, status int, err error) {
+func (g *Guard) logRefusal(h http.Header, r *http.Request, clientIP func(*http.Request) string, token string, key *store.Key, status int, err error) {
 	ctx := r.Context()
 	level, message, sample := slog.LevelInfo, "latchkey: refused", &g.refused
 	switch {

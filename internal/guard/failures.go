@@ -1,4 +1,4 @@
-package middleware
+package guard
 
 import (
 	"errors"
@@ -26,7 +26,7 @@ func newFailures(limit store.RateLimit) *failures {
 // identify returns the key that the token belongs to. Who has failed too often is refused whatever the token is, and before anything
 // is looked up: the point is to spare the store, and to give a guesser no answer. Requests that are under way together are let through
 // together, and counted when they have failed.
-func (g *guard) identify(r *http.Request, clientIP func(*http.Request) string, token string) (*store.Key, error) {
+func (g *Guard) identify(r *http.Request, clientIP func(*http.Request) string, token string) (*store.Key, error) {
 	if g.failures == nil {
 		return g.Keys.Authenticate(r.Context(), token, g.Types...)
 	}

@@ -1,4 +1,4 @@
-package middleware
+package guard
 
 import (
 	"net/http"

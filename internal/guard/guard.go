@@ -1,25 +1,18 @@
-package middleware
+package guard
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// KeyFrom returns the key that authenticated the request of this context, and whether there is one:
-// behind a guard with Optional or PassPreflights there may be none. The key is shared and must not
-// be modified.
-func KeyFrom(ctx context.Context) (*store.Key, bool) { return store.FromContext(ctx) }
-
-// authenticate is the whole guard, for both doors: it returns the request to go on with, or why not. h are the headers of
+// Authenticate is the whole guard, for all doors: it returns the request to go on with, or why not. h are the headers of
 // the response; clientIP, if not nil, is how the door tells the client's address. There is at most one lookup.
-func (g *guard) authenticate(h http.Header, r *http.Request, clientIP func(*http.Request) string) (*http.Request, *refusal) {
+func (g *Guard) Authenticate(h http.Header, r *http.Request, clientIP func(*http.Request) string) (*http.Request, *Refusal) {
 	next, refused := g.decide(h, r, clientIP)
 	if g.vary != nil { // last: until then nothing may be in h, which is looked up in no time
 		switch said := h["Vary"]; {
@@ -32,13 +25,16 @@ func (g *guard) authenticate(h http.Header, r *http.Request, clientIP func(*http
 	return next, refused
 }
 
-// decide is authenticate without what every answer says.
-func (g *guard) decide(h http.Header, r *http.Request, clientIP func(*http.Request) string) (*http.Request, *refusal) {
+// decide is Authenticate without what every answer says.
+func (g *Guard) decide(h http.Header, r *http.Request, clientIP func(*http.Request) string) (*http.Request, *Refusal) {
 	token, err := g.credential(r)
 	if err != nil {
 		return nil, g.refuse(h, r, clientIP, "", nil, err)
 	}
 	if token == "" {
+		if g.Errors == ProblemErrors || g.ErrorFunc != nil { // Require uses the same words
+			r = r.WithContext(context.WithValue(r.Context(), guardKey{}, g))
+		}
 		return r, nil
 	}
 	key, err := g.identify(r, clientIP, token)
@@ -50,8 +46,8 @@ func (g *guard) decide(h http.Header, r *http.Request, clientIP func(*http.Reque
 		g.level(r.Context(), err)
 		return nil, refused
 	}
-	next := &authenticated{key: store.KeyContext{Context: r.Context(), Key: key}}
-	ctx := context.Context(&next.key)
+	next := &authenticated{ctx: keyContext{store.KeyContext{Context: r.Context(), Key: key}, g}}
+	ctx := context.Context(&next.ctx)
 	if isLimited(key) {
 		ctx = context.WithValue(ctx, counted{}, key.ID)
 	}
@@ -67,11 +63,24 @@ func (g *guard) decide(h http.Header, r *http.Request, clientIP func(*http.Reque
 // holds on to the request.
 type authenticated struct {
 	request http.Request
-	key     store.KeyContext
+	ctx     keyContext
+}
+
+// keyContext has the key, and the guard that let it in.
+type keyContext struct {
+	store.KeyContext
+	guard *Guard
+}
+
+func (c *keyContext) Value(name any) any {
+	if name == (guardKey{}) {
+		return c.guard
+	}
+	return c.KeyContext.Value(name)
 }
 
 // credential returns the one credential of the request, or "" when there is none and none is needed. It does no I/O.
-func (g *guard) credential(r *http.Request) (string, error) {
+func (g *Guard) credential(r *http.Request) (string, error) {
 	switch {
 	case g.ForbidPlainHTTP && !g.IsTLS(r):
 		return "", ErrPlainHTTP
@@ -162,7 +171,7 @@ func (c *credentials) extract(p *place, r *http.Request) error {
 
 // permit asks what goes beyond "is the key good": from where it may be used, how often, and what for. Requests from elsewhere do not
 // count, or whoever has stolen a key could use up what its owner is allowed; those that lack a scope do.
-func (g *guard) permit(h http.Header, r *http.Request, clientIP func(*http.Request) string, key *store.Key) error {
+func (g *Guard) permit(h http.Header, r *http.Request, clientIP func(*http.Request) string, key *store.Key) error {
 	if len(key.AllowedCIDRs) > 0 && !within(g.clientAddr(r, clientIP), key.AllowedCIDRs) {
 		return ErrAddressNotAllowed
 	}
@@ -182,46 +191,35 @@ func require(key *store.Key, scopes []string) error {
 	return nil
 }
 
-// refuse turns an error into what is told and logged about it.
-func (g *guard) refuse(h http.Header, r *http.Request, clientIP func(*http.Request) string, token string, key *store.Key, err error) *refusal {
-	a := answerTo(err)
-	if g.Errors == MedusaErrors {
-		a = medusaAnswerTo(err, !g.takes(store.Secret))
-	}
-	retryAfter := g.retryAfter
-	var limited *waitError
-	if errors.As(err, &limited) {
-		retryAfter = strconv.FormatInt(seconds(limited.wait), 10)
-	}
-	a.setHeaders(h, g.realm, retryAfter)
+// refuse turns an error into what is answered, counted and logged about it.
+func (g *Guard) refuse(h http.Header, r *http.Request, clientIP func(*http.Request) string, token string, key *store.Key, err error) *Refusal {
+	refused := g.Refusal(h, r, err)
 	g.countDenial(err)
 	if err == errPreflight {
 		warnOfPreflight(r.Context(), g.Logger)
 	}
-	g.logRefusal(h, r, clientIP, token, key, a.status, err)
-	return &refusal{answer: a, cause: err}
+	g.logRefusal(h, r, clientIP, token, key, refused.Status, err)
+	return refused
 }
 
-// requireKey is Require for both doors: it asks the key that a guard has put into the request's
-// context. Without one, whatever the reason, and on CORS preflights, it refuses as if no credential
-// had been sent.
-func requireKey(h http.Header, r *http.Request, scopes []string) *refusal {
+// Require asks the key that a guard has put into the request's context whether it has the scopes.
+// Without a key, whatever the reason, and on CORS preflights, it refuses as if no credential had
+// been sent. It returns nil for a request that may go on.
+func Require(h http.Header, r *http.Request, scopes []string) *Refusal {
 	err := ErrNoCredential
 	if isPreflight(r) {
 		err = errPreflight
-	} else if key, ok := KeyFrom(r.Context()); ok {
+	} else if key, ok := store.FromContext(r.Context()); ok {
 		err = require(key, scopes)
 	}
 	if err == nil {
 		return nil
 	}
-	a := answerTo(err)
-	a.setHeaders(h, "", "")
-	return &refusal{answer: a, cause: err}
+	return From(r.Context()).Refusal(h, r, err)
 }
 
-// checkRequired panics for lists that no route can mean.
-func checkRequired(scopes []string) []string {
+// Scopes returns a copy of the scopes of a Require. It panics for lists that no route can mean.
+func Scopes(scopes []string) []string {
 	if len(scopes) == 0 {
 		panic("keyauth: Require needs at least one scope")
 	}

@@ -1,4 +1,4 @@
-package middleware
+package guard
 
 import (
 	"context"
@@ -17,14 +17,14 @@ func isPreflight(r *http.Request) bool {
 	return r.Method == http.MethodOptions && r.Header.Get("Origin") != "" && r.Header.Get("Access-Control-Request-Method") != ""
 }
 
-// preflightWarned is of the process and not of a guard: an app with many guards has one place to
+// PreflightWarned is of the process and not of a guard: an app with many guards has one place to
 // change.
-var preflightWarned atomic.Bool
+var PreflightWarned atomic.Bool
 
 // warnOfPreflight says once in a process what to do. Where CORS stands in front, no preflight comes
 // here.
 func warnOfPreflight(ctx context.Context, log *slog.Logger) {
-	if log.Enabled(ctx, slog.LevelWarn) && preflightWarned.CompareAndSwap(false, true) {
+	if log.Enabled(ctx, slog.LevelWarn) && PreflightWarned.CompareAndSwap(false, true) {
 		log.WarnContext(ctx, "latchkey: a CORS preflight was refused; if browser pages of other origins use this API, "+
 			"put CORS in front of the guard, or set Config.PassPreflights where CORS stands behind it (logged once per process)")
 	}

@@ -1,4 +1,4 @@
-package middleware
+package guard
 
 import (
 	"context"
@@ -9,15 +9,6 @@ import (
 
 	"github.com/latchkey-go/latchkey/store"
 )
-
-// A Limiter counts the requests of keys that have a rate limit (store.Key.RateLimit). *store.Limiter counts in the memory of the process,
-// package middleware/ratelimit in Redis, for all instances of a program together.
-type Limiter interface {
-	// Take must count one request of the key with that id, and say whether limit allows it. A guard asks it once for each request of a
-	// key with a limit, and for no other. It must be safe for concurrent use, and quick: the request waits for it. An error means that nobody knows;
-	// the request is then refused with 503. A Limiter that would rather let it through must say so itself.
-	Take(ctx context.Context, keyID string, limit store.RateLimit) (store.Decision, error)
-}
 
 // limiterOf returns the Limiter that the config asks for. A nil pointer in the interface counts as none: programs make one when they
 // declare a *ratelimit.Limiter that they do not always fill.
@@ -36,7 +27,7 @@ type counted struct{}
 
 // count counts the request of a limited key and tells in h what is left. A request counts once for a key, however many guards
 // it passes.
-func (g *guard) count(ctx context.Context, h http.Header, key *store.Key) error {
+func (g *Guard) count(ctx context.Context, h http.Header, key *store.Key) error {
 	if ctx.Value(counted{}) == key.ID {
 		return nil
 	}

@@ -1,4 +1,4 @@
-package middleware
+package guard
 
 import (
 	"bytes"
@@ -9,25 +9,28 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// Body is the JSON body of a refusal. In Echo it is the Message of the *echo.HTTPError, which Echo's own error handler writes as it
-// is.
-type Body struct {
+// body is the JSON body of a refusal.
+type body struct {
 	Type    string `json:"type,omitempty"`
 	Message string `json:"message"`
 }
 
-// String returns the message, for error handlers that print it.
-func (b Body) String() string { return b.Message }
+// problem is the body of a refusal as RFC 9457 has it, of type about:blank. Code is a member of ours.
+type problem struct {
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	Detail string `json:"detail"`
+	Code   string `json:"code"`
+}
 
 // answer is how a refusal is told.
 type answer struct {
 	status int
-	body   Body
+	body   body
 	// challenge asks for WWW-Authenticate, with code as its error attribute and scope as its scope attribute where not "".
 	challenge   bool
 	code, scope string
 	retry       bool // asks for Retry-After
-	exact       bool // the body is Medusa's, to the byte
 }
 
 // answerTo is the status table: the only place that says what an error is over HTTP. Refusals that clients must not be able to tell
@@ -38,11 +41,11 @@ func answerTo(err error) answer {
 	case errors.Is(err, store.ErrUnavailable): // first: whatever else it wraps, nothing is known
 		return undecided()
 	case errors.Is(err, ErrNoCredential): // RFC 6750, 3.1: no error code when no credential was sent
-		return answer{status: http.StatusUnauthorized, body: Body{"unauthorized", "Unauthorized"}, challenge: true}
+		return answer{status: http.StatusUnauthorized, body: body{"unauthorized", "Unauthorized"}, challenge: true}
 	case errors.Is(err, store.ErrUnauthenticated), errors.Is(err, errSecretAsBearer):
-		return answer{status: http.StatusUnauthorized, body: Body{"unauthorized", "Unauthorized"}, challenge: true, code: "invalid_token"}
+		return answer{status: http.StatusUnauthorized, body: body{"unauthorized", "Unauthorized"}, challenge: true, code: "invalid_token"}
 	case errors.Is(err, ErrConflictingCredentials):
-		return answer{status: http.StatusBadRequest, body: Body{"invalid_request", "Two different API keys were sent; send one"}, challenge: true, code: "invalid_request"}
+		return answer{status: http.StatusBadRequest, body: body{"invalid_request", "Two different API keys were sent; send one"}, challenge: true, code: "invalid_request"}
 	case errors.Is(err, store.ErrWrongType):
 		return forbidden("This type of API key is not accepted here")
 	case errors.As(err, &lacking):
@@ -54,7 +57,7 @@ func answerTo(err error) answer {
 	case errors.Is(err, ErrForeignOrigin):
 		return forbidden("A secret API key may not be used by a browser page of another origin: everybody who opens the page can read it")
 	case errors.Is(err, ErrPlainHTTP): // no challenge: it would invite the client to send the key again
-		return answer{status: http.StatusForbidden, body: Body{"forbidden", "HTTPS is required; replace any API key that was sent over plain HTTP"}}
+		return answer{status: http.StatusForbidden, body: body{"forbidden", "HTTPS is required; replace any API key that was sent over plain HTTP"}}
 	case errors.Is(err, ErrRateLimited):
 		return tooMany("Too many requests; try again later")
 	case errors.Is(err, ErrTooManyFailures):
@@ -65,24 +68,21 @@ func answerTo(err error) answer {
 }
 
 func forbidden(message string) answer {
-	return answer{status: http.StatusForbidden, body: Body{"forbidden", message}, challenge: true, code: "insufficient_scope"}
+	return answer{status: http.StatusForbidden, body: body{"forbidden", message}, challenge: true, code: "insufficient_scope"}
 }
 
 // tooMany has no challenge: another credential would not help.
 func tooMany(message string) answer {
-	return answer{status: http.StatusTooManyRequests, body: Body{"too_many_requests", message}, retry: true}
+	return answer{status: http.StatusTooManyRequests, body: body{"too_many_requests", message}, retry: true}
 }
 
 func undecided() answer {
-	return answer{status: http.StatusServiceUnavailable, body: Body{"unavailable", "The API key cannot be checked at the moment; try again"}, retry: true}
+	return answer{status: http.StatusServiceUnavailable, body: body{"unavailable", "The API key cannot be checked at the moment; try again"}, retry: true}
 }
 
 // setHeaders writes everything of the answer that is not status or body.
 func (a answer) setHeaders(h http.Header, realm, retryAfter string) {
 	h.Set("Cache-Control", "no-store")
-	if a.exact {
-		h.Set("Content-Type", "application/json; charset=utf-8")
-	}
 	if a.retry {
 		h.Set("Retry-After", retryAfter)
 	}
@@ -102,19 +102,11 @@ func (a answer) setHeaders(h http.Header, realm, retryAfter string) {
 	h.Set("WWW-Authenticate", value)
 }
 
-// json returns the body as Medusa would write it: no newline at the end, and < and > as they are.
-func (b Body) json() []byte {
+// encode returns v as Medusa would write it: no newline at the end, and < and > as they are.
+func encode(v any) ([]byte, error) {
 	var buf bytes.Buffer
 	e := json.NewEncoder(&buf)
 	e.SetEscapeHTML(false)
-	if err := e.Encode(b); err != nil {
-		panic(err) // two strings: it cannot fail
-	}
-	return bytes.TrimSuffix(buf.Bytes(), []byte("\n"))
-}
-
-// refusal is an answer with its cause, ready for either door; headers are already set.
-type refusal struct {
-	answer
-	cause error
+	err := e.Encode(v)
+	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), err
 }

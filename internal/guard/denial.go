@@ -1,4 +1,4 @@
-package middleware
+package guard
 
 import (
 	"errors"
@@ -8,7 +8,7 @@ import (
 
 // countDenial counts a refusal that says nothing about the key. What the key is to blame for, and what could not be decided, has been
 // counted where the key was checked.
-func (g *guard) countDenial(err error) {
+func (g *Guard) countDenial(err error) {
 	if errors.Is(err, store.ErrUnauthenticated) {
 		return
 	}

@@ -1,4 +1,4 @@
-package middleware
+package guard
 
 import (
 	"errors"
@@ -16,18 +16,17 @@ func medusaAnswerTo(err error, storefront bool) answer {
 	switch {
 	case a.status == http.StatusServiceUnavailable:
 	case storefront && errors.Is(err, ErrNoCredential):
-		a = answer{status: http.StatusBadRequest, body: Body{"not_allowed", "Publishable API key required in the request header: x-publishable-api-key. You can manage your keys in settings in the dashboard."}}
+		a = answer{status: http.StatusBadRequest, body: body{"not_allowed", "Publishable API key required in the request header: x-publishable-api-key. You can manage your keys in settings in the dashboard."}}
 	case storefront && (badKey || errors.Is(err, ErrConflictingCredentials)):
-		a = answer{status: http.StatusBadRequest, body: Body{"not_allowed", "A valid publishable key is required to proceed with the request"}}
+		a = answer{status: http.StatusBadRequest, body: body{"not_allowed", "A valid publishable key is required to proceed with the request"}}
 	case errors.Is(err, errSecretAsBearer):
-		a.body = Body{Message: "A secret API key was passed as a Bearer token. Secret API keys must be sent using HTTP Basic authentication instead (Authorization: Basic <secret-api-key>)."}
+		a.body = body{Message: "A secret API key was passed as a Bearer token. Secret API keys must be sent using HTTP Basic authentication instead (Authorization: Basic <secret-api-key>)."}
 	case badKey: // the challenge stays: a 401 without one is against RFC 9110, 15.5.2
-		a = answer{status: http.StatusUnauthorized, body: Body{Message: "Unauthorized"}, challenge: true, code: a.code}
+		a = answer{status: http.StatusUnauthorized, body: body{Message: "Unauthorized"}, challenge: true, code: a.code}
 		if errors.Is(err, store.ErrWrongType) {
 			a.code = "invalid_token"
 		}
 	}
-	a.exact = true
 	return a
 }
 

@@ -1,4 +1,4 @@
-package middleware
+package guard
 
 import (
 	"context"
@@ -17,13 +17,16 @@ const (
 	maxPauses = 16
 )
 
+// Pause is the last part of a wait. Tests whose time is not the system's replace it.
+var Pause = pause
+
 // level waits until as much time has passed since the lookup began as every refusal takes whose credential was looked up: a row that is there is
 // read, checked and kept, one that is not is not, and the difference, some microseconds, could be measured. Malformed credentials are not
 // looked up, and everybody can see that they are malformed; they cost no waiting.
 //
 // A timer alone would not do. On Linux, an idle Go program sleeps in whole milliseconds from when it became idle, so it would wake that
 // much later as the lookup took longer (measured: by 14 µs of 14). The last part of the wait is therefore a pause of the system's.
-func (g *guard) level(ctx context.Context, err error) {
+func (g *Guard) level(ctx context.Context, err error) {
 	if g.RefusalTime <= 0 || !isFailure(err) {
 		return
 	}
@@ -39,7 +42,7 @@ func (g *guard) level(ctx context.Context, err error) {
 	case g.pausing <- struct{}{}:
 		defer func() { <-g.pausing }()
 		if d := left(); d > 0 {
-			g.pause(d)
+			Pause(d)
 		}
 	default:
 		if d := left(); d > 0 {

@@ -1,4 +1,4 @@
-package middleware
+package guard
 
 import (
 	"net"
@@ -9,8 +9,11 @@ import (
 
 // clientAddr returns the address of the client, or the zero Addr when it is not known: what ClientIP says, else what the door says,
 // else the peer of the connection. Headers that the client can set are never believed by default.
-func (g *guard) clientAddr(r *http.Request, door func(*http.Request) string) netip.Addr {
+func (g *Guard) clientAddr(r *http.Request, door func(*http.Request) string) netip.Addr {
 	var text string
+	if m, _ := mounted(r); door == nil {
+		door = m.ClientIP
+	}
 	switch {
 	case g.ClientIP != nil:
 		text = g.ClientIP(r)
