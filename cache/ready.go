@@ -144,15 +144,15 @@ func (c *Cache) readiness(ctx, bounded context.Context, o ReadyOptions, err erro
 // ready, and could answer none. go-redis does not end a read with its context, so the read has a
 // goroutine.
 func (c *Cache) redisAnswers(ctx context.Context) bool {
-	if c.shared == nil || !c.shared.running.begin() {
+	if c.l2 == nil || !c.l2.tasks.begin() {
 		return false
 	}
 	ctx, cancel := context.WithTimeout(ctx, pingTime)
 	defer cancel()
 	answered := make(chan bool, 1)
 	go func() { // ends with the client's own timeouts
-		defer c.shared.running.end()
-		_, err := c.shared.inner.mark(ctx, "ready")
+		defer c.l2.tasks.end()
+		_, err := c.l2.inner.watermark(ctx, "ready")
 		answered <- err == nil
 	}()
 	select {
