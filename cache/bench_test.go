@@ -17,7 +17,8 @@ import (
 	"github.com/latchkey-go/latchkey/store/storetest/servers"
 )
 
-// BenchmarkLookup is a hit in the memory of the process, and what it cannot do without in BenchmarkWarm of package middleware.
+// BenchmarkLookup is a hit in the memory of the process, and what it cannot do without in
+// BenchmarkWarm of package middleware.
 func BenchmarkLookup(b *testing.B) {
 	ctx := context.Background()
 	c := open(b, cache.Options{Lease: time.Minute}, &crowd{Store: store.NewMemory()}, nil)
@@ -48,10 +49,12 @@ func BenchmarkLookup(b *testing.B) {
 	})
 }
 
-// BenchmarkRedisHit compares a lookup of a key that Redis has and the process has not with one raw GET of the same entry through a client
-// with the same options, in turns. Every lookup is the first of its key in a cache that is new in each round, with the default bound on its
-// size: so it includes the single flight, the command for watermark and entry, checking MAC and proof, decoding, and keeping the record; and
-// nothing has to make room. One iteration is twenty rounds; "ratio" is the median of their ratios of time, "speedup" of throughput.
+// BenchmarkRedisHit compares a lookup of a key that Redis has and the process has not with one raw
+// GET of the same entry through a client with the same options, in turns. Every lookup is the first
+// of its key in a cache that is new in each round, with the default bound on its size: so it
+// includes the single flight, the command for watermark and entry, checking MAC and proof,
+// decoding, and keeping the record; and nothing has to make room. One iteration is twenty rounds;
+// "ratio" is the median of their ratios of time, "speedup" of throughput.
 func BenchmarkRedisHit(b *testing.B) {
 	const rounds, entries = 20, 2048
 	ctx := context.Background()
@@ -118,7 +121,8 @@ func BenchmarkRedisHit(b *testing.B) {
 	}
 }
 
-// inTurns has so many callers run one for each number below n, and returns the nanoseconds that it took, divided by n.
+// inTurns has so many callers run one for each number below n, and returns the nanoseconds that it
+// took, divided by n.
 func inTurns(b *testing.B, callers, n int, one func(int) error) float64 {
 	b.Helper()
 	var next atomic.Int64

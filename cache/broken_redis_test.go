@@ -35,8 +35,9 @@ func (*sluggish) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proce
 	return next
 }
 
-// Whatever Redis does, keys are let in and strangers are not, each after one statement, no request waits for Redis longer than its budget
-// (with a server that never answers, any wait for it would be for ever), and nothing piles up.
+// Whatever Redis does, keys are let in and strangers are not, each after one statement, no request
+// waits for Redis longer than its budget (with a server that never answers, any wait for it would
+// be for ever), and nothing piles up.
 func TestRequirement12ABrokenRedisOnlyCostsStatements(t *testing.T) {
 	ctx := context.Background()
 	const crowd, strangers = 200, 50
@@ -121,11 +122,13 @@ func TestRequirement12ABrokenRedisOnlyCostsStatements(t *testing.T) {
 				all.Wait()
 				most = max(most, int(peak.Load())-before)
 			}
-			// A lookup during a change of epoch may ask once more; without memory it would be three times as many.
+			// A lookup during a change of epoch may read the store once more; without memory it
+			// would read it three times as often.
 			if n := rows.lookups.Load(); n > crowd+strangers+20 {
 				t.Errorf("%d statements for %d tokens", n, crowd+strangers)
 			}
-			// 256 + 4 calls are on their way at most, each with its connection's goroutines in the proxy.
+			// 256 + 4 calls are on their way at most, each with its connection's goroutines in the
+			// proxy.
 			if most > crowd+strangers+4*260 {
 				t.Errorf("%d goroutines more than before", most)
 			}

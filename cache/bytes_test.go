@@ -10,8 +10,8 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// What other processes wrote must be read, and what they proved believed: to change a value here takes a new recordVersion, or a new tag
-// before what is proved.
+// What other processes wrote must be read, and what they proved believed: to change a value here
+// takes a new recordVersion, or a new tag before what is proved.
 func TestBytesThatOthersRead(t *testing.T) {
 	sealer, err := store.NewSealer([]string{"0123456789abcdefghijklmnopqrstuvwxyz"})
 	if err != nil {

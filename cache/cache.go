@@ -13,20 +13,21 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// Cache is a store.Store in front of another. Its methods may be called from many goroutines at once. Make it with New, end it with
-// Close.
+// Cache is a store.Store in front of another. It is safe for concurrent use. Make it with New and
+// end it with Close.
 type Cache struct {
 	o     Options
 	rows  store.Store
 	clock clock
 
-	id       string // of this process start, among the members
+	id       string // the member id of this process, random for each start
 	codec    entryCodec
 	messages messageCodec
-	shared   *guard  // nil: no Redis
-	faults   *faults // nil: no Redis
+	l2       *boundedClient // nil: no Redis
+	faults   *faults        // nil: no Redis
 
-	// epoch is what lookups answer from; nil before the first completed poll and after Close.
+	// epoch holds what lookups are answered from. It is nil before the first completed poll and
+	// after Close.
 	epoch      atomic.Pointer[epoch]
 	publishing sync.Mutex // held to replace epoch
 	coarse     coarseClock
@@ -35,45 +36,45 @@ type Cache struct {
 	repairing   chan struct{} // semaphore: one repair at a time
 	pollKicks   chan struct{}
 	repairKicks chan struct{}
-	relisten    chan struct{} // the feed is known, or another
+	resubscribe chan struct{} // the feed is known, or was replaced
 
-	// These belong to the goroutine that polls.
-	polled   bool    // ever
-	last     int64   // highest event polled
-	joined   bool    // this process has a membership row
-	joinedAt instant // from before it was written
-	acked    int64   // the event that the row acknowledges; -1: none since it was written
-	polling  health
-	// repaired belongs to the goroutine that repairs in the background.
-	repaired health
+	// Only the goroutine that polls uses these.
+	polled     bool    // at least once
+	last       int64   // the highest event polled; `last` in the protocol
+	joined     bool    // this process has a row in the member table
+	joinedAt   instant // read before the row was written
+	acked      int64   // the event that the row acknowledges; -1: none yet
+	pollHealth health
+	// Only the goroutine that repairs in the background uses repairHealth.
+	repairHealth health
 
-	begun      instant
-	up         chan struct{} // closed once the feed has been read and others can be heard
-	upOnce     sync.Once
+	started    instant
+	ready      chan struct{} // closed when the feed was read and the subscription is open
+	readyOnce  sync.Once
 	listening  atomic.Bool
-	level      atomic.Int32 // the lowest of the members last read; 0: not known, and so the lowest there is
+	level      atomic.Int32 // the lowest level of the members as last read; 0: not known, treated as the lowest
 	acks       acks
-	changes    work // in progress
-	background work
+	changes    tasks // in progress
+	background tasks
 	closed     atomic.Bool
 	stop       context.CancelFunc
 	closeOnce  sync.Once
 	closeErr   error
 
-	hits                                 hitCounter
+	hits                                 shardedCounter
 	count                                counters
 	lastForged, lastBadMessage, lastSlow atomic.Int64
 }
 
 var _ store.Store = (*Cache)(nil)
 
-// start begins the background work.
+// start starts the background work.
 func (c *Cache) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	c.stop = cancel
-	loops := []func(context.Context){c.pollLoop, c.repairLoop, c.listenLoop, c.watchLoop, c.sweepLoop}
-	if c.shared != nil {
-		loops = append(loops, c.shared.reads.loops()...)
+	loops := []func(context.Context){c.pollLoop, c.repairLoop, c.subscribeLoop, c.watchLoop, c.sweepLoop}
+	if c.l2 != nil {
+		loops = append(loops, c.l2.batcher.loops()...)
 	}
 	for _, loop := range loops {
 		c.background.begin()
@@ -84,21 +85,22 @@ func (c *Cache) start() {
 	}
 }
 
-// Info describes the cache. Its name is "cache over " and the name of what is below.
+// Info describes the cache. Its name is "cache over " and the name of the store below.
 func (c *Cache) Info() store.Info {
 	return store.Info{
 		Name:        "cache over " + c.rows.Info().Name,
-		SharedCache: c.recordsAreShared(),
-		Joined:      true, // a tool of changes only is short-lived
+		SharedCache: c.recordsInRedis(),
+		Joined:      true, // also with ChangesOnly: such a process does not run for long
 		Sealer:      c.o.Sealer,
 	}
 }
 
-// recordsAreShared reports whether records are read from and written to Redis.
-func (c *Cache) recordsAreShared() bool { return c.shared != nil && !c.o.DisableRedisRecords }
+// recordsInRedis reports whether records are read from and written to Redis.
+func (c *Cache) recordsInRedis() bool { return c.l2 != nil && !c.o.DisableRedisRecords }
 
-// Close stops answering from the cache, waits for the changes in progress, ends the background work and closes the store
-// below. It waits until ctx is done, and then returns its error. The Redis client stays open. A closed cache answers store.ErrClosed.
+// Close stops answering from the cache, waits for the changes in progress, ends the background work
+// and closes the store below. When ctx ends first, it returns the error of ctx. It does not close
+// the Redis client. A closed cache returns store.ErrClosed.
 func (c *Cache) Close(ctx context.Context) error {
 	c.closeOnce.Do(func() { c.closeErr = c.close(ctx) })
 	return c.closeErr
@@ -114,19 +116,19 @@ func (c *Cache) close(ctx context.Context) error {
 	c.stop()
 	background := c.background.close(ctx)
 	if background == nil {
-		c.leaveMembers(ctx) // after the last poll: only now nothing is answered from memory for sure
+		c.leaveMembers(ctx) // after the last poll: from now on nothing is answered from memory
 	}
 	if last != nil {
 		last.retire()
 	}
 	rows := c.rows.Close(ctx)
 	if err := errors.Join(changes, background); err != nil {
-		return errors.Join(fmt.Errorf("cache: close: work is still under way: %w", err), rows)
+		return errors.Join(fmt.Errorf("cache: close: work is still running: %w", err), rows)
 	}
 	return rows
 }
 
-// kick asks a loop to run now; once is enough.
+// kick wakes a loop. Further kicks before the loop runs have no effect.
 func kick(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
@@ -134,36 +136,37 @@ func kick(c chan struct{}) {
 	}
 }
 
-// health logs when something stops working and when it works again, and nothing in between. The
-// first refusal of a server that did not answer before is logged too: it names the cause.
+// health logs when something starts to fail and when it works again, once each. The first refusal
+// of a server that did not answer before is logged too, because it names the cause.
 type health struct{ failing, refused bool }
 
-func (h *health) note(log *slog.Logger, what string, err error) {
+func (h *health) report(log *slog.Logger, what string, err error) {
 	refused := redisfault.Refused(err)
 	switch {
 	case err != nil && (!h.failing || refused && !h.refused):
-		log.Warn("latchkey: cache: "+what+" fails; trying on", "error", err)
+		log.Warn("latchkey: cache: "+what+" fails; retrying", "error", err)
 	case err == nil && h.failing:
 		log.Info("latchkey: cache: " + what + " works again")
 	}
 	h.failing, h.refused = err != nil, err != nil && (h.refused || refused)
 }
 
-// tellForged logs an entry of Redis that cannot be ours, at most once a second.
-func (c *Cache) tellForged(id store.LookupID, err error) {
-	if c.onceASecond(&c.lastForged) {
-		c.o.Logger.Error("latchkey: cache: an entry in Redis was forged or altered, or its pepper is gone; ignored", "fingerprint", id.String(), "error", err)
+// logForged logs an entry in Redis that this system did not write, at most once a second.
+func (c *Cache) logForged(id store.LookupID, err error) {
+	if c.oncePerSecond(&c.lastForged) {
+		c.o.Logger.Error("latchkey: cache: an entry in Redis was forged or altered, or its pepper is unknown; ignored",
+			"fingerprint", id.String(), "error", err)
 	}
 }
 
-// onceASecond reports whether a second has begun since it last said so for last.
-func (c *Cache) onceASecond(last *atomic.Int64) bool {
+// oncePerSecond reports true at most once a second for each last.
+func (c *Cache) oncePerSecond(last *atomic.Int64) bool {
 	second := int64(c.clock.now().mono/time.Second) + 1
 	before := last.Load()
 	return before != second && last.CompareAndSwap(before, second)
 }
 
-// otterLog passes on what otter has to say: panics of its own callbacks, of which there are none.
+// otterLog logs what otter reports: panics in callbacks, of which this package has none.
 type otterLog struct{ log *slog.Logger }
 
 func (l otterLog) Warn(ctx context.Context, msg string, err error) {

@@ -149,7 +149,8 @@ func TestLeaseIsOverByEitherClock(t *testing.T) {
 	}
 }
 
-// A wall clock that is put forward must not end a change's wait: other processes' leases are no shorter for it.
+// A wall clock that is put forward must not end a change's wait: other processes' leases are no
+// shorter for it.
 func TestWaitIsMonotonic(t *testing.T) {
 	c, clk, rows := clocked(t, minLease)
 	check(t, rows.Join(context.Background(), store.Member{ID: "silent", Lease: minLease, TTL: time.Hour}))
@@ -197,7 +198,8 @@ func TestWaitIsForTheLongestLease(t *testing.T) {
 	check(t, <-done)
 }
 
-// 3.1: the row is renewed when half of its life is over, by either clock, and when the store may have lost it.
+// 3.1: the row is renewed when half of its life is over, by either clock, and when the store may
+// have lost it.
 func TestMembershipIsRenewed(t *testing.T) {
 	c, clk, rows := clocked(t, minLease)
 	polled := func() {

@@ -20,14 +20,15 @@ import (
 	"github.com/latchkey-go/latchkey/store/storetest/servers"
 )
 
-// The tests of protocol 12 that need the real otter and a real Redis. The oracle is always the same: after a change has returned
-// success, no lookup that begins then answers from before it.
+// The tests of protocol 12 that need the real otter and a real Redis. The oracle is always the
+// same: after a change has returned success, every lookup that begins then reflects it.
 
 // latest is that oracle for one key whose versions go up.
 type latest struct{ version atomic.Int64 }
 
-// change makes a new version of the key through s, and afterwards holds every reader to it. On a machine so busy that Redis and feed
-// cannot be reached in time, a change may be refused its confirmation; then it is made again, as a client would.
+// change makes a new version of the key through s, and afterwards requires it of every reader. On a
+// machine so busy that Redis and feed cannot be reached in time, a change may return an error; then
+// it is repeated, as a client would.
 func (l *latest) change(t *testing.T, s store.Store, r *store.Record) {
 	t.Helper()
 	ctx := context.Background()
@@ -118,7 +119,8 @@ func TestTwoInstancesUnderLoad(t *testing.T) {
 	}
 }
 
-// T3 and T4: a load hangs between the store's answer and everything that follows, and the key changes meanwhile.
+// T3 and T4: a load hangs between the store's answer and everything that follows, and the key
+// changes meanwhile.
 func TestChangeDuringALoad(t *testing.T) {
 	for _, n := range []struct {
 		name  string
@@ -163,7 +165,7 @@ func TestChangeDuringALoad(t *testing.T) {
 			l.read(t, "A while its load hangs", a, r) // must not join it
 			l.change(t, b, r)
 			close(release)
-			<-hung // began before: whatever it says
+			<-hung // began before: any answer is right
 			for range 100 {
 				l.read(t, "A after the load", a, r)
 				l.read(t, "B after the load", b, r)
@@ -211,7 +213,8 @@ func (h *hold) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Process
 	return next
 }
 
-// pairOfCaches returns two caches over one store and one Redis; the first one's commands can be held. o is for both.
+// pairOfCaches returns two caches over one store and one Redis; the first one's commands can be
+// held. o is for both.
 func pairOfCaches(t *testing.T, o cache.Options, server *servers.RedisServer, hooks ...redis.Hook) (a, b *cache.Cache, rowsA *spy, memory store.Store) {
 	t.Helper()
 	rdbA, _ := client(t, server.Addr())
@@ -266,7 +269,7 @@ func TestChangeDuringACommand(t *testing.T) {
 			if names, err := rdb.Keys(context.Background(), "*"+inName(r.Key.LookupID)).Result(); err == nil && len(names) == 1 {
 				return true // its own: a fill of what was looked up before may come late
 			}
-			change(t, b, func(tx store.Tx) error { // makes B forget
+			change(t, b, func(tx store.Tx) error { // empties B's memory
 				return tx.Append(context.Background(), r, store.Event{Kind: store.Updated, At: time.Now()})
 			})
 			title(t, b, r)
@@ -545,7 +548,7 @@ func TestCrashedChangerIsRepeatedElsewhere(t *testing.T) {
 	insert(t, memory, r)
 	want(t, "title", title(t, a, r), "test")
 	want(t, "title", title(t, b, r), "test")
-	retitle(t, memory, r, "new") // nobody is told
+	retitle(t, memory, r, "new") // not announced
 	change(t, b, func(tx store.Tx) error {
 		return tx.Append(context.Background(), r, store.Event{Kind: store.Updated, At: time.Now()})
 	})
@@ -553,7 +556,8 @@ func TestCrashedChangerIsRepeatedElsewhere(t *testing.T) {
 	want(t, "B", title(t, b, r), "new")
 }
 
-// T12, for changes whose repetition finds nothing left to do: a delete of a deleted key, an import of what is there.
+// T12, for changes whose repetition finds nothing left to do: a delete of a deleted key, an import
+// of what is there.
 func TestChangeThatChangesNothingWaits(t *testing.T) {
 	nothing := func(tx store.Tx) error {
 		_, err := tx.Find(context.Background(), store.Query{Limit: 1})
@@ -565,7 +569,7 @@ func TestChangeThatChangesNothingWaits(t *testing.T) {
 			for _, c := range []*cache.Cache{a, b} {
 				want(t, "title before the insert", title(t, c, r), "")
 			}
-			insert(t, memory, r) // by a changer that crashes then: nobody is told
+			insert(t, memory, r) // by a changer that crashes then: not announced
 			change(t, b, nothing)
 			for _, c := range []*cache.Cache{a, b} {
 				want(t, "title after the insert", title(t, c, r), "test")
@@ -649,7 +653,8 @@ func TestUnknownBecomesKnown(t *testing.T) {
 	})
 }
 
-// An event that names no key must start a new generation in Redis: what is in there may be what it is about.
+// An event that names no key must start a new generation in Redis: what is in there may be what it
+// is about.
 func TestEventWithoutAKeyDropsWhatRedisHas(t *testing.T) {
 	for _, n := range []struct {
 		name string
@@ -670,7 +675,7 @@ func TestEventWithoutAKeyDropsWhatRedisHas(t *testing.T) {
 			hits := b.Stats().RedisHits
 			eventually(t, "B has it from there", func() bool { title(t, b, r); return b.Stats().RedisHits > hits })
 
-			// The record changes, and the only event does not say whose.
+			// The record changes, and the only event does not name its key.
 			change(t, n.who(a, memory), func(tx store.Tx) error {
 				return tx.Update(context.Background(), unnamed(r), store.Event{Kind: store.Updated, At: time.Now()})
 			})

@@ -76,7 +76,7 @@ func TestCost(t *testing.T) {
 		}
 	})
 	t.Run("a change is one statement more, one script, one message, and one answer from each other member", func(t *testing.T) {
-		retitle(t, c, r, "new") // what was inserted past the cache is made up for
+		retitle(t, c, r, "new") // the cache has caught up with what was inserted past it
 		scripts, messages, answers := sent.of("evalsha"), sent.of("publish"), otherSent.of("publish")
 		changes, members := rows.changes.Load(), rows.members.Load()
 		_, statements := costs(func() { retitle(t, c, r, "newer") })

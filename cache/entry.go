@@ -9,21 +9,23 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// An entry of the shared memory is
+// An entry in Redis is
 //
 //	generation "|" as-of deadline record mac
 //
-// as-of is the event up to which the record is known to be right, deadline when it stops counting whatever the TTL says (milliseconds since
-// 1970), both varints. The MAC, there when peppers are set, binds all of this to its place: prefix, feed, lookup id.
+// as-of is the event up to which the record is current. deadline is when the entry expires,
+// whatever its TTL (milliseconds since 1970). Both are varints. The MAC is there when peppers are
+// set. It covers all of this and the place of the entry: prefix, feed and lookup id.
 const entryPurpose = "latchkey/cache-entry/2"
 
-// errForgedEntry: somebody who does not know a pepper wrote the entry or its record, or moved it here from another place.
+// errForgedEntry: the entry or its record was written without a pepper, or was moved here from
+// another place.
 var errForgedEntry = errors.New("entry was not written by this system")
 
-// errEntry: the entry does not count: another generation, version or key, past its deadline, or damaged.
-var errEntry = errors.New("entry does not count")
+// errEntry: the entry is a miss: another generation, version or key, expired or damaged.
+var errEntry = errors.New("entry is from another generation, expired or damaged")
 
-// entryCodec writes and reads entries.
+// entryCodec encodes and decodes entries.
 type entryCodec struct {
 	prefix string
 	sealer *store.Sealer
@@ -37,15 +39,16 @@ func (c entryCodec) encode(feed string, generation string, asOf int64, deadline 
 	body = binary.AppendVarint(body, asOf)
 	body = binary.AppendVarint(body, deadline.Milliseconds())
 	body = append(body, record...)
-	var message [messageRoom]byte
-	return string(c.sealer.AppendMAC(body, entryPurpose, c.appendMessage(message[:0], feed, r.Key.LookupID, string(body))))
+	var message [macInputSize]byte
+	input := c.appendMACInput(message[:0], feed, r.Key.LookupID, string(body))
+	return string(c.sealer.AppendMAC(body, entryPurpose, input))
 }
 
-// messageRoom is enough for nearly all messages, without an allocation.
-const messageRoom = 1024
+// macInputSize holds nearly every input of the MAC without an allocation.
+const macInputSize = 1024
 
-// appendMessage appends what the MAC is over.
-func (c entryCodec) appendMessage(m []byte, feed string, id store.LookupID, body string) []byte {
+// appendMACInput appends the input of the MAC.
+func (c entryCodec) appendMACInput(m []byte, feed string, id store.LookupID, body string) []byte {
 	if c.sealer == nil {
 		return m
 	}
@@ -55,9 +58,11 @@ func (c entryCodec) appendMessage(m []byte, feed string, id store.LookupID, body
 	return appendText(m, body)
 }
 
-// decode makes *r, a new record, the one in an entry, checked and ready to be shared, and returns the event up to which it is right. After an
-// error *r is not to be used.
-func (c entryCodec) decode(r *store.Record, entry string, feed string, id store.LookupID, generation string, now instant) (asOf int64, err error) {
+// decode decodes an entry into *r, a new record, verifies it, and returns the event up to which it
+// is current. After an error *r must not be used.
+func (c entryCodec) decode(r *store.Record, entry, feed string, id store.LookupID, generation string,
+	now instant,
+) (asOf int64, err error) {
 	found, rest, ok := strings.Cut(entry, "|")
 	if !ok || found != generation {
 		return 0, errEntry
@@ -73,8 +78,9 @@ func (c entryCodec) decode(r *store.Record, entry string, feed string, id store.
 		return 0, errEntry
 	}
 	record, mac := d.rest[:end], d.rest[end:]
-	var message [messageRoom]byte
-	if !c.sealer.CheckMAC([]byte(mac), entryPurpose, c.appendMessage(message[:0], feed, id, entry[:len(entry)-len(mac)])) {
+	var message [macInputSize]byte
+	input := c.appendMACInput(message[:0], feed, id, entry[:len(entry)-len(mac)])
+	if !c.sealer.CheckMAC([]byte(mac), entryPurpose, input) {
 		return 0, errForgedEntry
 	}
 	if now.wall > deadline || asOf < 0 || asOf > maxEventID {

@@ -128,12 +128,12 @@ func TestRequirement05Entry(t *testing.T) {
 func second3(_ *store.Record, _ int64, err error) error { return err }
 
 func TestParseMark(t *testing.T) {
-	for raw, want := range map[string]mark{
+	for raw, want := range map[string]watermark{
 		"a:0:0000000000000000":                {"a", position{}},
 		"GEN:12:000000000000000a":             {"GEN", position{12, 10}},
 		"g:9007199254740991:fffffffffffffffe": {"g", position{maxEventID, -2}},
 	} {
-		if got, ok := parseMark(raw); !ok || got != want || got.String() != raw {
+		if got, ok := parseWatermark(raw); !ok || got != want || got.String() != raw {
 			t.Errorf("%q: got %v, %v", raw, got, ok)
 		}
 	}
@@ -142,17 +142,18 @@ func TestParseMark(t *testing.T) {
 		"a:1", "a:1:", "a:1:0", "a:1:00000000000000000", "a:1:000000000000000g", "a:1:-00000000000000a", "a::000000000000000a",
 	} {
 		if strings.Count(raw, ":") == 1 { // with a tag it is no better
-			if got, ok := parseMark(raw + ":000000000000000a"); ok && raw != "a:1" {
+			if got, ok := parseWatermark(raw + ":000000000000000a"); ok && raw != "a:1" {
 				t.Errorf("%q with a tag is taken for %v", raw, got)
 			}
 		}
-		if got, ok := parseMark(raw); ok {
+		if got, ok := parseWatermark(raw); ok {
 			t.Errorf("%q is taken for %v", raw, got)
 		}
 	}
 }
 
-// FuzzEntry: whatever Redis holds under a key's name is refused or read, and with peppers nothing is read but what was written.
+// FuzzEntry: whatever Redis holds under a key's name is refused or read, and with peppers nothing
+// is read but what was written.
 func FuzzEntry(f *testing.F) {
 	sealer := testSealer(f, pepperA)
 	sealed, plain := entryCodec{prefix: "p", sealer: sealer}, entryCodec{prefix: "p"}
@@ -192,9 +193,9 @@ func FuzzMark(f *testing.F) {
 		f.Add(raw + ":0123456789abcdef")
 	}
 	f.Fuzz(func(t *testing.T, raw string) {
-		if got, ok := parseMark(raw); ok && (got.id < 0 || got.id > maxEventID || got.generation == "") {
+		if got, ok := parseWatermark(raw); ok && (got.id < 0 || got.id > maxEventID || got.generation == "") {
 			t.Errorf("%q is taken for %+v", raw, got)
-		} else if again, _ := parseMark(got.String()); ok && again != got {
+		} else if again, _ := parseWatermark(got.String()); ok && again != got {
 			t.Errorf("%+v became %+v", got, again)
 		}
 	})

@@ -41,8 +41,8 @@ func TestHistory(t *testing.T) {
 				t.Errorf("learn(%v, %v) is %v", step.at, step.sure, got)
 			}
 		}
-		if h.sure.Load() != 13 || !h.knows(position{12, 122}, false) || h.knows(position{12, 120}, true) || h.knows(position{11, 1}, false) || !h.knows(position{11, 1}, true) {
-			t.Errorf("sure of %d; %v", h.sure.Load(), h.tags)
+		if h.confirmedHead.Load() != 13 || !h.knows(position{12, 122}, false) || h.knows(position{12, 120}, true) || h.knows(position{11, 1}, false) || !h.knows(position{11, 1}, true) {
+			t.Errorf("sure of %d; %v", h.confirmedHead.Load(), h.tags)
 		}
 	})
 	t.Run("a feed contradicts what is sure and nothing else", func(t *testing.T) {
@@ -60,12 +60,12 @@ func TestHistory(t *testing.T) {
 			h := newHistory("feed", position{10, 100})
 			h.learn(position{11, 110}, true)
 			h.learn(position{12, 120}, false)
-			if agrees := h.polled(c.feed); agrees == c.contradicts {
+			if agrees := h.mergePoll(c.feed); agrees == c.contradicts {
 				t.Errorf("%v agrees: %v", c.feed, agrees)
 			}
 		}
 		h := newHistory("feed", position{10, 100})
-		if !h.polled(fed(10, 100, 110, 121)) || h.learn(position{12, 120}, true) || h.sure.Load() != 12 {
+		if !h.mergePoll(fed(10, 100, 110, 121)) || h.learn(position{12, 120}, true) || h.confirmedHead.Load() != 12 {
 			t.Error("a poll is sure")
 		}
 	})
@@ -83,7 +83,7 @@ func TestHistory(t *testing.T) {
 		h := newHistory("feed", position{10, 100})
 		h.learn(position{12, 120}, false)
 		h.learn(position{13, 130}, true)
-		h.polled(fed(10, 100))
+		h.mergePoll(fed(10, 100))
 		if h.knows(position{12, 120}, false) || !h.knows(position{13, 130}, false) {
 			t.Errorf("known is %v", h.tags)
 		}
@@ -93,26 +93,26 @@ func TestHistory(t *testing.T) {
 		for id := range int64(5 * replayLimit) {
 			h.learn(position{1000 + id, 1}, false)
 		}
-		if h.missing.Load() {
+		if h.tagsLost.Load() {
 			t.Error("what is not sure is not missed")
 		}
 		h.learn(position{100_000, 1}, true)
-		if !h.missing.Load() || len(h.tags) != 3*replayLimit {
-			t.Errorf("%d tags, missing is %v", len(h.tags), h.missing.Load())
+		if !h.tagsLost.Load() || len(h.tags) != 3*replayLimit {
+			t.Errorf("%d tags, missing is %v", len(h.tags), h.tagsLost.Load())
 		}
-		h.polled(fed(200_000, 7))
+		h.mergePoll(fed(200_000, 7))
 		if len(h.tags) != 1 {
 			t.Errorf("%d tags after a poll", len(h.tags))
 		}
 	})
 	t.Run("messages of a history that is over teach nothing", func(t *testing.T) {
 		h := newHistory("feed", position{10, 100})
-		h.former = 13
-		if !h.told(position{10, 101}, true) || !h.told(position{13, 130}, true) || h.sure.Load() != 10 || h.knows(position{13, 130}, false) {
-			t.Errorf("sure of %d; %v", h.sure.Load(), h.tags)
+		h.previousHead = 13
+		if !h.learnAnnounced(position{10, 101}, true) || !h.learnAnnounced(position{13, 130}, true) || h.confirmedHead.Load() != 10 || h.knows(position{13, 130}, false) {
+			t.Errorf("sure of %d; %v", h.confirmedHead.Load(), h.tags)
 		}
-		if !h.told(position{14, 140}, true) || !h.told(position{15, 0}, true) || h.sure.Load() != 15 || h.knows(position{15, 0}, false) {
-			t.Errorf("sure of %d; %v", h.sure.Load(), h.tags)
+		if !h.learnAnnounced(position{14, 140}, true) || !h.learnAnnounced(position{15, 0}, true) || h.confirmedHead.Load() != 15 || h.knows(position{15, 0}, false) {
+			t.Errorf("sure of %d; %v", h.confirmedHead.Load(), h.tags)
 		}
 	})
 }

@@ -163,7 +163,7 @@ func TestRedisDown(t *testing.T) {
 	})
 }
 
-// T15: while the feed is out of reach, a slow store is asked by so many at once and no more.
+// T15: while the feed is out of reach, only so many lookups read a slow store at once.
 func TestSlowStoreIsSpared(t *testing.T) {
 	const atOnce = 32
 	rows := &spy{Store: store.NewMemory()}
@@ -208,8 +208,8 @@ func TestSlowStoreIsSpared(t *testing.T) {
 	want(t, "statements", rows.lookups.Load(), int64(atOnce))
 }
 
-// Redis hangs: connections stand, nothing is answered. The client waits for ever, so whatever does not wait for ever is the
-// cache's doing.
+// Redis hangs: connections stand, nothing is answered. The client waits for ever, so whatever does
+// not wait for ever is the cache's doing.
 func TestRedisHangs(t *testing.T) {
 	server := servers.NewRedis(t)
 	rdb := redis.NewClient(&redis.Options{
@@ -315,7 +315,8 @@ func TestChangeThatCannotBeConfirmed(t *testing.T) {
 	})
 }
 
-// Who writes to Redis without knowing a pepper gains nothing: not by altering an entry, nor by making one.
+// Whoever can write to Redis without a pepper gains nothing, neither by altering an entry nor by
+// inventing one.
 func TestRequirement05ForgedEntries(t *testing.T) {
 	ctx := context.Background()
 	sealer, err := store.NewSealer([]string{"0123456789abcdefghijklmnopqrstuvwxyz"})
@@ -382,7 +383,8 @@ func TestRequirement05ForgedEntries(t *testing.T) {
 	})
 }
 
-// A row that was altered in the database is handed on, for package store to refuse, and kept nowhere.
+// A row that was altered in the database is returned, for package store to refuse, and stored in no
+// cache.
 func TestRequirement05ForgedRowIsNotKept(t *testing.T) {
 	ctx := context.Background()
 	sealer, err := store.NewSealer([]string{"0123456789abcdefghijklmnopqrstuvwxyz"})
@@ -453,7 +455,8 @@ func TestStoresOnOneRedisDoNotMeet(t *testing.T) {
 	}
 }
 
-// restorable is a store whose content can be exchanged under the same feed id, as when a backup is played back.
+// restorable is a store whose content can be exchanged under the same feed id, as when a backup is
+// played back.
 type restorable struct {
 	store.Store
 	current atomic.Pointer[store.Store]
@@ -517,7 +520,8 @@ func TestStoreIsRestoredFromABackup(t *testing.T) {
 	}
 }
 
-// The watermark of before a restore may fit the restored feed's numbers by the time Redis can be repaired. It must go all the same.
+// The watermark of before a restore may fit the restored feed's numbers by the time Redis can be
+// repaired. It must go all the same.
 func TestWatermarkFromBeforeARestoreIsNotTrusted(t *testing.T) {
 	ctx := context.Background()
 	rdb, _ := client(t, servers.NewRedis(t).Addr())
@@ -572,7 +576,8 @@ func (*refusing) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proce
 	return next
 }
 
-// Found.Legacy is never kept, and neither is "unknown" for those who ask for candidates when nobody has.
+// Found.Legacy is never cached, and neither is "unknown" for lookups that want candidates when
+// there are none.
 func TestLegacyCandidatesAreNotKept(t *testing.T) {
 	ctx := context.Background()
 	rows := &spy{Store: store.NewMemory()}
@@ -599,7 +604,8 @@ func TestLegacyCandidatesAreNotKept(t *testing.T) {
 	}
 }
 
-// Every method, its deadline: a load that hangs holds nobody longer than he wants to wait, and the next one still joins it.
+// Every method respects its deadline: a load that hangs blocks no caller beyond its deadline, and
+// the next caller still joins it.
 func TestDeadlineOfTheFirstCaller(t *testing.T) {
 	rows := &spy{Store: store.NewMemory()}
 	c := open(t, cache.Options{Lease: quiet, StoreTimeout: time.Minute}, rows, nil)

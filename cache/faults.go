@@ -10,8 +10,8 @@ import (
 	"github.com/latchkey-go/latchkey/internal/redisfault"
 )
 
-// operation is a kind of calls of Redis. Users, replicas and full servers refuse one kind and not
-// the others.
+// operation is a kind of Redis calls. Permissions, replicas and full servers refuse one kind and
+// accept the others.
 type operation int
 
 const (
@@ -22,7 +22,7 @@ const (
 	operations
 )
 
-// operationNames are the label values of a metric, operationTexts the words of log and status.
+// operationNames are label values of a metric; operationTexts are the words in logs and status.
 var (
 	operationNames = [operations]string{"read", "write", "publish", "subscribe"}
 	operationTexts = [operations]string{"reads", "writes", "messages to others", "messages from others"}
@@ -38,31 +38,32 @@ func operationOf(name string) operation {
 	return opWrite
 }
 
-// Fault is why Redis does not do one kind of calls. The zero value: it does.
+// Fault is the reason why Redis does not serve one kind of calls. The zero value means that it
+// does.
 type Fault struct {
-	// Word is the first word of the error that Redis answers with: NOPERM, READONLY, MISCONF, OOM,
-	// NOAUTH, WRONGPASS, LOADING, BUSY, MASTERDOWN, CLUSTERDOWN, NOREPLICAS, MOVED, DENIED;
-	// "unknown_command" for a command that is disabled; "ERR" for all others; and "UNREACHABLE"
-	// when there is no answer, or none in time.
+	// Word is the first word of Redis's error: NOPERM, READONLY, MISCONF, OOM, NOAUTH, WRONGPASS,
+	// LOADING, BUSY, MASTERDOWN, CLUSTERDOWN, NOREPLICAS, MOVED, DENIED. It is "unknown_command"
+	// for a command that is disabled, "ERR" for all other errors, and "UNREACHABLE" when Redis does
+	// not answer in time.
 	Word  string
 	Since time.Time
 }
 
-// Faults are what Redis does not do at the moment. Other answers are right all the same, but
-// slower: docs/operations.md says what each means.
+// Faults are the kinds of calls that Redis does not serve now. Answers stay correct but take
+// longer. docs/operations.md explains each fault.
 type Faults struct {
 	Read      Fault // lookups go to the store
-	Write     Fault // records are not written, and changes may wait for a lease
-	Publish   Fault // changes wait for a lease, and other processes learn of them from the store
-	Subscribe Fault // changes of others wait for a lease. Only refusals: for the rest see Stats.Listening
+	Write     Fault // records are not written; changes may wait for a lease
+	Publish   Fault // changes wait for a lease; other processes read them from the store
+	Subscribe Fault // changes of others wait for a lease; refusals only, see Stats.Listening
 }
 
 func (f *Faults) all() [operations]Fault {
 	return [operations]Fault{f.Read, f.Write, f.Publish, f.Subscribe}
 }
 
-// String returns what is wrong in a few words, for a status page: "refuses writes (READONLY)". It
-// is "" when nothing is.
+// String describes the faults in a few words for a status page, for example "refuses writes
+// (READONLY)". It returns "" when there is no fault.
 func (f Faults) String() string {
 	var parts, words []string
 	for op, fault := range f.all() {
@@ -87,7 +88,7 @@ func (f Faults) String() string {
 	return strings.Join(parts, "; ")
 }
 
-// faults are the breakers of all kinds of calls but subscriptions, which are not spared.
+// faults holds a breaker for each kind of calls. Subscriptions have none: they are always retried.
 type faults struct {
 	breakers  [opSubscribe]redisfault.Breaker
 	subscribe atomic.Pointer[Fault]
@@ -103,9 +104,11 @@ func newFaults(log *slog.Logger, budget time.Duration) *faults {
 		f.breakers[op].OnChange = func(was, is redisfault.Fault, err error) {
 			switch is.Word {
 			case "":
-				log.Info("latchkey: cache: Redis accepts "+text+" again", "after", time.Since(was.Since).Round(time.Millisecond))
+				log.Info("latchkey: cache: Redis accepts "+text+" again",
+					"after", time.Since(was.Since).Round(time.Millisecond))
 			case redisfault.Unreachable:
-				log.Warn("latchkey: cache: Redis does not answer "+text+" in time; "+effect, "budget", budget, "error", err)
+				log.Warn("latchkey: cache: Redis does not answer "+text+" in time; "+effect,
+					"budget", budget, "error", err)
 			default:
 				log.Warn("latchkey: cache: Redis refuses "+text+"; "+effect, "word", is.Word, "error", err)
 			}
@@ -116,8 +119,8 @@ func newFaults(log *slog.Logger, budget time.Duration) *faults {
 
 func (f *faults) of(op operation) *redisfault.Breaker { return &f.breakers[op] }
 
-// now returns them as they are.
-func (f *faults) now() Faults {
+// current returns the faults of this moment.
+func (f *faults) current() Faults {
 	all := Faults{
 		Read: Fault(f.of(opRead).Fault()), Write: Fault(f.of(opWrite).Fault()), Publish: Fault(f.of(opPublish).Fault()),
 	}
@@ -127,8 +130,8 @@ func (f *faults) now() Faults {
 	return all
 }
 
-// wantProbe reports that it is time to try what is not done.
-func (f *faults) wantProbe() bool {
+// probeDue reports whether a probe of a kind with an open breaker is due.
+func (f *faults) probeDue() bool {
 	want := false
 	for op := range f.breakers {
 		if f.breakers[op].WantsProbe() {
@@ -138,8 +141,8 @@ func (f *faults) wantProbe() bool {
 	return want
 }
 
-// subscribed notes how an attempt to subscribe has ended.
-func (f *faults) subscribed(err error) {
+// noteSubscribe records the outcome of an attempt to subscribe.
+func (f *faults) noteSubscribe(err error) {
 	was := f.subscribe.Load()
 	switch word := redisfault.Word(err); {
 	case !redisfault.Refused(err):

@@ -13,7 +13,7 @@ func TestHealthLogsOneLineEachWayAndTheFirstRefusal(t *testing.T) {
 	var log bytes.Buffer
 	var h health
 	for _, err := range []error{nil, gone, gone, answeredError("NOPERM no"), gone, answeredError("NOPERM no"), nil, nil} {
-		h.note(slog.New(slog.NewTextHandler(&log, nil)), "it", err)
+		h.report(slog.New(slog.NewTextHandler(&log, nil)), "it", err)
 	}
 	var got []string
 	for line := range strings.Lines(log.String()) {
@@ -21,8 +21,8 @@ func TestHealthLogsOneLineEachWayAndTheFirstRefusal(t *testing.T) {
 		got = append(got, strings.TrimSpace(line))
 	}
 	want := []string{
-		`WARN msg="latchkey: cache: it fails; trying on" error=gone`,
-		`WARN msg="latchkey: cache: it fails; trying on" error="NOPERM no"`,
+		`WARN msg="latchkey: cache: it fails; retrying" error=gone`,
+		`WARN msg="latchkey: cache: it fails; retrying" error="NOPERM no"`,
 		`INFO msg="latchkey: cache: it works again"`,
 	}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
@@ -30,7 +30,7 @@ func TestHealthLogsOneLineEachWayAndTheFirstRefusal(t *testing.T) {
 	}
 }
 
-// answeredError is an error as go-redis returns what the server has said.
+// answeredError is an error as go-redis returns it when the server has answered.
 type answeredError string
 
 func (e answeredError) Error() string { return string(e) }

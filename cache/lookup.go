@@ -11,96 +11,102 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// Lookup implements store.Store: from the process's memory, from Redis, or from the store below. Head of an answer that was kept is
-// the event up to which it was right when it was loaded; later events did not change it.
+// Lookup implements store.Store. The answer comes from the memory of the process, from Redis or
+// from the store below. Head of an answer from memory is the event up to which it was current when
+// loaded; later events have not changed it.
 func (c *Cache) Lookup(ctx context.Context, id store.LookupID, redacted string) (store.Found, error) {
-	k, e, fresh, _ := c.recall(id)
+	k, e, fresh, _ := c.lookupL1(id)
 	switch {
 	case k != nil:
 		return store.Found{Record: &k.record, FeedID: e.feed, Head: k.head}, nil
 	case !fresh:
 		return c.lookupStale(ctx, e, id, redacted) // 2.1
 	}
-	if u, ok := e.unknown.GetIfPresent(id); ok && u.asOf >= e.revealing.Load() && (redacted == "" || redacted == u.redacted) {
+	u, ok := e.unknown.GetIfPresent(id)
+	if ok && u.asOf >= e.lastActivation.Load() && (redacted == "" || redacted == u.redacted) {
 		c.count.unknownHits.Add(1)
 		return store.Found{FeedID: e.feed, Head: u.asOf}, nil
 	}
-	return c.lookupMissed(ctx, e, id, redacted)
+	return c.lookupMiss(ctx, e, id, redacted)
 }
 
-// Recall implements store.Recaller: from the process's memory.
+// Recall implements store.Recaller: it looks in the memory of the process only.
 func (c *Cache) Recall(id store.LookupID) (r *store.Record, at time.Time) {
-	k, _, _, at := c.recall(id)
+	k, _, _, at := c.lookupL1(id)
 	if k == nil {
 		return nil, at
 	}
 	return &k.record, at
 }
 
-// recall returns what the process has in memory, nil for nothing, the epoch, whether that is fresh, and when that was.
-func (c *Cache) recall(id store.LookupID) (k *kept, e *epoch, fresh bool, at time.Time) {
-	// The epoch first, then the clock, then what the epoch keeps: protocol 1.2.
+// lookupL1 returns the entry in memory, nil when there is none, with the epoch, whether the epoch
+// is fresh, and the time of the lookup.
+func (c *Cache) lookupL1(id store.LookupID) (k *l1Entry, e *epoch, fresh bool, at time.Time) {
+	// First the epoch, then the clock, then the entry: protocol 1.2.
 	e = c.epoch.Load()
 	now, at := c.clock.read()
 	if e == nil || c.o.ChangesOnly || e.age(now) > c.o.Lease {
 		return nil, e, false, at
 	}
-	k, ok := e.keys.GetIfPresent(slotOf(id))
+	k, ok := e.keys.GetIfPresent(l1KeyOf(id))
 	switch {
-	case !ok || !k.is(id):
+	case !ok || !k.matches(id):
 		return nil, e, true, at
-	case k.until <= c.coarse.Load():
-		e.drop(slotOf(id), k)
+	case k.expires <= c.coarse.Load():
+		e.evict(l1KeyOf(id), k)
 		return nil, e, true, at
 	}
 	c.hits.add(now)
 	return k, e, true, at
 }
 
-// notKept is an answer that must not be kept. It is an error for otter's sake, which then keeps nothing.
-type notKept struct {
+// uncacheable is an answer that must not be stored. It is an error, so that otter stores nothing.
+type uncacheable struct {
 	found    store.Found
-	id       store.LookupID // what was asked
+	id       store.LookupID // of the request that was answered
 	redacted string
 }
 
-func (n *notKept) Error() string { return "latchkey: answer is not to be kept" }
+func (n *uncacheable) Error() string { return "latchkey: answer must not be cached" }
 
-// Is makes otter take the answer "unknown token" for what it is.
-func (n *notKept) Is(target error) bool {
+// Is makes otter treat the answer "unknown token" as such.
+func (n *uncacheable) Is(target error) bool {
 	return target == otter.ErrNotFound && n.found.Record == nil && len(n.found.Legacy) == 0
 }
 
-// lookupMissed is 2.2 for what the process does not have: the single flight.
-func (c *Cache) lookupMissed(ctx context.Context, e *epoch, id store.LookupID, redacted string) (store.Found, error) {
+// lookupMiss is protocol 2.2 for a key that is not in memory. One load serves all callers.
+func (c *Cache) lookupMiss(ctx context.Context, e *epoch, id store.LookupID, redacted string) (store.Found, error) {
 	if err := ctx.Err(); err != nil {
-		return store.Found{}, undecided(err)
+		return store.Found{}, unavailable(err)
 	}
-	load := otter.LoaderFunc[slot, *kept](func(ctx context.Context, _ slot) (*kept, error) {
-		ctx = context.WithoutCancel(ctx) // what it asks has limits of its own
+	load := otter.LoaderFunc[l1Key, *l1Entry](func(ctx context.Context, _ l1Key) (*l1Entry, error) {
+		ctx = context.WithoutCancel(ctx) // the calls below have their own limits
 		return c.load(ctx, e, id, redacted)
 	})
-	k, err := c.single(ctx, e, slotOf(id), load)
-	var n *notKept
+	k, err := c.loadShared(ctx, e, l1KeyOf(id), load)
+	var n *uncacheable
 	switch {
-	case err == nil && k.is(id):
+	case err == nil && k.matches(id):
 		return store.Found{Record: &k.record, FeedID: e.feed, Head: k.head}, nil
 	case err == nil:
-		return c.ask(ctx, id, redacted) // another key stands in the same slot
+		return c.lookupStore(ctx, id, redacted) // another key has the same place
 	case !errors.As(err, &n):
-		return store.Found{}, undecided(err)
+		return store.Found{}, unavailable(err)
 	case n.id != id, n.found.Record == nil && redacted != "" && redacted != n.redacted:
-		return c.ask(ctx, id, redacted) // joined a load for another token of the slot, or one that did not ask for legacy candidates
+		return c.lookupStore(ctx, id, redacted) // joined a load for another token, or one without legacy candidates
 	}
 	return n.found, nil
 }
 
-// loadLimit is the most that a load takes.
+// loadLimit is the longest time that a load takes.
 func (c *Cache) loadLimit() time.Duration { return c.o.RedisTimeout + c.o.StoreTimeout }
 
-// single is otter's Get. Whoever comes first runs the load, which others join, so it goes on when he gives up; when he has to be
-// back before it must end, it runs on a goroutine of its own.
-func (c *Cache) single(ctx context.Context, e *epoch, s slot, load otter.LoaderFunc[slot, *kept]) (*kept, error) {
+// loadShared calls otter's Get. The first caller runs the load and others join it, so the load must
+// go on when the first caller gives up. If its deadline may come first, the load runs on its own
+// goroutine.
+func (c *Cache) loadShared(ctx context.Context, e *epoch, s l1Key,
+	load otter.LoaderFunc[l1Key, *l1Entry],
+) (*l1Entry, error) {
 	deadline, ok := ctx.Deadline()
 	if !ok || time.Until(deadline) > c.loadLimit() {
 		return e.keys.Get(ctx, s, load)
@@ -108,11 +114,11 @@ func (c *Cache) single(ctx context.Context, e *epoch, s slot, load otter.LoaderF
 	if !c.background.begin() {
 		return nil, store.ErrClosed
 	}
-	answers := make(chan answer[*kept], 1)
+	answers := make(chan result[*l1Entry], 1)
 	go func() {
 		defer c.background.end()
 		k, err := e.keys.Get(ctx, s, load)
-		answers <- answer[*kept]{k, err}
+		answers <- result[*l1Entry]{k, err}
 	}()
 	select {
 	case a := <-answers:
@@ -123,44 +129,45 @@ func (c *Cache) single(ctx context.Context, e *epoch, s slot, load otter.LoaderF
 }
 
 // load is the loader of protocol 2.2, a to d.
-func (c *Cache) load(ctx context.Context, e *epoch, id store.LookupID, redacted string) (*kept, error) {
-	need := e.need.Load() // a: in here, not before the Get
-	k := &kept{}
-	head, generation, ok := c.fromShared(ctx, e, id, need, false, &k.record)
+func (c *Cache) load(ctx context.Context, e *epoch, id store.LookupID, redacted string) (*l1Entry, error) {
+	required := e.requiredHead.Load() // a: here, not before the Get
+	k := &l1Entry{}
+	head, generation, ok := c.readL2(ctx, e, id, required, false, &k.record)
 	if ok {
-		return k, c.keep(k, &k.record, head) // b
+		return k, c.initL1Entry(k, &k.record, head) // b
 	}
-	sure := e.sure.Load()
-	answer, err := c.ask(ctx, id, redacted) // c
+	confirmed := e.confirmedHead.Load()
+	answer, err := c.lookupStore(ctx, id, redacted) // c
 	if err != nil {
 		return nil, err
 	}
 	at := position{answer.Head, answer.Tag}
 	switch {
-	case answer.FeedID == e.feed && (at.id < sure || !e.learn(at, true)):
-		c.doubt(e.history) // the answer is right, and what else is known may not be
-	case answer.FeedID != e.feed, answer.Head < need:
-		// Another store, or one from a backup: the next poll finds out.
+	case answer.FeedID == e.feed && (at.id < confirmed || !e.learn(at, true)):
+		c.markDiverged(e.history) // the answer is correct, but what else is known may not be
+	case answer.FeedID != e.feed, answer.Head < required:
+		// Another store, or one restored from a backup: the next poll finds out.
 		kick(c.pollKicks)
 	case answer.Record == nil && len(answer.Legacy) == 0:
 		e.unknown.Set(id, unknown{asOf: answer.Head, redacted: redacted})
 	case answer.Record == nil:
-		// Legacy candidates: which of them it is, if any, only the token can tell.
+		// Legacy candidates: only the token tells which of them it is, if any.
 	case answer.Record.Key.LookupID != id:
-		// Not what was asked for; package store refuses it.
+		// Not the key that was requested; package store refuses it.
 	default:
-		if c.keep(k, answer.Record, answer.Head) != nil {
-			break // package store refuses it too, and raises the alarm
+		if c.initL1Entry(k, answer.Record, answer.Head) != nil {
+			break // package store refuses it too and logs it
 		}
 		if generation != "" {
-			c.fill(ctx, e.feed, mark{generation, at}, answer.Record) // d
+			c.fillL2(ctx, e.feed, watermark{generation, at}, answer.Record) // d
 		}
 		return k, nil
 	}
-	return nil, &notKept{found: answer, id: id, redacted: redacted}
+	return nil, &uncacheable{found: answer, id: id, redacted: redacted}
 }
 
-// lookupStale is 2.4, for when the feed has not been heard for a lease: no memory of the process, no joining of others.
+// lookupStale is protocol 2.4, for a process that is not fresh: it does not read memory and does
+// not join other loads.
 func (c *Cache) lookupStale(ctx context.Context, e *epoch, id store.LookupID, redacted string) (store.Found, error) {
 	if c.closed.Load() {
 		return store.Found{}, store.ErrClosed
@@ -168,7 +175,7 @@ func (c *Cache) lookupStale(ctx context.Context, e *epoch, id store.LookupID, re
 	c.count.staleLookups.Add(1)
 	if e != nil && !c.o.ChangesOnly && e.age(c.clock.now()) <= c.o.MaxStale {
 		r := &store.Record{}
-		if head, _, ok := c.fromShared(ctx, e, id, e.need.Load(), true, r); ok {
+		if head, _, ok := c.readL2(ctx, e, id, e.requiredHead.Load(), true, r); ok {
 			return store.Found{Record: r, FeedID: e.feed, Head: head}, nil
 		}
 	}
@@ -179,77 +186,84 @@ func (c *Cache) lookupStale(ctx context.Context, e *epoch, id store.LookupID, re
 		defer func() { <-c.staleReads }()
 	case <-ctx.Done():
 		c.count.storeErrors.Add(1)
-		return store.Found{}, undecided(fmt.Errorf("%d lookups are waiting for the store: %w", readsWhenStale, ctx.Err()))
+		err := fmt.Errorf("%d lookups are waiting for the store: %w", readsWhenStale, ctx.Err())
+		return store.Found{}, unavailable(err)
 	}
-	return c.ask(ctx, id, redacted)
+	return c.lookupStore(ctx, id, redacted)
 }
 
-// ask asks the store below.
-func (c *Cache) ask(ctx context.Context, id store.LookupID, redacted string) (store.Found, error) {
+// lookupStore reads the store below.
+func (c *Cache) lookupStore(ctx context.Context, id store.LookupID, redacted string) (store.Found, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.o.StoreTimeout)
 	defer cancel()
 	c.count.storeLookups.Add(1)
 	found, err := c.rows.Lookup(ctx, id, redacted)
 	if err != nil {
 		c.count.storeErrors.Add(1)
-		return store.Found{}, undecided(err)
+		return store.Found{}, unavailable(err)
 	}
 	return found, nil
 }
 
-// undecided makes sure that no error is taken for a word about a key.
-func undecided(err error) error {
+// unavailable makes err match store.ErrUnavailable, so that no failure is taken for an answer about
+// a key.
+func unavailable(err error) error {
 	if errors.Is(err, store.ErrUnavailable) {
 		return fmt.Errorf("cache: lookup: %w", err)
 	}
 	return fmt.Errorf("cache: lookup: %w: %w", store.ErrUnavailable, err)
 }
 
-// fromShared is 2.2b: one command. If there is an answer, it makes *r, a new record, that, and
-// returns the event up to which it is right; else *r is not to be used. It also returns the
-// watermark's generation, "" if none is known. The watermark must be at an event that this process
-// knows; when it cannot ask the store it may also be at one that it has not heard of.
-func (c *Cache) fromShared(ctx context.Context, e *epoch, id store.LookupID, need int64, stale bool, r *store.Record) (head int64, generation string, ok bool) {
-	if !c.recordsAreShared() || !e.aligned.Load() {
+// readL2 is protocol 2.2b: one command. When it returns ok, *r, a new record, holds the record and
+// head is the event up to which it is current. Otherwise *r must not be used.
+//
+// It also returns the generation of the watermark, "" when that is not known. The watermark must be
+// at an event that this process knows. When stale, it cannot read the store and accepts a watermark
+// at an event that it does not know.
+func (c *Cache) readL2(ctx context.Context, e *epoch, id store.LookupID, required int64, stale bool,
+	r *store.Record,
+) (head int64, generation string, ok bool) {
+	if !c.recordsInRedis() || !e.aligned.Load() {
 		return 0, "", false
 	}
-	p, err := c.shared.reads.read(ctx, e.feed, id)
+	p, err := c.l2.batcher.read(ctx, e.feed, id)
 	if err != nil {
 		c.count.redisErrors.Add(1)
 		return 0, "", false
 	}
-	wm, ok := parseMark(p.mark)
+	current, ok := parseWatermark(p.watermark)
 	if ok {
-		e.wm.Store(wm.id)
+		e.watermark.Store(current.id)
 	}
-	if !ok || wm.id < need || !e.knows(wm.position, stale) {
+	if !ok || current.id < required || !e.knows(current.position, stale) {
 		c.count.redisMisses.Add(1)
 		kick(c.repairKicks)
-		return 0, wm.generation, false
+		return 0, current.generation, false
 	}
 	if p.entry == "" {
 		c.count.redisMisses.Add(1)
-		return 0, wm.generation, false
+		return 0, current.generation, false
 	}
-	_, err = c.codec.decode(r, p.entry, e.feed, id, wm.generation, c.clock.now())
+	_, err = c.codec.decode(r, p.entry, e.feed, id, current.generation, c.clock.now())
 	if err != nil {
 		c.count.redisMisses.Add(1)
 		if errors.Is(err, errForgedEntry) || errors.Is(err, store.ErrForged) {
 			c.count.redisForged.Add(1)
-			c.tellForged(id, err)
+			c.logForged(id, err)
 		}
-		return 0, wm.generation, false
+		return 0, current.generation, false
 	}
 	c.count.redisHits.Add(1)
-	return wm.id, wm.generation, true
+	return current.id, current.generation, true
 }
 
-// fill writes a record to the shared memory, in the background and only if there is room: it saves others a statement, no more.
-func (c *Cache) fill(ctx context.Context, feed string, at mark, r *store.Record) {
+// fillL2 writes a record to Redis, in the background and only if a slot is free: this only saves
+// other processes a query.
+func (c *Cache) fillL2(ctx context.Context, feed string, at watermark, r *store.Record) {
 	deadline := c.clock.now().wall + c.o.L2TTL
-	begun := c.shared.write(ctx, func(ctx context.Context) error {
+	begun := c.l2.write(ctx, func(ctx context.Context) error {
 		entry := c.codec.encode(feed, at.generation, at.id, deadline, r)
-		done, err := c.shared.inner.fill(ctx, feed, r.Key.LookupID, at, c.o.L2TTL, entry)
+		done, err := c.l2.inner.fill(ctx, feed, r.Key.LookupID, at, c.o.L2TTL, entry)
 		if done {
 			c.count.fills.Add(1)
 		} else {

@@ -25,8 +25,9 @@ import (
 // crowdSize is how many keys, and how many unknown tokens, are weighed.
 const crowdSize = 100_000
 
-// BenchmarkMemory weighs what a cache holds: the bytes of a key in the process, as loaded from the store and as loaded from Redis, and in
-// Redis; and by how much a flood of unknown tokens moves resident memory. The time is that of loading them all.
+// BenchmarkMemory weighs what a cache holds: the bytes of a key in the process, as loaded from the
+// store and as loaded from Redis, and in Redis; and by how much a flood of unknown tokens moves
+// resident memory. The time is that of loading them all.
 func BenchmarkMemory(b *testing.B) {
 	ctx := context.Background()
 	sealer, err := store.NewSealer([]string{"0123456789abcdefghijklmnopqrstuvwxyz"})
@@ -112,8 +113,9 @@ func BenchmarkMemory(b *testing.B) {
 	})
 }
 
-// crowd is a store that has every key that anybody may ask for and keeps none of them, so that what grows is the cache. Its records are those
-// of ordinary secret keys, sealed, and as the SQL stores make them: every text by itself.
+// crowd is a store that has every key and stores none, so that only the cache grows. Its records
+// are those of ordinary secret keys, sealed, with every text allocated separately, as the SQL
+// stores return them.
 type crowd struct {
 	store.Store
 	sealer *store.Sealer
@@ -149,7 +151,7 @@ func (s *crowd) Lookup(ctx context.Context, id store.LookupID, redacted string) 
 	return found, nil
 }
 
-// unclosed is a store that somebody else closes.
+// unclosed is a store that the test closes itself.
 type unclosed struct{ store.Store }
 
 func (unclosed) Close(context.Context) error { return nil }
@@ -195,8 +197,8 @@ func resident(b *testing.B) int64 {
 	return pages * int64(os.Getpagesize())
 }
 
-// usedMemory returns what Redis holds in bytes, TTLs and the tables that lead to names and entries included, without the buffers of
-// connections.
+// usedMemory returns what Redis holds in bytes, TTLs and the tables that lead to names and entries
+// included, without the buffers of connections.
 func usedMemory(b *testing.B, rdb *redis.Client) int64 {
 	b.Helper()
 	info, err := rdb.Info(context.Background(), "memory").Result()

@@ -19,36 +19,34 @@ func (s Stats) metrics() []observe.Metric {
 func (s *Stats) ownMetrics() []observe.Metric {
 	lookups := func(layer string, n uint64) observe.Metric {
 		return observe.Counter("latchkey.cache.lookups", "{lookup}",
-			"Lookups, by what answered them; with store: that were put to it.", n).
-			With("layer", layer)
+			"Lookups, by the layer that answered; store counts all that reached it.", n).With("layer", layer)
 	}
 	entries := func(kind string, n int) observe.Metric {
-		return observe.Gauge("latchkey.cache.entries", "{entry}",
-			"What is in the memory of the process.", float64(n)).With("kind", kind)
+		return observe.Gauge("latchkey.cache.entries", "{entry}", "Entries in the memory of the process.", float64(n)).
+			With("kind", kind)
 	}
 	return []observe.Metric{
-		lookups("process", s.Hits), lookups("unknown", s.UnknownHits), lookups("redis", s.RedisHits), lookups("store", s.StoreLookups),
+		lookups("process", s.Hits), lookups("unknown", s.UnknownHits), lookups("redis", s.RedisHits),
+		lookups("store", s.StoreLookups),
 		observe.Counter("latchkey.cache.store_errors", "{lookup}",
 			"Lookups that the store did not answer.", s.StoreErrors),
 		observe.Counter("latchkey.cache.stale_lookups", "{lookup}",
 			"Lookups while the change feed was out of reach.", s.StaleLookups),
-		observe.Counter("latchkey.cache.polls", "{poll}", "Readings of the change feed.", s.Polls),
-		observe.Counter("latchkey.cache.poll_errors", "{poll}",
-			"Readings of the change feed that failed.", s.PollErrors),
-		observe.Counter("latchkey.cache.changes", "{change}",
-			"Changes of this process that were confirmed.", s.Changes),
+		observe.Counter("latchkey.cache.polls", "{poll}", "Polls of the change feed.", s.Polls),
+		observe.Counter("latchkey.cache.poll_errors", "{poll}", "Polls of the change feed that failed.", s.PollErrors),
+		observe.Counter("latchkey.cache.changes", "{change}", "Changes of this process that succeeded.", s.Changes),
 		observe.Counter("latchkey.cache.slow_changes", "{change}",
-			"Confirmed changes of this process that had to wait for a lease.", s.SlowChanges),
+			"Successful changes of this process that waited for a lease.", s.SlowChanges),
 		observe.Counter("latchkey.cache.missing_acks", "{acknowledgement}",
 			"Acknowledgements that changes waited for in vain.", s.MissingAcks),
-		observe.Counter("latchkey.cache.drops", "{drop}", "Times that everything in memory was dropped.", s.Drops),
+		observe.Counter("latchkey.cache.drops", "{drop}", "Times that all entries in memory were dropped.", s.Drops),
 		observe.Counter("latchkey.cache.went_back", "{time}",
 			"Times that the change feed went back: the store was restored, or has lost changes.", s.WentBack),
 		entries("key", s.Keys), entries("unknown", s.Unknown),
 		observe.Gauge("latchkey.cache.feed_age", "s",
 			"Time since the change feed was last read; -1 before the first time.", s.feedAgeSeconds()),
-		observe.Gauge("latchkey.cache.head", "{event}", "Number of the newest event heard of.", float64(s.Head)),
-		observe.Flag("latchkey.cache.fresh", "1 while the memory of the process is in use.", s.Fresh),
+		observe.Gauge("latchkey.cache.head", "{event}", "Number of the newest known event.", float64(s.Head)),
+		observe.Flag("latchkey.cache.fresh", "1 while lookups are answered from memory.", s.Fresh),
 		observe.Flag("latchkey.cache.stale",
 			"1 while known keys are answered from Redis because the change feed is out of reach.", s.Stale),
 	}
@@ -57,28 +55,27 @@ func (s *Stats) ownMetrics() []observe.Metric {
 func (s *Stats) redisMetrics() []observe.Metric {
 	forged := func(what string, n uint64) observe.Metric {
 		return observe.Counter("latchkey.cache.forged", "{item}",
-			"Things found in Redis that this system did not write, or under another pepper.", n).With("what", what)
+			"Items in Redis that this system did not write, or wrote under another pepper.", n).With("what", what)
 	}
 	return append([]observe.Metric{
 		observe.Counter("latchkey.cache.redis_misses", "{lookup}",
-			"Lookups that Redis had no answer for.", s.RedisMisses),
+			"Lookups that Redis could not answer.", s.RedisMisses),
 		observe.Counter("latchkey.cache.redis_errors", "{command}",
 			"Redis commands that failed, took too long or were not sent for that reason.", s.RedisErrors),
 		observe.Counter("latchkey.cache.fills", "{record}", "Records written to Redis.", s.Fills),
 		observe.Counter("latchkey.cache.fills_lost", "{record}",
-			"Records not written to Redis, for lack of room or because they were outdated by then.", s.FillsLost),
+			"Records not written to Redis: no slot was free, or they were stale by then.", s.FillsLost),
 		observe.Counter("latchkey.cache.repairs", "{repair}", "Attempts to bring Redis up to date.", s.Repairs),
 		observe.Counter("latchkey.cache.repair_errors", "{repair}", "Repairs of Redis that failed.", s.RepairErrors),
 		observe.Counter("latchkey.cache.resets", "{reset}", "Times that all records in Redis were dropped.", s.Resets),
 		observe.Counter("latchkey.cache.messages", "{message}",
-			"Changes of other processes heard of through Redis.", s.Messages),
+			"Changes of other processes announced through Redis.", s.Messages),
 		forged("record", s.RedisForged), forged("message", s.Forged),
 		observe.Counter("latchkey.cache.breaker_opened", "{time}",
-			"Times that Redis was given up for a while.", s.Opened),
-		observe.Flag("latchkey.cache.breaker_open", "1 while Redis is given up.", s.Breaker == BreakerOpen),
+			"Times that lookups stopped reading Redis.", s.Opened),
+		observe.Flag("latchkey.cache.breaker_open", "1 while lookups do not read Redis.", s.Breaker == BreakerOpen),
 		observe.Flag("latchkey.cache.redis_ready", "1 while Redis is in use.", s.RedisReady),
-		observe.Flag("latchkey.cache.listening",
-			"1 while changes of other processes are heard of at once.", s.Listening),
+		observe.Flag("latchkey.cache.listening", "1 while changes of other processes arrive at once.", s.Listening),
 	}, s.Faults.metrics()...)
 }
 
@@ -88,13 +85,12 @@ func (f Faults) metrics() []observe.Metric {
 	words := map[string]bool{}
 	for op, fault := range f.all() {
 		words[fault.Word] = true
-		all = append(all, observe.Flag("latchkey.cache.redis_fault",
-			"1 while Redis does not do such calls.", fault.Word != "").
-			With("operation", operationNames[op]))
+		m := observe.Flag("latchkey.cache.redis_fault", "1 while Redis does not serve such calls.", fault.Word != "")
+		all = append(all, m.With("operation", operationNames[op]))
 	}
 	for _, word := range redisfault.Words() {
-		all = append(all, observe.Flag("latchkey.cache.redis_error",
-			"1 while it does not, for this reason.", words[word]).With("word", word))
+		m := observe.Flag("latchkey.cache.redis_error", "1 while this is the reason of a fault.", words[word])
+		all = append(all, m.With("word", word))
 	}
 	return all
 }

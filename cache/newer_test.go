@@ -11,8 +11,9 @@ import (
 	"github.com/latchkey-go/latchkey/store/storetest/servers"
 )
 
-// A key that a newer program has sealed is no answer through a cache either: not from the database, not from Redis, where a newer
-// program may have put it. It is neither kept nor taken for a forgery.
+// A key that a newer program has sealed is no answer through a cache either: not from the database,
+// and not from Redis, where a newer program may have written it. It is not cached and does not
+// count as forged.
 func TestRequirement33AKeyOfANewerProgramIsNoAnswerOfACache(t *testing.T) {
 	ctx := context.Background()
 	sealer, err := store.NewSealer([]string{"0123456789abcdefghijklmnopqrstuvwxyz"})

@@ -72,7 +72,8 @@ func TestInfo(t *testing.T) {
 		store.Info{Name: "cache over memory", Joined: true, Sealer: sealer})
 }
 
-// With DisableRedisRecords no record is read or written, but changes are told: other processes may use Redis.
+// With DisableRedisRecords no record is read or written, but changes are announced: other processes
+// may use Redis.
 func TestDisableRedisRecords(t *testing.T) {
 	server := servers.NewRedis(t)
 	memory := store.NewMemory()
@@ -104,7 +105,7 @@ func TestRecommendedRedisOptions(t *testing.T) {
 	want(t, "MaxRetries", o.MaxRetries, -1)
 }
 
-// A record that goes through Redis comes out as it went in, with and without what nil and empty say.
+// A record that goes through Redis comes out unchanged, nil and empty lists included.
 func TestEveryFieldSurvivesRedis(t *testing.T) {
 	server := servers.NewRedis(t)
 	memory := store.NewMemory()

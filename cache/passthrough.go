@@ -8,7 +8,7 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// The rest of store.Store is the store's below: what admin pages read is never cached.
+// The other methods of store.Store call the store below: what admin pages read is never cached.
 
 // open returns store.ErrClosed after Close.
 func (c *Cache) open() error {

@@ -14,7 +14,7 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// What a readiness probe waits for at most: the store, and then, if that is out, Redis. Kubernetes
+// Time limits of a readiness probe: for the store and then, if that fails, for Redis. Kubernetes
 // gives a probe one second.
 const (
 	probeTime = 400 * time.Millisecond
@@ -23,39 +23,39 @@ const (
 
 // ReadyOptions are the settings of [Cache.ReadyHandler]. The zero value is ready to use.
 type ReadyOptions struct {
-	// Starting reports whether the program still has to prepare something. Optional. Default: never.
+	// Starting reports whether the program is still preparing. Optional; default never.
 	Starting func() bool
-	// Draining reports whether the program has been told to stop. Optional. Default: never.
+	// Draining reports whether the program is stopping. Optional; default never.
 	Draining func() bool
-	// RedisFault says what else Redis refuses to the program, "" for nothing. Optional.
+	// RedisFault returns what else Redis refuses to the program, or "". Optional.
 	RedisFault func() string
-	// Logger hears when keys cannot be changed, and when they can be again. Optional. Default:
+	// Logger logs when keys cannot be changed, and when they can be again. Optional; default
 	// slog.Default().
 	Logger *slog.Logger
 }
 
-// readiness is what the handler answers.
+// readiness is the body of the answer.
 type readiness struct {
 	Status    string `json:"status"`
 	Database  string `json:"database"`
 	Prepared  bool   `json:"prepared"`
 	FeedAge   int64  `json:"feed_age_ms"` // since the feed was last read; -1: never
 	Redis     string `json:"redis"`
-	Listening bool   `json:"listening"` // changes elsewhere are known at once, through Redis
-	Members   *int   `json:"members"`   // instances that changes wait for; null: not known now
+	Listening bool   `json:"listening"` // changes elsewhere arrive at once, through Redis
+	Members   *int   `json:"members"`   // instances that changes wait for; null: not known
 }
 
-// ReadyHandler answers a readiness probe: 200 when this process can decide about keys, else 503,
-// and JSON that says how it is doing. The reasons are in the log, since they may name hosts. ready
-// is Ready of the store below (sqlite, postgres, dburl).
+// ReadyHandler answers a readiness probe with JSON: 200 when this process can decide about keys,
+// else 503. The reasons are in the log, since they may name hosts. ready is the method Ready of the
+// store below (sqlite, postgres, dburl).
 //
 //   - Without Redis it is ready: its memory and the store are enough.
-//   - Without the store it is degraded, and ready, as long as Redis may be believed
+//   - Without the store it is degraded, and ready, while answers from Redis count
 //     ([Options].MaxStale). All instances lose a database at the same moment; if all of them were
-//     unready, nobody would let known keys in.
-//   - While the store takes no changes, nobody can change a key: it is degraded, and ready.
-//   - Before the store has been migrated and the feed has been read once, while Starting or Draining,
-//     and when neither the store nor Redis answers, it is not ready.
+//     unready, no known key would be accepted.
+//   - While the store takes no changes, keys cannot be changed: it is degraded, and ready.
+//   - Before the store has been migrated and the feed has been read once, while Starting or
+//     Draining, and when neither the store nor Redis answers, it is not ready.
 func (c *Cache) ReadyHandler(ready func(context.Context) error, o ReadyOptions) http.Handler {
 	never := func() bool { return false }
 	if o.Starting == nil {
@@ -70,7 +70,7 @@ func (c *Cache) ReadyHandler(ready func(context.Context) error, o ReadyOptions) 
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	readOnly := new(atomic.Bool) // and the log has the reason
+	readOnly := new(atomic.Bool) // the reason has been logged
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), probeTime)
 		defer cancel()
@@ -85,15 +85,15 @@ func (c *Cache) ReadyHandler(ready func(context.Context) error, o ReadyOptions) 
 		if s.Status != "ready" && s.Status != "degraded" {
 			status = http.StatusServiceUnavailable
 		}
-		text, _ := json.Marshal(s) // it holds nothing that could fail
+		text, _ := json.Marshal(s) // readiness has no field that could fail
 		w.Header().Set("Content-Type", "application/json; charset=utf-8")
 		w.WriteHeader(status)
-		_, _ = w.Write(text) // the probe may have gone
+		_, _ = w.Write(text) // the client may have gone
 	})
 }
 
-// readiness judges by the error of the store's Ready. Only the members are read with the context
-// that bounds the store; Redis has its own time.
+// readiness evaluates the error of the store's Ready. bounded is the context for the store only;
+// Redis has its own limit.
 func (c *Cache) readiness(ctx, bounded context.Context, o ReadyOptions, err error) readiness {
 	stats := c.Stats()
 	s := readiness{
@@ -103,11 +103,11 @@ func (c *Cache) readiness(ctx, bounded context.Context, o ReadyOptions, err erro
 	if stats.FeedAge < 0 {
 		s.FeedAge = -1
 	}
-	if unanswered(stats.Faults) && !c.redisAnswers(ctx) { // after a start, writes alone may have been tried
+	if unanswered(stats.Faults) && !c.redisAnswers(ctx) { // after a start, only writes may have been tried
 		s.Redis = "not in use"
 	}
-	// The feed is read several times a second: while that goes well the store answers, whatever else
-	// is said of it, but for a right to look keys up that was taken away.
+	// The feed is read several times a second. While that succeeds, the store answers; the
+	// exception is a permission to look keys up that was revoked.
 	switch {
 	case errors.Is(err, store.ErrReadOnly):
 		s.Database = "read-only"
@@ -139,20 +139,20 @@ func (c *Cache) readiness(ctx, bounded context.Context, o ReadyOptions, err erro
 	return s
 }
 
-// redisAnswers asks Redis itself, as a lookup does and without the breaker. The cache learns that
-// Redis is gone from lookups alone, and after some of them: an instance that gets few would be called
-// ready, and could answer none. go-redis does not end a read with its context, so the read has a
-// goroutine.
+// redisAnswers calls Redis as a lookup does, but without the breaker. Only lookups open the
+// breaker, and only after several failures: without this call, an instance with few lookups would
+// be ready and could answer none. go-redis does not cancel a read with its context, so the read has
+// its own goroutine.
 func (c *Cache) redisAnswers(ctx context.Context) bool {
-	if c.shared == nil || !c.shared.running.begin() {
+	if c.l2 == nil || !c.l2.tasks.begin() {
 		return false
 	}
 	ctx, cancel := context.WithTimeout(ctx, pingTime)
 	defer cancel()
 	answered := make(chan bool, 1)
 	go func() { // ends with the client's own timeouts
-		defer c.shared.running.end()
-		_, err := c.shared.inner.mark(ctx, "ready")
+		defer c.l2.tasks.end()
+		_, err := c.l2.inner.watermark(ctx, "ready")
 		answered <- err == nil
 	}()
 	select {
@@ -163,7 +163,7 @@ func (c *Cache) redisAnswers(ctx context.Context) bool {
 	}
 }
 
-// unanswered reports whether calls of Redis fail, and all for want of an answer.
+// unanswered reports whether there are faults and all of them are missing answers.
 func unanswered(f Faults) bool {
 	words := f.Read.Word + f.Write.Word + f.Publish.Word + f.Subscribe.Word
 	return words != "" && strings.ReplaceAll(words, redisfault.Unreachable, "") == ""
@@ -172,7 +172,7 @@ func unanswered(f Faults) bool {
 func redisInWords(stats Stats, other string) string {
 	faults := stats.Faults
 	if faults.Read.Word == redisfault.Unreachable {
-		faults.Read = Fault{} // "not in use" says it
+		faults.Read = Fault{} // "not in use" covers it
 	}
 	switch said := faults.String(); {
 	case !stats.Redis:

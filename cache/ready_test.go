@@ -15,8 +15,8 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// A cache without Redis and a store that says what the test wants; example/storefront asks the
-// handler with real ones.
+// A cache without Redis and a store that answers what the test needs; example/storefront tests the
+// handler with real servers.
 func TestReadinessSaysWhetherKeysCanBeDecidedHere(t *testing.T) {
 	rows := &spy{Store: store.NewMemory()}
 	c, err := cache.Options{Lease: 200 * time.Millisecond, Logger: slog.New(slog.DiscardHandler)}.New(rows, nil)

@@ -15,14 +15,14 @@ func TestRecall(t *testing.T) {
 		t.Helper()
 		r := someRecord(nil)
 		insert(t, rows, r)
-		time.Sleep(time.Second) // the feed has told of it
+		time.Sleep(time.Second) // the feed has been polled
 		return r
 	}
 	recalls := func(t *testing.T, what string, c *cache.Cache, r *store.Record, titled string) {
 		t.Helper()
 		began := time.Now()
 		got, at := c.Recall(r.Key.LookupID)
-		if !at.Equal(began) { // nobody lets time pass in between
+		if !at.Equal(began) { // no time passes in between
 			t.Errorf("%s: at %v, called at %v", what, at, began)
 		}
 		switch {

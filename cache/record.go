@@ -12,20 +12,20 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// recordVersion is the first byte of an encoded record. Raise it with every change of the encoding, a new field of store.Record
-// included: a version that a process does not know is a miss, so in a rolling deploy no process drops a rule that it has never
-// heard of.
+// recordVersion is the first byte of an encoded record. Raise it with every change of the encoding,
+// also for a new field of store.Record. A process treats a version that it does not know as a miss,
+// so that in a rolling deploy no process ignores a field that it does not know.
 const recordVersion = 3
 
-// recordTell is how much of the lookup id a record has in it: enough to tell an answer that belongs to another question. Who writes an
-// entry in another's place on purpose is found out by the MAC.
-const recordTell = 8
+// lookupIDPrefix is how much of the lookup id a record contains: enough to detect an entry of
+// another key. Deliberate swaps are detected by the MAC.
+const lookupIDPrefix = 8
 
-// errRecord: these bytes are no record of this key and version.
+// errRecord: these bytes are not a record of this key and version.
 var errRecord = errors.New("not a record of this key in a known version")
 
-// fields is what is cached of a record, in the order of the encoding. It serves both directions, so
-// that nothing is written that is not read.
+// fields encodes or decodes what is cached of a record, in the order of the encoding. One function
+// serves both directions, so that they cannot differ.
 func (c codec) fields(k *store.Key, e *store.Evidence) {
 	c.kind(&k.Type)
 	c.text(&k.ID)
@@ -53,7 +53,7 @@ func (c codec) fields(k *store.Key, e *store.Evidence) {
 	c.bytes(&e.LegacyHash)
 }
 
-// codec writes with e or, when d is set, reads.
+// codec encodes to e or, when d is set, decodes.
 type codec struct {
 	e *encoder
 	d *decoder
@@ -64,7 +64,7 @@ func (c codec) text(s *string) {
 		c.e.text(*s)
 		return
 	}
-	*s = c.d.kept()
+	*s = c.d.pooledText()
 }
 
 func (c codec) bytes(b *[]byte) {
@@ -95,8 +95,8 @@ func (c codec) texts(m *map[string]string) {
 	if n, ok := c.d.length(); ok {
 		*m = make(map[string]string, n)
 		for range n {
-			name := c.d.kept()
-			(*m)[name] = c.d.kept()
+			name := c.d.pooledText()
+			(*m)[name] = c.d.pooledText()
 		}
 	}
 }
@@ -112,7 +112,7 @@ func (c codec) networks(list *[]netip.Prefix) {
 	if n, ok := c.d.length(); ok {
 		*list = make([]netip.Prefix, 0, n)
 		for range n {
-			cidr, err := netip.ParsePrefix(c.d.kept())
+			cidr, err := netip.ParsePrefix(c.d.pooledText())
 			if err != nil {
 				c.d.fail()
 				return
@@ -164,21 +164,20 @@ func (c codec) kind(t *store.Type) {
 	*t = c.d.kind()
 }
 
-// appendRecord appends the binary form of a record: all of it except LastUsedAt and what only
-// describes. All texts stand together in front, so that whoever reads them can keep them, and
-// nothing else of what was read, with one allocation. Numbers are varints; texts have their length
-// among the numbers; lists have their length plus one, and 0 for nil (nil scopes are all power, an
-// empty list none).
+// appendRecord appends the encoding of a record: all of it except LastUsedAt and descriptive
+// fields. All texts come first and together, so that the decoder can copy them with one allocation
+// and retain nothing else. Numbers are varints. The length of a text is among the numbers. Lists
+// have their length plus one, and 0 for nil: nil scopes mean full power, an empty list means none.
 func appendRecord(b []byte, r *store.Record) []byte {
 	e := &encoder{texts: make([]byte, 0, 256), rest: make([]byte, 0, 256)}
-	e.rest = append(e.rest, r.Key.LookupID[:recordTell]...)
+	e.rest = append(e.rest, r.Key.LookupID[:lookupIDPrefix]...)
 	evidence := r.Evidence.Value()
 	codec{e: e}.fields(&r.Key, &evidence)
 	b = binary.AppendUvarint(append(b, recordVersion), uint64(len(e.texts)))
 	return append(append(b, e.texts...), e.rest...)
 }
 
-// encoder gathers the texts apart from the rest.
+// encoder collects the texts apart from the rest.
 type encoder struct{ texts, rest []byte }
 
 func (e *encoder) text(s string) {
@@ -190,7 +189,7 @@ func (e *encoder) bytes(b []byte) {
 	e.rest = append(binary.AppendUvarint(e.rest, uint64(len(b))), b...)
 }
 
-// length writes how long a list is.
+// length appends the length of a list.
 func (e *encoder) length(isNil bool, n int) {
 	if isNil {
 		n = -1
@@ -215,7 +214,7 @@ func (e *encoder) bool(yes bool) {
 	e.rest = append(e.rest, 0)
 }
 
-// time writes milliseconds since 1970, and nothing but a 0 for one that is not set.
+// time appends milliseconds since 1970 after a 1, or a 0 for the zero time.
 func (e *encoder) time(t store.Time) {
 	e.bool(!t.IsZero())
 	if !t.IsZero() {
@@ -223,7 +222,7 @@ func (e *encoder) time(t store.Time) {
 	}
 }
 
-// The codes of the types; any other type is a text after a 0.
+// The codes of the types. Any other type is a text after a 0.
 const (
 	otherType = iota
 	publishableType
@@ -242,15 +241,16 @@ func (e *encoder) kind(t store.Type) {
 	}
 }
 
-// decodeRecord makes *r, a new record, what appendRecord wrote about the key with that lookup id. Anything else is an error; whatever the
-// bytes are, it does not panic and allocates no more than a small multiple of their length. The record keeps nothing of s.
+// decodeRecord decodes what appendRecord encoded into *r, a new record of the key with that lookup
+// id. Anything else is an error. It never panics, and allocates at most a small multiple of the
+// length of s. The record does not retain s.
 func decodeRecord(r *store.Record, s string, id store.LookupID) error {
 	d := decoder{rest: s}
 	if d.byte() != recordVersion {
 		return errRecord
 	}
 	d.texts = strings.Clone(d.text())
-	if d.take(recordTell) != string(id[:recordTell]) {
+	if d.take(lookupIDPrefix) != string(id[:lookupIDPrefix]) {
 		return errRecord
 	}
 	r.Key.LookupID = id
@@ -263,12 +263,13 @@ func decodeRecord(r *store.Record, s string, id store.LookupID) error {
 	return nil
 }
 
-// appendText appends a text with its length before it.
+// appendText appends the length of a text and the text.
 func appendText(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
-// decoder reads from the front of rest, and texts from the front of texts. After the first mistake bad is set and everything is zero.
+// decoder reads from the front of rest, and texts from the front of texts. After the first error
+// bad is set and all results are zero.
 type decoder struct {
 	texts, rest string
 	bad         bool
@@ -326,7 +327,7 @@ func (d *decoder) number() int64 {
 	return int64(n>>1) ^ -int64(n&1)
 }
 
-// text reads what appendText wrote.
+// text reads what appendText appended.
 func (d *decoder) text() string {
 	n := d.uvarint()
 	if n > uint64(len(d.rest)) {
@@ -336,8 +337,8 @@ func (d *decoder) text() string {
 	return d.take(int(n))
 }
 
-// kept reads a text that stands among the texts.
-func (d *decoder) kept() string {
+// pooledText reads one of the texts that come first.
+func (d *decoder) pooledText() string {
 	n := d.uvarint()
 	if n > uint64(len(d.texts)) {
 		d.fail()
@@ -355,8 +356,8 @@ func (d *decoder) kind() store.Type {
 	case secretType:
 		return store.Secret
 	case otherType:
-		t := store.Type(d.kept())
-		if t != store.Publishable && t != store.Secret { // each has one form
+		t := store.Type(d.pooledText())
+		if t != store.Publishable && t != store.Secret { // each type has one encoding
 			return t
 		}
 	}
@@ -372,7 +373,8 @@ func (d *decoder) bytes() []byte {
 	return []byte(s)
 }
 
-// length reads the length of a list; not ok for nil. An element takes at least one byte, which bounds what is allocated.
+// length reads the length of a list; false means nil. An element takes at least one byte, which
+// bounds the allocation.
 func (d *decoder) length() (int, bool) {
 	n := d.uvarint()
 	if n == 0 {
@@ -392,7 +394,7 @@ func (d *decoder) list() []string {
 	}
 	list := make([]string, 0, n)
 	for range n {
-		list = append(list, d.kept())
+		list = append(list, d.pooledText())
 	}
 	return list
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/latchkey-go/latchkey/store/storetest"
 )
 
-// filledRecord has something in every field, those included that a later version adds. LastUsedAt
-// and Description are not kept in caches.
+// filledRecord has a value in every field, also in those that a later version adds. LastUsedAt and
+// Description are not cached.
 func filledRecord(t *testing.T) *store.Record {
 	t.Helper()
 	r := &store.Record{}
@@ -98,7 +98,7 @@ func TestRecordEncoding(t *testing.T) {
 			t.Error("a list longer than the input is believed")
 		}
 		d = decoder{rest: huge}
-		if d.text() != "" || d.kept() != "" || !d.bad {
+		if d.text() != "" || d.pooledText() != "" || !d.bad {
 			t.Error("a text longer than the input is believed")
 		}
 		d = decoder{rest: strings.Repeat("\xff", 20)}
@@ -108,7 +108,8 @@ func TestRecordEncoding(t *testing.T) {
 	})
 }
 
-// FuzzDecodeRecord: whatever Redis holds, the decoder does not panic, and what it accepts it also understands.
+// FuzzDecodeRecord: whatever Redis holds, the decoder does not panic, and what it accepts it also
+// understands.
 func FuzzDecodeRecord(f *testing.F) {
 	f.Add("")
 	f.Add(string(appendRecord(nil, &store.Record{})))
@@ -130,7 +131,7 @@ func FuzzDecodeRecord(f *testing.F) {
 	})
 }
 
-// Whoever adds a field that lookups return is told that it is not in the encoding.
+// A field that lookups return and the encoding lacks makes this test fail.
 func TestEveryCachedFieldIsEncoded(t *testing.T) {
 	full := &store.Record{}
 	storetest.Fill(t, full)

@@ -17,8 +17,8 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// The three scripts (protocol 7), and probe, which tries what they do. They compare texts, never
-// numbers, of which Lua knows one kind.
+// The three scripts (protocol 7), and probe, which tries the commands that they use. They compare
+// texts, never numbers: Lua's numbers are not exact.
 var (
 	//go:embed advance.lua
 	advanceLua string
@@ -30,56 +30,57 @@ var (
 	probeLua string
 )
 
-// redisMemory is the shared memory in Redis:
+// redisL2 implements l2Store in Redis:
 //
-//	<prefix>:{<feed>}:2:wm      the watermark, "<generation>:<id>:<tag>", without TTL
-//	<prefix>:{<feed>}:2:e:<id>  an entry, "<generation>|<record>", with TTL; the lookup id in base64
-//	<prefix>:{<feed>}:probe   there for a moment, after Redis has refused to write
-//	<prefix>:{<feed>}:changes      channel: changes that have been committed
-//	<prefix>:{<feed>}:ack:<member> channel: what is acknowledged to one process
+//	<prefix>:{<feed>}:2:wm         the watermark, "<generation>:<id>:<tag>", without TTL
+//	<prefix>:{<feed>}:2:e:<id>     an entry, "<generation>|<record>", with TTL; the id in base64
+//	<prefix>:{<feed>}:probe        exists for a moment, after Redis has refused to write
+//	<prefix>:{<feed>}:changes      channel: announcements of changes
+//	<prefix>:{<feed>}:ack:<member> channel: acknowledgements to one process
 //
-// The braces keep all keys of a feed in one slot of a cluster. Programs of level 1 have a watermark
-// and entries of their own, without the 2: they would not understand these, and an advance must
-// drop every entry that its watermark is about. Moving ours removes theirs when it is behind, and
-// while theirs is beyond ours, ours counts as absent: so neither answers from before a change of
-// the other.
-type redisMemory struct {
+// The braces put all keys of a feed in one slot of a cluster. Programs of level 1 have their own
+// watermark and entries, without the 2: an advance must delete every entry that its watermark
+// covers, and they do not know the new names. Moving the watermark of level 2 deletes that of level
+// 1 when it is behind. While that of level 1 is ahead, that of level 2 counts as absent. So neither
+// level answers without a change of the other (protocol 17).
+type redisL2 struct {
 	rdb    redis.UniversalClient
 	prefix string
 
 	advanceScript, fillScript, resetScript, probeScript *redis.Script
 }
 
-func newRedisMemory(rdb redis.UniversalClient, prefix string) *redisMemory {
-	return &redisMemory{
+func newRedisL2(rdb redis.UniversalClient, prefix string) *redisL2 {
+	return &redisL2{
 		rdb: rdb, prefix: prefix,
-		advanceScript: redis.NewScript(advanceLua), fillScript: redis.NewScript(fillLua), resetScript: redis.NewScript(resetLua),
+		advanceScript: redis.NewScript(advanceLua), fillScript: redis.NewScript(fillLua),
+		resetScript: redis.NewScript(resetLua),
 		probeScript: redis.NewScript(probeLua),
 	}
 }
 
-func (r *redisMemory) markKey(feed string) string { return r.prefix + ":{" + feed + "}:2:wm" }
+func (r *redisL2) watermarkKey(feed string) string { return r.prefix + ":{" + feed + "}:2:wm" }
 
 // olderKey is the watermark of programs of level 1, "<generation>:<id>".
-func (r *redisMemory) olderKey(feed string) string { return r.prefix + ":{" + feed + "}:wm" }
+func (r *redisL2) olderKey(feed string) string { return r.prefix + ":{" + feed + "}:wm" }
 
-// keys are those of both watermarks and of entries.
-func (r *redisMemory) keys(feed string, ids []store.LookupID) []string {
+// keys returns the keys of both watermarks and of the entries.
+func (r *redisL2) keys(feed string, ids []store.LookupID) []string {
 	keys := make([]string, 0, 2+len(ids))
-	keys = append(keys, r.markKey(feed), r.olderKey(feed))
+	keys = append(keys, r.watermarkKey(feed), r.olderKey(feed))
 	for _, id := range ids {
 		keys = append(keys, r.entryKey(feed, id))
 	}
 	return keys
 }
 
-func (r *redisMemory) entryKey(feed string, id store.LookupID) string {
+func (r *redisL2) entryKey(feed string, id store.LookupID) string {
 	var digits [43]byte // 32 bytes in base64
 	base64.RawURLEncoding.Encode(digits[:], id[:])
 	return r.prefix + ":{" + feed + "}:2:e:" + string(digits[:])
 }
 
-func (r *redisMemory) entries(ctx context.Context, feed string, ids []store.LookupID) (string, []string, error) {
+func (r *redisL2) entries(ctx context.Context, feed string, ids []store.LookupID) (string, []string, error) {
 	keys := r.keys(feed, ids)
 	values, err := r.rdb.MGet(ctx, keys...).Result()
 	if err != nil {
@@ -98,68 +99,74 @@ func (r *redisMemory) entries(ctx context.Context, feed string, ids []store.Look
 	return found[0], found[2:], nil
 }
 
-// isBehind reports whether the watermark of level 1 is beyond ours.
+// isBehind reports whether the watermark of level 1 is ahead of that of level 2.
 func isBehind(raw, older string) bool {
 	if older == "" {
 		return false
 	}
-	ours, ok := parseMark(raw)
+	ours, ok := parseWatermark(raw)
 	_, number, _ := strings.Cut(older, ":")
 	theirs, err := strconv.ParseInt(number, 10, 64)
 	return ok && err == nil && theirs > ours.id
 }
 
-func (r *redisMemory) mark(ctx context.Context, feed string) (string, error) {
-	raw, err := r.rdb.Get(ctx, r.markKey(feed)).Result()
+func (r *redisL2) watermark(ctx context.Context, feed string) (string, error) {
+	raw, err := r.rdb.Get(ctx, r.watermarkKey(feed)).Result()
 	if errors.Is(err, redis.Nil) {
 		return "", nil
 	}
 	return raw, err
 }
 
-func (r *redisMemory) advance(ctx context.Context, feed string, ids []store.LookupID, prev, last position) (string, error) {
+func (r *redisL2) advance(ctx context.Context, feed string, ids []store.LookupID, prev, last position) (string, error) {
 	return r.advanceScript.Run(ctx, r.rdb, r.keys(feed, ids), prev.String(), last.String()).Text()
 }
 
-func (r *redisMemory) fill(ctx context.Context, feed string, id store.LookupID, at mark, ttl time.Duration, entry string) (bool, error) {
-	done, err := r.fillScript.Run(ctx, r.rdb, []string{r.markKey(feed), r.entryKey(feed, id)}, at.String(), ttl.Milliseconds(), entry).Int64()
+func (r *redisL2) fill(ctx context.Context, feed string, id store.LookupID, at watermark, ttl time.Duration,
+	entry string,
+) (bool, error) {
+	keys := []string{r.watermarkKey(feed), r.entryKey(feed, id)}
+	done, err := r.fillScript.Run(ctx, r.rdb, keys, at.String(), ttl.Milliseconds(), entry).Int64()
 	return done == 1, err
 }
 
-func (r *redisMemory) reset(ctx context.Context, feed string, expected string, to mark) (bool, error) {
-	done, err := r.resetScript.Run(ctx, r.rdb, []string{r.markKey(feed), r.olderKey(feed)}, expected, to.String()).Int64()
+func (r *redisL2) reset(ctx context.Context, feed string, expected string, to watermark) (bool, error) {
+	keys := []string{r.watermarkKey(feed), r.olderKey(feed)}
+	done, err := r.resetScript.Run(ctx, r.rdb, keys, expected, to.String()).Int64()
 	return done == 1, err
 }
 
-func (r *redisMemory) probe(ctx context.Context, feed string) error {
+func (r *redisL2) probe(ctx context.Context, feed string) error {
 	return r.probeScript.Run(ctx, r.rdb, []string{r.prefix + ":{" + feed + "}:probe"}).Err()
 }
 
-// channel is where messages to one process go, or those to all.
-func (r *redisMemory) channel(feed, to string) string {
+// channel returns the channel for messages to one process, or to all when to is "".
+func (r *redisL2) channel(feed, to string) string {
 	if to == "" {
 		return r.prefix + ":{" + feed + "}:changes"
 	}
 	return r.prefix + ":{" + feed + "}:ack:" + to
 }
 
-func (r *redisMemory) publish(ctx context.Context, feed, to, message string) error {
+func (r *redisL2) publish(ctx context.Context, feed, to, message string) error {
 	return r.rdb.Publish(ctx, r.channel(feed, to), message).Err()
 }
 
-// How long nothing may be heard before the connection is tried, and how long it is then waited for.
-const earPause = 2 * time.Second
+// pingAfter is how long a subscription may be silent before a PING tests the connection, and how
+// long the answer to that may take.
+const pingAfter = 2 * time.Second
 
-// listen receives by itself: go-redis's channel of messages would drop what it has no room for, and reconnects in its own time.
-func (r *redisMemory) listen(ctx context.Context, feed, me string, ear ear) error {
+// subscribe receives messages itself: go-redis's Channel drops messages when its buffer is full,
+// and reconnects by its own schedule.
+func (r *redisL2) subscribe(ctx context.Context, feed, me string, s subscriber) error {
 	own := r.channel(feed, me)
 	sub := r.rdb.Subscribe(ctx, r.channel(feed, ""), own)
-	stop := context.AfterFunc(ctx, func() { _ = sub.Close() }) // a context does not end a read
+	stop := context.AfterFunc(ctx, func() { _ = sub.Close() }) // the context does not interrupt a read
 	defer stop()
 	defer sub.Close()
 	silent, opened := false, false
 	for {
-		got, err := sub.ReceiveTimeout(ctx, earPause)
+		got, err := sub.ReceiveTimeout(ctx, pingAfter)
 		var timeout interface{ Timeout() bool }
 		switch {
 		case err == nil:
@@ -173,8 +180,8 @@ func (r *redisMemory) listen(ctx context.Context, feed, me string, ear ear) erro
 			}
 			continue
 		case opened && redisfault.Word(err) != redisfault.Unreachable:
-			// This answers a PING, which Redis refuses when it cannot save to disk, or to this
-			// user. But it answers, and the subscription stands.
+			// This answers the PING. Redis refuses PING when it cannot save to disk, or to this
+			// user. But it answers, and the subscription stays open.
 			silent = false
 			continue
 		default:
@@ -184,15 +191,16 @@ func (r *redisMemory) listen(ctx context.Context, feed, me string, ear ear) erro
 		case *redis.Subscription:
 			if m.Count == 2 {
 				opened = true
-				ear.open()
+				s.onOpen()
 			}
 		case *redis.Message:
-			ear.message(m.Channel == own, m.Payload)
+			s.onMessage(m.Channel == own, m.Payload)
 		}
 	}
 }
 
-// isNil also finds the nil pointer in an interface, which programs make when they declare a *redis.Client that they do not always fill.
+// isNil also detects a nil pointer in the interface: programs declare a *redis.Client and do not
+// always set it.
 func isNil(rdb redis.UniversalClient) bool {
 	if rdb == nil {
 		return true
@@ -201,9 +209,10 @@ func isNil(rdb redis.UniversalClient) bool {
 	return v.Kind() == reflect.Pointer && v.IsNil()
 }
 
-// RecommendedRedisOptions sets those options that are still zero to what suits a cache, which is of no use when it is slow: read,
-// write and pool timeouts of 50 ms, 500 ms for connecting, and no retries (the store is asked instead). go-redis's own defaults (5 s,
-// three retries) are safe too, but after Redis has hung they keep connections and goroutines busy for longer.
+// RecommendedRedisOptions sets the options that are zero to values for a cache, which is useless
+// when slow: 50 ms for reads, writes and the pool, 500 ms for connecting, and no retries (the store
+// is read instead). go-redis's own defaults (5 s, three retries) are safe too, but after Redis has
+// hung they block connections and goroutines for longer.
 func RecommendedRedisOptions(o *redis.UniversalOptions) {
 	preset := func(d *time.Duration, to time.Duration) {
 		if *d == 0 {

@@ -13,16 +13,16 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// ParseRedisURL returns the options for a UniversalClient that a URL describes, with RecommendedRedisOptions applied. Its errors are one
-// line and hold no part of a password.
+// ParseRedisURL returns the options of a UniversalClient for a URL, with RecommendedRedisOptions
+// applied. Its errors are one line and contain no part of a password.
 //
 //	redis://user:password@host:6379/0                        one server, database 0
 //	redis://user:password@host1:6379,host2:6379              a Cluster, by some of its nodes
 //	redis+cluster://host:6379                                a Cluster, by a single address
 //	redis+sentinel://user:password@host1:26379,host2:26379/mymaster?sentinel_password=…
 //
-// rediss:// (rediss+cluster://, rediss+sentinel://) is the same over TLS. The text is taken apart here because net/url accepts no
-// list of hosts.
+// rediss:// (rediss+cluster://, rediss+sentinel://) is the same over TLS. This function splits the
+// text itself because net/url does not accept a list of hosts.
 func ParseRedisURL(s string) (*redis.UniversalOptions, error) {
 	scheme, rest, _ := strings.Cut(s, "://")
 	security, kind, _ := strings.Cut(scheme, "+")
@@ -39,7 +39,8 @@ func ParseRedisURL(s string) (*redis.UniversalOptions, error) {
 		port = "26379"
 		o.MasterName, path, _ = strings.Cut(path, "/")
 		if o.MasterName == "" {
-			return nil, errors.New("must name the primary after the Sentinels: redis+sentinel://host:26379,host:26379/mymaster")
+			return nil, errors.New("must name the primary after the Sentinels: " +
+				"redis+sentinel://host:26379,host:26379/mymaster")
 		}
 	}
 	var err error
@@ -49,7 +50,7 @@ func ParseRedisURL(s string) (*redis.UniversalOptions, error) {
 		}
 	}
 	if at >= 0 {
-		user, err := url.Parse("redis://" + rest[:at] + "@host") // for its rules about %XX
+		user, err := url.Parse("redis://" + rest[:at] + "@host") // url.Parse decodes %XX
 		if err != nil {
 			return nil, errors.New("has a user name or password that cannot be parsed: write special characters as %XX")
 		}
@@ -67,7 +68,7 @@ func ParseRedisURL(s string) (*redis.UniversalOptions, error) {
 		case kind == "sentinel" && name == "sentinel_password":
 			o.SentinelPassword = values[0]
 		default:
-			return nil, fmt.Errorf("has a parameter %.50q that means nothing here", name)
+			return nil, fmt.Errorf("has a parameter %.50q that is not supported", name)
 		}
 	}
 	for host := range strings.SplitSeq(rest[at+1:], ",") {
@@ -92,7 +93,7 @@ func ParseRedisURL(s string) (*redis.UniversalOptions, error) {
 func withPort(host, port string) (string, error) {
 	u, err := url.Parse("redis://" + host)
 	if err != nil || u.Hostname() == "" || u.Host != host {
-		return "", errors.New("holds a host that cannot be parsed: want host:port, several of them separated by commas")
+		return "", errors.New("holds a host that cannot be parsed: use host:port, with commas between several")
 	}
 	n, err := strconv.Atoi(cmp.Or(u.Port(), port))
 	if err != nil || n < 1 || n > 65535 {

@@ -55,8 +55,7 @@ type shopper struct {
 	title  string
 }
 
-// round is a lookup of a new key, of a token that nobody has, of a key that is known, and now and
-// then a change.
+// round is a lookup of a new key, of an unknown token, of a known key, and now and then a change.
 func (s *shopper) round(change bool) {
 	s.t.Helper()
 	added := someRecord(nil)
@@ -153,11 +152,11 @@ func TestARefusalIsNamed(t *testing.T) {
 					"Redis refuses reads; lookups go to the store " + way.Word,
 					"Redis refuses writes; changes may have to wait for a lease " + way.Word,
 					"Redis refuses messages to others; changes have to wait for a lease " + way.Word,
-					"hearing of changes through Redis fails; trying on",
+					"receiving changes through Redis fails; retrying",
 				}[i])
 				after = append(after, []string{
 					"Redis accepts reads again", "Redis accepts writes again", "Redis accepts messages to others again",
-					"hearing of changes through Redis works again",
+					"receiving changes through Redis works again",
 				}[i])
 			}
 			want(t, "redis_fault", strings.Join(gauges(c, "latchkey.cache.redis_fault"), " "), strings.Join(operations, " "))
@@ -192,8 +191,8 @@ func TestARefusalIsNamed(t *testing.T) {
 	}
 }
 
-// PING is what a subscription is tried with when nothing has been heard for a while. Redis refuses
-// it while it cannot save to disk, and to users without it.
+// A subscription sends PING when it has received nothing for a while. Redis refuses PING while it
+// cannot save to disk, and to users without the permission.
 func TestASubscriptionOutlivesARefusedPing(t *testing.T) {
 	for _, refuse := range []struct {
 		name string

@@ -8,9 +8,10 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// repairLoop repairs when it is asked to, at most once per P unless others are faster. Its repairs are also what finds out that Redis works again.
+// repairLoop repairs Redis when woken, at most once per P unless another process moved the
+// watermark. These repairs also detect that Redis works again.
 func (c *Cache) repairLoop(ctx context.Context) {
-	if c.shared == nil {
+	if c.l2 == nil {
 		return
 	}
 	for {
@@ -23,31 +24,32 @@ func (c *Cache) repairLoop(ctx context.Context) {
 		if e == nil {
 			continue
 		}
-		err := c.repair(ctx, e.history, c.shared.repair)
+		err := c.repair(ctx, e.history, c.l2.repairSlots)
 		if ctx.Err() != nil {
 			return
 		}
 		wait := c.o.pollEvery()
-		if errors.Is(err, errOvertaken) {
+		if errors.Is(err, errMoved) {
 			kick(c.repairKicks)
 			wait, err = min(wait, c.o.RedisTimeout), nil
 		}
-		if err == nil || c.faults.of(opRead).Closed() && c.faults.of(opWrite).Closed() { // else it has been logged
-			c.repaired.note(c.o.Logger, "bringing Redis up to date", err)
+		// A breaker that is open has logged the fault.
+		if err == nil || c.faults.of(opRead).Closed() && c.faults.of(opWrite).Closed() {
+			c.repairHealth.report(c.o.Logger, "bringing Redis up to date", err)
 		}
-		c.shared.probe(ctx, e.feed, c.id, c.messages.acknowledge(e.feed, c.id, acknowledgement{member: c.id}))
-		if !idle(ctx, wait) {
+		c.l2.probe(ctx, e.feed, c.id, c.messages.encodeAcknowledgement(e.feed, c.id, acknowledgement{member: c.id}))
+		if !sleepContext(ctx, wait) {
 			return
 		}
 	}
 }
 
-// errOvertaken: somebody else moved the watermark meanwhile.
-var errOvertaken = errors.New("the watermark was moved by another process")
+// errMoved: another process moved the watermark meanwhile.
+var errMoved = errors.New("another process moved the watermark")
 
-// repair brings the shared memory up to the store's feed (protocol 6). One at a time; safe to run
-// anywhere, any time, with any delay.
-func (c *Cache) repair(ctx context.Context, h *history, lane chan struct{}) error {
+// repair brings Redis in line with the store's feed (protocol 6). One repair runs at a time. It is
+// safe anywhere, at any time, with any delay.
+func (c *Cache) repair(ctx context.Context, h *history, slots chan struct{}) error {
 	select {
 	case c.repairing <- struct{}{}:
 		defer func() { <-c.repairing }()
@@ -57,7 +59,7 @@ func (c *Cache) repair(ctx context.Context, h *history, lane chan struct{}) erro
 	c.count.repairs.Add(1)
 	ctx, cancel := context.WithTimeout(ctx, c.o.StoreTimeout)
 	defer cancel()
-	err := c.repairOnce(ctx, h, lane)
+	err := c.repairOnce(ctx, h, slots)
 	if err != nil {
 		c.count.repairErrors.Add(1)
 		return err
@@ -66,17 +68,17 @@ func (c *Cache) repair(ctx context.Context, h *history, lane chan struct{}) erro
 	return nil
 }
 
-func (c *Cache) repairOnce(ctx context.Context, h *history, lane chan struct{}) error {
-	raw, err := c.shared.mark(ctx, lane, h.feed) // 6.1
+func (c *Cache) repairOnce(ctx context.Context, h *history, slots chan struct{}) error {
+	raw, err := c.l2.watermark(ctx, slots, h.feed) // 6.1
 	if err != nil {
 		return fmt.Errorf("read watermark: %w", err)
 	}
-	wm, ok := parseMark(raw)
+	current, ok := parseWatermark(raw)
 	after, limit := int64(maxEventID), 1
 	if ok {
-		after, limit = wm.id-1, replayLimit+1 // the watermark's event as well: it may be another now
+		after, limit = current.id-1, replayLimit+1 // the watermark's event again: it may be another one now
 	}
-	sure := h.sure.Load()
+	confirmed := h.confirmedHead.Load()
 	feed, err := c.rows.Feed(ctx, after, limit)
 	if err != nil {
 		return fmt.Errorf("read feed: %w", err)
@@ -86,40 +88,40 @@ func (c *Cache) repairOnce(ctx context.Context, h *history, lane chan struct{}) 
 		return errors.New("the store has another feed now")
 	}
 	head := headOf(feed)
-	if head.id < sure || !h.learn(head, true) {
-		c.doubt(h)
+	if head.id < confirmed || !h.learn(head, true) {
+		c.markDiverged(h)
 		return errors.New("the feed went back")
 	}
-	same := h.isAt(wm.position, feed) && since(&feed, wm.id)
-	if !ok || !same || !follows(feed, wm.id) || namesAll(feed.Events) { // 6.1, 6.2
-		to := mark{newGeneration(), head}
-		done, err := c.shared.reset(ctx, lane, h.feed, raw, to)
+	same := h.isAt(current.position, feed) && cutFirst(&feed, current.id)
+	if !ok || !same || !contiguous(feed, current.id) || affectsAll(feed.Events) { // 6.1, 6.2
+		to := watermark{newGeneration(), head}
+		done, err := c.l2.reset(ctx, slots, h.feed, raw, to)
 		if err != nil {
 			return fmt.Errorf("reset watermark: %w", err)
 		}
 		if !done {
-			return errOvertaken
+			return errMoved
 		}
 		c.count.resets.Add(1)
-		h.wm.Store(to.id)
+		h.watermark.Store(to.id)
 		return nil
 	}
 	if len(feed.Events) == 0 {
-		h.wm.Store(wm.id)
+		h.watermark.Store(current.id)
 		return nil
 	}
-	raw, err = c.shared.advance(ctx, lane, h.feed, lookupIDs(feed.Events), wm.position, head) // 6.3
+	raw, err = c.l2.advance(ctx, slots, h.feed, lookupIDs(feed.Events), current.position, head) // 6.3
 	if err != nil {
 		return fmt.Errorf("advance watermark: %w", err)
 	}
-	if wm, ok = parseMark(raw); !ok || wm.position != head {
-		return errOvertaken
+	if current, ok = parseWatermark(raw); !ok || current.position != head {
+		return errMoved
 	}
-	h.wm.Store(wm.id)
+	h.watermark.Store(current.id)
 	return nil
 }
 
-// lookupIDs returns each lookup id that the events name once.
+// lookupIDs returns the lookup ids of the events, each once.
 func lookupIDs(events []store.FeedEvent) []store.LookupID {
 	ids := make([]store.LookupID, 0, len(events))
 	seen := make(map[store.LookupID]bool, len(events))

@@ -41,7 +41,8 @@ func keysOver(t *testing.T, s store.Store, sealer *store.Sealer) *store.Keys {
 	return keys
 }
 
-// revoke revokes until that has succeeded. An answer that says that it had been done before counts, as docs/consistency.md says.
+// revoke repeats the revocation until it succeeds. An answer that the key was revoked already
+// counts, as docs/consistency.md says.
 func (h *host) revoke(t *testing.T, id string) {
 	t.Helper()
 	for range 100 {
@@ -56,8 +57,9 @@ func (h *host) revoke(t *testing.T, id string) {
 	t.Fatal("no revocation was ever confirmed")
 }
 
-// When a revocation has returned success, the key is dead: here at once, there at once, and so it stays, whatever is broken. Faults that
-// take processes and real clocks are those of example/soak; this is every fault of the table that one process can have.
+// When a revocation has returned success, the key is dead: here at once, there at once, and so it
+// stays, whatever is broken. Faults that take processes and real clocks are those of example/soak;
+// this is every fault of the table that one process can have.
 func TestRequirement09ARevokedKeyIsDeadEverywhereUnderEveryFault(t *testing.T) {
 	ctx := context.Background()
 	for _, fault := range []struct {
@@ -139,7 +141,7 @@ func TestRequirement09ARevokedKeyIsDeadEverywhereUnderEveryFault(t *testing.T) {
 			b.rows.down.Store(false)
 			eventually(t, "both say that it is revoked", func() bool { return dead("when all is well again") })
 			ready(t, a.cache, b.cache)
-			c := newHost(t, memory, server) // knows what Redis says
+			c := newHost(t, memory, server) // knows the content of Redis
 			ready(t, c.cache)
 			if _, err := c.keys.Authenticate(ctx, token); !errors.Is(err, store.ErrRevoked) {
 				t.Errorf("a new instance: %v", err)
@@ -155,8 +157,9 @@ func flush(t *testing.T, rdb *redis.Client) {
 	}
 }
 
-// A load has read the key from the database, as good as it was, and has not yet written it to the caches, when the key is revoked: here or
-// elsewhere. It must not bring the key back, in neither cache.
+// A load has read the key from the database, as good as it was, and has not yet written it to the
+// caches, when the key is revoked: here or elsewhere. It must not bring the key back, in neither
+// cache.
 func TestRequirement10ARevocationDuringALoadIsNotUndone(t *testing.T) {
 	ctx := context.Background()
 	for name, pick := range map[string]func(a, b *host) *host{

@@ -21,7 +21,8 @@ import (
 	"github.com/latchkey-go/latchkey/store/storetest"
 )
 
-// quiet is a lease that is long enough for counting: no poll between two lookups of a test, however slow the machine.
+// quiet is a lease that is long enough for counting: no poll between two lookups of a test, however
+// slow the machine.
 const quiet = 20 * time.Second
 
 // spy counts the statements of the store below and can fail, delay and hold them.
@@ -33,7 +34,7 @@ type spy struct {
 	replaced                         atomic.Bool
 
 	mu       sync.Mutex
-	onLookup func(context.Context) // runs before the store is asked
+	onLookup func(context.Context) // runs before the store is read
 	onFound  func(store.Found)     // runs after, before the answer is returned
 	onFeed   func()
 	alter    func(*store.Found)
@@ -176,7 +177,8 @@ func ready(t testing.TB, caches ...*cache.Cache) {
 	}
 }
 
-// caughtUp waits until polls that began after now have been completed, with everything that rows holds.
+// caughtUp waits until polls that began after now have been completed, with everything that rows
+// holds.
 func caughtUp(t testing.TB, rows store.Store, caches ...*cache.Cache) {
 	t.Helper()
 	feed, err := rows.Feed(context.Background(), 1<<52, 1)
@@ -193,8 +195,9 @@ func caughtUp(t testing.TB, rows store.Store, caches ...*cache.Cache) {
 	}
 }
 
-// putInRedis looks the key up until Redis has its record: a fill is best effort, and on a busy machine one may be lost. Each new try
-// appends an event, which takes the record out of the process's memory.
+// putInRedis looks the key up until Redis has its record: a fill is best effort, and on a busy
+// machine one may be lost. Each new try appends an event, which takes the record out of the
+// process's memory.
 func putInRedis(t testing.TB, c *cache.Cache, r *store.Record) {
 	t.Helper()
 	fills := func() uint64 { s := c.Stats(); return s.Fills + s.FillsLost }
@@ -224,8 +227,9 @@ func eventually(t testing.TB, what string, ok func() bool) {
 	}
 }
 
-// goroutines returns how many there are: the least of some readings. While a collection frees the stacks of goroutines that have ended, the
-// runtime counts these too, thousands after a test with as many.
+// goroutines returns how many there are: the least of some readings. While a collection frees the
+// stacks of goroutines that have ended, the runtime counts these too, thousands after a test with
+// as many.
 func goroutines() int {
 	least := runtime.NumGoroutine()
 	for range 5 {
@@ -319,13 +323,13 @@ func addrOfNothing(t testing.TB) string {
 	return l.Addr().String()
 }
 
-// filled returns a record with something in every field that caches keep.
+// filled returns a record with a value in every field that is cached.
 func filled(t testing.TB) *store.Record {
 	t.Helper()
 	r := &store.Record{}
 	storetest.Fill(t.(*testing.T), r)
 	r.Key.LastUsedAt, r.Key.Description = store.Time{}, ""
-	r.Evidence.ProofNames = []string{"created_by"} // others are not kept by a program that does not know them
+	r.Evidence.ProofNames = []string{"created_by"} // a program drops names that it does not know
 	return r
 }
 

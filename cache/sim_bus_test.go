@@ -9,10 +9,10 @@ import (
 
 // bus carries what processes publish to those that listen, or not.
 type bus struct {
-	w       *world
-	ears    []*simEar // in the order in which they began to listen
-	weather busWeather
-	said    []string // the newest messages to all
+	w           *world
+	subscribers []*simSubscriber // in the order in which they began to listen
+	weather     busWeather
+	published   []string // the newest messages to all
 }
 
 // busWeather is what is wrong with the bus. The zero value: nothing.
@@ -23,12 +23,12 @@ type busWeather struct {
 }
 
 // simEar is one subscription.
-type simEar struct {
+type simSubscriber struct {
 	p     *process
 	feed  string
 	inbox chan busMessage
 	lost  chan struct{} // closed when the connection is
-	known bool          // the bus has heard of it
+	known bool          // the subscription is open
 }
 
 type busMessage struct {
@@ -36,16 +36,16 @@ type busMessage struct {
 	text string
 }
 
-// send delivers a message to whoever listens. Called with the world's mutex held.
+// send delivers a message to all subscribers. The caller holds the world's mutex.
 func (b *bus) send(from *host, feed, to, text string) {
 	if to == "" {
-		b.said = append(b.said[max(0, len(b.said)-31):], text)
+		b.published = append(b.published[max(0, len(b.published)-31):], text)
 	}
-	for _, ear := range b.ears {
-		if ear.feed != feed || to != "" && to != ear.p.cache.id || b.w.redis.split && from.branch != ear.p.host.branch {
+	for _, s := range b.subscribers {
+		if s.feed != feed || to != "" && to != s.p.cache.id || b.w.redis.split && from.branch != s.p.host.branch {
 			continue
 		}
-		c := b.w.chance("bus", ear.p.host.index, uint64(from.index)<<32|uint64(len(text)))
+		c := b.w.chance("bus", s.p.host.index, uint64(from.index)<<32|uint64(len(text)))
 		copies := 1
 		if c.percent(b.weather.twice) {
 			copies = 2 + c.below(2)
@@ -60,41 +60,42 @@ func (b *bus) send(from *host, feed, to, text string) {
 			}
 			time.AfterFunc(d, func() {
 				select {
-				case ear.inbox <- busMessage{to != "", text}:
-				default: // Redis drops whoever does not read
+				case s.inbox <- busMessage{to != "", text}:
+				default: // Redis disconnects a subscriber that does not read
 				}
 			})
 		}
 	}
 }
 
-// hangUp breaks the connections of one host, or of all when it is nil. Called with the world's mutex held.
+// hangUp breaks the connections of one host, or of all when it is nil. Called with the world's
+// mutex held.
 func (b *bus) hangUp(of *host) {
-	b.ears = slices.DeleteFunc(b.ears, func(ear *simEar) bool {
-		if of != nil && ear.p.host != of {
+	b.subscribers = slices.DeleteFunc(b.subscribers, func(s *simSubscriber) bool {
+		if of != nil && s.p.host != of {
 			return false
 		}
-		close(ear.lost)
+		close(s.lost)
 		return true
 	})
 }
 
 var errHungUp = errors.New("simulation: the connection is lost")
 
-func (l redisLink) listen(ctx context.Context, feed, _ string, ear ear) error {
+func (l redisLink) subscribe(ctx context.Context, feed, _ string, s subscriber) error {
 	w := l.p.host.w
-	mine := &simEar{p: l.p, feed: feed, inbox: make(chan busMessage, 256), lost: make(chan struct{})}
+	mine := &simSubscriber{p: l.p, feed: feed, inbox: make(chan busMessage, 256), lost: make(chan struct{})}
 	_, err := ask(l, "redis.subscribe", 0, func() bool {
 		if !mine.known { // else the command was repeated
 			mine.known = true
-			w.bus.ears = append(w.bus.ears, mine)
+			w.bus.subscribers = append(w.bus.subscribers, mine)
 		}
 		return true
 	})
 	defer func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		w.bus.ears = slices.DeleteFunc(w.bus.ears, func(ear *simEar) bool { return ear == mine })
+		w.bus.subscribers = slices.DeleteFunc(w.bus.subscribers, func(s *simSubscriber) bool { return s == mine })
 	}()
 	if err != nil {
 		return err
@@ -102,7 +103,7 @@ func (l redisLink) listen(ctx context.Context, feed, _ string, ear ear) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	ear.open()
+	s.onOpen()
 	heard := time.Duration(-1)
 	for {
 		if w.now() == heard { // several were waiting
@@ -127,7 +128,7 @@ func (l redisLink) listen(ctx context.Context, feed, _ string, ear ear) error {
 			}
 			heard = w.now()
 			w.trace.note(heard, l.p.host.index, "hears", int64(len(m.text)), 0)
-			ear.message(m.toMe, m.text)
+			s.onMessage(m.toMe, m.text)
 		case <-mine.lost:
 			return errHungUp
 		case <-ctx.Done():

@@ -6,11 +6,13 @@ import (
 	"time"
 )
 
-// chance is where all that is random in a run comes from: a short stream of numbers that depends on the seed, on what it is for and on
-// the moment, and on nothing else. There is no stream that goroutines share, so the order in which they ask does not matter.
+// chance is the source of everything random in a run: a short stream of numbers that depends only
+// on the seed, its purpose and the moment. Goroutines do not share streams, so their order does not
+// matter.
 type chance struct{ state uint64 }
 
-// mix is the finalizer of splitmix64: every bit of what goes in changes about half of what comes out.
+// mix is the finalizer of splitmix64: every bit of what goes in changes about half of what comes
+// out.
 func mix(x uint64) uint64 {
 	x ^= x >> 30
 	x *= 0xbf58476d1ce4e5b9
@@ -45,15 +47,15 @@ func (c *chance) between(from, to time.Duration) time.Duration {
 	return from + time.Duration(c.below(int(to-from)))
 }
 
-// skewed returns a duration in [from, to), short ones more often, but no moment more often than its neighbours by far: what begins
-// together shall not go on together.
+// skewed returns a duration in [from, to), short ones more often, but no moment more often than its
+// neighbours by far: what begins together shall not go on together.
 func (c *chance) skewed(from, to time.Duration) time.Duration {
 	f := float64(c.below(1<<30)) / (1 << 30)
 	apart := min((to-from)/2, 100*time.Microsecond)
 	return from + time.Duration(f*f*f*float64(to-from-apart)) + time.Duration(c.below(int(apart)))
 }
 
-// occasion is one thing that can be asked for more than once at the same moment.
+// occasion is a purpose and a moment. Several streams may be drawn for one.
 type occasion struct {
 	what  string
 	who   int
@@ -68,7 +70,7 @@ type occasions struct {
 	all []occasion
 }
 
-// nth returns how often the same has been asked for at this moment.
+// nth returns how often a stream was drawn for this occasion.
 func (o *occasions) nth(now time.Duration, what string, who int, about uint64) uint64 {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -85,7 +87,8 @@ func (o *occasions) nth(now time.Duration, what string, who int, about uint64) u
 	return 0
 }
 
-// chance returns the stream for one occasion. The second time that the same is asked for at one moment, it is another.
+// chance returns the stream for one occasion. Each further stream for the same occasion is another
+// one.
 func (w *world) chance(what string, who int, about uint64) chance {
 	now := w.now()
 	h := mix(w.seed + 0x9e3779b97f4a7c15)

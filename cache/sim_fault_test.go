@@ -11,7 +11,7 @@ import (
 // fault is something that goes wrong for a while.
 type fault struct {
 	name string
-	// host is whom it hits, when it hits one. It ends when the time is over.
+	// host is the host that it hits, if it hits one. It ends when the time is over.
 	hit func(w *world, h *host, c *chance, lasts time.Duration)
 	// shortest and longest time that it lasts.
 	least, most time.Duration
@@ -28,7 +28,7 @@ func (w *world) until(lasts time.Duration, begin, end func()) {
 	w.mu.Unlock()
 }
 
-// cloud is bad weather for a while. Those in troubled cannot ask the store as usual.
+// cloud is bad weather for a while. The troubled hosts cannot use the store as usual.
 func (w *world) cloud(over *weather, c *condition, lasts time.Duration, troubled ...*host) {
 	w.until(lasts, func() {
 		over.begin(c)
@@ -267,8 +267,9 @@ var (
 		_, _ = w.store.current().PruneEvents(context.Background(), time.Now())
 	}, time.Millisecond, 2 * time.Millisecond}
 
-	// loss is a fail-over of the store that loses its last changes. Their numbers are often given to others at once, before anybody
-	// can have polled; often Redis is lost as well, or everybody starts anew.
+	// loss is a fail-over of the store that loses its last changes. Their numbers are often given
+	// to others at once, before anybody can have polled; often Redis is lost as well, or everybody
+	// starts anew.
 	loss = fault{"loss", func(w *world, h *host, c *chance, lasts time.Duration) {
 		w.lose(w.now() - c.skewed(0, 1500*time.Millisecond))
 		if c.percent(60) {
@@ -297,8 +298,8 @@ var (
 		if c.percent(50) {
 			last = w.head() - 1 + int64(c.below(3))
 		}
-		text := (messageCodec{prefix: DefaultKeyPrefix}).announce(simFeed, announcement{
-			from: "nobody", serial: 1, first: last, last: last, tag: 1, ids: []store.LookupID{w.truth.keys[0].id},
+		text := (messageCodec{prefix: DefaultKeyPrefix}).encodeAnnouncement(simFeed, announcement{
+			sender: "nobody", serial: 1, first: last, last: last, tag: 1, ids: []store.LookupID{w.truth.keys[0].id},
 		}, 1+c.below(2))
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -357,7 +358,8 @@ var single = [][]fault{
 	{loss},
 }
 
-// strike lets some of the faults happen, one after the other or several at once, and returns when they are over. Each hits the given host; nil: any.
+// strike lets some of the faults happen, one after the other or several at once, and returns when
+// they are over. Each hits the given host; nil: any.
 func (w *world) strike(faults []fault, times int, apart bool, victim *host) {
 	if len(faults) == 0 {
 		time.Sleep(w.setup.lasts)

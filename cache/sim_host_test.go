@@ -13,7 +13,8 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// host is a machine: its clocks, its connections, and the process that runs on it, one after the other.
+// host is a machine: its clocks, its connections, and the process that runs on it, one after the
+// other.
 type host struct {
 	w     *world
 	index int
@@ -25,8 +26,9 @@ type host struct {
 	suspended time.Duration // for how long the monotonic clock has stood still
 	since     time.Duration // since when it stands still; -1: it does not
 
-	// suspends says whether it is this machine's monotonic clock that may stand still, or its wall clock that may be set back. Both within
-	// one lease are what the last line of the table in protocol 9 is about: no clock shows that time has passed.
+	// suspends says whether it is this machine's monotonic clock that may stand still, or its wall
+	// clock that may be set back. Both within one lease are what the last line of the table in
+	// protocol 9 is about: no clock shows that time has passed.
 	suspends bool
 
 	toStore, toRedis weather
@@ -57,7 +59,7 @@ func (h *host) sample() instant {
 type process struct {
 	host  *host
 	name  int // as the trace knows it
-	level int // what its row says; 0: as it is
+	level int // the level in its row; 0: as it is
 	cache *Cache
 
 	dead      atomic.Bool // killed: nothing that it does has an effect any more
@@ -86,7 +88,8 @@ func (p *process) standStill() {
 	}
 }
 
-// freeze stops the process as SIGSTOP does, as far as the simulation sees it: nothing is sent, received or read from a clock.
+// freeze stops the process as SIGSTOP does, as far as the simulation sees it: nothing is sent,
+// received or read from a clock.
 func (p *process) freeze() {
 	c := make(chan struct{})
 	p.frozen.Store(&c)
@@ -100,7 +103,7 @@ func (p *process) thaw() {
 	p.disturbed.Store(p.pausing.Load())
 }
 
-// processClock is the clock of one process. Whoever reads it may be held up, before or after it has been read.
+// processClock is the clock of one process. A reader may be paused before or after the reading.
 type processClock struct{ p *process }
 
 // byWall is what clocks read that are not the system's.
@@ -122,7 +125,8 @@ func (c processClock) now() instant {
 	case p.frozen.Load() != nil:
 		p.standStill()
 	case ch.percent(90), strings.HasSuffix(who, ".settle"):
-		// What comes to settle meanwhile it would take in any order, and the run would not be the same again.
+		// What comes to settle meanwhile it would take in any order, and the run would not be the
+		// same again.
 		return now
 	default:
 		time.Sleep(ch.skewed(1, 400*time.Millisecond))
@@ -145,7 +149,8 @@ type condition struct {
 	mute   int           // percent of the answers that get lost
 }
 
-// weather is all that is wrong with a connection or a server at a moment. It is guarded by the world's mutex.
+// weather is all that is wrong with a connection or a server at a moment. It is guarded by the
+// world's mutex.
 type weather struct{ now []*condition }
 
 func (w *weather) begin(c *condition) { w.now = append(w.now, c) }
@@ -174,7 +179,7 @@ func merge(what string, all ...*weather) condition {
 	return m
 }
 
-// trouble remembers when something last kept a host from asking the store.
+// trouble is when a host last could not use the store.
 type trouble struct {
 	now  int
 	last time.Duration

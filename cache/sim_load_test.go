@@ -12,7 +12,8 @@ func (w *world) stopped() bool {
 	return w.over
 }
 
-// load makes every host read all keys again and again, and change them now and then, until the world is over.
+// load makes every host read all keys again and again, and change them now and then, until the
+// world is over.
 func (w *world) load() {
 	for _, h := range w.hosts {
 		w.loads.Go(func() { w.readOn(h) })
@@ -45,7 +46,8 @@ func (h *host) round(do func()) {
 	}
 }
 
-// readOn reads all keys at once, about every w.setup.reads. A round that hangs does not keep the next from beginning.
+// readOn reads all keys at once, about every w.setup.reads. A round that hangs does not delay the
+// next.
 func (w *world) readOn(h *host) {
 	for round := 0; !w.stopped(); round++ {
 		c := w.chance("reader", h.index, 0)
@@ -71,7 +73,7 @@ func (w *world) readAll(p *process, first int, c *chance) {
 		began := w.now()
 		_, _ = w.read(ctx, p, (first+i)%n, w.setup.redacted)
 		if w.now() != began {
-			time.Sleep(c.between(1, 200*time.Microsecond)) // those who waited for the same load part again
+			time.Sleep(c.between(1, 200*time.Microsecond)) // callers that waited for the same load diverge again
 		}
 	}
 }
@@ -146,7 +148,8 @@ func (w *world) choose(c *chance) (verb, []int) {
 	return v, keys
 }
 
-// readSoon reads at every host just after a success: when a promise is new it is broken most easily.
+// readSoon reads at every host just after a success: when a promise is new it is broken most
+// easily.
 func (w *world) readSoon(c *chance) {
 	for i, h := range w.hosts {
 		p := h.current.Load()

@@ -17,13 +17,13 @@ import (
 
 // edit alters one place in the source of this package.
 //
-// in is the function that has the place, such as follows or (*Cache).apply; or the file, such as
-// cache.go; or one statement or clause of a function, named by how it begins: "(*Cache).apply:
-// default:".
+// in is the function that has the place, such as contiguous or (*Cache).applyFeed; or the file,
+// such as cache.go; or one statement or clause of a function, named by how it begins:
+// "(*Cache).applyFeed: default:".
 //
 // at is Go source: an expression, a field, a statement, or several of them that follow one another.
-// It must be in there exactly once, whole: x is not found in x+1. What is compared are Go's tokens, so
-// that comments and line breaks do not count. An empty at is the whole body.
+// It must be in there exactly once, whole: x is not found in x+1. What is compared are Go's tokens,
+// so that comments and line breaks do not count. An empty at is the whole body.
 type edit struct {
 	in, at string
 	kind   editKind
@@ -109,7 +109,8 @@ type word struct {
 	from, to int // offsets
 }
 
-// wordsOf leaves out what depends on where lines are broken: semicolons, and commas before brackets.
+// wordsOf leaves out what depends on where lines are broken: semicolons, and commas before
+// brackets.
 func wordsOf(text string) []word {
 	var s scanner.Scanner
 	file := token.NewFileSet().AddFile("", -1, len(text))
@@ -248,8 +249,8 @@ func (s scope) body() []ast.Stmt {
 	return nil
 }
 
-// alter returns the altered files, by name. The extra edits are made too, each unless the others have
-// replaced its place; where both add something, what is extra is next to the place.
+// alter returns the altered files, by name. The extra edits are made too, each unless the others
+// have replaced its place; where both add something, what is extra is next to the place.
 func (s *sources) alter(edits, extra []edit) (map[string]string, error) {
 	type change struct {
 		span

@@ -25,14 +25,16 @@ type mutation struct {
 	edits []edit
 }
 
-// TestMutations is T6, for all rules: it breaks each rule of the protocol in a copy of this package, and expects the simulation to notice. The copies are never
-// written here: the Go command is told to read these files instead of those.
+// TestMutations is T6, for all rules: it breaks each rule of the protocol in a copy of this package
+// and expects the simulation to notice. The copies are in a temporary folder: the Go command reads
+// them through an overlay.
 //
-// What the simulation runs otherwise is the code as it is, in which nothing happens between two steps that do not wait for anything. In
-// the copies, time passes there as well (see stretched), so that the order of such steps matters.
+// The normal simulation runs the code unchanged, where no time passes between two steps that do not
+// wait. In the copies time passes there as well (see stretched), so that the order of such steps
+// matters.
 //
-// To build all copies takes minutes of processor time, so that they are only built with -sim.mutations, as make soak does; that every
-// place to be altered is still there, exactly once, is always checked.
+// Building all copies takes minutes of processor time, so they are built only with -sim.mutations,
+// as in make soak. Every run checks that each place to be edited still exists exactly once.
 func TestMutations(t *testing.T) {
 	here, err := os.Getwd()
 	check(t, err)
@@ -96,8 +98,8 @@ type lab struct {
 	sources   *sources
 }
 
-// run builds the package with the mutation and runs the simulation for up to so many seeds. It returns what was printed; the error is the Go
-// command's or the test's.
+// run builds the package with the mutation and runs the simulation for up to so many seeds. It
+// returns what was printed; the error is the Go command's or the test's.
 func (l *lab) run(m mutation, seeds int) (string, error) {
 	dir, err := os.MkdirTemp(l.dir, "")
 	if err != nil {

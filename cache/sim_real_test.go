@@ -12,8 +12,9 @@ import (
 	"github.com/latchkey-go/latchkey/store/storetest/servers"
 )
 
-// The simulated Redis is a translation of the scripts. It and a real one, which runs the scripts themselves, are given the same commands,
-// and must give the same answers and hold the same in the end.
+// The simulated Redis is a translation of the scripts. It and a real one, which runs the scripts
+// themselves, are given the same commands, and must give the same answers and hold the same in the
+// end.
 func TestSimulatedRedisIsLikeARealOne(t *testing.T) {
 	ctx := context.Background()
 	rdb := redis.NewClient(&redis.Options{Addr: servers.Redis(t).Addr()})
@@ -22,7 +23,7 @@ func TestSimulatedRedisIsLikeARealOne(t *testing.T) {
 	answers := map[string]int{}
 	for run := range 60 {
 		feed := fmt.Sprint("run", run)
-		real, simulated := newRedisMemory(rdb, "sim"), &redisState{marks: map[string]string{}, entries: map[place]redisEntry{}}
+		real, simulated := newRedisL2(rdb, "sim"), &redisState{marks: map[string]string{}, entries: map[place]redisEntry{}}
 		c := chance{uint64(run)}
 		for range 60 {
 			some := ids[:1+c.below(3)]
@@ -33,7 +34,7 @@ func TestSimulatedRedisIsLikeARealOne(t *testing.T) {
 			}
 			generation := []string{"g", "h", ""}[c.below(3)]
 			known := simulated.marks[feed]
-			if m, ok := parseMark(known); ok && c.percent(70) { // what fits
+			if m, ok := parseWatermark(known); ok && c.percent(70) { // what fits
 				a, generation = m.position, m.generation
 				b = position{a.id + int64(c.below(3)), a.tag}
 			}
@@ -48,20 +49,20 @@ func TestSimulatedRedisIsLikeARealOne(t *testing.T) {
 			case 1, 2:
 				what = "fill"
 				entry := fmt.Sprint(generation, "|", c.below(100))
-				got, err = real.fill(ctx, feed, some[0], mark{generation, b}, time.Hour, entry)
-				simulated, want = swap(simulated.fill(feed, some[0], mark{generation, b}, time.Hour, entry))
+				got, err = real.fill(ctx, feed, some[0], watermark{generation, b}, time.Hour, entry)
+				simulated, want = swap(simulated.fill(feed, some[0], watermark{generation, b}, time.Hour, entry))
 			case 3:
 				what = "reset"
-				expected, to := known, mark{generation + "x", a}
+				expected, to := known, watermark{generation + "x", a}
 				if c.percent(30) {
-					expected = mark{generation, b}.String()
+					expected = watermark{generation, b}.String()
 				}
 				got, err = real.reset(ctx, feed, expected, to)
 				simulated, want = swap(simulated.reset(feed, expected, to))
 			case 4:
 				what = "damage"
 				damaged := []string{"g:", ":3:0a", "g:3:4", "g", "g:-1:00", "g:1x:00", "", "h:03:0A"}[c.below(8)]
-				err = rdb.Set(ctx, real.markKey(feed), damaged, 0).Err()
+				err = rdb.Set(ctx, real.watermarkKey(feed), damaged, 0).Err()
 				simulated = simulated.clone()
 				simulated.marks[feed] = damaged
 			default:

@@ -61,7 +61,7 @@ func (s *redisState) advance(feed string, ids []store.LookupID, prev, last posit
 	return s, raw
 }
 
-func (s *redisState) fill(feed string, id store.LookupID, at mark, until time.Duration, entry string) (*redisState, bool) {
+func (s *redisState) fill(feed string, id store.LookupID, at watermark, until time.Duration, entry string) (*redisState, bool) {
 	if s.marks[feed] != at.String() {
 		return s, false
 	}
@@ -70,7 +70,7 @@ func (s *redisState) fill(feed string, id store.LookupID, at mark, until time.Du
 	return s, true
 }
 
-func (s *redisState) reset(feed string, expected string, to mark) (*redisState, bool) {
+func (s *redisState) reset(feed string, expected string, to watermark) (*redisState, bool) {
 	if s.marks[feed] != expected {
 		return s, false
 	}
@@ -138,7 +138,7 @@ func (r *simRedis) node(h *host) *redisNode {
 	return &r.nodes[0]
 }
 
-// redisLink is Redis as one process reaches it. It implements shared.
+// redisLink is Redis as one process reaches it. It implements l2Store.
 type redisLink struct{ p *process }
 
 var errRedisGone = errors.New("simulation: Redis does not answer")
@@ -149,8 +149,8 @@ const (
 	redisBack  = 40 * time.Microsecond
 )
 
-// ask is one command: its effect comes once, twice, late or never, and its answer comes or does not. As with the real client, the end of
-// the context does not end it.
+// ask is one command. Its effect comes once, twice, late or never; its answer comes or does not. As
+// with the real client, the end of the context does not cancel it.
 func ask[T any](l redisLink, what string, about uint64, effect func() T) (T, error) {
 	var none T
 	p, w := l.p, l.p.host.w
@@ -247,7 +247,7 @@ func (l redisLink) entries(_ context.Context, feed string, ids []store.LookupID)
 	return a.mark, a.entries, err
 }
 
-func (l redisLink) mark(_ context.Context, feed string) (string, error) {
+func (l redisLink) watermark(_ context.Context, feed string) (string, error) {
 	return ask(l, "redis.mark", 0, func() string { return l.reads().marks[feed] })
 }
 
@@ -259,7 +259,7 @@ func (l redisLink) advance(_ context.Context, feed string, ids []store.LookupID,
 	})
 }
 
-func (l redisLink) fill(_ context.Context, feed string, id store.LookupID, at mark, ttl time.Duration, entry string) (bool, error) {
+func (l redisLink) fill(_ context.Context, feed string, id store.LookupID, at watermark, ttl time.Duration, entry string) (bool, error) {
 	return ask(l, "redis.fill", about(id)^uint64(at.id), func() bool {
 		s, done := l.state().fill(feed, id, at, l.p.host.w.now()+ttl, entry)
 		l.writes(s)
@@ -267,7 +267,7 @@ func (l redisLink) fill(_ context.Context, feed string, id store.LookupID, at ma
 	})
 }
 
-func (l redisLink) reset(_ context.Context, feed string, expected string, to mark) (bool, error) {
+func (l redisLink) reset(_ context.Context, feed string, expected string, to watermark) (bool, error) {
 	return ask(l, "redis.reset", uint64(to.id), func() bool {
 		s, done := l.state().reset(feed, expected, to)
 		l.writes(s)

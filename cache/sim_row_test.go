@@ -9,14 +9,15 @@ import (
 func (w *world) quick(took time.Duration, why string) { w.want(took < 400*time.Millisecond, why, took) }
 func (w *world) slow(took time.Duration, why string)  { w.want(took > 900*time.Millisecond, why, took) }
 
-// mute keeps a host from acknowledging in its row, until lifted.
+// mute prevents a host from acknowledging in its row, until lifted.
 func (w *world) mute(on int) (lift func()) {
 	c := &condition{only: "store.acknowledge", refuse: true}
 	w.set(func() { w.hosts[on].toStore.begin(c) })
 	return func() { w.set(func() { w.hosts[on].toStore.end(c) }) }
 }
 
-// withoutRedis are scenarios of hosts that acknowledge in their rows. apart is how many hosts, the last ones, have no Redis.
+// withoutRedis are scenarios of hosts that acknowledge in their rows. apart is how many hosts, the
+// last ones, have no Redis.
 var withoutRedis = []struct {
 	apart int
 	wakes wakes
@@ -59,7 +60,7 @@ var withoutRedis = []struct {
 		lost := headOf(feed)
 		w.store.partly = true // a fail-over: the rows of the members have been replicated too
 		w.restore(lost.id - 4)
-		time.Sleep(1500 * time.Millisecond) // nobody reads now: until the next poll, answers are from another history
+		time.Sleep(1500 * time.Millisecond) // no reads now: until the next poll, answers are from another history
 		for range 3 {
 			w.must(0, repeat, 1)
 		}
@@ -88,7 +89,7 @@ var withoutRedis = []struct {
 		defer w.mute(1)()
 		w.store.partly = true
 		w.restore(at)
-		time.Sleep(1500 * time.Millisecond) // nobody reads now: until the next poll, answers are from another history
+		time.Sleep(1500 * time.Millisecond) // no reads now: until the next poll, answers are from another history
 		_, _ = w.ask(1, 0)
 		w.must(0, thousand, 0) // ends with the same number
 		_, _ = w.ask(1, 0)
@@ -104,7 +105,8 @@ var withoutRedis = []struct {
 	}}},
 }
 
-// wokenSoon: not always, since a kick counts only while no poll is under way; without any it would be four times of twenty.
+// wokenSoon: not always, since a kick counts only while no poll is under way; without any it would
+// be four times of twenty.
 func wokenSoon(w *world) {
 	soon := 0
 	for range 20 {

@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// scenario is a run whose faults come at chosen moments. Judged is every read, as always; there are 3 hosts and no tolerance.
+// scenario is a run whose faults come at chosen moments. Judged is every read, as always; there are
+// 3 hosts and no tolerance.
 type scenario struct {
 	name     string
 	maxStale time.Duration
@@ -27,7 +28,7 @@ func (w *world) must(on int, v verb, key int) time.Duration {
 	return w.now() - began
 }
 
-// ask reads a key at a host; what is wrong with the answer the oracle notes.
+// ask reads a key at a host; the oracle judges the answer.
 func (w *world) ask(on, key int) (int64, error) {
 	return w.read(background, w.hosts[on].current.Load(), key, "")
 }
@@ -55,7 +56,7 @@ func (w *world) set(change func()) {
 // deafen loses every message.
 func (w *world) deafen() { w.set(func() { w.bus.weather.drop = 100 }) }
 
-// cut keeps a host from the store, after a poll, until lifted.
+// cut disconnects a host from the store, after a poll, until lifted.
 func (w *world) cut(on int) (lift func()) {
 	h, c := w.hosts[on], &condition{refuse: true}
 	w.set(func() { h.toStore.begin(c); h.trouble.begin() })
@@ -96,8 +97,8 @@ func (w *world) nobodyWaitsFor(on int) {
 	time.Sleep(35 * time.Second)
 }
 
-// restoreUnpolled restores the store to before a change that all but the changer know from its message and Redis alone. Host 1 has in its memory
-// what the change has made of key 1.
+// restoreUnpolled restores the store to before a change that all hosts but the changer know only
+// from its message and from Redis. Host 1 has the new record of key 1 in memory.
 func (w *world) restoreUnpolled() {
 	w.inRedis(0)
 	w.inRedis(1)
@@ -108,7 +109,7 @@ func (w *world) restoreUnpolled() {
 	time.Sleep(5 * time.Millisecond)
 	_, _ = w.ask(1, 1) // from Redis
 	w.restore(at)
-	time.Sleep(1500 * time.Millisecond) // nobody reads now: until the next poll, answers are from another history
+	time.Sleep(1500 * time.Millisecond) // no reads now: until the next poll, answers are from another history
 }
 
 // overtakeItself restores the store, and has it grow beyond its old self before Redis is back.
@@ -124,13 +125,13 @@ func (w *world) overtakeItself() {
 	c := &condition{hang: true}
 	w.set(func() { w.redis.weather.begin(c) })
 	w.restore(at - 10)
-	time.Sleep(2 * time.Second) // nobody reads now: until the next poll, answers are from another history
+	time.Sleep(2 * time.Second) // no reads now: until the next poll, answers are from another history
 	w.must(0, update, 1)
 	for range 12 {
 		w.must(0, update, 0)
 	}
 	w.set(func() { w.redis.weather.end(c) })
-	time.Sleep(1500 * time.Millisecond) // until it is in use again, with everything that was in it when nobody could reach it
+	time.Sleep(1500 * time.Millisecond) // until it is in use again, with everything that it held when it was out of reach
 	for range 10 {
 		time.Sleep(20 * time.Millisecond)
 		for on := range w.hosts {
@@ -148,7 +149,8 @@ func (w *world) leaveUnsettled(on, key int) {
 	w.want(errors.Is(err, context.DeadlineExceeded), "no success before anybody has polled", err)
 }
 
-// knownAndLost has the store lose a change of key 1 that all have polled and have in memory, just after a poll of a host.
+// knownAndLost has the store lose a change of key 1 that all have polled and have in memory, just
+// after a poll of a host.
 func (w *world) knownAndLost(on int) {
 	since := w.now()
 	w.must(0, update, 1)
@@ -162,7 +164,8 @@ func (w *world) knownAndLost(on int) {
 // noticed returns when everybody must have noticed what has been lost.
 func (w *world) noticed() { time.Sleep(w.truth.lossy - w.now() + 1) }
 
-// hitsRedis reads a key at a host that does not have it in memory, and wants it to come from Redis, or not to.
+// hitsRedis reads a key at a host that does not have it in memory, and wants it to come from Redis,
+// or not to.
 func (w *world) hitsRedis(on, key int, from bool) {
 	c := w.hosts[on].current.Load().cache
 	before := c.count.redisHits.Load()
@@ -186,7 +189,7 @@ var scenarios = []scenario{
 			h.toStore.begin(&condition{only: "store.lookup", wait: 850 * time.Millisecond})
 			h.trouble.begin()
 		})
-		for _, v := range []verb{thousand, upgrade, thousand, upgrade} { // too many events to be told one by one, or one that names nothing
+		for _, v := range []verb{thousand, upgrade, thousand, upgrade} { // too many events to be replayed one by one, or one that names no key
 			w.must(1, update, 0) // it is in the memory of host 1 no more
 			w.running.Go(func() { _, _ = w.ask(1, 0) })
 			time.Sleep(5 * time.Millisecond)
@@ -316,7 +319,7 @@ var scenarios = []scenario{
 		w.must(0, update, 0)
 		w.set(func() {
 			at := place{simFeed, w.truth.keys[0].id}
-			to, ok := parseMark(before.marks[simFeed])
+			to, ok := parseWatermark(before.marks[simFeed])
 			s, _ := w.redis.nodes[0].state().reset(simFeed, "", to)
 			s, _ = s.fill(simFeed, at.id, to, before.entries[at].until, before.entries[at].value)
 			w.redis.nodes[0].set(w.now(), s)
@@ -485,7 +488,7 @@ var scenarios = []scenario{
 		time.Sleep(5 * time.Millisecond)  // until Redis has it
 		w.hosts[0].current.Load().close() // which would know, and begin a new generation
 		w.restore(at)
-		time.Sleep(1500 * time.Millisecond) // nobody reads now: until the next poll, answers are from another history
+		time.Sleep(1500 * time.Millisecond) // no reads now: until the next poll, answers are from another history
 		_, _ = w.ask(1, 1)
 		w.want(w.hosts[1].current.Load().cache.Stats().WentBack == 1, "it is noticed", w.hosts[1].current.Load().cache.Stats())
 	}},
@@ -510,9 +513,9 @@ var scenarios = []scenario{
 		w.leaveUnsettled(0, 1)
 		_, _ = w.ask(0, 1)
 		time.Sleep(5 * time.Millisecond)
-		_, _ = w.ask(1, 1) // not from Redis: nobody has told it of the watermark's event
+		_, _ = w.ask(1, 1) // not from Redis: it does not know the watermark's event
 		w.restore(at)
-		time.Sleep(1500 * time.Millisecond) // nobody reads now: until the next poll, answers are from another history
+		time.Sleep(1500 * time.Millisecond) // no reads now: until the next poll, answers are from another history
 		_, _ = w.ask(1, 1)
 	}},
 	{"3.6: a store is restored to before what is known from polls alone", DefaultMaxStale, func(w *world) {
@@ -591,7 +594,7 @@ var scenarios = []scenario{
 		w.lose(since)
 		w.outside(update, 0)
 		w.outside(update, 0)
-		_, _ = w.ask(1, 0) // it knows of the new head now, and must not forget the old one over it
+		_, _ = w.ask(1, 0) // it knows the new head now, and must still remember the old one
 		w.noticed()
 		_, _ = w.ask(1, 1)
 	}},
@@ -716,11 +719,11 @@ var scenarios = []scenario{
 		w.inRedis(0)
 		w.cut(1) // it answers from Redis, and cannot compare
 		time.Sleep(1500 * time.Millisecond)
-		w.set(func() { // left by changers of a history that is over, whom nobody has heard
+		w.set(func() { // left by changers of an earlier history, whose changes were not announced
 			node := &w.redis.nodes[0]
 			s := node.state().clone()
-			wm, _ := parseMark(s.marks[simFeed])
-			s.marks[simFeed] = mark{wm.generation, position{wm.id + 2, 1}}.String()
+			wm, _ := parseWatermark(s.marks[simFeed])
+			s.marks[simFeed] = watermark{wm.generation, position{wm.id + 2, 1}}.String()
 			node.set(w.now(), s)
 		})
 		w.must(0, update, 0)
@@ -755,14 +758,14 @@ var scenarios = []scenario{
 		w.restoreUnpolled()
 		p := w.hosts[2].current.Load()
 		p.close()
-		w.hosts[2].open() // it has heard none of them
+		w.hosts[2].open() // it has received none of them
 		time.Sleep(300 * time.Millisecond)
 		var before []uint64
 		for _, h := range w.hosts {
 			before = append(before, h.current.Load().cache.count.drops.Load())
 		}
 		var said []string
-		w.set(func() { said = slices.Clone(w.bus.said) })
+		w.set(func() { said = slices.Clone(w.bus.published) })
 		for range 20 {
 			for _, text := range said {
 				w.set(func() { w.bus.send(w.hosts[0], simFeed, "", text) })

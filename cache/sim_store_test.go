@@ -16,8 +16,8 @@ import (
 // simFeed is the feed's id in every run, so that it is the same in a replay.
 const simFeed = "feed"
 
-// simStore is the database: one of store.NewMemory, which is linearizable and has an ordered feed,
-// and members by a clock of its own.
+// simStore is the database: a store of store.NewMemory, which is linearizable and has an ordered
+// feed, and members by a clock of its own.
 type simStore struct {
 	w       *world
 	rows    store.Store
@@ -55,7 +55,7 @@ type simWatch struct {
 	wake chan int64
 }
 
-// wake wakes those who watch, after a while. Called with the world's mutex held.
+// wake wakes the watchers after a while. The caller holds the world's mutex.
 func (s *simStore) wake(from *host, head int64) {
 	for _, watch := range s.watch {
 		c := s.w.chance("wake", watch.p.host.index, uint64(from.index))
@@ -118,7 +118,7 @@ func (s *simStore) feed(after int64, limit int) (store.Feed, error) {
 	return feed, err
 }
 
-// commit makes a change. The oracle hears of it at that moment, whether the caller does or not.
+// commit makes a change. The oracle learns of it at that moment, even if the caller does not.
 func (s *simStore) commit(actor store.Actor, fn func(store.Tx) error) (store.Change, error) {
 	w := s.w
 	var done loggedChange
@@ -142,7 +142,7 @@ func (s *simStore) commit(actor store.Actor, fn func(store.Tx) error) (store.Cha
 	return change, nil
 }
 
-// drop forgets the rows of processes that are no more, as time would.
+// drop removes the rows of processes that have ended, as time would.
 func (s *simStore) drop() {
 	s.w.mu.Lock()
 	defer s.w.mu.Unlock()
@@ -165,12 +165,12 @@ var errStoreGone = fmt.Errorf("simulation: the store does not answer: %w", store
 const (
 	storeThere = 200 * time.Microsecond
 	storeBack  = 100 * time.Microsecond
-	// hangs is how long somebody waits who has set no limit.
+	// hangs is how long a caller without a limit waits.
 	hangs = 3 * time.Second
 )
 
-// statement is one trip to the store and back. effect is what it does there, at one moment between its beginning and its end, or never;
-// or, when it writes, after whoever asked has given up.
+// statement is one trip to the store and back. effect is what it does there, at one moment between
+// its beginning and its end, or never; a write may also take effect after its caller has given up.
 func statement[T any](ctx context.Context, l storeLink, what string, about uint64, writes bool, effect func() (T, error)) (T, error) {
 	var none T
 	p, w := l.p, l.p.host.w
@@ -289,7 +289,7 @@ func (l storeLink) Acknowledge(ctx context.Context, id string, head int64, tag s
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		m, joined := w.store.members[id]
-		if err != nil || !joined || !starts(feed, position{head, tag}) {
+		if err != nil || !joined || !startsAt(feed, position{head, tag}) {
 			return struct{}{}, store.ErrNotFound
 		}
 		m.Acked = head
@@ -379,7 +379,7 @@ func (l storeLink) Members(ctx context.Context) ([]store.Member, error) {
 
 func (l storeLink) Close(context.Context) error { return nil } // the database goes on
 
-// loggedChange is a change that can be made again.
+// loggedChange is a change that can be replayed.
 type loggedChange struct {
 	last   int64
 	at     time.Duration
@@ -456,8 +456,9 @@ func (s *simStore) restore(to int64) error {
 	return nil
 }
 
-// lose takes the database back to where it was at a moment, as a fail-over to a standby that was behind does: what was written since is lost,
-// and rows of members with it. It returns the event that is the head then.
+// lose takes the database back to where it was at a moment, as a fail-over to a standby that was
+// behind does: what was written since is lost, and rows of members with it. It returns the event
+// that is the head then.
 func (s *simStore) lose(since time.Duration) (int64, error) {
 	s.w.mu.Lock()
 	to := int64(0)

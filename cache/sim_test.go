@@ -71,7 +71,8 @@ func draw(w *world) setup {
 		s.name, s.maxStale = "mixed", c.between(2*time.Second, 6*time.Second)
 		s.bound = s.maxStale * 103 / 100
 	}
-	// A host whose row has lapsed may answer from Redis for MaxStale what others change without Redis.
+	// A host whose row has lapsed may answer from Redis for MaxStale what others change without
+	// Redis.
 	if rows.percent(10) {
 		s.noRedis = true
 	} else if rows.percent(15) && !s.noRedis && (s.name != "one fault" || s.lasts < 20*time.Second) {
@@ -116,7 +117,8 @@ func play(w *world) {
 	w.recover()
 }
 
-// recover ends all faults, and checks that everything is as it should be soon afterwards, without a restart of those that run.
+// recover ends all faults, and checks that everything is as it should be soon afterwards, without a
+// restart of those that run.
 func (w *world) recover() {
 	w.unload()
 	w.running.Wait() // faults and load
@@ -172,8 +174,8 @@ func (w *world) recover() {
 		}
 		time.Sleep(20 * time.Millisecond) // until it is in Redis
 		other := w.hosts[(i+1)%len(w.hosts)].current.Load()
-		if w.head() <= other.cache.epoch.Load().former {
-			continue // a message says nothing about which history it is of: the next poll does
+		if w.head() <= other.cache.epoch.Load().previousHead {
+			continue // a message does not show which history it belongs to: the next poll does
 		}
 		if h.index == w.setup.without || other.host.index == w.setup.without || !w.setup.redisAt(h.index) || !w.setup.redisAt(other.host.index) || other == p {
 			continue
@@ -191,7 +193,8 @@ func (w *world) recover() {
 	}
 }
 
-// TestSimulation is T1 and T2: it runs many seeds. A seed that fails is printed; -sim.seed repeats it.
+// TestSimulation is T1 and T2: it runs many seeds. A seed that fails is printed; -sim.seed repeats
+// it.
 func TestSimulation(t *testing.T) {
 	if *simSeed >= 0 {
 		out := simulate(t, uint64(*simSeed), true, draw, play)

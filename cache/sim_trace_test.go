@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// trace sums up what happened in a run, so that two runs can be compared. The sum does not depend on the order in which goroutines
-// that run at the same moment get to it. When it is asked to, it also keeps everything as text.
+// trace is a sum of what happened in a run, to compare two runs. It does not depend on the order of
+// goroutines that run at the same moment. Optionally it also collects everything as text.
 type trace struct {
 	mu    sync.Mutex
 	sum   uint64
@@ -15,7 +15,8 @@ type trace struct {
 	lines []string
 }
 
-// note adds something that host did at a moment. Texts that differ from run to run, random names say, must not be in it.
+// note adds what a host did at a moment. Texts that differ from run to run, such as random names,
+// must not be in it.
 func (t *trace) note(at time.Duration, host int, what string, a, b int64) {
 	h := mix(uint64(at))
 	h = mixText(h^uint64(host+1), what)

@@ -11,17 +11,18 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// truth is the oracle of protocol 12: it hears of each commit and of each success, and judges each answer.
+// truth is the oracle of protocol 12: it records each commit and each success, and judges each
+// answer.
 type truth struct {
 	mu      sync.Mutex
 	head    int64
 	keys    []keyTruth
 	pending map[string]*intent
 
-	// bound is how long after a commit an answer from before it is tolerated; 0: not at all.
+	// bound is how long after a commit a stale answer is tolerated; 0: not at all.
 	bound time.Duration
-	// lossy is until when a process need not have noticed that the store has lost its last changes: answers that begin before
-	// may be from there. lasts is how long it may take.
+	// lossy is until when a process need not have noticed that the store has lost its last changes:
+	// answers that begin before may be from there. lasts is how long it may take.
 	lossy, lasts time.Duration
 	wrong        []string // what was found, at most a few
 
@@ -33,7 +34,7 @@ type keyTruth struct {
 	id       store.LookupID
 	states   []keyState
 	highest  int64     // version there has ever been
-	promises []promise // in the order in which they were made
+	promises []promise // in the order in which they were given
 }
 
 // keyState is what a key was from an event on. Versions count up, so that each is there once.
@@ -42,7 +43,8 @@ type keyState struct {
 	version int64 // 0: there was no such key
 }
 
-// promise is a change that has returned success: no Read that begins later may answer from before the event.
+// promise is a change that has returned success: every Read that begins later must reflect the
+// event.
 type promise struct {
 	event     int64
 	committed time.Duration
@@ -68,7 +70,8 @@ func newTruth(keys int) *truth {
 	return t
 }
 
-// version returns what a key is now, 0 for none, and what its next version would be. Called by changes, within their transaction.
+// version returns what a key is now, 0 for none, and what its next version would be. Called by
+// changes, within their transaction.
 func (t *truth) version(key int) (now, next int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -83,7 +86,8 @@ func (t *truth) intend(request string, i *intent) {
 	t.pending[request] = i
 }
 
-// committed is called at the moment of the commit. A change without events promises what has happened so far.
+// committed is called at the moment of the commit. A change without events promises what has
+// happened so far.
 func (t *truth) committed(request string, change store.Change, at time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -122,14 +126,16 @@ func (t *truth) succeeded(request string) {
 	}
 }
 
-// promised returns how many promises have been made about a key: those that a Read that begins now must keep.
+// promised returns the number of promises about a key. A Read that begins now must reflect all of
+// them.
 func (t *truth) promised(key int) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return len(t.keys[key].promises)
 }
 
-// judge looks at one answer. promised is what the method of that name said when the Read began. It returns what is wrong, "" for nothing.
+// judge checks one answer. promised is the result of the method of that name when the Read began.
+// It returns what is wrong, or "".
 func (t *truth) judge(key, promised int, began time.Duration, found store.Found, err error) string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -194,7 +200,8 @@ func (k *keyTruth) at(event int64) int64 {
 	return -1
 }
 
-// restore forgets what has been after an event: the store has been taken back to it. Versions from then do not come again.
+// restore removes everything after an event: the store was restored to it. Versions from then do
+// not come again.
 func (t *truth) restore(to int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -18,8 +18,9 @@ import (
 // maxHosts bounds the hosts of a run.
 const maxHosts = 5
 
-// world is one run of the simulation: some instances of the real Cache over a database, a Redis and a network that are not real, in a
-// bubble whose time is not real either. Everything that happens follows from the seed.
+// world is one run of the simulation: some instances of the real Cache over a database, a Redis and
+// a network that are not real, in a bubble whose time is not real either. Everything that happens
+// follows from the seed.
 type world struct {
 	seed  uint64
 	start time.Time
@@ -38,7 +39,7 @@ type world struct {
 	trace  trace
 
 	crashNext map[*host]bool // at its next commit
-	// A scenario hears here of statements: when one is sent, and when it has had its effect.
+	// A scenario is called for statements: when one is sent, and when it has had its effect.
 	sent, done func(p *process, what string)
 	over       bool // no new load
 	requests   int
@@ -48,7 +49,7 @@ type world struct {
 	running    sync.WaitGroup // everything else
 }
 
-// setup is what a run is made with.
+// setup is the configuration of a run.
 type setup struct {
 	name     string
 	hosts    int
@@ -63,19 +64,19 @@ type setup struct {
 	wakes    wakes // what wakes hosts without Redis when something changes
 	peppers  bool
 	slowest  time.Duration // lease of the last host; 0: as the others
-	without  int           // the host that keeps records out of Redis; -1: none
-	redacted string        // what all reads ask for besides; one for all, or it would matter which of them begins a load that others join
+	without  int           // the host with DisableRedisRecords; -1: none
+	redacted string        // the redacted form in all reads; only one, or it would matter which of them begins a load that others join
 	reads    time.Duration // between two rounds of reads of a host, on average
 	changes  time.Duration // between two changes of a host, on average
 }
 
-// wakes is how a store wakes those who watch it.
+// wakes is how a store wakes its watchers.
 type wakes int
 
 const (
 	nobody   wakes = iota
 	byFile         // they see by themselves that the head has moved
-	byNotice       // whoever changes something tells them
+	byNotice       // the changer wakes them
 )
 
 // redisAt reports whether a host has Redis.
@@ -116,7 +117,7 @@ func simulate(t *testing.T, seed uint64, keep bool, plan func(*world) setup, bod
 // now is the time in the bubble since the run began.
 func (w *world) now() time.Duration { return time.Since(w.start) }
 
-// hook returns what a scenario has asked to hear of, or nil.
+// hook returns what a scenario wants to be called with, or nil.
 func (w *world) hook(which *func(*process, string)) func(*process, string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -136,7 +137,8 @@ func (w *world) build() {
 	}
 	w.truth = newTruth(s.keys + 1)
 	w.truth.bound = s.bound
-	// A lookup that was answered before a loss may arrive a second later, and is found out by the first poll after that.
+	// A lookup that was answered before a loss may arrive a second later, and is found out by the
+	// first poll after that.
 	w.truth.lasts = time.Second + max(time.Second, s.slowest, s.bound)*105/100
 	for i := range s.hosts {
 		c := w.chance("host", i, 0)
@@ -157,7 +159,7 @@ func (h *host) open() *process {
 	p := &process{host: h, name: h.starts*10 + h.index, level: h.level}
 	o := Options{
 		Lease: time.Second, MaxStale: w.setup.maxStale, L1TTL: w.setup.l1TTL, MaxKeys: 100, MaxUnknown: 100,
-		DisableRedisRecords: w.setup.without == h.index, Logger: slog.New(logEar{p}), Sealer: w.sealer,
+		DisableRedisRecords: w.setup.without == h.index, Logger: slog.New(logHandler{p}), Sealer: w.sealer,
 		ChangeWithoutRedis: w.setup.anyway,
 	}
 	if w.setup.slowest > 0 && h.index == len(w.hosts)-1 {
@@ -166,23 +168,23 @@ func (h *host) open() *process {
 	if err := o.complete(); err != nil {
 		panic(err)
 	}
-	var memory shared
+	var memory l2Store
 	if w.setup.redisAt(h.index) {
 		memory = redisLink{p}
 	}
 	c := newCache(o, storeLink{w.store.current(), p}, memory, processClock{p})
 	c.id = fmt.Sprintf("process-%02d-%02d", h.index, h.starts)
-	// A kick and a tick that wait for the end of a poll would be taken in any order, and the run would not be the same again. So a
-	// kick counts only while none is under way.
+	// A kick and a tick that wait for the end of a poll would be taken in any order, and the run
+	// would not be the same again. So a kick counts only while none is under way.
 	c.pollKicks = make(chan struct{})
 	p.cache = c
 	ctx, stop := context.WithCancel(context.Background())
 	p.stopReaders = stop
-	if c.shared != nil {
-		// Whether lookups that come at one moment share a command is up to the scheduler, and the run would not be the same again. With
-		// enough leaders none has to.
+	if c.l2 != nil {
+		// Whether lookups that come at one moment share a command is up to the scheduler, and the
+		// run would not be the same again. With enough leaders none has to.
 		for range 48 {
-			go c.shared.reads.lead(ctx)
+			go c.l2.batcher.worker(ctx)
 		}
 	}
 	c.start()
@@ -191,7 +193,8 @@ func (h *host) open() *process {
 	return p
 }
 
-// kill ends the process as SIGKILL does: from now on it neither sends nor receives. What remains of it in the bubble is cleared away.
+// kill ends the process as SIGKILL does: from now on it neither sends nor receives. What remains of
+// it in the bubble is cleared away.
 func (p *process) kill() {
 	if p.dead.Swap(true) {
 		return
@@ -222,7 +225,8 @@ func (p *process) close() {
 	w.trace.note(w.now(), p.host.index, "has closed", int64(p.name), 0)
 }
 
-// crashesAtCommit reports whether this is the moment for a process to die: its change is committed, and nobody has heard of it.
+// crashesAtCommit reports whether this is the moment for a process to die: its change is committed
+// and not announced.
 func (w *world) crashesAtCommit(p *process) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -277,7 +281,7 @@ func (w *world) restore(to int64) {
 	}
 }
 
-// lose makes the store lose what it was told since a moment.
+// lose makes the store lose its changes since a moment.
 func (w *world) lose(since time.Duration) {
 	w.restored.Store(true)
 	to, err := w.store.lose(since)
@@ -297,12 +301,13 @@ func (w *world) outside(v verb, keys ...int) {
 	}
 }
 
-// logEar hears what a process logs. One that takes the store for restored when it is not drops everything for nothing.
-type logEar struct{ p *process }
+// logHandler reads the log of a process. A process that takes the store for restored when it is not
+// would drop everything for nothing.
+type logHandler struct{ p *process }
 
-func (logEar) Enabled(context.Context, slog.Level) bool { return true }
+func (logHandler) Enabled(context.Context, slog.Level) bool { return true }
 
-func (l logEar) Handle(_ context.Context, r slog.Record) error {
+func (l logHandler) Handle(_ context.Context, r slog.Record) error {
 	w := l.p.host.w
 	if (strings.Contains(r.Message, "the feed went back") || strings.Contains(r.Message, "has been replaced")) && !w.restored.Load() {
 		w.truth.accuse("%v: host %d takes the store for restored, which it is not", w.now(), l.p.host.index)
@@ -310,16 +315,16 @@ func (l logEar) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-func (l logEar) WithAttrs([]slog.Attr) slog.Handler { return l }
+func (l logHandler) WithAttrs([]slog.Attr) slog.Handler { return l }
 
-func (l logEar) WithGroup(string) slog.Handler { return l }
+func (l logHandler) WithGroup(string) slog.Handler { return l }
 
 // read looks a key up and has the answer judged.
 func (w *world) read(ctx context.Context, p *process, key int, redacted string) (version int64, err error) {
 	began, promised := w.now(), w.truth.promised(key)
 	found, err := w.lookup(ctx, p, key, redacted)
 	if p.dead.Load() && !p.leaving.Load() {
-		return -1, errDead // nobody hears the answer
+		return -1, errDead // the answer reaches no one
 	}
 	now := w.now()
 	if wrong := w.truth.judge(key, promised, began, found, err); wrong != "" {
@@ -344,10 +349,10 @@ func (w *world) read(ctx context.Context, p *process, key int, redacted string) 
 	return version, err
 }
 
-// recalled is the feed of answers that do not tell up to where they are right.
+// recalled is the feed of answers that do not name their head.
 const recalled = "recalled"
 
-// lookup asks the memory of the process first, as package store does, for every other key.
+// lookup reads the memory of the process first, as package store does, for every other key.
 func (w *world) lookup(ctx context.Context, p *process, key int, redacted string) (store.Found, error) {
 	id := w.truth.keys[key].id
 	if key%2 == 1 {
@@ -358,7 +363,7 @@ func (w *world) lookup(ctx context.Context, p *process, key int, redacted string
 	return p.cache.Lookup(ctx, id, redacted)
 }
 
-// troubled reports whether the host could not ask the store as usual at some time since a moment.
+// troubled reports whether the host could not use the store as usual at some time since a moment.
 func (w *world) troubled(h *host, since time.Duration) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -374,14 +379,14 @@ const (
 	repeat    // finds its work done, and appends an event all the same
 	nothing   // finds its work done, and appends none
 	bulk      // several keys
-	importing // keys that nobody has heard of, told by one event that names none
-	upgrade   // one key, told by two events of which the second names none
-	unname    // a key loses its lookup id, told by an event that names none
+	importing // new keys that were never announced, in one event that names none
+	upgrade   // one key, in two events of which the second names none
+	unname    // a key loses its lookup id, in an event that names none
 	thousand  // more events than are replayed
 	verbs
 )
 
-// change changes keys through a process, and tells the oracle when it succeeds.
+// change changes keys through a process, and reports a success to the oracle.
 func (w *world) change(ctx context.Context, p *process, v verb, keys []int) error {
 	w.mu.Lock()
 	w.requests++

@@ -5,57 +5,58 @@ import (
 	"time"
 )
 
-// Stats tells how a cache is doing. Counters run from the cache's start.
+// Stats are the numbers of a cache. Counters begin at the start of the cache.
 type Stats struct {
 	Hits         uint64 // lookups answered from the memory of the process
-	UnknownHits  uint64 // lookups of tokens remembered as unknown
+	UnknownHits  uint64 // lookups of tokens known to be unknown
 	RedisHits    uint64
 	RedisMisses  uint64
-	RedisErrors  uint64 // commands that failed, took too long or were not sent for that reason
-	RedisForged  uint64 // entries that somebody else wrote or altered; always 0 without peppers
-	StoreLookups uint64 // statements for lookups
+	RedisErrors  uint64 // commands that failed, took too long, or were not sent for that reason
+	RedisForged  uint64 // entries not written by this system; always 0 without peppers
+	StoreLookups uint64 // queries for lookups
 	StoreErrors  uint64
 	StaleLookups uint64 // lookups while the feed was out of reach
 	Fills        uint64 // records written to Redis
-	FillsLost    uint64 // records not written, for lack of room or because they were outdated by then
+	FillsLost    uint64 // records not written: no slot was free, or they were stale by then
 	Polls        uint64
 	PollErrors   uint64
 	Repairs      uint64
 	RepairErrors uint64
-	Resets       uint64 // new generations in Redis: all its records dropped
-	Changes      uint64 // changes of this process that returned success
-	SlowChanges  uint64 // those of them that had to wait for a lease, for want of an acknowledgement or of Redis
+	Resets       uint64 // new generations in Redis; each drops all its records
+	Changes      uint64 // changes of this process that succeeded
+	SlowChanges  uint64 // those that waited for a lease: an acknowledgement or Redis was missing
 	MissingAcks  uint64 // acknowledgements that those waited for in vain
-	Messages     uint64 // changes of other processes heard of through Redis
-	Forged       uint64 // messages that somebody else wrote; always 0 without peppers
+	Messages     uint64 // changes of other processes announced through Redis
+	Forged       uint64 // messages not written by this system; always 0 without peppers
 	Drops        uint64 // times that all records in memory were dropped
-	WentBack     uint64 // times that the feed went back: the store was restored, or has lost changes that this process knew of
+	WentBack     uint64 // times that the feed went back: the store was restored, or has lost changes
 
 	Keys    int // records in memory
-	Unknown int // unknown tokens remembered
+	Unknown int // unknown tokens in memory
 
-	FeedAge    time.Duration // since the feed was last read; -1 when it never was
-	Fresh      bool          // the memory of the process is in use
-	Stale      bool          // it is not, since the feed is out of reach, and known keys are answered from Redis meanwhile
-	Head       int64         // the newest event heard of
+	FeedAge    time.Duration // since the feed was last read; -1 before the first time
+	Fresh      bool          // lookups are answered from memory
+	Stale      bool          // they are not: the feed is out of reach, and known keys are answered from Redis
+	Head       int64         // the newest known event
 	Redis      bool          // there is a Redis client
-	RedisReady bool          // Redis is in use: up to date as far as known, and answering lookups
-	Faults     Faults        // what Redis does not do now, and why: writes, for example, while it is in use
-	Listening  bool          // changes of other processes are heard of at once, through Redis
+	RedisReady bool          // Redis is up to date as far as known, and answers lookups
+	Faults     Faults        // what Redis does not serve now, and why
+	Listening  bool          // changes of other processes arrive at once, through Redis
 	Breaker    BreakerState
 	Opened     uint64 // how often the breaker has opened
 }
 
-// BreakerState says whether lookups ask Redis.
+// BreakerState says whether lookups read Redis.
 type BreakerState string
 
 // The states of the breaker.
 const (
-	BreakerClosed BreakerState = "closed" // Redis is asked; also when there is none
-	BreakerOpen   BreakerState = "open"   // Redis does not answer, or refuses to be read; probes go on
+	BreakerClosed BreakerState = "closed" // lookups read Redis; also the state without Redis
+	BreakerOpen   BreakerState = "open"   // Redis does not answer or refuses to be read; probes go on
 )
 
-// counters are the sums behind Stats. Hits have a counter of their own (hitCounter), since every request does.
+// counters are the numbers behind Stats. Hits are counted by a shardedCounter, since every request
+// increments them.
 type counters struct {
 	unknownHits, redisHits, redisMisses, redisErrors, redisForged,
 	storeLookups, storeErrors, staleLookups, fills, fillsLost,
@@ -63,7 +64,7 @@ type counters struct {
 	changes, slowChanges, missingAcks, messages, forged atomic.Uint64
 }
 
-// Stats returns the current numbers. It is cheap, does no I/O, and may be called as often as wanted.
+// Stats returns the current numbers. It is cheap and does no I/O.
 func (c *Cache) Stats() Stats {
 	n := &c.count
 	s := Stats{
@@ -91,12 +92,12 @@ func (c *Cache) Stats() Stats {
 		Messages:     n.messages.Load(),
 		Forged:       n.forged.Load(),
 		FeedAge:      -1,
-		Redis:        c.shared != nil,
+		Redis:        c.l2 != nil,
 		Breaker:      BreakerClosed,
 		Listening:    c.listening.Load(),
 	}
-	if c.shared != nil {
-		s.Opened, s.Faults = c.faults.of(opRead).Opened(), c.faults.now()
+	if c.l2 != nil {
+		s.Opened, s.Faults = c.faults.of(opRead).Opened(), c.faults.current()
 		if !c.faults.of(opRead).Closed() {
 			s.Breaker = BreakerOpen
 		}
@@ -105,11 +106,11 @@ func (c *Cache) Stats() Stats {
 		if age := e.age(c.clock.now()); age != never {
 			s.FeedAge, s.Fresh = age, age <= c.o.Lease
 		}
-		s.Head = e.need.Load()
+		s.Head = e.requiredHead.Load()
 		s.Keys = e.keys.EstimatedSize()
 		s.Unknown = e.unknown.EstimatedSize()
-		s.RedisReady = c.shared != nil && e.aligned.Load() && s.Breaker == BreakerClosed
-		s.Stale = !s.Fresh && s.RedisReady && c.recordsAreShared() && s.FeedAge >= 0 && s.FeedAge <= c.o.MaxStale
+		s.RedisReady = c.l2 != nil && e.aligned.Load() && s.Breaker == BreakerClosed
+		s.Stale = !s.Fresh && s.RedisReady && c.recordsInRedis() && s.FeedAge >= 0 && s.FeedAge <= c.o.MaxStale
 	}
 	return s
 }

@@ -38,7 +38,8 @@ func TestRequirement13UnknownTokensAreForgottenInTime(t *testing.T) {
 	})
 }
 
-// A token that has just been refused as unknown everywhere works everywhere as soon as its creation or import has returned.
+// A token that has just been refused as unknown everywhere works everywhere as soon as its creation
+// or import has returned.
 func TestRequirement13ANewKeyWorksAtOnce(t *testing.T) {
 	ctx := context.Background()
 	server := servers.NewRedis(t)

@@ -8,11 +8,11 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// watchLoop has the feed polled as soon as the store knows of something new, where no messages come
-// through Redis. Whatever it misses is found by the next poll.
+// watchLoop wakes the poll when the store reports a new event, in processes without Redis. The next
+// poll finds what it misses.
 func (c *Cache) watchLoop(ctx context.Context) {
 	w, ok := c.rows.(store.Watcher)
-	if !ok || c.shared != nil || c.o.ChangesOnly {
+	if !ok || c.l2 != nil || c.o.ChangesOnly {
 		return
 	}
 	var state health
@@ -21,14 +21,14 @@ func (c *Cache) watchLoop(ctx context.Context) {
 		watching, stop := context.WithCancel(ctx)
 		go func() {
 			select {
-			case <-c.relisten: // another feed may have another channel
+			case <-c.resubscribe: // another feed may have another channel
 				stop()
 			case <-watching.Done():
 			}
 		}()
 		err := w.Watch(watching, func(head int64) {
 			pause = time.Second
-			if e := c.epoch.Load(); e == nil || head == 0 || head != e.need.Load() {
+			if e := c.epoch.Load(); e == nil || head == 0 || head != e.requiredHead.Load() {
 				kick(c.pollKicks)
 			}
 		})
@@ -39,12 +39,12 @@ func (c *Cache) watchLoop(ctx context.Context) {
 			return
 		case again:
 			continue
-		case !idle(ctx, pause):
+		case !sleepContext(ctx, pause):
 			return
 		}
-		// While the feed is out of reach, the poll says so.
+		// While the feed is out of reach, the poll logs it.
 		if e := c.epoch.Load(); e != nil && e.age(c.clock.now()) <= c.o.Lease && pause > time.Second {
-			state.note(c.o.Logger, "watching the store for changes of others, which are seen later now,", err)
+			state.report(c.o.Logger, "watching the store for changes", err)
 		}
 		pause = min(2*pause, time.Minute)
 	}

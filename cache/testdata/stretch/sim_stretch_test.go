@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// stretch is where time passes between two steps of the protocol, in the copies that TestMutations makes.
+// stretch is where time passes between two steps of the protocol, in the copies that TestMutations
+// makes.
 func (c processClock) stretch(where string) {
 	w := c.p.host.w
 	ch := w.chance(where, c.p.host.index, 0)

@@ -5,16 +5,16 @@ import (
 	"sync"
 )
 
-// work counts what is under way, so that Close can wait for it. Its zero value is ready.
-type work struct {
+// tasks counts running tasks, so that Close can wait for them. The zero value is ready.
+type tasks struct {
 	mu      sync.Mutex
 	running int
 	closed  bool
-	idle    chan struct{} // closed when closed and nothing runs
+	idle    chan struct{} // closed when tasks is closed and no task runs
 }
 
-// begin reports whether one more may start; if so, end must be called after it.
-func (w *work) begin() bool {
+// begin reports whether a task may start. If so, call end after it.
+func (w *tasks) begin() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.closed {
@@ -24,7 +24,7 @@ func (w *work) begin() bool {
 	return true
 }
 
-func (w *work) end() {
+func (w *tasks) end() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.running--
@@ -33,8 +33,8 @@ func (w *work) end() {
 	}
 }
 
-// close lets nothing more begin and waits for the rest until ctx is done.
-func (w *work) close(ctx context.Context) error {
+// close prevents new tasks and waits for the running ones until ctx ends.
+func (w *tasks) close(ctx context.Context) error {
 	w.mu.Lock()
 	if !w.closed {
 		w.closed = true

@@ -10,7 +10,8 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// inBubble runs fn with a cache over a memory store in a synctest bubble, where time passes when everybody waits for it.
+// inBubble runs fn with a cache over a memory store in a synctest bubble, where time passes when
+// everybody waits for it.
 func inBubble(t *testing.T, o cache.Options, fn func(t *testing.T, rows *spy, c *cache.Cache)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -27,7 +28,7 @@ func TestWhatIsKeptRunsOut(t *testing.T) {
 		inBubble(t, o, func(t *testing.T, rows *spy, c *cache.Cache) {
 			r := someRecord(nil)
 			insert(t, rows, r)
-			time.Sleep(time.Second) // the feed has told of it
+			time.Sleep(time.Second) // the feed has been polled
 			for _, step := range []struct {
 				after      time.Duration
 				statements int64
@@ -46,7 +47,7 @@ func TestWhatIsKeptRunsOut(t *testing.T) {
 				all = append(all, someRecord(nil))
 				insert(t, rows, all[len(all)-1])
 			}
-			time.Sleep(time.Second) // the feed has told of them
+			time.Sleep(time.Second) // the feed has been polled
 			for _, r := range all {
 				title(t, c, r)
 			}

@@ -31,12 +31,13 @@ func family(t *testing.T, n int, o cache.Options, server *servers.RedisServer) (
 	return all, memory, rdb
 }
 
-// shielded keeps the store below open when one of its caches closes.
+// shielded prevents a closing cache from closing the store below.
 type shielded struct{ store.Store }
 
 func (shielded) Close(context.Context) error { return nil }
 
-// aged is a lease so long that a test which has to wait for one never ends: what returns has been acknowledged.
+// aged is a lease so long that a test which has to wait for one never ends: what returns has been
+// acknowledged.
 const aged = time.Minute
 
 // T18.
@@ -44,7 +45,7 @@ func TestAChangeReturnsWhenAllHaveAcknowledgedIt(t *testing.T) {
 	all, memory, _ := family(t, 3, cache.Options{Lease: aged, Sealer: sealed(t)}, servers.Redis(t))
 	r, stranger := someRecord(sealed(t)), someRecord(sealed(t))
 	insert(t, memory, r)
-	caughtUp := func() { // polls are 15 s apart: each cache is told by a change of its own
+	caughtUp := func() { // polls are 15 s apart: each cache learns of a change of its own
 		for _, c := range all {
 			change(t, c, func(tx store.Tx) error {
 				return tx.Append(context.Background(), nil, store.Event{Kind: store.Imported, At: time.Now()})
@@ -75,7 +76,8 @@ func TestAChangeReturnsWhenAllHaveAcknowledgedIt(t *testing.T) {
 		want(t, "changes that had to wait", c.Stats().SlowChanges, uint64(0))
 	}
 	want(t, "changes", all[0].Stats().Changes, uint64(4))
-	// A key that each of them has in memory, and none of them asks for while the change is made, costs the others one message each.
+	// A key that all of them have in memory, and that none of them looks up while it is changed,
+	// costs the others one message each.
 	want(t, "messages", all[0].Stats().Messages, uint64(5))
 	want(t, "forged", all[0].Stats().Forged, uint64(0))
 }
@@ -245,7 +247,8 @@ func TestForgedMessages(t *testing.T) {
 			}
 		}
 	}
-	// version 1, a change, from "x", serial 0, first event 0, last event 1 000 000, revealing 0, no drop, no keys
+	// version 1, a change, from "x", serial 0, first event 0, last event 1 000 000, revealing 0, no
+	// drop, no keys
 	const farAhead = "\x01c\x01x\x00\x00\xc0\x84\x3d\x00\x00\x00"
 	t.Run("with peppers, what others write is counted and does nothing", func(t *testing.T) {
 		all, _, rdb := family(t, 1, cache.Options{Lease: brisk, Sealer: sealed(t)}, servers.NewRedis(t))
@@ -332,7 +335,7 @@ func TestChangerWithoutRedis(t *testing.T) {
 	})
 }
 
-// hidden is a store whose members nobody can read.
+// hidden is a store whose members cannot be read.
 type hidden struct{ store.Store }
 
 func (hidden) Members(context.Context) ([]store.Member, error) {

@@ -14,7 +14,7 @@ import (
 
 // stuck is a shared memory whose commands hang until they are let go.
 type stuck struct {
-	shared
+	l2Store
 	mu    sync.Mutex
 	sizes []int // of the commands, in order
 	hang  map[int]chan struct{}
@@ -33,13 +33,13 @@ func (s *stuck) entries(_ context.Context, _ string, ids []store.LookupID) (stri
 
 func TestReadersStandInForOneAnother(t *testing.T) {
 	const budget = 50 * time.Millisecond
-	run := func(t *testing.T, hang map[int]chan struct{}, fn func(r *reader, s *stuck, ask func(n int) <-chan error)) {
+	run := func(t *testing.T, hang map[int]chan struct{}, fn func(r *batcher, s *stuck, ask func(n int) <-chan error)) {
 		synctest.Test(t, func(t *testing.T) {
 			s := &stuck{hang: hang}
 			for n := range hang {
 				hang[n] = make(chan struct{}) // of this bubble
 			}
-			r := newReader(s, budget, &redisfault.Breaker{}, nil)
+			r := newBatcher(s, budget, &redisfault.Breaker{}, nil)
 			ctx, stop := context.WithCancel(t.Context())
 			var loops, questions sync.WaitGroup
 			for _, loop := range r.loops() {
@@ -67,7 +67,7 @@ func TestReadersStandInForOneAnother(t *testing.T) {
 	}
 
 	t.Run("who comes while commands are on the way goes with the next ones, together with all others", func(t *testing.T) {
-		run(t, map[int]chan struct{}{0: nil, 1: nil}, func(_ *reader, s *stuck, ask func(int) <-chan error) {
+		run(t, map[int]chan struct{}{0: nil, 1: nil}, func(_ *batcher, s *stuck, ask func(int) <-chan error) {
 			first, second := ask(1), ask(1)
 			rest := ask(60)
 			s.hang[0] <- struct{}{} // both answer in time
@@ -88,7 +88,7 @@ func TestReadersStandInForOneAnother(t *testing.T) {
 		})
 	})
 	t.Run("commands that hang hold up the others for a tenth of the budget", func(t *testing.T) {
-		run(t, map[int]chan struct{}{0: nil, 1: nil}, func(_ *reader, s *stuck, ask func(int) <-chan error) {
+		run(t, map[int]chan struct{}{0: nil, 1: nil}, func(_ *batcher, s *stuck, ask func(int) <-chan error) {
 			began := time.Now()
 			first, second := ask(1), ask(1)
 			rest := ask(10)
@@ -101,15 +101,15 @@ func TestReadersStandInForOneAnother(t *testing.T) {
 				t.Errorf("they waited for %v", took)
 			}
 			for _, answer := range []<-chan error{first, second} {
-				if err := <-answer; !errors.Is(err, errShared) {
+				if err := <-answer; !errors.Is(err, errRedis) {
 					t.Errorf("one that hangs: %v", err)
 				}
 			}
 		})
 	})
 	t.Run("as many hang as there are loops, and then nobody is answered, within the budget", func(t *testing.T) {
-		run(t, map[int]chan struct{}{0: nil, 1: nil, 2: nil, 3: nil}, func(_ *reader, s *stuck, ask func(int) <-chan error) {
-			for n := range leaders + reserves {
+		run(t, map[int]chan struct{}{0: nil, 1: nil, 2: nil, 3: nil}, func(_ *batcher, s *stuck, ask func(int) <-chan error) {
+			for n := range workers + backupWorkers {
 				ask(1)
 				time.Sleep(budget / 10)
 				synctest.Wait()
@@ -119,7 +119,7 @@ func TestReadersStandInForOneAnother(t *testing.T) {
 			}
 			began := time.Now()
 			err := <-ask(1)
-			if took := time.Since(began); !errors.Is(err, errShared) || took != budget {
+			if took := time.Since(began); !errors.Is(err, errRedis) || took != budget {
 				t.Errorf("%v after %v", err, took)
 			}
 		})
