@@ -30,7 +30,7 @@ func (c *Cache) Lookup(ctx context.Context, id store.LookupID, redacted string) 
 	return c.lookupMiss(ctx, e, id, redacted)
 }
 
-// Recall implements store.Recaller: it looks in the memory of the process only.
+// Recall looks in the memory of the process only.
 func (c *Cache) Recall(id store.LookupID) (r *store.Record, at time.Time) {
 	k, _, _, at := c.lookupL1(id)
 	if k == nil {

@@ -15,7 +15,7 @@ func TestArrows(t *testing.T) {
 	}
 	// What a package may depend on, of this module and of others' modules; by the package's own path.
 	allowed := map[string][]string{
-		"store":                {module + "internal/meter", module + "internal/observe", "github.com/oklog/ulid/v2", "golang.org/x/crypto/"},
+		"store":                {module + "internal/principal", module + "internal/meter", module + "internal/observe", "github.com/oklog/ulid/v2", "golang.org/x/crypto/"},
 		"store/internal/sqldb": {module + "store", module + "internal/meter"},
 		"store/sqlite":         {module + "store", module + "store/internal/sqldb"},
 		"store/postgres":       {module + "store", module + "store/internal/sqldb"},
@@ -23,8 +23,9 @@ func TestArrows(t *testing.T) {
 		"store/telemetry":      {module + "store", module + "internal/observe", "go.opentelemetry.io/otel"},
 		"internal/redisfault":  {}, // internal packages import none above store
 		"internal/observe":     {},
-		"internal/guard":       {module + "store"},
+		"internal/guard":       {module + "store", module + "internal/observe", module + "internal/principal"},
 		"internal/meter":       {},
+		"internal/principal":   {},
 		"cache":                {module + "store", module + "internal/observe", module + "internal/redisfault", "github.com/redis/go-redis/v9", "github.com/maypok86/otter/v2"},
 		"middleware":           {module + "store", module + "internal/guard"},
 		"middleware/echov4":    {module + "store", module + "internal/guard", module + "middleware", "github.com/labstack/echo/v4"},

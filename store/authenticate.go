@@ -114,15 +114,9 @@ type lookedUp struct {
 
 func (l *lookedUp) Unwrap() error { return l.error }
 
-// Began returns when the lookup began that an error of Authenticate came of, by the system's clock, and false for the error of a token that
-// was refused without one or whose lookup failed. Guards need it to answer all refusals after the same time.
-func Began(err error) (time.Time, bool) {
-	var l *lookedUp
-	if !errors.As(err, &l) {
-		return time.Time{}, false
-	}
-	return l.began, true
-}
+// LookupBegan returns when the lookup began, by the system's clock. Guards use it to answer all
+// refusals after the same time.
+func (l *lookedUp) LookupBegan() time.Time { return l.began }
 
 // undecided makes sure that an error of a lookup, whatever it is, is not taken for a word about the key.
 func undecided(err error) error {

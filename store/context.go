@@ -1,37 +1,26 @@
 package store
 
-import "context"
+import (
+	"context"
+
+	principalctx "github.com/latchkey-go/latchkey/internal/principal"
+)
 
 type contextKey int
 
 const (
-	keyInContext contextKey = iota
-	actorInContext
+	actorInContext contextKey = iota
 	requestIDInContext
 )
 
-// NewContext returns a context in which key is the authenticated principal. The guards of package middleware call it.
+// NewContext returns a context in which key is the authenticated principal, as the guards do.
 func NewContext(ctx context.Context, key *Key) context.Context {
-	return &KeyContext{Context: ctx, Key: key}
-}
-
-// KeyContext is the context that [NewContext] returns, for those who allocate it together with something else.
-type KeyContext struct {
-	context.Context
-	Key *Key
-}
-
-// Value returns the key to [FromContext], and to all others what the context below says.
-func (c *KeyContext) Value(name any) any {
-	if name == keyInContext {
-		return c.Key
-	}
-	return c.Context.Value(name)
+	return &principalctx.Context{Context: ctx, Key: key}
 }
 
 // FromContext returns the key that authenticated the request, and whether there is one.
 func FromContext(ctx context.Context) (*Key, bool) {
-	key, ok := ctx.Value(keyInContext).(*Key)
+	key, ok := principalctx.Key(ctx).(*Key)
 	return key, ok && key != nil
 }
 

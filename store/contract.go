@@ -92,9 +92,10 @@ type Store interface {
 	Close(ctx context.Context) error
 }
 
-// Recaller is a Store that remembers records, as a cache does. Keys ask Recall first and Lookup only when that has nothing: a store that
-// embeds a Recaller to answer lookups in its own way must have a Recall of its own too.
-type Recaller interface {
+// recaller is a Store that keeps records in memory, as cache.Cache does. Keys call Recall first, and
+// Lookup only when that has nothing: a store that embeds a recaller to answer lookups in its own way
+// must have a Recall of its own too.
+type recaller interface {
 	Store
 	// Recall is the part of Lookup that takes no I/O and cannot fail. It returns the record that Lookup would, if the process has it in
 	// memory and may use it, else nil. It also returns when it was called, by the clock of this machine: whoever calls it has to know, and

@@ -28,7 +28,7 @@ type Keys struct {
 	legacy   legacy
 	limits   Limiter
 	ids      ids
-	recaller Recaller     // the store, if it is one
+	recaller recaller     // the store, if it is one
 	realTime bool         // Options.Now is not set: a recaller's clock is as good as that of Keys
 	alarms   atomic.Int64 // second of the last alarm about a forged record
 	count    counters
@@ -128,7 +128,7 @@ func (o Options) New(s Store) (*Keys, error) {
 		o.Logger = slog.Default()
 	}
 	k := &Keys{store: s, o: o, realTime: realTime, ids: ids{entropy: ulid.Monotonic(o.Random, 0)}}
-	k.recaller, _ = s.(Recaller)
+	k.recaller, _ = s.(recaller)
 	k.limits.Now = o.Now
 	k.uses.init(k)
 	k.legacy.init(k)

@@ -30,7 +30,7 @@ const (
 // lookupTag separates this use of SHA-256 from every other.
 const lookupTag = "latchkey/lookup/1\x00"
 
-// Token is a well-formed token. It never shows itself: String, GoString, log values, JSON and text give the redacted
+// Token is a well-formed token. It never shows itself: String, Format, log values, JSON and text give the redacted
 // form, and only [Token.Reveal] the token. The zero Token is no token.
 type Token struct {
 	raw    string
@@ -170,13 +170,10 @@ func (t Token) Reveal() string { return t.raw }
 
 func (t Token) String() string { return t.Redacted() }
 
-// GoString keeps %#v from showing the token.
-func (t Token) GoString() string { return "store.Token(" + t.Redacted() + ")" }
-
 // Format keeps every verb of package fmt, %x and %d included, from showing the token.
 func (t Token) Format(f fmt.State, verb rune) {
 	if verb == 'v' && f.Flag('#') {
-		_, _ = io.WriteString(f, t.GoString())
+		_, _ = io.WriteString(f, "store.Token("+t.Redacted()+")")
 		return
 	}
 	_, _ = io.WriteString(f, t.Redacted())

@@ -126,7 +126,7 @@ func TestRequirement02TokensDoNotShowThemselves(t *testing.T) {
 	if err := json.NewEncoder(&out).Encode([]any{token, &token, made, map[store.Token]int{token: 1}}); err != nil {
 		t.Fatal(err)
 	}
-	out.WriteString(token.String() + token.GoString() + fmt.Errorf("wrapped: %v", token).Error())
+	out.WriteString(token.String() + fmt.Sprintf("%#v", token) + fmt.Errorf("wrapped: %v", token).Error())
 	for _, form := range []string{medusaSecret, medusaSecret[10:40], fmt.Sprintf("%x", medusaSecret[10:40]), fmt.Sprintf("%X", medusaSecret[10:40])} {
 		if strings.Contains(out.String(), form) {
 			t.Errorf("the token is shown:\n%s", out.String())

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/latchkey-go/latchkey/internal/principal"
 	"github.com/latchkey-go/latchkey/store"
 )
 
@@ -46,7 +47,7 @@ func (g *Guard) decide(h http.Header, r *http.Request, clientIP func(*http.Reque
 		g.level(r.Context(), err)
 		return nil, refused
 	}
-	next := &authenticated{ctx: keyContext{store.KeyContext{Context: r.Context(), Key: key}, g}}
+	next := &authenticated{ctx: keyContext{principal.Context{Context: r.Context(), Key: key}, g}}
 	ctx := context.Context(&next.ctx)
 	if isLimited(key) {
 		ctx = context.WithValue(ctx, counted{}, key.ID)
@@ -68,7 +69,7 @@ type authenticated struct {
 
 // keyContext has the key, and the guard that let it in.
 type keyContext struct {
-	store.KeyContext
+	principal.Context
 	guard *Guard
 }
 
@@ -76,7 +77,7 @@ func (c *keyContext) Value(name any) any {
 	if name == (guardKey{}) {
 		return c.guard
 	}
-	return c.KeyContext.Value(name)
+	return c.Context.Value(name)
 }
 
 // credential returns the one credential of the request, or "" when there is none and none is needed. It does no I/O.

@@ -2,9 +2,8 @@ package guard
 
 import (
 	"context"
+	"errors"
 	"time"
-
-	"github.com/latchkey-go/latchkey/store"
 )
 
 const (
@@ -30,11 +29,11 @@ func (g *Guard) level(ctx context.Context, err error) {
 	if g.RefusalTime <= 0 || !isFailure(err) {
 		return
 	}
-	began, ok := store.Began(err)
-	if !ok {
+	var lookup interface{ LookupBegan() time.Time }
+	if !errors.As(err, &lookup) {
 		return
 	}
-	left := func() time.Duration { return g.RefusalTime - time.Since(began) }
+	left := func() time.Duration { return g.RefusalTime - time.Since(lookup.LookupBegan()) }
 	if d := left() - pauseTime; d > 0 && !sleep(ctx, d) {
 		return
 	}
