@@ -20,8 +20,8 @@ const (
 	maxMetadata         = 50 // entries
 	maxMetadataBytes    = 16 << 10
 	maxCIDRs            = 100
-	// MaxCreate is the greatest number of keys that one call makes.
-	MaxCreate = 1000
+	// maxCreate is the greatest number of keys that one call makes.
+	maxCreate = 1000
 	// MaxRevoke is the greatest number of keys that RevokeAll ends, or UpdateAll changes, in one call.
 	MaxRevoke = 1000
 	// maxRevokeBytes is how much of these keys is read: 64 kB each, many times what one with

@@ -234,8 +234,8 @@ type Event struct {
 	Details   map[string]string
 }
 
-// Clone returns a deep copy.
-func (e Event) Clone() Event {
+// clone returns a deep copy.
+func (e Event) clone() Event {
 	e.Details = maps.Clone(e.Details)
 	return e
 }

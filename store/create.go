@@ -21,10 +21,10 @@ func (k *Keys) Create(ctx context.Context, in NewKey) (Made, error) {
 	return made[0], nil
 }
 
-// CreateMany makes up to MaxCreate keys in one change: all of them or, with an error, none.
+// CreateMany makes up to 1000 keys in one change: all of them or, with an error, none.
 func (k *Keys) CreateMany(ctx context.Context, in []NewKey) ([]Made, error) {
-	if len(in) > MaxCreate {
-		return nil, Errorf(ErrInvalid, "At most %d keys can be created at once, got %d", MaxCreate, len(in))
+	if len(in) > maxCreate {
+		return nil, Errorf(ErrInvalid, "At most %d keys can be created at once, got %d", maxCreate, len(in))
 	}
 	if len(in) == 0 {
 		return nil, nil
@@ -107,7 +107,7 @@ func (k *Keys) newRecord(n NewKey, creator string, now time.Time) (*Record, erro
 	if err := checkNew(&r.Key, &Key{}); err != nil {
 		return nil, err
 	}
-	if !r.Key.ExpiresAt.IsZero() && !r.Key.ExpiresAt.After(TimeOf(now)) {
+	if !r.Key.ExpiresAt.IsZero() && !r.Key.ExpiresAt.after(TimeOf(now)) {
 		return nil, Errorf(ErrInvalid, "Field 'expires_at' is in the past: %s", r.Key.ExpiresAt)
 	}
 	return r, nil

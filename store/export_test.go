@@ -58,3 +58,11 @@ func FilterTexts(f *Filter) (lists []*[]string) {
 	}
 	return lists
 }
+
+var (
+	TimeBefore  = Time.before
+	TimeAfter   = Time.after
+	TimeCompare = Time.compare
+)
+
+const MaxCreate = maxCreate

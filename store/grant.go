@@ -127,7 +127,7 @@ func (h *Key) mayOutlive(key *Key) error {
 	if h == nil || h.end().IsZero() {
 		return nil
 	}
-	if end := key.end(); end.IsZero() || end.After(h.end()) {
+	if end := key.end(); end.IsZero() || end.after(h.end()) {
 		return Errorf(ErrForbidden, "The key in use ends at %s and cannot make a key last longer", h.end())
 	}
 	return nil

@@ -109,9 +109,9 @@ func (k *Key) Check(now time.Time) error {
 	switch {
 	case k.Revoked:
 		return ErrRevoked
-	case !k.RevokedAt.IsZero() && !TimeOf(now).Before(k.RevokedAt):
+	case !k.RevokedAt.IsZero() && !TimeOf(now).before(k.RevokedAt):
 		return ErrRevoked
-	case !k.ExpiresAt.IsZero() && !TimeOf(now).Before(k.ExpiresAt):
+	case !k.ExpiresAt.IsZero() && !TimeOf(now).before(k.ExpiresAt):
 		return ErrExpired
 	case k.Type != Publishable && k.Type != Secret:
 		return ErrUnknownToken // fails closed: a record of no known type grants nothing
@@ -134,7 +134,7 @@ func (k *Key) Allows(scopes ...string) bool {
 
 // end returns when the key stops working by itself; not set: never.
 func (k *Key) end() Time {
-	if k.ExpiresAt.IsZero() || (!k.RevokedAt.IsZero() && k.RevokedAt.Before(k.ExpiresAt)) {
+	if k.ExpiresAt.IsZero() || (!k.RevokedAt.IsZero() && k.RevokedAt.before(k.ExpiresAt)) {
 		return k.RevokedAt
 	}
 	return k.ExpiresAt

@@ -11,7 +11,7 @@ func (k *Keys) checkLifetime(key *Key) error {
 	if key.ExpiresAt.IsZero() {
 		key.ExpiresAt = end
 	}
-	if key.ExpiresAt.After(end) {
+	if key.ExpiresAt.after(end) {
 		return Errorf(ErrInvalid, "Field 'expires_at' is later than %s, the longest lifetime allowed here", end)
 	}
 	return nil
@@ -23,7 +23,7 @@ func (k *Keys) capLifetime(key *Key, now time.Time) {
 	if k.o.MaxLifetime == 0 {
 		return
 	}
-	if end := TimeOf(now.Add(k.o.MaxLifetime)); key.ExpiresAt.IsZero() || key.ExpiresAt.After(end) {
+	if end := TimeOf(now.Add(k.o.MaxLifetime)); key.ExpiresAt.IsZero() || key.ExpiresAt.after(end) {
 		key.ExpiresAt = end
 	}
 }

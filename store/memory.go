@@ -268,7 +268,7 @@ func (tx *memoryTx) Append(ctx context.Context, r *Record, e Event) error {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	tx.head++
-	e = e.Clone()
+	e = e.clone()
 	e.ID, e.Actor, e.RequestID, e.At = tx.head, tx.actor.ID, tx.actor.RequestID, toMillis(e.At)
 	if r != nil {
 		e.KeyID, e.LookupID = r.Key.ID, r.Key.LookupID
@@ -338,7 +338,7 @@ func (m *memory) Touch(ctx context.Context, uses []Use) error {
 		return err
 	}
 	for _, u := range uses {
-		if at := TimeOf(u.At); m.keys[u.KeyID] != nil && at.After(m.used[u.KeyID]) {
+		if at := TimeOf(u.At); m.keys[u.KeyID] != nil && at.after(m.used[u.KeyID]) {
 			m.used[u.KeyID] = at
 		}
 	}
@@ -366,7 +366,7 @@ func selectEvents(events []Event, q EventQuery) ([]Event, error) {
 		if !read.AddStruct(e) {
 			return nil, Errorf(ErrInvalid, meter.TooLong, q.MaxBytes)
 		}
-		if out = append(out, e.Clone()); q.Limit > 0 && len(out) == q.Limit {
+		if out = append(out, e.clone()); q.Limit > 0 && len(out) == q.Limit {
 			break
 		}
 	}

@@ -73,7 +73,7 @@ func (k *Keys) revokeOne(ctx context.Context, tx Tx, r *Record, who who, now, at
 	key := &r.Key
 	before := key.Clone()
 	key.Revoked, key.RevokedAt, key.RevokedBy, key.UpdatedAt = !at.After(now), TimeOf(at), who.actor, TimeOf(now)
-	if !before.RevokedAt.IsZero() && key.RevokedAt.After(before.RevokedAt) {
+	if !before.RevokedAt.IsZero() && key.RevokedAt.after(before.RevokedAt) {
 		if err := who.holder.mayPutOff(before, key, key.RevokedAt); err != nil {
 			return err
 		}
@@ -85,7 +85,7 @@ func (k *Keys) revokeOne(ctx context.Context, tx Tx, r *Record, who who, now, at
 
 // isDead reports whether the key's revocation has taken effect.
 func (k *Key) isDead(now time.Time) bool {
-	return k.Revoked || (!k.RevokedAt.IsZero() && !TimeOf(now).Before(k.RevokedAt))
+	return k.Revoked || (!k.RevokedAt.IsZero() && !TimeOf(now).before(k.RevokedAt))
 }
 
 // notBefore returns at in stored form, or now when that is later.

@@ -159,9 +159,9 @@ func (o Order) compare() (func(a, b *Record) int, error) {
 	case ByCreatedBy:
 		by = func(a, b *Key) int { return strings.Compare(a.CreatedBy, b.CreatedBy) }
 	case ByCreatedAt:
-		by = func(a, b *Key) int { return a.CreatedAt.Compare(b.CreatedAt) }
+		by = func(a, b *Key) int { return a.CreatedAt.compare(b.CreatedAt) }
 	case ByUpdatedAt:
-		by = func(a, b *Key) int { return a.UpdatedAt.Compare(b.UpdatedAt) }
+		by = func(a, b *Key) int { return a.UpdatedAt.compare(b.UpdatedAt) }
 	case ByRevokedAt:
 		by = func(a, b *Key) int { return nullsLast(a.RevokedAt, b.RevokedAt) }
 	case ByLastUsedAt:
@@ -187,5 +187,5 @@ func nullsLast(a, b Time) int {
 	case b.IsZero():
 		return -1
 	}
-	return a.Compare(b)
+	return a.compare(b)
 }

@@ -21,8 +21,17 @@ type Stats struct {
 	Unavailable   uint64 // could not be decided
 	Canceled      uint64 // the caller left before it was decided
 
-	// Denied is what guards refused for other reasons.
-	Denied Denied
+	// Denied is what guards refused although nothing is wrong with the key, or without looking at
+	// one.
+	Denied struct {
+		NoCredential    uint64 // no key was sent
+		Conflict        uint64 // two different keys were sent
+		Address         uint64 // the key may not be used from there
+		RateLimited     uint64 // the key has made as many requests as it may
+		FailuresLimited uint64 // too many bad keys have come from that address
+		PlainHTTP       uint64 // the request did not come over TLS
+		ForeignOrigin   uint64 // a page of another origin sent a secret key
+	}
 
 	Scrypts      uint64 // computations for tokens of imported Medusa keys
 	ScryptsBusy  uint64 // tokens that could not be decided because too many were being computed
@@ -34,18 +43,6 @@ type Stats struct {
 	UsesLost    uint64 // uses that were not noted for lack of room
 	FlushErrors uint64 // flushes that failed, in whole or in part
 	Alarms      uint64 // records that were refused because their proof does not verify, wherever they were met
-}
-
-// Denied are requests that guards refused although nothing is wrong with their keys, or without
-// looking at one.
-type Denied struct {
-	NoCredential    uint64 // no key was sent
-	Conflict        uint64 // two different keys were sent
-	Address         uint64 // the key may not be used from there
-	RateLimited     uint64 // the key has made as many requests as it may
-	FailuresLimited uint64 // too many bad keys have come from that address
-	PlainHTTP       uint64 // the request did not come over TLS
-	ForeignOrigin   uint64 // a page of another origin sent a secret key
 }
 
 // CountDenial counts a request that a guard of this module refused.
@@ -110,10 +107,13 @@ func (k *Keys) Stats() Stats {
 		FlushErrors:   c.flushErrors.Load(),
 		Alarms:        c.alarms.Load(),
 	}
-	denied := func(d observe.Denial) uint64 { return c.denied[d].Load() }
-	s.Denied = Denied{
-		denied(observe.NoCredential), denied(observe.Conflict), denied(observe.Address), denied(observe.RateLimited),
-		denied(observe.FailuresLimited), denied(observe.PlainHTTP), denied(observe.ForeignOrigin),
+	d := &s.Denied
+	for denial, n := range map[observe.Denial]*uint64{
+		observe.NoCredential: &d.NoCredential, observe.Conflict: &d.Conflict, observe.Address: &d.Address,
+		observe.RateLimited: &d.RateLimited, observe.FailuresLimited: &d.FailuresLimited,
+		observe.PlainHTTP: &d.PlainHTTP, observe.ForeignOrigin: &d.ForeignOrigin,
+	} {
+		*n = c.denied[denial].Load()
 	}
 	return s
 }

@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -172,7 +173,7 @@ func TestDenialsAreCountedByReason(t *testing.T) {
 	}
 	keys.CountDenial(-1)
 	keys.CountDenial(observe.Denials)
-	if got, want := keys.Stats().Denied, (store.Denied{1, 2, 3, 4, 5, 6, 7}); got != want {
-		t.Errorf("%+v, want %+v", got, want)
+	if got := fmt.Sprint(keys.Stats().Denied); got != "{1 2 3 4 5 6 7}" {
+		t.Errorf("%s, want each as often as its number", got)
 	}
 }

@@ -35,14 +35,14 @@ func (t Time) UnixMilli() int64 { return t.sinceZero + zeroMillis }
 // IsZero reports whether the time is not set.
 func (t Time) IsZero() bool { return t.sinceZero == 0 }
 
-// Before reports whether t is earlier than u. One that is not set is earlier than any of these times, as with time.Time.
-func (t Time) Before(u Time) bool { return t.sinceZero < u.sinceZero }
+// before reports whether t is earlier than u. One that is not set is earlier than any of these times, as with time.Time.
+func (t Time) before(u Time) bool { return t.sinceZero < u.sinceZero }
 
-// After reports whether t is later than u.
-func (t Time) After(u Time) bool { return t.sinceZero > u.sinceZero }
+// after reports whether t is later than u.
+func (t Time) after(u Time) bool { return t.sinceZero > u.sinceZero }
 
-// Compare returns -1, 0 or 1: t is before u, the same, after it.
-func (t Time) Compare(u Time) int { return cmp.Compare(t.sinceZero, u.sinceZero) }
+// compare returns -1, 0 or 1: t is before u, the same, after it.
+func (t Time) compare(u Time) int { return cmp.Compare(t.sinceZero, u.sinceZero) }
 
 // String returns the time as it stands on the wire, "2006-01-02T15:04:05.000Z"; "not set" for the zero value.
 func (t Time) String() string {

@@ -37,7 +37,7 @@ func TestTime(t *testing.T) {
 		for _, a := range moments {
 			for _, b := range moments {
 				x, y := store.TimeOf(a), store.TimeOf(b)
-				if x.Before(y) != a.Before(b) || x.After(y) != a.After(b) || x.Compare(y) != a.Compare(b) || (x == y) != a.Equal(b) {
+				if store.TimeBefore(x, y) != a.Before(b) || store.TimeAfter(x, y) != a.After(b) || store.TimeCompare(x, y) != a.Compare(b) || (x == y) != a.Equal(b) {
 					t.Errorf("%s and %s are in another order than %s and %s", x, y, a, b)
 				}
 			}
@@ -52,12 +52,12 @@ func TestTime(t *testing.T) {
 	})
 	t.Run("is the furthest when it cannot be told", func(t *testing.T) {
 		for _, far := range []time.Time{time.Unix(1<<60, 0), time.UnixMilli(math.MaxInt64)} {
-			if got := store.TimeOf(far); !got.After(store.TimeOf(moments[len(moments)-1])) {
+			if got := store.TimeOf(far); !store.TimeAfter(got, store.TimeOf(moments[len(moments)-1])) {
 				t.Errorf("a time to come became %s", got)
 			}
 		}
 		for _, far := range []time.Time{time.Unix(-1<<60, 0), time.UnixMilli(math.MinInt64)} {
-			if got := store.TimeOf(far); !got.Before(store.TimeOf(moments[0])) {
+			if got := store.TimeOf(far); !store.TimeBefore(got, store.TimeOf(moments[0])) {
 				t.Errorf("a time long past became %s", got)
 			}
 		}

@@ -102,7 +102,7 @@ func (k *Keys) patch(ctx context.Context, tx Tx, r *Record, who who, p Patch) er
 
 // isLater reports whether an end is later than another; one that is not set never comes.
 func isLater(end, other Time) bool {
-	return !other.IsZero() && (end.IsZero() || end.After(other))
+	return !other.IsZero() && (end.IsZero() || end.after(other))
 }
 
 // sameList compares lists and tells nil from empty.

@@ -61,7 +61,7 @@ func misspell(token string) string {
 func createMany(ctx context.Context, keys *store.Keys, n int, like store.NewKey) ([]string, error) {
 	all := make([]string, 0, n)
 	for len(all) < n {
-		batch := make([]store.NewKey, min(store.MaxCreate, n-len(all)))
+		batch := make([]store.NewKey, min(1000, n-len(all)))
 		for i := range batch {
 			batch[i] = like
 		}

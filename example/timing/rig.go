@@ -132,7 +132,7 @@ func (r *rig) tokens(ctx context.Context, k kind, n int) ([]string, error) {
 	}
 	var tokens []string
 	for len(tokens) < n {
-		in := make([]store.NewKey, min(n-len(tokens), store.MaxCreate))
+		in := make([]store.NewKey, min(n-len(tokens), 1000))
 		for i := range in {
 			in[i] = store.NewKey{Type: store.Secret, Title: k.String()}
 			if k == expired {

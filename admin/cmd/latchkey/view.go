@@ -106,7 +106,7 @@ func keyRows(keys []*store.Key, now time.Time) [][]string {
 
 // end returns when the key ends or has ended, or zero for never.
 func end(k *store.Key) store.Time {
-	if k.ExpiresAt.IsZero() || !k.RevokedAt.IsZero() && k.RevokedAt.Before(k.ExpiresAt) {
+	if k.ExpiresAt.IsZero() || !k.RevokedAt.IsZero() && k.RevokedAt.Time().Before(k.ExpiresAt.Time()) {
 		return k.RevokedAt
 	}
 	return k.ExpiresAt

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -370,7 +371,7 @@ func (t *tx) Append(_ context.Context, r *store.Record, e store.Event) error {
 	if err := t.usable(); err != nil {
 		return err
 	}
-	e = e.Clone()
+	e.Details = maps.Clone(e.Details)
 	e.ID, e.Actor, e.RequestID = t.next, t.actor.ID, t.actor.RequestID
 	e.KeyID, e.LookupID = "", store.LookupID{}
 	if r != nil {
