@@ -28,6 +28,9 @@ type attribute struct {
 	secret func(k, before *Key) bool // a text that is not in before holds a secret token
 }
 
+// maxDescriptionBytes is the greatest length of a description.
+const maxDescriptionBytes = 1024
+
 // attributes are in the order in which events name them and errors are found.
 var attributes = [...]attribute{
 	text("title", maxImportedTitle, attribute{}, // see checkTitle for new ones

@@ -10,16 +10,15 @@ import (
 // What a key may hold. In Medusa a title has no bound but that of the request's body; a list of
 // such keys is an answer without one.
 const (
-	maxTitleBytes       = 1024
-	maxDescriptionBytes = 1024
-	maxImportedTitle    = 100 << 10 // what Medusa takes; an imported key keeps its title
-	maxScopes           = 100
-	maxScopeBytes       = 100
-	maxSalesChannels    = 1000
-	maxChannelIDBytes   = 255
-	maxMetadata         = 50 // entries
-	maxMetadataBytes    = 16 << 10
-	maxCIDRs            = 100
+	maxTitleBytes     = 1024
+	maxImportedTitle  = 100 << 10 // what Medusa takes; an imported key keeps its title
+	maxScopes         = 100
+	maxScopeBytes     = 100
+	maxSalesChannels  = 1000
+	maxChannelIDBytes = 255
+	maxMetadata       = 50 // entries
+	maxMetadataBytes  = 16 << 10
+	maxCIDRs          = 100
 	// maxCreate is the greatest number of keys that one call makes.
 	maxCreate = 1000
 	// MaxRevoke is the greatest number of keys that RevokeAll ends, or UpdateAll changes, in one call.
