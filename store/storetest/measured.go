@@ -43,14 +43,14 @@ func Measures[S any](t *testing.T, metrics func(S) []observe.Metric, base S, apa
 	}
 }
 
-// settings returns functions that change a value of type t; for an array, one for each element.
+// settings returns functions that change a value of type t; for a struct, one for each field.
 func settings(t reflect.Type) []func(reflect.Value) {
 	switch {
-	case t.Kind() == reflect.Array:
+	case t.Kind() == reflect.Struct:
 		var all []func(reflect.Value)
-		for i := range t.Len() {
-			for _, set := range settings(t.Elem()) {
-				all = append(all, func(v reflect.Value) { set(v.Index(i)) })
+		for i := range t.NumField() {
+			for _, set := range settings(t.Field(i).Type) {
+				all = append(all, func(v reflect.Value) { set(v.Field(i)) })
 			}
 		}
 		return all
