@@ -166,10 +166,10 @@ func checkAttributes(k *Key) error {
 	return nil
 }
 
-// checkUnsaid returns nil, or an error that matches ErrInvalid when a text of k that is not in
+// checkNoSecrets returns nil, or an error that matches ErrInvalid when a text of k that is not in
 // before holds a secret token: what is written reaches the log of a database, and everybody who may
 // read the key. What was there before this rule stays, or the key could not be changed any more.
-func checkUnsaid(k, before *Key) error {
+func checkNoSecrets(k, before *Key) error {
 	for i := range attributes {
 		if a := &attributes[i]; a.secret(k, before) {
 			return holdsSecretError(a.name)

@@ -65,7 +65,7 @@ func (k *Keys) check(ctx context.Context, token string, types []Type) (r *Record
 		r, err = k.pick(ctx, t, id, &found, now)
 	}
 	if err != nil {
-		return nil, now, &lookedUp{error: err, began: began}
+		return nil, now, &lookupError{error: err, began: began}
 	}
 	return r, now, nil
 }
@@ -78,7 +78,7 @@ func (k *Keys) lookup(ctx context.Context, t Token, id LookupID) (Found, error) 
 	}
 	found, err := k.store.Lookup(ctx, id, redacted)
 	if err != nil {
-		return Found{}, undecided(err)
+		return Found{}, unavailable(err)
 	}
 	return found, nil
 }
@@ -106,20 +106,20 @@ func (k *Keys) judge(r *Record, t Token, id LookupID, now time.Time) error {
 	return r.Key.Check(now)
 }
 
-// lookedUp is an error that came of a lookup.
-type lookedUp struct {
+// lookupError is an error that came of a lookup.
+type lookupError struct {
 	error
 	began time.Time
 }
 
-func (l *lookedUp) Unwrap() error { return l.error }
+func (l *lookupError) Unwrap() error { return l.error }
 
 // LookupBegan returns when the lookup began, by the system's clock. Guards use it to answer all
 // refusals after the same time.
-func (l *lookedUp) LookupBegan() time.Time { return l.began }
+func (l *lookupError) LookupBegan() time.Time { return l.began }
 
-// undecided makes sure that an error of a lookup, whatever it is, is not taken for a word about the key.
-func undecided(err error) error {
+// unavailable makes sure that an error of a lookup, whatever it is, is not taken for a word about the key.
+func unavailable(err error) error {
 	if errors.Is(err, ErrUnavailable) {
 		return fmt.Errorf("store: lookup: %w", err)
 	}

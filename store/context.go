@@ -28,7 +28,7 @@ func FromContext(ctx context.Context) (*Key, bool) {
 // staff, a job, the program itself. It takes the place of a key in the same context: the rule that
 // no key hands out more than it has does not bind actors. A secret token in the name is redacted.
 func WithActor(ctx context.Context, actor string) context.Context {
-	return context.WithValue(ctx, actorInContext, told(actor))
+	return context.WithValue(ctx, actorInContext, redactSecrets(actor))
 }
 
 // WithRequestID returns a context whose changes carry that request id in the audit log, with secret tokens in it redacted.
@@ -41,18 +41,18 @@ func requestID(ctx context.Context) string {
 	return id
 }
 
-// who is the principal of a context: an actor's name, or a key, whose limits then bind (holder).
-type who struct {
+// principal is the principal of a context: an actor's name, or a key, whose limits then bind (holder).
+type principal struct {
 	actor  string
 	holder *Key
 }
 
-func principal(ctx context.Context) who {
+func principalFrom(ctx context.Context) principal {
 	if actor, ok := ctx.Value(actorInContext).(string); ok {
-		return who{actor: actor}
+		return principal{actor: actor}
 	}
 	if key, ok := FromContext(ctx); ok {
-		return who{actor: key.ID, holder: key}
+		return principal{actor: key.ID, holder: key}
 	}
-	return who{}
+	return principal{}
 }

@@ -35,7 +35,7 @@ func (k *Keys) CreateMany(ctx context.Context, in []NewKey) ([]Made, error) {
 		if n.Type == Secret {
 			secrets++
 		}
-		r, err := k.newRecord(n, principal(ctx).actor, now)
+		r, err := k.newRecord(n, principalFrom(ctx).actor, now)
 		if err != nil {
 			return nil, err
 		}
@@ -83,7 +83,7 @@ func (k *Keys) mayMake(ctx context.Context, tx Tx, records ...*Record) error {
 // newRecord checks n and returns a record of it that has no token yet.
 func (k *Keys) newRecord(n NewKey, creator string, now time.Time) (*Record, error) {
 	if n.Type != Publishable && n.Type != Secret {
-		return nil, Errorf(ErrInvalid, "Expected: 'publishable, secret' for field 'type', but got: '%.100s'", told(string(n.Type)))
+		return nil, Errorf(ErrInvalid, "Expected: 'publishable, secret' for field 'type', but got: '%.100s'", redactSecrets(string(n.Type)))
 	}
 	id, err := k.ids.next(now)
 	if err != nil {
@@ -149,7 +149,7 @@ func (k *Keys) ImportToken(ctx context.Context, token string, in NewKey) (*Key, 
 	}
 	in.Type = t.Type()
 	now := k.now()
-	r, err := k.newRecord(in, principal(ctx).actor, now)
+	r, err := k.newRecord(in, principalFrom(ctx).actor, now)
 	if err != nil {
 		return nil, false, err
 	}
@@ -159,7 +159,7 @@ func (k *Keys) ImportToken(ctx context.Context, token string, in NewKey) (*Key, 
 	seen, keyID := false, ""
 	// A key whose events have been pruned is known by itself; one that comes to be after this question has its event still.
 	if found, err := k.store.Lookup(ctx, r.Key.LookupID, ""); err != nil {
-		return nil, false, undecided(err)
+		return nil, false, unavailable(err)
 	} else if found.Record != nil {
 		seen, keyID = true, found.Record.Key.ID
 	}

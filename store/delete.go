@@ -27,7 +27,7 @@ func (k *Keys) Delete(ctx context.Context, ids ...string) error {
 			return Errorf(ErrNotAllowed, "Cannot delete api keys that are not revoked - %s", strings.Join(alive, ", "))
 		}
 		for _, r := range found {
-			if err := tx.Delete(ctx, r, eventFor(r, Deleted, now, map[string]string{"title": told(r.Key.Title)})); err != nil {
+			if err := tx.Delete(ctx, r, eventFor(r, Deleted, now, map[string]string{"title": redactSecrets(r.Key.Title)})); err != nil {
 				return err
 			}
 		}

@@ -11,5 +11,5 @@
 //	...
 //	key, err := keys.Authenticate(ctx, made.Token.Reveal())
 //
-// Read the files in this order: key.go, token.go, sealer.go, contract.go, keys.go.
+// Read the files in this order: key.go, token.go, sealer.go, store.go, keys.go.
 package store

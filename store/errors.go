@@ -86,11 +86,11 @@ func (e *Error) Unwrap() error { return e.Kind }
 // Errorf returns an *Error of the given kind. Messages repeat what a caller has sent, and programs
 // log them: a secret token in one is redacted.
 func Errorf(kind error, format string, args ...any) error {
-	return &Error{Kind: kind, Message: told(fmt.Sprintf(format, args...))}
+	return &Error{Kind: kind, Message: redactSecrets(fmt.Sprintf(format, args...))}
 }
 
-// told returns s as it is unless it holds a secret token, and then without it.
-func told(s string) string {
+// redactSecrets returns s as it is unless it holds a secret token, and then without it.
+func redactSecrets(s string) string {
 	if HoldsSecret(s) {
 		return RedactTokens(s)
 	}

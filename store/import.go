@@ -48,7 +48,7 @@ func (k *Keys) Import(ctx context.Context, batch []ImportKey, dryRun bool) (Impo
 			err = Errorf(ErrInvalid, "its id or token stands in the batch twice")
 		}
 		if err != nil {
-			result.Refused = append(result.Refused, Refusal{ID: told(in.Key.ID), Reason: err.Error()})
+			result.Refused = append(result.Refused, Refusal{ID: redactSecrets(in.Key.ID), Reason: err.Error()})
 			continue
 		}
 		records = append(records, r)
@@ -124,7 +124,7 @@ func (k *Keys) importRecord(in ImportKey) (*Record, error) {
 	}
 	normalize(key)
 	k.capLifetime(key, k.now())
-	if err := checkUnsaid(key, &Key{}); err != nil {
+	if err := checkNoSecrets(key, &Key{}); err != nil {
 		return nil, err
 	}
 	for _, field := range []struct{ name, text string }{
@@ -181,15 +181,15 @@ func alreadyHere(ctx context.Context, tx Tx, ids, tokens []string) (known, taken
 	return known, taken, err
 }
 
-// graves are the keys that have been deleted, by their ids and by what their tokens were found by.
-type graves struct {
+// tombstones are the keys that have been deleted, by their ids and by what their tokens were found by.
+type tombstones struct {
 	ids    map[string]bool
 	tokens map[LookupID]bool
 }
 
 // deletedHere reads them from the event log, which keeps these events for ever.
-func deletedHere(ctx context.Context, tx Tx) (graves, error) {
-	g := graves{ids: make(map[string]bool), tokens: make(map[LookupID]bool)}
+func deletedHere(ctx context.Context, tx Tx) (tombstones, error) {
+	g := tombstones{ids: make(map[string]bool), tokens: make(map[LookupID]bool)}
 	events, err := tx.Events(ctx, EventQuery{Kind: Deleted})
 	for _, e := range events {
 		g.ids[e.KeyID] = true

@@ -161,13 +161,13 @@ func toMillis(t time.Time) time.Time {
 
 // change runs fn as the principal of ctx, through every cache there is.
 func (k *Keys) change(ctx context.Context, verb string, fn func(Tx) error) error {
-	actor := Actor{ID: principal(ctx).actor, RequestID: RedactTokens(requestID(ctx))} // the id is the client's own
+	actor := Actor{ID: principalFrom(ctx).actor, RequestID: RedactTokens(requestID(ctx))} // the id is the client's own
 	ctx, done := observe.Begin(ctx, k.o.Observer, "change."+strings.ReplaceAll(verb, " ", "_"))
 	err := observe.ErrPanic
 	defer func() { done(err) }()
 	if _, err = k.store.Change(ctx, actor, fn); err != nil {
-		var told *Error
-		if errors.As(err, &told) {
+		var userErr *Error
+		if errors.As(err, &userErr) {
 			return err
 		}
 		return fmt.Errorf("store: %s: %w", verb, err)
@@ -201,7 +201,7 @@ func (k *Keys) findSome(ctx context.Context, tx Tx, q Query) ([]*Record, error) 
 	if err := q.Filter.check(); err != nil {
 		return nil, err
 	}
-	q, err := q.withoutSecrets()
+	q, err := q.scrubSecrets()
 	if err != nil {
 		return nil, err
 	}

@@ -37,7 +37,7 @@ func (k *Keys) ReportLeaks(ctx context.Context, leaks []Leak) ([]*Key, error) {
 	if len(leaks) > MaxLeaks {
 		return nil, Errorf(ErrInvalid, "At most %d leaked tokens can be reported at once, got %d", MaxLeaks, len(leaks))
 	}
-	seen := make(map[string]sighting, len(leaks))
+	seen := make(map[string]leakMatch, len(leaks))
 	ids := make([]string, 0, len(leaks))
 	var failed error
 	for _, leak := range leaks {
@@ -54,7 +54,7 @@ func (k *Keys) ReportLeaks(ctx context.Context, leaks []Leak) ([]*Key, error) {
 		}
 		if _, again := seen[r.Key.ID]; !again {
 			e := r.Evidence.Value()
-			seen[r.Key.ID] = sighting{lookup: t.LookupID(), salt: e.LegacySalt, hash: e.LegacyHash, source: cleanSource(leak.Source)}
+			seen[r.Key.ID] = leakMatch{lookup: t.LookupID(), salt: e.LegacySalt, hash: e.LegacyHash, source: cleanSource(leak.Source)}
 			ids = append(ids, r.Key.ID)
 		}
 	}
@@ -108,15 +108,15 @@ func (k *Keys) leakedKey(ctx context.Context, t Token) (*Record, error) {
 	return r, nil
 }
 
-// sighting is where a token was seen, and what the record that it belongs to is recognised by.
-type sighting struct {
+// leakMatch is where a token was seen, and what the record that it belongs to is recognised by.
+type leakMatch struct {
 	lookup LookupID
 	salt   string // of an imported key that scrypt has recognised; it may be given its lookup id at any moment
 	hash   []byte
 	source string
 }
 
-func (s sighting) of(r *Record) bool {
+func (s leakMatch) of(r *Record) bool {
 	if !r.Key.LookupID.IsZero() {
 		return r.Key.Type == Secret && r.Key.LookupID == s.lookup
 	}
@@ -127,7 +127,7 @@ func (s sighting) of(r *Record) bool {
 // endLeaked revokes a key that is alive. A revocation that was scheduled is brought forward.
 func (k *Keys) endLeaked(ctx context.Context, tx Tx, r *Record, source string, now time.Time) error {
 	key := &r.Key
-	key.Revoked, key.RevokedAt, key.RevokedBy, key.UpdatedAt = true, TimeOf(now), principal(ctx).actor, TimeOf(now)
+	key.Revoked, key.RevokedAt, key.RevokedBy, key.UpdatedAt = true, TimeOf(now), principalFrom(ctx).actor, TimeOf(now)
 	details := map[string]string{"revoked_at": now.Format(wireTime), "reason": "leaked"}
 	if source != "" {
 		details["source"] = source

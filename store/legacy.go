@@ -44,7 +44,7 @@ type legacy struct {
 
 	mu       sync.Mutex
 	outcomes map[LookupID]outcome
-	turns    map[string]*turn   // by redacted form
+	queues   map[string]*queue  // by redacted form
 	waiting  map[string]upgrade // by key id
 	running  bool
 	closed   bool
@@ -68,7 +68,7 @@ func (l *legacy) init(k *Keys) {
 	l.keys = k
 	l.slots = make(chan struct{}, max(1, k.o.MaxScrypt))
 	l.outcomes = make(map[LookupID]outcome)
-	l.turns = make(map[string]*turn)
+	l.queues = make(map[string]*queue)
 	l.waiting = make(map[string]upgrade)
 }
 
@@ -99,7 +99,7 @@ func (l *legacy) check(ctx context.Context, t Token, candidates []*Record, now t
 		return pick(usable, o.keyID)
 	}
 
-	done, err := l.begin(ctx, t.Redacted())
+	done, err := l.acquire(ctx, t.Redacted())
 	if err != nil {
 		return nil, err
 	}
@@ -117,11 +117,11 @@ func (l *legacy) check(ctx context.Context, t Token, candidates []*Record, now t
 			// A key with this token may have been deleted here, one that was made by ImportToken: its twin must not take its place.
 			past, err := l.keys.store.Events(ctx, EventQuery{LookupID: id, Kind: Deleted, Limit: 1})
 			if err != nil {
-				return nil, undecided(err)
+				return nil, unavailable(err)
 			}
 			if len(past) == 0 {
 				found = r.Key.ID
-				l.later(r, id)
+				l.scheduleUpgrade(r, id)
 			}
 			break
 		}
@@ -141,11 +141,11 @@ func (l *legacy) derive(ctx context.Context, t Token, r *Record) ([]byte, error)
 
 // begin waits for a place among the computations, for legacyWait at most, and returns what gives it back. Of each redacted form only
 // one token at a time stands in the queue for the places: whoever floods one key keeps no other from its first use.
-func (l *legacy) begin(ctx context.Context, redacted string) (done func(), err error) {
-	turn := l.turn(redacted)
+func (l *legacy) acquire(ctx context.Context, redacted string) (done func(), err error) {
+	queue := l.joinQueue(redacted)
 	wait := time.NewTimer(legacyWait)
 	defer wait.Stop()
-	for _, place := range []chan struct{}{turn.taken, l.slots} {
+	for _, place := range []chan struct{}{queue.taken, l.slots} {
 		select {
 		case place <- struct{}{}:
 			continue
@@ -156,42 +156,42 @@ func (l *legacy) begin(ctx context.Context, redacted string) (done func(), err e
 			err = fmt.Errorf("store: waiting to check an imported key: %w: %w", ErrUnavailable, ctx.Err())
 		}
 		if place == l.slots {
-			<-turn.taken
+			<-queue.taken
 		}
-		l.leave(redacted)
+		l.leaveQueue(redacted)
 		return nil, err
 	}
 	return func() {
 		<-l.slots
-		<-turn.taken
-		l.leave(redacted)
+		<-queue.taken
+		l.leaveQueue(redacted)
 	}, nil
 }
 
 // turn is the queue of one redacted form; it is there while somebody is in it.
-type turn struct {
+type queue struct {
 	taken chan struct{}
 	users int
 }
 
-func (l *legacy) turn(redacted string) *turn {
+func (l *legacy) joinQueue(redacted string) *queue {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	t := l.turns[redacted]
+	t := l.queues[redacted]
 	if t == nil {
-		t = &turn{taken: make(chan struct{}, 1)}
-		l.turns[redacted] = t
+		t = &queue{taken: make(chan struct{}, 1)}
+		l.queues[redacted] = t
 	}
 	t.users++
 	return t
 }
 
-func (l *legacy) leave(redacted string) {
+func (l *legacy) leaveQueue(redacted string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	t := l.turns[redacted]
+	t := l.queues[redacted]
 	if t.users--; t.users == 0 {
-		delete(l.turns, redacted)
+		delete(l.queues, redacted)
 	}
 }
 
@@ -240,7 +240,7 @@ func (l *legacy) remember(id LookupID, o outcome, now time.Time) {
 }
 
 // later gives the key its lookup id in the background: best effort, the next use after a failure tries again.
-func (l *legacy) later(r *Record, id LookupID) {
+func (l *legacy) scheduleUpgrade(r *Record, id LookupID) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {

@@ -28,7 +28,7 @@ func (k *Keys) List(ctx context.Context, q Query) ([]*Key, error) {
 	if err := q.Filter.check(); err != nil {
 		return nil, err
 	}
-	q, err := q.withoutSecrets()
+	q, err := q.scrubSecrets()
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +49,7 @@ func (k *Keys) ListAndCount(ctx context.Context, q Query) ([]*Key, int, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	count, err := k.store.Count(ctx, q.Filter.withoutSecrets())
+	count, err := k.store.Count(ctx, q.Filter.scrubSecrets())
 	if err != nil {
 		return nil, 0, fmt.Errorf("store: count: %w", err)
 	}
@@ -58,7 +58,7 @@ func (k *Keys) ListAndCount(ctx context.Context, q Query) ([]*Key, int, error) {
 
 // Events returns the audit log, oldest first.
 func (k *Keys) Events(ctx context.Context, q EventQuery) ([]Event, error) {
-	q, ok := q.withoutSecrets()
+	q, ok := q.scrubSecrets()
 	if !ok {
 		return nil, nil
 	}

@@ -19,8 +19,8 @@ var errNarrowed = Errorf(ErrForbidden, "The key in use has been restricted since
 // Errors match ErrUnauthenticated (the key that asks is gone, revoked or expired) or are
 // errNarrowed; beside that one, who and records are returned too. An actor is not a key and is not
 // read.
-func (k *Keys) targets(ctx context.Context, tx Tx, ids ...string) (who, []*Record, error) {
-	p := principal(ctx)
+func (k *Keys) targets(ctx context.Context, tx Tx, ids ...string) (principal, []*Record, error) {
+	p := principalFrom(ctx)
 	wanted := ids
 	if p.holder != nil && !slices.Contains(ids, p.holder.ID) {
 		wanted = append(slices.Clone(ids), p.holder.ID)
@@ -39,12 +39,12 @@ func (k *Keys) targets(ctx context.Context, tx Tx, ids ...string) (who, []*Recor
 			found = slices.Delete(found, at, at+1)
 		}
 	}
-	p.holder, err = k.asItIs(p.holder, asks)
+	p.holder, err = k.currentPrincipal(p.holder, asks)
 	return p, found, err
 }
 
 // target is targets for one key, which must be there.
-func (k *Keys) target(ctx context.Context, tx Tx, id string) (who, *Record, error) {
+func (k *Keys) target(ctx context.Context, tx Tx, id string) (principal, *Record, error) {
 	p, found, err := k.targets(ctx, tx, id)
 	if err != nil {
 		return p, nil, err
@@ -55,9 +55,9 @@ func (k *Keys) target(ctx context.Context, tx Tx, id string) (who, *Record, erro
 	return p, found[0], nil
 }
 
-// asItIs returns a copy of the key that asks as it is now, r, or says why it may not ask any more.
+// currentPrincipal returns a copy of the key that asks as it is now, r, or says why it may not ask any more.
 // r is nil when the key is gone; seen is what the guard let in.
-func (k *Keys) asItIs(seen *Key, r *Record) (*Key, error) {
+func (k *Keys) currentPrincipal(seen *Key, r *Record) (*Key, error) {
 	if r == nil {
 		return nil, ErrUnknownToken
 	}
@@ -86,15 +86,15 @@ func (k *Keys) asItIs(seen *Key, r *Record) (*Key, error) {
 // Errors match ErrUnauthenticated (gone, revoked, expired), ErrForbidden (restricted) or
 // ErrUnavailable.
 func (k *Keys) Reauthenticate(ctx context.Context) error {
-	seen := principal(ctx).holder
+	seen := principalFrom(ctx).holder
 	if seen == nil {
 		return nil
 	}
 	r, err := k.lookupAgain(ctx, seen)
 	if err != nil {
-		return undecided(err)
+		return unavailable(err)
 	}
-	_, err = k.asItIs(seen, r)
+	_, err = k.currentPrincipal(seen, r)
 	return err
 }
 

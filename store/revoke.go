@@ -29,8 +29,8 @@ func (k *Keys) RevokeAt(ctx context.Context, id string, at time.Time) (*Key, err
 	var key *Key
 	dead := false
 	err := k.change(ctx, "revoke", func(tx Tx) error {
-		who, found, err := k.targets(ctx, tx, id)
-		if err == errNarrowed && who.holder.ID == id { //nolint:errorlint // that very error
+		by, found, err := k.targets(ctx, tx, id)
+		if err == errNarrowed && by.holder.ID == id { //nolint:errorlint // that very error
 			err = nil // what a key has lost does not keep it from ending itself
 		}
 		if err != nil || len(found) == 0 {
@@ -41,7 +41,7 @@ func (k *Keys) RevokeAt(ctx context.Context, id string, at time.Time) (*Key, err
 		dead = key.isDead(now)
 		switch {
 		case !dead:
-			return k.revokeOne(ctx, tx, r, who, now, notBefore(now, at), nil)
+			return k.revokeOne(ctx, tx, r, by, now, notBefore(now, at), nil)
 		case now.Sub(key.RevokedAt.Time()) > repeatWindow:
 			return nil
 		}
@@ -69,12 +69,12 @@ func checkRevokedAt(at time.Time) error {
 // revokeOne writes the revocation of a key that is alive. Keys may bring a revocation forward; to
 // put it off is to give life, and needs what it takes to make the whole key. details go into the
 // event.
-func (k *Keys) revokeOne(ctx context.Context, tx Tx, r *Record, who who, now, at time.Time, details map[string]string) error {
+func (k *Keys) revokeOne(ctx context.Context, tx Tx, r *Record, by principal, now, at time.Time, details map[string]string) error {
 	key := &r.Key
 	before := key.Clone()
-	key.Revoked, key.RevokedAt, key.RevokedBy, key.UpdatedAt = !at.After(now), TimeOf(at), who.actor, TimeOf(now)
+	key.Revoked, key.RevokedAt, key.RevokedBy, key.UpdatedAt = !at.After(now), TimeOf(at), by.actor, TimeOf(now)
 	if !before.RevokedAt.IsZero() && key.RevokedAt.after(before.RevokedAt) {
-		if err := who.holder.mayPutOff(before, key, key.RevokedAt); err != nil {
+		if err := by.holder.mayPutOff(before, key, key.RevokedAt); err != nil {
 			return err
 		}
 	}

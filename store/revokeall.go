@@ -20,7 +20,7 @@ func (k *Keys) RevokeAll(ctx context.Context, f Filter, at time.Time) ([]*Key, e
 	err := k.change(ctx, "revoke", func(tx Tx) error {
 		now := k.now()
 		at := notBefore(now, at)
-		who, _, err := k.targets(ctx, tx)
+		by, _, err := k.targets(ctx, tx)
 		if err != nil {
 			return err
 		}
@@ -35,7 +35,7 @@ func (k *Keys) RevokeAll(ctx context.Context, f Filter, at time.Time) ([]*Key, e
 			if r.Key.Revoked { // by an instance whose clock is ahead of this one's
 				continue
 			}
-			if err := k.revokeOne(ctx, tx, r, who, now, at, nil); err != nil {
+			if err := k.revokeOne(ctx, tx, r, by, now, at, nil); err != nil {
 				return err
 			}
 			revoked = append(revoked, &r.Key)

@@ -32,7 +32,7 @@ type RollOptions struct {
 func (k *Keys) Roll(ctx context.Context, id string, o RollOptions) (Made, error) {
 	var made Made
 	err := k.change(ctx, "roll", func(tx Tx) error {
-		who, old, err := k.target(ctx, tx, id)
+		by, old, err := k.target(ctx, tx, id)
 		if err != nil {
 			return err
 		}
@@ -47,17 +47,17 @@ func (k *Keys) Roll(ctx context.Context, id string, o RollOptions) (Made, error)
 		if err != nil {
 			return err
 		}
-		if err := who.holder.mayMake(&next.Key); err != nil {
+		if err := by.holder.mayMake(&next.Key); err != nil {
 			return err
 		}
-		if err := k.endSuccessors(ctx, tx, old, who, now, o.Replace); err != nil {
+		if err := k.endSuccessors(ctx, tx, old, by, now, o.Replace); err != nil {
 			return err
 		}
 		at := notBefore(now, now.Add(o.Grace))
 		if scheduled := old.Key.RevokedAt.Time(); !scheduled.IsZero() && scheduled.Before(at) {
 			at = scheduled
 		}
-		if err := k.revokeOne(ctx, tx, old, who, now, at, map[string]string{successorDetail: next.Key.ID}); err != nil {
+		if err := k.revokeOne(ctx, tx, old, by, now, at, map[string]string{successorDetail: next.Key.ID}); err != nil {
 			return err
 		}
 		if err := k.checkRolledSecret(ctx, tx, &next.Key, now); err != nil {
@@ -81,7 +81,7 @@ const successorDetail = "successor"
 
 // endSuccessors makes sure that old has no living successor: it returns nil when there is none, and
 // else an error, unless they are to be replaced and none has been used, and were ended.
-func (k *Keys) endSuccessors(ctx context.Context, tx Tx, old *Record, who who, now time.Time, replace bool) error {
+func (k *Keys) endSuccessors(ctx context.Context, tx Tx, old *Record, by principal, now time.Time, replace bool) error {
 	if old.Key.RevokedAt.IsZero() {
 		return nil // a roll leaves at least a date
 	}
@@ -95,12 +95,12 @@ func (k *Keys) endSuccessors(ctx context.Context, tx Tx, old *Record, who who, n
 				"Roll that one, or set 'replace' to end it if it has not been used", old.Key.ID, last.Key.ID)
 	}
 	for _, r := range living {
-		if !r.Key.LastUsedAt.IsZero() || k.uses.waits(r.Key.ID) || who.actor == r.Key.ID {
+		if !r.Key.LastUsedAt.IsZero() || k.uses.waits(r.Key.ID) || by.actor == r.Key.ID {
 			return Errorf(ErrNotAllowed, "Cannot replace the successor of %s - %s has been used. Roll or revoke that one", old.Key.ID, r.Key.ID)
 		}
 	}
 	for _, r := range living {
-		if err := k.revokeOne(ctx, tx, r, who, now, now, nil); err != nil {
+		if err := k.revokeOne(ctx, tx, r, by, now, now, nil); err != nil {
 			return err
 		}
 	}

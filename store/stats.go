@@ -54,7 +54,7 @@ func (k *Keys) CountDenial(d observe.Denial) {
 
 // counters are the sums behind Stats. Every request raises the tally, everything else is rarer.
 type counters struct {
-	authenticated tally
+	authenticated shardedCounter
 	malformed, unknown, revoked, expired, forged, wrongType, unavailable, canceled,
 	scrypts, scryptsBusy, upgraded, upgradesLost, usesWritten, usesLost, flushErrors, alarms atomic.Uint64
 	denied [observe.Denials]atomic.Uint64

@@ -11,12 +11,12 @@ import (
 func (k *Keys) Update(ctx context.Context, id string, p Patch) (*Key, error) {
 	var updated *Key
 	err := k.change(ctx, "update", func(tx Tx) error {
-		who, r, err := k.target(ctx, tx, id)
+		by, r, err := k.target(ctx, tx, id)
 		if err != nil {
 			return err
 		}
 		updated = &r.Key
-		return k.patch(ctx, tx, r, who, p)
+		return k.patch(ctx, tx, r, by, p)
 	})
 	if err != nil {
 		return nil, err
@@ -29,7 +29,7 @@ func (k *Keys) Update(ctx context.Context, id string, p Patch) (*Key, error) {
 func (k *Keys) UpdateAll(ctx context.Context, f Filter, p Patch) ([]*Key, error) {
 	var updated []*Key
 	err := k.change(ctx, "update", func(tx Tx) error {
-		who, _, err := k.targets(ctx, tx)
+		by, _, err := k.targets(ctx, tx)
 		if err != nil {
 			return err
 		}
@@ -41,7 +41,7 @@ func (k *Keys) UpdateAll(ctx context.Context, f Filter, p Patch) ([]*Key, error)
 			return Errorf(ErrInvalid, "More than %d keys would be updated: narrow the filter, or name them by their ids, so many at a time", MaxRevoke)
 		}
 		for _, r := range found {
-			if err := k.patch(ctx, tx, r, who, p); err != nil {
+			if err := k.patch(ctx, tx, r, by, p); err != nil {
 				return err
 			}
 			updated = append(updated, &r.Key)
@@ -55,7 +55,7 @@ func (k *Keys) UpdateAll(ctx context.Context, f Filter, p Patch) ([]*Key, error)
 }
 
 // patch applies p to r within tx, for who asks.
-func (k *Keys) patch(ctx context.Context, tx Tx, r *Record, who who, p Patch) error {
+func (k *Keys) patch(ctx context.Context, tx Tx, r *Record, by principal, p Patch) error {
 	now, key := k.now(), &r.Key
 	before := key.Clone()
 	if p.AllowedCIDRs != nil && isEmptyList(*p.AllowedCIDRs) {
@@ -72,12 +72,12 @@ func (k *Keys) patch(ctx context.Context, tx Tx, r *Record, who who, p Patch) er
 	}
 	// Metadata decides nothing here, but applications have been seen to let it.
 	if named["scopes"] || named["allowed_cidrs"] || named["rate_limit"] || named["metadata"] {
-		if err := who.holder.mayChange(before, key); err != nil {
+		if err := by.holder.mayChange(before, key); err != nil {
 			return err
 		}
 	}
 	if named["expires_at"] && isLater(key.ExpiresAt, before.ExpiresAt) {
-		if err := who.holder.mayPutOff(before, key, key.ExpiresAt); err != nil {
+		if err := by.holder.mayPutOff(before, key, key.ExpiresAt); err != nil {
 			return err
 		}
 	}

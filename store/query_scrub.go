@@ -95,24 +95,24 @@ func searchHoldsSecret(s string) bool {
 	return HoldsSecret(s) || HoldsSecret(strings.ToLower(s))
 }
 
-// withoutSecrets returns a query that selects the same keys and holds no secret token, or an error
+// scrubSecrets returns a query that selects the same keys and holds no secret token, or an error
 // that matches ErrInvalid: a listing cannot go on behind a token, as no key has one for an id.
-func (q Query) withoutSecrets() (Query, error) {
+func (q Query) scrubSecrets() (Query, error) {
 	if HoldsSecret(q.AfterID) {
 		return q, holdsSecretError("after")
 	}
-	q.Filter = q.Filter.withoutSecrets()
+	q.Filter = q.Filter.scrubSecrets()
 	return q, nil
 }
 
-// withoutSecrets returns a filter that selects the same keys and holds no secret token.
-func (f Filter) withoutSecrets() Filter {
+// scrubSecrets returns a filter that selects the same keys and holds no secret token.
+func (f Filter) scrubSecrets() Filter {
 	if searchHoldsSecret(f.Search) {
 		return Filter{IDs: []string{}} // matches nothing
 	}
 	for i := range filterTexts {
 		list := filterTexts[i].list(&f)
-		*list = withoutTokens(*list)
+		*list = scrubTokens(*list)
 	}
 	for _, within := range []*[]Filter{&f.And, &f.Or} {
 		if *within == nil {
@@ -120,22 +120,22 @@ func (f Filter) withoutSecrets() Filter {
 		}
 		clean := make([]Filter, len(*within))
 		for i, sub := range *within {
-			clean[i] = sub.withoutSecrets()
+			clean[i] = sub.scrubSecrets()
 		}
 		*within = clean
 	}
 	return f
 }
 
-// withoutSecrets returns a query that selects the same events and holds no secret token. Not ok: it
+// scrubSecrets returns a query that selects the same events and holds no secret token. Not ok: it
 // selects none.
-func (q EventQuery) withoutSecrets() (_ EventQuery, ok bool) {
-	q.KeyIDs = withoutTokens(q.KeyIDs)
+func (q EventQuery) scrubSecrets() (_ EventQuery, ok bool) {
+	q.KeyIDs = scrubTokens(q.KeyIDs)
 	return q, !HoldsSecret(q.KeyID) && !HoldsSecret(string(q.Kind))
 }
 
-// withoutTokens returns list, or a copy of it without the texts that hold a secret token.
-func withoutTokens(list []string) []string {
+// scrubTokens returns list, or a copy of it without the texts that hold a secret token.
+func scrubTokens(list []string) []string {
 	if !slices.ContainsFunc(list, HoldsSecret) {
 		return list
 	}

@@ -154,7 +154,7 @@ func checkNew(k, before *Key) error {
 	if err := checkTitle(k, before); err != nil {
 		return err
 	}
-	if err := checkUnsaid(k, before); err != nil { // before messages that repeat a part of a text
+	if err := checkNoSecrets(k, before); err != nil { // before messages that repeat a part of a text
 		return err
 	}
 	return checkAttributes(k)

@@ -6,19 +6,19 @@ import (
 )
 
 // tallyStripes is over how many cache lines a tally is spread.
-const tallyStripes = 16
+const counterShards = 16
 
 // tally counts what every request does. It is spread, or all cores would wait for the cache line that holds the number.
-type tally [tallyStripes]struct {
+type shardedCounter [counterShards]struct {
 	n atomic.Uint64
 	_ [56]byte
 }
 
 // add counts one. The time of the request, which it has read anyway, is what tells requests on different cores apart: nothing is
 // cheaper than its last digits.
-func (t *tally) add(now time.Time) { t[now.Nanosecond()>>4%tallyStripes].n.Add(1) }
+func (t *shardedCounter) add(now time.Time) { t[now.Nanosecond()>>4%counterShards].n.Add(1) }
 
-func (t *tally) load() (sum uint64) {
+func (t *shardedCounter) load() (sum uint64) {
 	for i := range t {
 		sum += t[i].n.Load()
 	}
