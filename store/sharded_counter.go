@@ -5,17 +5,18 @@ import (
 	"time"
 )
 
-// tallyStripes is over how many cache lines a tally is spread.
+// counterShards is the number of cache lines of a shardedCounter.
 const counterShards = 16
 
-// tally counts what every request does. It is spread, or all cores would wait for the cache line that holds the number.
+// shardedCounter counts what happens on every request. It has several cache lines, so that cores do
+// not wait for a single one.
 type shardedCounter [counterShards]struct {
 	n atomic.Uint64
 	_ [56]byte
 }
 
-// add counts one. The time of the request, which it has read anyway, is what tells requests on different cores apart: nothing is
-// cheaper than its last digits.
+// add adds one. The last digits of the request's time, which the caller has read already, select
+// the shard: nothing is cheaper.
 func (t *shardedCounter) add(now time.Time) { t[now.Nanosecond()>>4%counterShards].n.Add(1) }
 
 func (t *shardedCounter) load() (sum uint64) {
