@@ -56,7 +56,7 @@ func (u *uses) note(r *Record, now time.Time) {
 	u.schedule()
 }
 
-// schedule starts the timer. Called with mu held.
+// schedule starts the timer. mu must be held.
 func (u *uses) schedule() {
 	if u.timer == nil && !u.closed && len(u.waiting) > 0 {
 		u.timer = time.AfterFunc(u.keys.o.FlushInterval, func() {

@@ -147,7 +147,7 @@ func (m *memory) Change(ctx context.Context, actor Actor, fn func(Tx) error) (Ch
 	return change, nil
 }
 
-// feedEvent returns an event as the feed has it. Called with mu held.
+// feedEvent returns an event in the form of the feed. mu must be held.
 func (m *memory) feedEvent(e Event) FeedEvent {
 	return FeedEvent{ID: e.ID, Kind: e.Kind, LookupID: e.LookupID, Tag: m.tags[e.ID]}
 }

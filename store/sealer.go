@@ -207,9 +207,8 @@ func (p *pepper) mac(purpose string, message []byte) [MACSize]byte {
 	return p.sum(t)
 }
 
-// prove returns the MAC over everything that gives a record power. Titles, metadata and the authors
-// of changes are left out: they only describe, and if they were covered, every manual repair would
-// look like a forgery.
+// prove returns the MAC over everything that gives a record power. Titles and other descriptions
+// are left out: if they were covered, every manual repair would look like a forgery.
 //
 // With extended, the name and the value of each extension that is set follow. So proofs from before
 // an extension existed stay valid, and an extension cannot be added to or removed from a row.

@@ -16,7 +16,7 @@ import (
 //	body  = 43 base62 characters: 32 random bytes, fixed width
 //	crc   = 6 base62 characters: CRC-32/IEEE over every byte before it
 //
-// and, as Medusa makes them, ^(sk|pk)_[0-9a-f]{64}$.
+// or, in the form of Medusa, ^(sk|pk)_[0-9a-f]{64}$.
 const (
 	maxTokenBytes = 128
 	bodyChars     = 43
