@@ -11,6 +11,7 @@ import (
 
 	"github.com/latchkey-go/latchkey/admin"
 	"github.com/latchkey-go/latchkey/store"
+	"github.com/latchkey-go/latchkey/store/storetest"
 )
 
 // wireName is the name in JSON of a field of a struct in package store: AllowedCIDRs is
@@ -124,6 +125,14 @@ func TestEveryAttributeIsInEveryPlace(t *testing.T) {
 			if !slices.Contains(place.want, name) {
 				t.Errorf("%s is in %s and not in %s: add it, or give a reason in this test", name, place.name, place.of)
 			}
+		}
+	}
+	whole := &store.Key{}
+	storetest.Fill(t, whole)
+	cached := storetest.Cached(*whole)
+	for _, a := range admin.Attributes() {
+		if lost := !reflect.DeepEqual(a.Show(whole), a.Show(&cached)); lost != a.Uncached {
+			t.Errorf("%s is uncached in admin/attributes.go: %t; lookups leave it out: %t", a.Name, a.Uncached, lost)
 		}
 	}
 	for _, name := range filters {

@@ -31,12 +31,14 @@ func Routes(keys *store.Keys) []Route {
 type Attribute struct {
 	Name                  string
 	Own, Settable, Filter bool
+	Uncached              bool
+	Show                  func(*store.Key) any
 }
 
 // Attributes returns the table.
 func Attributes() (list []Attribute) {
 	for _, a := range attributes {
-		list = append(list, Attribute{a.name, a.own, a.create != nil && a.update != nil, a.texts != nil})
+		list = append(list, Attribute{a.name, a.own, a.create != nil && a.update != nil, a.texts != nil, a.uncached, a.show})
 	}
 	return list
 }

@@ -136,14 +136,13 @@ func (c *Cache) load(ctx context.Context, e *epoch, id store.LookupID, redacted 
 	if ok {
 		return k, c.initL1Entry(k, &k.record, head) // b
 	}
-	confirmed := e.confirmedHead.Load()
 	answer, err := c.lookupStore(ctx, id, redacted) // c
 	if err != nil {
 		return nil, err
 	}
 	at := position{answer.Head, answer.Tag}
 	switch {
-	case answer.FeedID == e.feed && (at.id < confirmed || !e.learn(at, true)):
+	case answer.FeedID == e.feed && !e.learn(at, true):
 		c.markDiverged(e.history) // the answer is correct, but what else is known may not be
 	case answer.FeedID != e.feed, answer.Head < required:
 		// Another store, or one restored from a backup: the next poll finds out.

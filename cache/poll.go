@@ -138,10 +138,10 @@ func (c *Cache) applyFeed(feed store.Feed, began instant, known knownHeads) *epo
 }
 
 // cutFirst removes the event last from the front of a feed that was read from it on, and reports
-// whether it was there. Event 0 always is.
+// whether it was there. Event 0 is there while event 1 is.
 func cutFirst(feed *store.Feed, last int64) bool {
 	if last == 0 {
-		return true
+		return feed.Head == 0 || len(feed.Events) > 0 && feed.Events[0].ID == 1
 	}
 	if len(feed.Events) == 0 || feed.Events[0].ID != last {
 		return false

@@ -98,7 +98,7 @@ var mutations = []mutation{
 			"append(feed.Events[min(1, len(feed.Events)):], store.FeedEvent{ID: feed.Head, Tag: feed.Tag})"),
 	}},
 	{rule: "3.3: a lookup's head is compared", by: "TestScenarios/3.3:_the_store_loses_what_is_known_from_a_lookup", edits: []edit{
-		replace("(*Cache).load", "at.id < confirmed || !e.learn(at, true)", "at.id < confirmed"),
+		replace("(*Cache).load", "!e.learn(at, true)", "false"),
 	}},
 	{rule: "3.3: all that is known beyond the last poll is compared", by: "TestScenarios/3.3:_the_store_loses_what_is_known_from_a_lookup", edits: []edit{
 		addBefore("(*history).learn", "h.tags[at.id] = knownTag{at.tag, confirmed}", "clear(h.tags)"),
@@ -200,6 +200,12 @@ var mutations = []mutation{
 		n.retire()
 		n.keys, n.unknown = e.keys, e.unknown
 		c.replace(n)`),
+	}},
+	{rule: "3.6: when the event last seen has been pruned a process joins again", by: "TestScenarios/3.6:_the_event", edits: []edit{
+		replace("(*Cache).applyFeed", "!lastFound", "!lastFound && false"),
+	}},
+	{rule: "15: what could not be held is dropped", by: "TestScenarios/15", edits: []edit{
+		replace("(*Cache).applyFeed", "e.tagsLost.Swap(false)", "e.tagsLost.Swap(false) && false"),
 	}},
 	{rule: "3.6: after a restore of the store a process joins again", by: "TestScenarios/3.6", edits: []edit{
 		omit("(*Cache).applyFeed", "c.joined = false"),

@@ -598,6 +598,47 @@ var scenarios = []scenario{
 		w.noticed()
 		_, _ = w.ask(1, 1)
 	}},
+	{"15: a process has learned more than it can hold, and the store loses what it could not", Strict, func(w *world) {
+		w.deafen()
+		w.afterPoll(1)
+		since := w.now()
+		e := w.hosts[1].current.Load().cache.epoch.Load()
+		for id := range int64(3 * replayLimit) { // as from forged messages
+			e.learn(position{1<<40 + id, 1}, false)
+		}
+		w.leaveUnsettled(0, 1)
+		_, _ = w.ask(1, 1)
+		w.lose(since)
+		w.outside(update, 0)
+		w.outside(update, 0)
+		w.noticed()
+		_, _ = w.ask(1, 1)
+	}},
+	{"3.6: the event last seen has been pruned, and the rows of members have been lost", Strict, func(w *world) {
+		w.inRedis(0)
+		if w.sealer != nil {
+			time.Sleep(300 * time.Millisecond) // else it has read the feed when it was empty
+		}
+		w.hosts[2].current.Load().close() // changes must not wait for it
+		w.deafen()
+		h := w.hosts[1]
+		p := h.current.Load()
+		w.set(func() { h.trouble.begin(); p.freeze() })
+		w.restore(w.head() - 1)
+		for range 5 {
+			w.outside(update, 1)
+		}
+		_, err := w.store.current().PruneEvents(background, time.Unix(1<<40, 0))
+		w.want(err == nil, "prune", err)
+		time.Sleep(time.Second) // host 0 has joined again
+		w.set(func() { p.thaw(); h.trouble.end(w.now()) })
+		w.afterPoll(1)
+		for range 4 {
+			_, _ = w.ask(1, 0)
+			w.must(0, update, 0)
+			_, _ = w.ask(1, 0)
+		}
+	}},
 	{"3.3: the store loses what is known from a message and Redis alone, and its number is given to another event at once", Strict, func(w *world) {
 		if w.sealer == nil {
 			return // both may have been forged

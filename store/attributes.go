@@ -27,6 +27,9 @@ type attribute struct {
 	secret func(k, before *Key) bool // reports whether a text that is not in before contains a secret token
 }
 
+// maxDescriptionBytes is the maximum length of a description.
+const maxDescriptionBytes = 1024
+
 // attributes lists the attributes in the order in which events name them and checks run.
 var attributes = [...]attribute{
 	text("title", maxImportedTitle, attribute{}, // see checkTitle for new ones

@@ -10,16 +10,15 @@ import (
 // The limits of a key's attributes. Medusa limits a title only by the size of the request's body,
 // so a list of long titles could be of any size.
 const (
-	maxTitleBytes       = 1024
-	maxDescriptionBytes = 1024
-	maxImportedTitle    = 100 << 10 // the limit of Medusa; an imported key may have such a title
-	maxScopes           = 100
-	maxScopeBytes       = 100
-	maxSalesChannels    = 1000
-	maxChannelIDBytes   = 255
-	maxMetadata         = 50 // entries
-	maxMetadataBytes    = 16 << 10
-	maxCIDRs            = 100
+	maxTitleBytes     = 1024
+	maxImportedTitle  = 100 << 10 // the limit of Medusa; an imported key may have such a title
+	maxScopes         = 100
+	maxScopeBytes     = 100
+	maxSalesChannels  = 1000
+	maxChannelIDBytes = 255
+	maxMetadata       = 50 // entries
+	maxMetadataBytes  = 16 << 10
+	maxCIDRs          = 100
 	// maxCreate is the maximum number of keys in one call of CreateMany.
 	maxCreate = 1000
 	// MaxRevoke is the maximum number of keys that one call of RevokeAll or UpdateAll changes.

@@ -1,3 +1,3 @@
-// Readme is the program in the README: its text stands there word for word, and the tests of this folder see to it that it does,
-// and that it works.
+// Readme is the program of the README: the lines that stand there are its own, and the tests of this
+// folder build it and try it.
 package main

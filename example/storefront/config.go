@@ -14,7 +14,7 @@ import (
 	"github.com/latchkey-go/latchkey/store/dburl"
 )
 
-// config is what the environment says. The table of variables is in the README.
+// config is what the environment says. The table of variables is in docs/configuration.md.
 type config struct {
 	addr         string
 	database     dburl.Database

@@ -3,7 +3,7 @@
 //
 //	go run ./example/storefront
 //
-// On its first start it makes a key of each type and prints commands to try. The README says what the environment can change. Read
+// On its first start it makes a key of each type and prints commands to try. docs/configuration.md says what the environment can change. Read
 // main.go, then routes.go; setup.go and firstkeys.go show how a program comes to its first key, shop.go and the files beside it are the
 // host application.
 package main

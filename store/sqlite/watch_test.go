@@ -48,9 +48,10 @@ func TestWatch(t *testing.T) {
 		return len(slices.DeleteFunc(log.Take(), func(sent string) bool { return sent == "PREPARE" }))
 	}
 	reads()
-	time.Sleep(100 * time.Millisecond)
-	if reads() < 2 {
-		t.Error("files that have just been written are believed")
+	for n, deadline := 0, time.Now().Add(1500*time.Millisecond); n < 2; n += reads() { // well within 2 s of the write
+		if time.Sleep(10 * time.Millisecond); time.Now().After(deadline) {
+			t.Fatal("files that have just been written are believed")
+		}
 	}
 	for _, path := range []string{file, file + "-wal"} {
 		if err := os.Chtimes(path, time.Time{}, time.Now().Add(-time.Minute)); err != nil {
