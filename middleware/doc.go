@@ -1,5 +1,5 @@
-// Package keyauth holds the guards that let requests through by API key, for net/http, chi, gin and
-// every router that takes func(http.Handler) http.Handler:
+// Package keyauth provides guards that authenticate requests by API key, for net/http, chi, gin and
+// every router that accepts func(http.Handler) http.Handler:
 //
 //	import keyauth "github.com/latchkey-go/latchkey/middleware"
 //
@@ -7,13 +7,14 @@
 //	mux.Handle("/api/", keyauth.Secret(keys)(api))
 //	mux.Handle("POST /api/orders", keyauth.Secret(keys)(keyauth.Require("orders:write")(orders)))
 //
-// A handler gets the key by [KeyFrom]. Echo users take [github.com/latchkey-go/latchkey/middleware/echov4]
-// or echov5 instead, which have the same functions. A refused request never reaches the handler, and
-// what cannot be decided is 503, never 401.
+// A handler gets the key from [KeyFrom]. For Echo use
+// [github.com/latchkey-go/latchkey/middleware/echov4] or echov5, which have the same functions. A
+// refused request does not reach the handler. A key that cannot be checked is 503, never 401.
 //
-// CORS in front of the guard: a CORS preflight is a request without a key, whatever it carries, and
-// is refused.
+// Put CORS in front of the guard: a CORS preflight counts as a request without a key and is
+// refused.
 //
-// Keys with a rate limit are counted, in this process or by a [Limiter] of your choice (middleware/ratelimit counts in Redis), and
-// [Config.MaxFailures] limits how often an address may send bad keys; both answer 429.
+// The requests of keys with a rate limit are counted, in this process or by another [Limiter]
+// (middleware/ratelimit counts in Redis). [Config.MaxFailures] limits how often an address may send
+// bad keys. Both return 429.
 package keyauth

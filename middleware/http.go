@@ -9,27 +9,27 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// Publishable returns a guard that lets publishable keys in: x-publishable-api-key or x-api-key. It
-// panics when keys is nil.
+// Publishable returns a guard that accepts publishable keys in x-publishable-api-key or x-api-key.
+// It panics if keys is nil.
 func Publishable(keys *store.Keys) func(next http.Handler) http.Handler {
 	return WithConfig(Config{Keys: keys, Types: []store.Type{store.Publishable}})
 }
 
-// Secret returns a guard that lets secret keys in: Authorization (Bearer or Basic) or x-api-key. It
-// panics when keys is nil.
+// Secret returns a guard that accepts secret keys in Authorization (Bearer or Basic) or x-api-key.
+// It panics if keys is nil.
 func Secret(keys *store.Keys) func(next http.Handler) http.Handler {
 	return WithConfig(Config{Keys: keys, Types: []store.Type{store.Secret}})
 }
 
-// Any returns a guard that lets keys of both types in, from any of the headers of [Secret] and
-// [Publishable]. It panics when keys is nil.
+// Any returns a guard that accepts keys of both types, in any of the headers of [Secret] and
+// [Publishable]. It panics if keys is nil.
 func Any(keys *store.Keys) func(next http.Handler) http.Handler {
 	return WithConfig(Config{Keys: keys, Types: []store.Type{store.Secret, store.Publishable}})
 }
 
-// WithConfig returns the guard that config describes, for net/http, chi and every router that takes
-// func(http.Handler) http.Handler. The key is in the request's context ([KeyFrom]). It panics on a
-// bad config, with an error that matches store.ErrInvalid.
+// WithConfig returns a guard with the given configuration, for net/http, chi and every router that
+// accepts func(http.Handler) http.Handler. [KeyFrom] returns the key from the request's context.
+// WithConfig panics if config is invalid, with an error that matches store.ErrInvalid.
 func WithConfig(config Config) func(next http.Handler) http.Handler {
 	g := guard.Must(guard.Config(config))
 	return func(next http.Handler) http.Handler {
@@ -44,11 +44,10 @@ func WithConfig(config Config) func(next http.Handler) http.Handler {
 	}
 }
 
-// Require returns a middleware that stands behind a guard and refuses keys that lack one of the
-// scopes with 403. Keys without a scope list are unrestricted. Where there is no key at all (no
-// guard in front, an Optional one), and on every CORS preflight, it refuses with the 401 of a
-// request without credential. It panics when no scope is given, or one that RFC 6749 would not call
-// a scope.
+// Require returns a middleware to put behind a guard. It refuses keys that lack one of the scopes
+// with 403. Keys without a scope list are unrestricted. A request without a key (no guard in front,
+// or one with Optional) and every CORS preflight is refused with the 401 of a missing credential.
+// Require panics if there is no scope, or one that is invalid by RFC 6749.
 func Require(scopes ...string) func(next http.Handler) http.Handler {
 	scopes = guard.Scopes(scopes)
 	return func(next http.Handler) http.Handler {
@@ -62,15 +61,15 @@ func Require(scopes ...string) func(next http.Handler) http.Handler {
 	}
 }
 
-// KeyFrom returns the key that authenticated the request of this context, and whether there is one:
-// behind a guard with Optional or PassPreflights there may be none. The key is shared and must not
-// be modified.
+// KeyFrom returns the key that authenticated the request of this context, and whether there is one.
+// Behind a guard with Optional or PassPreflights there may be no key. The key is shared and must
+// not be modified.
 func KeyFrom(ctx context.Context) (*store.Key, bool) { return store.FromContext(ctx) }
 
-// WriteError answers r as a guard does that refuses it because of err, in the words of the guard
-// that has let r in, for handlers that find out later: by [store.Keys.Reauthenticate], for example.
-// An err that a guard of an Echo door has returned, is answered in that guard's words. What is
-// neither of this package nor of package store, is 503: write your own errors yourself.
+// WriteError writes the refusal for err, in the ErrorStyle of the guard that accepted r. It is for
+// handlers that detect an error later, for example from [store.Keys.Reauthenticate]. An err that
+// the guard of an Echo door returned is written in that guard's style. Any error that does not come
+// from this package or package store is 503, so write your own errors yourself.
 func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	var refused *guard.Refusal
 	if !errors.As(err, &refused) {

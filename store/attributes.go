@@ -7,31 +7,30 @@ import (
 	"time"
 )
 
-// attribute is what the verbs need to know of an attribute that callers set. All of them go through
-// the table attributes: who adds one adds a field to Key, NewKey and Patch and a line to the table,
-// and the columns of the databases.
+// attribute describes one attribute that callers can set. To add an attribute, add a field to Key,
+// NewKey and Patch, a line to the table attributes, and the columns in the databases.
 type attribute struct {
-	name     string // on the wire, in messages and in events
-	power    bool   // it decides what a request may do, so it is proved: see extensions.go for one that is new
-	uncached bool   // lookups leave it out: it only describes
+	name     string // in the wire format, in messages and in events
+	power    bool   // it decides what a request may do, so the proof covers it; for a new one see extensions.go
+	uncached bool   // lookups leave it out, because it only describes the key
 
-	// check returns an *Error that matches ErrInvalid when no key may have that.
+	// check returns an *Error that matches ErrInvalid when the value is not allowed.
 	check func(*Key) error
-	// tidy, if set, brings what a caller gave into the one form that is stored.
+	// tidy, if set, converts the value to the form that is stored.
 	tidy func(*Key)
 
-	// What follows comes from the kind of the attribute.
-	take   func(*Key, *NewKey)       // sets what a new key has; nil where NewKey does not have it
-	patch  func(*Key, *Patch) bool   // sets what a patch has, and reports whether it has it; nil where Patch does not have it
-	copy   func(to, from *Key)       // deep; nil and empty lists are told apart
-	same   func(a, b *Key) bool      // nil and empty lists are told apart where that matters
-	secret func(k, before *Key) bool // a text that is not in before holds a secret token
+	// The functions below depend on the type of the attribute.
+	take   func(*Key, *NewKey)       // copies the value from NewKey; nil if NewKey has no such field
+	patch  func(*Key, *Patch) bool   // copies the value from Patch and reports whether it is set; nil if Patch has no such field
+	copy   func(to, from *Key)       // deep; distinguishes nil from empty lists
+	same   func(a, b *Key) bool      // distinguishes nil from empty lists where that matters
+	secret func(k, before *Key) bool // reports whether a text that is not in before contains a secret token
 }
 
-// maxDescriptionBytes is the greatest length of a description.
+// maxDescriptionBytes is the maximum length of a description.
 const maxDescriptionBytes = 1024
 
-// attributes are in the order in which events name them and errors are found.
+// attributes lists the attributes in the order in which events name them and checks run.
 var attributes = [...]attribute{
 	text("title", maxImportedTitle, attribute{}, // see checkTitle for new ones
 		func(k *Key) *string { return &k.Title }, func(n *NewKey) string { return n.Title }, func(p *Patch) *string { return p.Title }),
@@ -61,14 +60,15 @@ func timeOf(t *time.Time) *Time {
 	return &at
 }
 
-// kind is what attributes of one type have in common.
+// kind holds the functions that all attributes of one type share.
 type kind[T any] struct {
 	clone  func(T) T
 	same   func(a, b T) bool
 	secret func(now, before T) bool
 }
 
-// of completes an attribute whose values key, made and patched find. The last two may be nil.
+// of completes an attribute. key, made and patched return where its value is stored. The last two
+// may be nil.
 func (d kind[T]) of(a attribute, key func(*Key) *T, made func(*NewKey) T, patched func(*Patch) *T) attribute {
 	a.copy = func(to, from *Key) { *key(to) = d.clone(*key(from)) }
 	a.same = func(x, y *Key) bool { return d.same(*key(x), *key(y)) }
@@ -97,7 +97,7 @@ func text(name string, limit int, a attribute, key func(*Key) *string, made func
 	return d.of(a, key, made, patched)
 }
 
-// plain is for what is copied by assigning it.
+// plain is the kind of values that an assignment copies.
 func plain[T comparable]() kind[T] {
 	return kind[T]{
 		clone: func(v T) T { return v }, same: func(a, b T) bool { return a == b },
@@ -133,7 +133,7 @@ var networks = kind[[]netip.Prefix]{
 	secret: func(_, _ []netip.Prefix) bool { return false },
 }
 
-// Clone returns a deep copy that may be modified. nil lists stay nil and empty ones empty.
+// Clone returns a deep copy that may be modified. nil lists stay nil and empty lists stay empty.
 func (k *Key) Clone() *Key {
 	c := *k
 	for i := range attributes {
@@ -142,11 +142,11 @@ func (k *Key) Clone() *Key {
 	return &c
 }
 
-// noKey has no attribute set. Nobody writes to it.
+// noKey has no attribute set. It must not be modified.
 var noKey = &Key{}
 
-// cached returns the part of the key that lookups return and caches keep: all but LastUsedAt and
-// what only describes. It shares the lists of k.
+// cached returns the part of the key that lookups return and caches store: everything except
+// LastUsedAt and the uncached attributes. It shares the lists of k.
 func (k *Key) cached() *Key {
 	c := *k
 	c.LastUsedAt = Time{}
@@ -158,8 +158,8 @@ func (k *Key) cached() *Key {
 	return &c
 }
 
-// checkAttributes returns nil, or an *Error that matches ErrInvalid and names the field as the
-// admin API does.
+// checkAttributes returns nil, or an *Error that matches ErrInvalid and uses the field name of the
+// admin API.
 func checkAttributes(k *Key) error {
 	for i := range attributes {
 		if err := attributes[i].check(k); err != nil {
@@ -169,10 +169,11 @@ func checkAttributes(k *Key) error {
 	return nil
 }
 
-// checkUnsaid returns nil, or an error that matches ErrInvalid when a text of k that is not in
-// before holds a secret token: what is written reaches the log of a database, and everybody who may
-// read the key. What was there before this rule stays, or the key could not be changed any more.
-func checkUnsaid(k, before *Key) error {
+// checkNoSecrets returns an error that matches ErrInvalid when a text of k that is not in before
+// contains a secret token. The database may log what is written, and everyone who may read the key
+// can see it. Texts that are already in before are accepted, so that older keys can still be
+// changed.
+func checkNoSecrets(k, before *Key) error {
 	for i := range attributes {
 		if a := &attributes[i]; a.secret(k, before) {
 			return holdsSecretError(a.name)
@@ -181,8 +182,8 @@ func checkUnsaid(k, before *Key) error {
 	return nil
 }
 
-// normalize brings what a caller gave into the one form that is stored: no duplicates, IPv4
-// networks as such.
+// normalize converts the attributes to the form that is stored: no duplicates, and IPv4 networks
+// not mapped into IPv6.
 func normalize(k *Key) {
 	for i := range attributes {
 		if tidy := attributes[i].tidy; tidy != nil {
@@ -191,7 +192,7 @@ func normalize(k *Key) {
 	}
 }
 
-// apply sets in k what p names, and reports what that was.
+// apply sets in k the fields that p sets, and returns their names.
 func (p *Patch) apply(k *Key) (named map[string]bool) {
 	named = make(map[string]bool, len(attributes))
 	for i := range attributes {
@@ -205,8 +206,8 @@ func (p *Patch) apply(k *Key) (named map[string]bool) {
 	return named
 }
 
-// changed returns the names of the attributes in which two versions of a key differ, and whether
-// one of them gives power.
+// changed returns the names of the attributes that differ between two versions of a key, and
+// whether one of them gives power.
 func changed(k, before *Key) (names []string, power bool) {
 	for i := range attributes {
 		if a := &attributes[i]; !a.same(k, before) {

@@ -8,11 +8,13 @@ import (
 	"time"
 )
 
-// Authenticate returns the key that the token belongs to, if it may be used now. With types given, a token of any other is
-// ErrWrongType. The key is shared and must not be modified. Each success counts as a use (Key.LastUsedAt).
+// Authenticate returns the key of the token if it may be used now. If types are given, a token of
+// another type is ErrWrongType. The key is shared and must not be modified. Each success counts as
+// a use (Key.LastUsedAt).
 //
-// A malformed token is refused without I/O. Errors match ErrUnauthenticated (and one of ErrMalformed, ErrUnknownToken, ErrRevoked,
-// ErrExpired, ErrForged), ErrWrongType, or ErrUnavailable: then nothing is known about the token.
+// A malformed token is refused without I/O. Errors match ErrUnauthenticated (and one of
+// ErrMalformed, ErrUnknownToken, ErrRevoked, ErrExpired, ErrForged), ErrWrongType, or
+// ErrUnavailable. ErrUnavailable says nothing about the token.
 func (k *Keys) Authenticate(ctx context.Context, token string, types ...Type) (*Key, error) {
 	r, now, err := k.check(ctx, token, types)
 	if err != nil {
@@ -24,7 +26,7 @@ func (k *Keys) Authenticate(ctx context.Context, token string, types ...Type) (*
 	return &r.Key, nil
 }
 
-// Verify is Authenticate without counting as a use.
+// Verify is like Authenticate, but does not count as a use.
 func (k *Keys) Verify(ctx context.Context, token string, types ...Type) (*Key, error) {
 	r, _, err := k.check(ctx, token, types)
 	if err != nil {
@@ -33,7 +35,7 @@ func (k *Keys) Verify(ctx context.Context, token string, types ...Type) (*Key, e
 	return &r.Key, nil
 }
 
-// check returns the record of the key, and when that was good.
+// check returns the record of the key and the time at which it was valid.
 func (k *Keys) check(ctx context.Context, token string, types []Type) (r *Record, now time.Time, err error) {
 	t, err := ParseToken(token)
 	if err != nil {
@@ -65,25 +67,25 @@ func (k *Keys) check(ctx context.Context, token string, types []Type) (r *Record
 		r, err = k.pick(ctx, t, id, &found, now)
 	}
 	if err != nil {
-		return nil, now, &lookedUp{error: err, began: began}
+		return nil, now, &lookupError{error: err, began: began}
 	}
 	return r, now, nil
 }
 
-// lookup asks the store for the token. Its errors match ErrUnavailable.
+// lookup looks up the token in the store. Its errors match ErrUnavailable.
 func (k *Keys) lookup(ctx context.Context, t Token, id LookupID) (Found, error) {
-	redacted := "" // only Medusa's secret keys can be without a lookup id
+	redacted := "" // only Medusa's secret keys can lack a lookup id
 	if t.medusa && t.Type() == Secret {
 		redacted = t.Redacted()
 	}
 	found, err := k.store.Lookup(ctx, id, redacted)
 	if err != nil {
-		return Found{}, undecided(err)
+		return Found{}, unavailable(err)
 	}
 	return found, nil
 }
 
-// pick returns the record of the token among what was found, if it may be used now.
+// pick returns the record of the token among the found ones, if it may be used now.
 func (k *Keys) pick(ctx context.Context, t Token, id LookupID, found *Found, now time.Time) (*Record, error) {
 	switch {
 	case found.Record != nil:
@@ -94,7 +96,7 @@ func (k *Keys) pick(ctx context.Context, t Token, id LookupID, found *Found, now
 	return nil, ErrUnknownToken
 }
 
-// judge returns nil when the record is the token's and may be used now.
+// judge returns nil when the record belongs to the token and may be used now.
 func (k *Keys) judge(r *Record, t Token, id LookupID, now time.Time) error {
 	if r.Key.LookupID != id || r.Key.Type != t.Type() {
 		return ErrUnknownToken
@@ -106,28 +108,29 @@ func (k *Keys) judge(r *Record, t Token, id LookupID, now time.Time) error {
 	return r.Key.Check(now)
 }
 
-// lookedUp is an error that came of a lookup.
-type lookedUp struct {
+// lookupError is an error after a lookup.
+type lookupError struct {
 	error
 	began time.Time
 }
 
-func (l *lookedUp) Unwrap() error { return l.error }
+func (l *lookupError) Unwrap() error { return l.error }
 
 // LookupBegan returns when the lookup began, by the system's clock. Guards use it to answer all
-// refusals after the same time.
-func (l *lookedUp) LookupBegan() time.Time { return l.began }
+// refusals after the same delay.
+func (l *lookupError) LookupBegan() time.Time { return l.began }
 
-// undecided makes sure that an error of a lookup, whatever it is, is not taken for a word about the key.
-func undecided(err error) error {
+// unavailable returns an error of a lookup as one that matches ErrUnavailable, so that it says
+// nothing about the key.
+func unavailable(err error) error {
 	if errors.Is(err, ErrUnavailable) {
 		return fmt.Errorf("store: lookup: %w", err)
 	}
 	return fmt.Errorf("store: lookup: %w: %w", ErrUnavailable, err)
 }
 
-// alarm logs a record whose proof does not verify, at most once a second. One that a newer program
-// has sealed is none.
+// alarm logs a record whose proof does not verify, at most once a second. A record that a newer
+// program has sealed is not logged.
 func (k *Keys) alarm(r *Record, err error) {
 	if !errors.Is(err, ErrForged) {
 		return

@@ -13,7 +13,7 @@ const (
 	requestIDInContext
 )
 
-// NewContext returns a context in which key is the authenticated principal, as the guards do.
+// NewContext returns a context with key as the authenticated principal, as guards do.
 func NewContext(ctx context.Context, key *Key) context.Context {
 	return &principalctx.Context{Context: ctx, Key: key}
 }
@@ -24,14 +24,15 @@ func FromContext(ctx context.Context) (*Key, bool) {
 	return key, ok && key != nil
 }
 
-// WithActor returns a context in which changes are made in the name of actor: a member of the
-// staff, a job, the program itself. It takes the place of a key in the same context: the rule that
-// no key hands out more than it has does not bind actors. A secret token in the name is redacted.
+// WithActor returns a context in which actor makes the changes: a member of staff, a job, or the
+// program itself. It replaces a key in the same context. The rule that a key cannot grant more than
+// it has does not apply to actors. A secret token in the name is redacted.
 func WithActor(ctx context.Context, actor string) context.Context {
-	return context.WithValue(ctx, actorInContext, told(actor))
+	return context.WithValue(ctx, actorInContext, redactSecrets(actor))
 }
 
-// WithRequestID returns a context whose changes carry that request id in the audit log, with secret tokens in it redacted.
+// WithRequestID returns a context whose changes have this request id in the audit log. Secret
+// tokens in it are redacted.
 func WithRequestID(ctx context.Context, id string) context.Context {
 	return context.WithValue(ctx, requestIDInContext, id)
 }
@@ -41,18 +42,19 @@ func requestID(ctx context.Context) string {
 	return id
 }
 
-// who is the principal of a context: an actor's name, or a key, whose limits then bind (holder).
-type who struct {
+// principal is who makes a change: an actor with a name, or a key (holder), whose limits then
+// apply.
+type principal struct {
 	actor  string
 	holder *Key
 }
 
-func principal(ctx context.Context) who {
+func principalFrom(ctx context.Context) principal {
 	if actor, ok := ctx.Value(actorInContext).(string); ok {
-		return who{actor: actor}
+		return principal{actor: actor}
 	}
 	if key, ok := FromContext(ctx); ok {
-		return who{actor: key.ID, holder: key}
+		return principal{actor: key.ID, holder: key}
 	}
-	return who{}
+	return principal{}
 }

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// crcTables are for crc: table n holds what a byte does to the sum n bytes later.
+// crcTables are the tables of crc. Table n gives the effect of a byte on the sum n bytes later.
 var crcTables = func() (tables [8][256]uint32) {
 	tables[0] = *crc32.IEEETable
 	for n := 1; n < len(tables); n++ {
@@ -16,13 +16,13 @@ var crcTables = func() (tables [8][256]uint32) {
 	return tables
 }()
 
-// The sums of what tokens begin with, so that no request has to take them byte by byte.
+// The sums of the prefixes of tokens, computed once.
 var (
 	secretSum, _      = crc(noCRC, "sk_")
 	publishableSum, _ = crc(noCRC, "pk_")
 )
 
-// digitOf is the value of each character of base62, and noDigit for all others.
+// digitOf is the value of each base62 character, and noDigit for all others.
 var digitOf = func() (table [256]byte) {
 	for c := range table {
 		table[c] = noDigit
@@ -35,13 +35,14 @@ var digitOf = func() (table [256]byte) {
 
 const (
 	noDigit = 128        // a bit that no digit has
-	noCRC   = ^uint32(0) // the sum of nothing
+	noCRC   = ^uint32(0) // the sum of an empty text
 )
 
-// crc continues a CRC-32/IEEE, which is the complement of sum once all is in, with s, eight bytes at a time. It also returns the values of all
-// characters ORed: less than noDigit when each of them is one of base62. Both in one pass, and without branches, which random characters would
-// make mispredict: while one sum waits for the tables, there is time for the other. Package crc32 takes bytes and lets them escape: a token
-// would have to be copied to the heap, or into a pool that must be wiped, for each request, which takes longer than the sum.
+// crc adds s to a CRC-32/IEEE, eight bytes at a time. The CRC is the complement of the final sum.
+// It also returns the values of all characters ORed, which is less than noDigit when every
+// character is base62. One pass without branches is fastest: random characters would cause
+// mispredicted branches. Package hash/crc32 takes bytes that escape, so each request would copy its
+// token to the heap or to a pool that must be wiped, which takes longer than the sum.
 func crc(sum uint32, s string) (_ uint32, digits byte) {
 	t, d := &crcTables, &digitOf
 	for ; len(s) >= 8; s = s[8:] {

@@ -5,14 +5,16 @@ import (
 	"time"
 )
 
-// Made is a new key with its token. Of a secret key, this is the only time that the token is there: it is stored nowhere.
+// Made is a new key with its token. The token of a secret key is available only here: it is not
+// stored.
 type Made struct {
 	Key   *Key
 	Token Token
 }
 
-// Create makes one key. Its creator is the principal of ctx. Errors match ErrInvalid for bad input, ErrForbidden when the principal
-// is a key and has less power than the new one would, ErrUnavailable.
+// Create creates one key and returns it with its token. The creator is the principal of ctx. Errors
+// match ErrInvalid for bad input, ErrForbidden when the principal is a key with less power than the
+// new key, or ErrUnavailable.
 func (k *Keys) Create(ctx context.Context, in NewKey) (Made, error) {
 	made, err := k.CreateMany(ctx, []NewKey{in})
 	if err != nil {
@@ -21,7 +23,7 @@ func (k *Keys) Create(ctx context.Context, in NewKey) (Made, error) {
 	return made[0], nil
 }
 
-// CreateMany makes up to 1000 keys in one change: all of them or, with an error, none.
+// CreateMany creates up to 1000 keys in one change. On an error it creates no key.
 func (k *Keys) CreateMany(ctx context.Context, in []NewKey) ([]Made, error) {
 	if len(in) > maxCreate {
 		return nil, Errorf(ErrInvalid, "At most %d keys can be created at once, got %d", maxCreate, len(in))
@@ -35,7 +37,7 @@ func (k *Keys) CreateMany(ctx context.Context, in []NewKey) ([]Made, error) {
 		if n.Type == Secret {
 			secrets++
 		}
-		r, err := k.newRecord(n, principal(ctx).actor, now)
+		r, err := k.newRecord(n, principalFrom(ctx).actor, now)
 		if err != nil {
 			return nil, err
 		}
@@ -69,7 +71,7 @@ func (k *Keys) CreateMany(ctx context.Context, in []NewKey) ([]Made, error) {
 	return made, nil
 }
 
-// mayMake returns nil when the principal may make these keys, as it is inside the transaction.
+// mayMake returns nil when the principal, as it is inside the transaction, may create these keys.
 func (k *Keys) mayMake(ctx context.Context, tx Tx, records ...*Record) error {
 	p, _, err := k.targets(ctx, tx)
 	for _, r := range records {
@@ -80,10 +82,10 @@ func (k *Keys) mayMake(ctx context.Context, tx Tx, records ...*Record) error {
 	return err
 }
 
-// newRecord checks n and returns a record of it that has no token yet.
+// newRecord checks n and returns its record, without a token.
 func (k *Keys) newRecord(n NewKey, creator string, now time.Time) (*Record, error) {
 	if n.Type != Publishable && n.Type != Secret {
-		return nil, Errorf(ErrInvalid, "Expected: 'publishable, secret' for field 'type', but got: '%.100s'", told(string(n.Type)))
+		return nil, Errorf(ErrInvalid, "Expected: 'publishable, secret' for field 'type', but got: '%.100s'", redactSecrets(string(n.Type)))
 	}
 	id, err := k.ids.next(now)
 	if err != nil {
@@ -113,7 +115,7 @@ func (k *Keys) newRecord(n NewKey, creator string, now time.Time) (*Record, erro
 	return r, nil
 }
 
-// giveToken writes into r what is stored of its token.
+// giveToken sets the fields of r that are derived from the token.
 func giveToken(r *Record, token Token) {
 	r.Key.Redacted = token.Redacted()
 	r.Key.LookupID = token.LookupID()
@@ -123,17 +125,18 @@ func giveToken(r *Record, token Token) {
 	}
 }
 
-// makeToken is how to come to a token that can be imported.
+// makeToken is the advice in errors of ImportToken.
 const makeToken = `try: echo sk_$(openssl rand -hex 32)`
 
-// ImportToken makes a key whose token is already known to those who use it: a fixed key from the configuration, say. It
-// returns the key and true, or, when the event log has ever held that token, changes nothing and returns the key it belongs to, if
-// there still is one, and false: a key that was deleted does not come back. The token's prefix
-// decides the type; with Type set, a token of the other is an error that matches ErrInvalid.
+// ImportToken creates a key with a token that its users already know, for example a fixed key from
+// the configuration. It returns the key and true. If a key has the token, or the event log shows
+// that a key had it, nothing is changed: it returns that key, or nil if it was deleted, and false.
+// So a deleted key is not created again. The prefix of the token decides the type. If in.Type is
+// set and differs, the error matches ErrInvalid.
 //
 // A secret token that is malformed or a placeholder ([Token.IsPlaceholder]) is an error that
-// matches ErrInvalid, also when a key already has it. Placeholders for publishable tokens are
-// taken: everybody may know those.
+// matches ErrInvalid, even if a key already has it. Publishable placeholder tokens are accepted,
+// because these tokens are public.
 func (k *Keys) ImportToken(ctx context.Context, token string, in NewKey) (*Key, bool, error) {
 	t, err := ParseToken(token)
 	switch {
@@ -149,7 +152,7 @@ func (k *Keys) ImportToken(ctx context.Context, token string, in NewKey) (*Key, 
 	}
 	in.Type = t.Type()
 	now := k.now()
-	r, err := k.newRecord(in, principal(ctx).actor, now)
+	r, err := k.newRecord(in, principalFrom(ctx).actor, now)
 	if err != nil {
 		return nil, false, err
 	}
@@ -157,9 +160,10 @@ func (k *Keys) ImportToken(ctx context.Context, token string, in NewKey) (*Key, 
 
 	var known *Key
 	seen, keyID := false, ""
-	// A key whose events have been pruned is known by itself; one that comes to be after this question has its event still.
+	// This lookup finds a key whose events have been pruned. A key that is created after it still
+	// has its event.
 	if found, err := k.store.Lookup(ctx, r.Key.LookupID, ""); err != nil {
-		return nil, false, undecided(err)
+		return nil, false, unavailable(err)
 	} else if found.Record != nil {
 		seen, keyID = true, found.Record.Key.ID
 	}

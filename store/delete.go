@@ -5,8 +5,9 @@ import (
 	"strings"
 )
 
-// Delete removes keys that are revoked, all of them or, with an error, none. Keys that are not revoked (or only in the future) are
-// refused by name: ErrNotAllowed. As in Medusa, ids that no key has are no error; nothing is changed for them and no event is written.
+// Delete removes revoked keys. On an error it removes no key. If one is not revoked, or only in the
+// future, the error matches ErrNotAllowed and names it. As in Medusa, unknown ids are not an error;
+// they change nothing and write no event.
 func (k *Keys) Delete(ctx context.Context, ids ...string) error {
 	if len(ids) == 0 {
 		return nil
@@ -27,7 +28,7 @@ func (k *Keys) Delete(ctx context.Context, ids ...string) error {
 			return Errorf(ErrNotAllowed, "Cannot delete api keys that are not revoked - %s", strings.Join(alive, ", "))
 		}
 		for _, r := range found {
-			if err := tx.Delete(ctx, r, eventFor(r, Deleted, now, map[string]string{"title": told(r.Key.Title)})); err != nil {
+			if err := tx.Delete(ctx, r, eventFor(r, Deleted, now, map[string]string{"title": redactSecrets(r.Key.Title)})); err != nil {
 				return err
 			}
 		}

@@ -14,51 +14,53 @@ var (
 	// ErrNotAllowed: the input is well-formed, but the state of the key forbids it
 	// (deleting a key that is not revoked).
 	ErrNotAllowed = errors.New("not allowed")
-	// ErrForbidden: the principal in the context may not do that (it would hand out more than it has).
+	// ErrForbidden: the principal of the context may not do this, because it would grant more than
+	// it has.
 	ErrForbidden = errors.New("forbidden")
-	// ErrConflict: the id or the token is taken.
+	// ErrConflict: the id or the token already exists.
 	ErrConflict = errors.New("conflict")
-	// ErrUnavailable: the question cannot be decided now; nothing is known about the key. HTTP 503, never 401.
+	// ErrUnavailable: the operation could not be completed, or its outcome is not known. The error
+	// says nothing about the key. HTTP 503, never 401.
 	ErrUnavailable = errors.New("unavailable")
-	// ErrSchemaTooNew: the database was migrated by a newer, incompatible version, or holds keys
-	// that this program would misread (Level). It does not heal.
+	// ErrSchemaTooNew: a newer, incompatible version migrated the database, or the database has
+	// keys that this program would misread (Level). Retrying does not help.
 	ErrSchemaTooNew = errors.New("database schema is newer than this program understands")
-	// ErrWrongDialect: the pool handed to Open speaks to another kind of database. It does not heal.
+	// ErrWrongDialect: the pool passed to Open belongs to another kind of database. Retrying does
+	// not help.
 	ErrWrongDialect = errors.New("wrong database dialect")
-	// ErrNewerRecord: the key has an attribute that this program does not know, because a newer
-	// program has sealed it. It comes together with ErrUnavailable: whether the key may be used is
-	// for the newer program to say, and so are all changes of it.
+	// ErrNewerRecord: a newer program sealed the key with an attribute that this program does not
+	// know. It comes together with ErrUnavailable: only a newer program can check or change the
+	// key.
 	ErrNewerRecord = errors.New("the key was sealed by a newer program")
-	// ErrReplaced: the file of the database, or one that belongs to it, was removed, renamed or
-	// replaced while it was in use. It comes together with ErrUnavailable and heals with a restart
-	// only.
+	// ErrReplaced: the database file, or a file that belongs to it, was removed, renamed or
+	// replaced during use. It comes together with ErrUnavailable. Only a restart helps.
 	ErrReplaced = errors.New("the database file has been replaced")
-	// ErrNoAccess: the database refuses this program: a wrong password, a database that does not
-	// exist, a right that the role lacks. The message names it, with the statement that gives it.
-	// Waiting does not heal it.
+	// ErrNoAccess: the database refuses this program: wrong password, missing database, or missing
+	// privilege. For a privilege, the message names the statement that grants it. Retrying does not
+	// help.
 	ErrNoAccess = errors.New("no access")
-	// ErrReadOnly: keys can be looked up and not changed, because the role lacks a right or the
-	// database takes no changes. It comes together with ErrUnavailable.
+	// ErrReadOnly: keys can be looked up but not changed, because the role lacks a privilege or the
+	// database is read-only. It comes together with ErrUnavailable.
 	ErrReadOnly = errors.New("read-only")
 	// ErrClosed: the store, cache or Keys has been closed.
 	ErrClosed = fmt.Errorf("closed: %w", ErrUnavailable)
 
-	// ErrUnauthenticated is what all refusals of a credential have in common: malformed, unknown, revoked,
-	// expired and forged tokens all match it, and clients must not be told which it was.
+	// ErrUnauthenticated is matched by all refusals of a credential: malformed, unknown, revoked,
+	// expired and forged tokens. Do not reveal to clients which of them it was.
 	ErrUnauthenticated = errors.New("unauthenticated")
-	// ErrMalformed: the token's shape or checksum is wrong. It was refused without any I/O.
+	// ErrMalformed: the token's form or checksum is wrong. No I/O is needed.
 	ErrMalformed = refusal("malformed token")
 	// ErrUnknownToken: no key has this token.
 	ErrUnknownToken = refusal("unknown token")
 	// ErrRevoked: the key has been revoked, or its scheduled revocation time has come.
 	ErrRevoked = refusal("revoked")
-	// ErrExpired: the key's lifetime is over.
+	// ErrExpired: the key has expired.
 	ErrExpired = refusal("expired")
-	// ErrForged: the record's proof does not fit any configured pepper: somebody wrote or altered the row
-	// without knowing one, or the pepper has been removed too early.
+	// ErrForged: the record's proof matches no configured pepper. The row was written or altered
+	// without a pepper, or the pepper was removed from the configuration too early.
 	ErrForged = refusal("proof does not verify")
-	// ErrWrongType: a secret key where a publishable one is wanted, or the reverse. Known from the token's
-	// prefix, without any I/O. It is not an ErrUnauthenticated: HTTP 403.
+	// ErrWrongType: a secret key was used in place of a publishable one, or the reverse. The prefix
+	// of the token shows it, without I/O. It does not match ErrUnauthenticated: HTTP 403.
 	ErrWrongType = errors.New("wrong key type")
 )
 
@@ -69,28 +71,28 @@ func refusal(text string) error { return &refusalError{text} }
 
 func (e *refusalError) Error() string { return e.text }
 
-// Is makes every refusal match ErrUnauthenticated.
+// Is reports a match with ErrUnauthenticated.
 func (e *refusalError) Is(target error) bool { return target == ErrUnauthenticated }
 
-// Error is an error whose message is meant for the person who caused it. Where Medusa has words for the case, the message is
-// Medusa's, so that HTTP layers can pass it on as it is.
+// Error is an error whose message may be shown to the caller. Where Medusa has a message for the
+// case, it is used, so that HTTP layers can return it unchanged.
 type Error struct {
 	Kind    error  // one of the sentinels above; errors.Is finds it
-	Message string // complete and safe to show: never holds a token
+	Message string // complete and safe to show; contains no secret token
 }
 
 func (e *Error) Error() string { return e.Message }
 
 func (e *Error) Unwrap() error { return e.Kind }
 
-// Errorf returns an *Error of the given kind. Messages repeat what a caller has sent, and programs
-// log them: a secret token in one is redacted.
+// Errorf returns an *Error of the given kind. Messages may repeat input and may be logged, so
+// secret tokens in them are redacted.
 func Errorf(kind error, format string, args ...any) error {
-	return &Error{Kind: kind, Message: told(fmt.Sprintf(format, args...))}
+	return &Error{Kind: kind, Message: redactSecrets(fmt.Sprintf(format, args...))}
 }
 
-// told returns s as it is unless it holds a secret token, and then without it.
-func told(s string) string {
+// redactSecrets returns s, redacted if it contains a secret token.
+func redactSecrets(s string) string {
 	if HoldsSecret(s) {
 		return RedactTokens(s)
 	}

@@ -2,18 +2,19 @@ package store
 
 import "slices"
 
-// Evidence is what proves a record, apart from the key so that a cache can do without it (see [Sealer.VerifyInto]). A nil *Evidence is the
-// same as an empty one.
+// Evidence proves that a record is genuine. It is separate from the key, so that a cache can omit
+// it (see [Sealer.VerifyInto]). A nil *Evidence is the same as an empty one.
 type Evidence struct {
-	// Proof is Sealer's MAC over everything that gives the key its power, PepperID the pepper it was made with.
-	// Empty without peppers.
+	// Proof is the Sealer's MAC over everything that gives the key power. PepperID is the id of its
+	// pepper. Both are empty without peppers.
 	Proof    []byte
 	PepperID string
 	// ProofNames are the names of the extensions that the proof covers, in the order of their table
-	// (see sealer.go). nil: none, a proof of level 1.
+	// (see extensions.go). nil: a proof of level 1, without extensions.
 	ProofNames []string
-	// LegacySalt and LegacyHash are those of an imported Medusa secret key: the salt's hexadecimal text, and the 64 bytes of
-	// scrypt; the proof covers them. Empty in all other keys, and once the key has been upgraded.
+	// LegacySalt and LegacyHash belong to an imported Medusa secret key: the hexadecimal text of
+	// the salt, and the 64 bytes of scrypt. The proof covers them. They are empty in all other
+	// keys, and after the key has been upgraded.
 	LegacySalt string
 	LegacyHash []byte
 }
@@ -26,11 +27,11 @@ func (e *Evidence) Value() Evidence {
 	return *e
 }
 
-// SetEvidence gives the record this evidence; an empty one is stored as nil.
+// SetEvidence sets the evidence of the record. An empty one is stored as nil.
 func (r *Record) SetEvidence(e Evidence) {
 	r.Evidence = nil
 	if len(e.Proof) > 0 || e.PepperID != "" || e.ProofNames != nil || e.isLegacy() {
-		own := e // allocates here only
+		own := e // allocates only here
 		r.Evidence = &own
 	}
 }

@@ -5,35 +5,39 @@ import (
 	"strconv"
 )
 
-// MaxImport is the greatest number of keys that one call of Import takes.
+// MaxImport is the maximum number of keys in one call of Import.
 const MaxImport = 1000
 
-// ImportKey is a key from another system, as it stands there.
+// ImportKey is a key from another system, with the values that it has there.
 type ImportKey struct {
-	// Key is taken over with its id, times, creator, revocation, channels and last use; LookupID, Token, Revoked and Version are worked out.
+	// Key is imported with its id, times, creator, revocation, channels and last use. LookupID,
+	// Token, Revoked and Version are computed.
 	Key Key
-	// Token is the token of a publishable key, which is known.
+	// Token is the token of a publishable key.
 	Token string
-	// Salt and Hash are what Medusa stores of a secret key: the salt's hexadecimal text, and the 64 bytes of scrypt. The key
-	// authenticates with its old token at once; its first use gives it its lookup id.
+	// Salt and Hash are what Medusa stores for a secret key: the hexadecimal text of the salt, and
+	// the 64 bytes of scrypt. The key authenticates with its old token at once. Its first use sets
+	// its lookup id.
 	Salt string
 	Hash []byte
 }
 
-// ImportResult tells what became of each key of a batch.
+// ImportResult counts what happened to the keys of a batch.
 type ImportResult struct {
 	Imported int
-	Known    int // already here: left as they are
-	Gone     int // deleted here: they stay deleted
+	Known    int // already exist here; not changed
+	Gone     int // were deleted here; stay deleted
 	Refused  []Refusal
 }
 
-// Refusal names a key that could not be taken, and why.
+// Refusal names a key that could not be imported, and the reason.
 type Refusal struct{ ID, Reason string }
 
-// Import takes over up to MaxImport keys in one change. It never updates, un-revokes or makes again a key that is known here or has been
-// deleted here (by its id, and where the token is known also by that), so it may be run again at any time; keys that it cannot take are named in the result and do not hinder the others. With dryRun
-// nothing is written and the result is what it would be. An error means that nothing of the batch was imported.
+// Import imports up to MaxImport keys in one change. It does not update, un-revoke or recreate a
+// key that exists here or was deleted here. Keys are matched by id and, where it is known, by
+// token. So Import may be run again at any time. Keys that cannot be imported are named in the
+// result; the others are imported. With dryRun nothing is written, and the result is what it would
+// be. On an error no key of the batch is imported.
 func (k *Keys) Import(ctx context.Context, batch []ImportKey, dryRun bool) (ImportResult, error) {
 	if len(batch) > MaxImport {
 		return ImportResult{}, Errorf(ErrInvalid, "At most %d keys can be imported at once, got %d", MaxImport, len(batch))
@@ -48,7 +52,7 @@ func (k *Keys) Import(ctx context.Context, batch []ImportKey, dryRun bool) (Impo
 			err = Errorf(ErrInvalid, "its id or token stands in the batch twice")
 		}
 		if err != nil {
-			result.Refused = append(result.Refused, Refusal{ID: told(in.Key.ID), Reason: err.Error()})
+			result.Refused = append(result.Refused, Refusal{ID: redactSecrets(in.Key.ID), Reason: err.Error()})
 			continue
 		}
 		records = append(records, r)
@@ -62,7 +66,7 @@ func (k *Keys) Import(ctx context.Context, batch []ImportKey, dryRun bool) (Impo
 	if len(records) == 0 {
 		return result, nil
 	}
-	errDry := Errorf(ErrNotAllowed, "dry run") // rolls the change back
+	errDry := Errorf(ErrNotAllowed, "dry run") // rolls back the change
 	err := k.change(ctx, "import", func(tx Tx) error {
 		if err := k.mayMake(ctx, tx, records...); err != nil {
 			return err
@@ -106,13 +110,13 @@ func (k *Keys) Import(ctx context.Context, batch []ImportKey, dryRun bool) (Impo
 		}
 		return tx.Append(ctx, nil, Event{Kind: Imported, At: k.now(), Details: map[string]string{"count": strconv.Itoa(result.Imported)}})
 	})
-	if err != nil && !(dryRun && err == errDry) { //nolint:errorlint // that very error, and no other
+	if err != nil && !(dryRun && err == errDry) { //nolint:errorlint // exactly this error
 		return ImportResult{}, err
 	}
 	return result, nil
 }
 
-// importRecord returns the record of an imported key, or an error that says what is wrong with it.
+// importRecord returns the record of an imported key, or an error that names the problem.
 func (k *Keys) importRecord(in ImportKey) (*Record, error) {
 	r := &Record{Key: *in.Key.Clone()}
 	key := &r.Key
@@ -124,7 +128,7 @@ func (k *Keys) importRecord(in ImportKey) (*Record, error) {
 	}
 	normalize(key)
 	k.capLifetime(key, k.now())
-	if err := checkUnsaid(key, &Key{}); err != nil {
+	if err := checkNoSecrets(key, &Key{}); err != nil {
 		return nil, err
 	}
 	for _, field := range []struct{ name, text string }{
@@ -170,7 +174,7 @@ func (k *Keys) importRecord(in ImportKey) (*Record, error) {
 	return r, nil
 }
 
-// alreadyHere tells which ids are known and which publishable tokens are taken.
+// alreadyHere returns which ids exist and which publishable tokens are in use.
 func alreadyHere(ctx context.Context, tx Tx, ids, tokens []string) (known, taken map[string]bool, err error) {
 	known, taken = make(map[string]bool), make(map[string]bool)
 	found, err := tx.Find(ctx, Query{Filter: Filter{Or: []Filter{{IDs: ids}, {Tokens: tokens}}}})
@@ -181,15 +185,15 @@ func alreadyHere(ctx context.Context, tx Tx, ids, tokens []string) (known, taken
 	return known, taken, err
 }
 
-// graves are the keys that have been deleted, by their ids and by what their tokens were found by.
-type graves struct {
+// tombstones are the ids and the lookup ids of deleted keys.
+type tombstones struct {
 	ids    map[string]bool
 	tokens map[LookupID]bool
 }
 
-// deletedHere reads them from the event log, which keeps these events for ever.
-func deletedHere(ctx context.Context, tx Tx) (graves, error) {
-	g := graves{ids: make(map[string]bool), tokens: make(map[LookupID]bool)}
+// deletedHere reads the tombstones from the event log, where events of deletions are never pruned.
+func deletedHere(ctx context.Context, tx Tx) (tombstones, error) {
+	g := tombstones{ids: make(map[string]bool), tokens: make(map[LookupID]bool)}
 	events, err := tx.Events(ctx, EventQuery{Kind: Deleted})
 	for _, e := range events {
 		g.ids[e.KeyID] = true

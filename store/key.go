@@ -6,71 +6,73 @@ import (
 	"time"
 )
 
-// Type says where a key may be used. The zero value is no type and fits nowhere.
+// Type is the type of a key. The zero value is no type and is refused everywhere.
 type Type string
 
 const (
-	// Publishable keys (pk_…) are public: they are sent by browsers and name the sales channels of a storefront.
+	// Publishable keys (pk_…) are public: browsers send them to name the sales channels of a
+	// storefront.
 	Publishable Type = "publishable"
 	// Secret keys (sk_…) authenticate servers.
 	Secret Type = "secret"
 )
 
-// Key is one API key as the rest of the program sees it. Values returned by [Keys] are shared with caches:
-// they must not be modified (use [Key.Clone]).
+// Key is one API key. Values returned by [Keys] are shared with caches and must not be modified
+// (use [Key.Clone]).
 //
-// Times are whole milliseconds, which is what Medusa's wire format can say.
+// Times are whole milliseconds, the resolution of Medusa's wire format.
 type Key struct {
 	ID    string // "apk_" + ULID, as in Medusa; sorts by creation
 	Type  Type
 	Title string
-	// Description is free text for people. It gives no power, is not covered by the proof and is
-	// not kept in caches: only Get and List return it.
+	// Description is free text for people. It gives no power, the proof does not cover it, and
+	// caches do not store it: only Get and List return it.
 	Description string
 	// Redacted is Medusa's short form of the token: its first 6 characters, "***", its last 3.
 	Redacted string
-	// Token is the token of a publishable key, which is public. Of a secret key it is always "".
+	// Token is the token of a publishable key, which is public. It is always "" for a secret key.
 	Token string
-	// LookupID is what the token is found by. It is zero for an imported Medusa key that has not been used yet.
+	// LookupID is the hash by which the key is found. It is zero for an imported Medusa key that
+	// has not been used yet.
 	LookupID LookupID
 
-	// Scopes: nil means unrestricted (Medusa's keys have no scopes); a list restricts the key to it; an empty
-	// list grants nothing.
+	// Scopes: nil means unrestricted, as Medusa's keys are. A list restricts the key to these
+	// scopes. An empty list grants nothing.
 	Scopes []string
 	// SalesChannelIDs are the sales channels of a publishable key, in the order they were linked.
 	SalesChannelIDs []string
-	// Metadata is for people and reports. It must never decide what a request may do: it is not
-	// covered by the proof, so that a write to the database changes it unnoticed. Use Scopes for
-	// that.
+	// Metadata is for people and reports. It must not decide what a request may do: the proof does
+	// not cover it, so a write to the database can change it unnoticed. Use Scopes for that.
 	Metadata map[string]string
-	// AllowedCIDRs, when not empty, are the only client networks the key may be used from. An empty
-	// list, which older versions stored, means any address, as nil does; it cannot be written any
-	// more.
+	// AllowedCIDRs, when not empty, are the only client networks from which the key may be used. An
+	// empty list means any address, as nil does. Only older versions stored it; new changes refuse
+	// it.
 	AllowedCIDRs []netip.Prefix
-	// RateLimit is the number of requests per window that the key may make; the zero value is no limit.
+	// RateLimit is how many requests per window the key may make. The zero value is no limit.
 	RateLimit RateLimit
 
-	CreatedBy string // id of the principal: a key's id, or what the app calls its staff
+	CreatedBy string // id of the principal: a key's id, or the app's name of an actor
 	CreatedAt Time
 	UpdatedAt Time
 	ExpiresAt Time // not set: never
 
-	// Revoked is set by a revocation that takes effect at once. It is asked before any clock is.
+	// Revoked is set by a revocation that takes effect at once. It is checked before the clock.
 	Revoked   bool
 	RevokedAt Time // when it was revoked, or will be (scheduled)
 	RevokedBy string
 
-	// LastUsedAt lags by the flush interval (seconds) and is not kept in caches: only Get and List know it.
+	// LastUsedAt lags by the flush interval (seconds). Caches do not store it: only Get and List
+	// return it.
 	LastUsedAt Time
-	// RolledFrom is the id of the key that this one replaced.
+	// RolledFrom is the id of the key that this key replaced.
 	RolledFrom string
-	// Version counts the changes of this key, starting at 1.
+	// Version counts the changes of this key, from 1.
 	Version int64
 }
 
-// NewKey is what a key is made from. Only Type is required. A key has at most 1024 bytes of title
-// and as many of description, 100 scopes of 100 bytes, 1000 sales channels, 100 networks, and 50
-// entries of metadata with 16 kB in all; more is ErrInvalid.
+// NewKey describes a key to be created. Only Type is required. The maximum is 1024 bytes of title,
+// 1024 bytes of description, 100 scopes of 100 bytes, 1000 sales channels, 100 networks, and 50
+// entries of metadata with 16 kB in total. More is ErrInvalid.
 type NewKey struct {
 	Type        Type
 	Title       string
@@ -84,27 +86,29 @@ type NewKey struct {
 	ExpiresAt       time.Time // zero: never
 }
 
-// Patch is what to change in a key; nil fields stay as they are.
+// Patch describes a change of a key. nil fields are not changed.
 type Patch struct {
 	Title        *string
-	Description  *string   // to "": none
-	Scopes       *[]string // to nil: unrestricted
+	Description  *string   // "" removes it
+	Scopes       *[]string // pointer to nil: unrestricted
 	Metadata     *map[string]string
 	AllowedCIDRs *[]netip.Prefix
 	RateLimit    *RateLimit
-	ExpiresAt    *time.Time // to the zero time: never
+	ExpiresAt    *time.Time // pointer to the zero time: never
 }
 
-// RateLimit allows Requests per Window: all of them at once, and each comes back after its share of the window (a bucket of
-// Requests tokens that fills up in one Window; see Spend). The zero value is no limit.
+// RateLimit allows Requests per Window. All of them may be made at once; each becomes available
+// again after its share of the window. It is a bucket of Requests tokens that fills in one Window
+// (see Spend). The zero value is no limit.
 type RateLimit struct {
 	Requests int
 	Window   time.Duration
 }
 
-// Check answers whether the key may be used at the moment now. It is the only place that does, and it is asked on
-// every authentication, cache hits too. It returns nil, or an error that matches ErrRevoked or ErrExpired. A key
-// revoked "now" is refused whatever the clock says; scheduled revocation and expiry take effect at that very millisecond.
+// Check returns nil if the key may be used at the time now, or an error that matches ErrRevoked or
+// ErrExpired. It is the only place with these rules, and every authentication calls it, also after
+// a cache hit. A key with Revoked set is refused whatever the clock says. A scheduled revocation
+// and an expiry take effect at that millisecond.
 func (k *Key) Check(now time.Time) error {
 	switch {
 	case k.Revoked:
@@ -114,12 +118,12 @@ func (k *Key) Check(now time.Time) error {
 	case !k.ExpiresAt.IsZero() && !TimeOf(now).before(k.ExpiresAt):
 		return ErrExpired
 	case k.Type != Publishable && k.Type != Secret:
-		return ErrUnknownToken // fails closed: a record of no known type grants nothing
+		return ErrUnknownToken // fails closed: a record of an unknown type grants nothing
 	}
 	return nil
 }
 
-// Allows reports whether the key's scopes cover all of those asked for. A key with nil scopes is unrestricted.
+// Allows reports whether the key has all of these scopes. A key with nil scopes is unrestricted.
 func (k *Key) Allows(scopes ...string) bool {
 	if k.Scopes == nil {
 		return true
@@ -132,7 +136,7 @@ func (k *Key) Allows(scopes ...string) bool {
 	return true
 }
 
-// end returns when the key stops working by itself; not set: never.
+// end returns when the key stops working by itself. Not set: never.
 func (k *Key) end() Time {
 	if k.ExpiresAt.IsZero() || (!k.RevokedAt.IsZero() && k.RevokedAt.before(k.ExpiresAt)) {
 		return k.RevokedAt

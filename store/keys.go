@@ -17,10 +17,11 @@ import (
 	"github.com/latchkey-go/latchkey/internal/observe"
 )
 
-// Keys is the product: every verb of an API key, over a Store. Its methods may be called from many goroutines at once. They
-// return errors that match the sentinels of this package; messages of *Error are fit to be shown to the caller.
+// Keys manages and authenticates API keys in a Store. Its methods are safe for concurrent use.
+// Their errors match the sentinels of this package. The message of an *Error may be shown to the
+// caller.
 //
-// Who asks is in the context: see [NewContext] and [WithActor].
+// The principal of a change is taken from the context: see [NewContext] and [WithActor].
 type Keys struct {
 	store    Store
 	o        Options
@@ -28,49 +29,51 @@ type Keys struct {
 	legacy   legacy
 	limits   Limiter
 	ids      ids
-	recaller recaller     // the store, if it is one
-	realTime bool         // Options.Now is not set: a recaller's clock is as good as that of Keys
+	recaller recaller     // the store, if it implements recaller
+	realTime bool         // Options.Now is not set, so the time from a recaller can be used
 	alarms   atomic.Int64 // second of the last alarm about a forged record
 	count    counters
 	member   member
 }
 
-// Options are the policies of Keys. The zero value is ready to use.
+// Options configure Keys. The zero value is ready to use.
 type Options struct {
-	// Sealer makes and checks the proofs of records. Optional. Default: none; whoever can write to the database can then make
-	// keys.
+	// Sealer creates and checks the proofs of records. Optional. Default: no proofs. Then anyone
+	// who can write to the database can create keys.
 	Sealer *Sealer
-	// Namespace stands in new tokens between type and body ("sk_acme_…"), so that secret scanners can tell whose they are.
-	// Optional. [a-z][a-z0-9]{1,11}, not "live", "test" or "prod" (those look like Stripe's). Default: none.
+	// Namespace is inserted in new tokens between type and body ("sk_acme_…"), so that secret
+	// scanners can identify the owner. Format: [a-z][a-z0-9]{1,11}, but not "live", "test" or
+	// "prod", which look like Stripe's. Optional. Default: no namespace.
 	Namespace string
-	// RefuseMedusaTokens turns off tokens in the form that Medusa hands out.
+	// RefuseMedusaTokens refuses tokens in Medusa's form.
 	RefuseMedusaTokens bool
-	// MaxActiveSecrets is how many secret keys may be active at once; as many again may be awaiting their scheduled revocation. 1 is
-	// the rule of Medusa 2.0. Default 0: any number, as in Medusa 2.21.
+	// MaxActiveSecrets is the maximum number of active secret keys. As many again may await a
+	// scheduled revocation. 1 is the rule of Medusa 2.0. Default 0: no maximum, as in Medusa 2.21.
 	MaxActiveSecrets int
-	// MaxScrypt is how many tokens of imported Medusa keys are checked at once (each takes a core for some 40 ms, and 16 MiB).
-	// Default: half the cores, at least 1.
+	// MaxScrypt is how many tokens of imported Medusa keys are checked concurrently. Each check
+	// takes some 40 ms of a core, and 16 MiB. Default: half the cores, at least 1.
 	MaxScrypt int
-	// MaxLifetime bounds ExpiresAt: keys that are made without expiry get this one, later ones are refused. A key that is rolled or
-	// imported may live for that long from then on. Keys that were there before it was set keep what they have, until somebody
-	// changes their expiry. Default 0: no bound.
+	// MaxLifetime limits ExpiresAt. A key that is created without an expiry gets this one; a later
+	// one is refused. A key that is rolled or imported may live this long from then. Keys that
+	// already exist are not affected until their expiry is changed. Default 0: no limit.
 	MaxLifetime time.Duration
-	// FlushInterval is how often last-used times are written. Default 5 s; negative: uses are not tracked.
+	// FlushInterval is how often last-used times are written. Default 5 s. Negative: uses are not
+	// tracked.
 	FlushInterval time.Duration
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
-	// Random is where tokens come from. Default: crypto/rand.Reader.
+	// Random is the source of tokens. Default: crypto/rand.Reader.
 	Random io.Reader
-	// ShortLived is for tools that end soon and answer nobody: they do not join the members of a
-	// store without a cache, which they could hold up. Default: false.
+	// ShortLived is for tools that end soon and do not authenticate requests. They do not join the
+	// members of a store without a cache, because they could block its upgrades. Default: false.
 	ShortLived bool
-	// Observer observes changes and scrypt. Optional. Default: none.
+	// Observer receives changes and scrypt computations. Optional. Default: no Observer.
 	Observer Observer
-	// Logger hears what nobody is there to be told: forged records, last-used times that could not be written.
-	// Default: slog.Default().
+	// Logger receives errors that cannot be returned to a caller, such as forged records, or
+	// last-used times that could not be written. Default: slog.Default().
 	Logger *slog.Logger
 
-	extensions []extension // nil: those of the Sealer, or all
+	extensions []extension // nil: the extensions of the Sealer, or all
 }
 
 // New returns Keys over s with the default Options. It panics when s is nil or needs a Sealer.
@@ -82,9 +85,10 @@ func New(s Store) *Keys {
 	return keys
 }
 
-// New returns Keys over s, or an error that matches ErrInvalid: no store, a bad namespace, another Sealer than the store's own (which
-// keeps records without their proofs once it has checked them), or a Sealer here and none in a store that shares its cache with others
-// (records read from Redis would go unchecked).
+// New returns Keys over s, or an error that matches ErrInvalid: nil store, bad namespace, negative
+// limit, or a different Sealer than the store's. A store drops proofs after its own Sealer has
+// checked them, so both must be the same. A store that shares its cache (Redis) must have the
+// Sealer too, or records from the cache would not be checked.
 func (o Options) New(s Store) (*Keys, error) {
 	if s == nil {
 		return nil, Errorf(ErrInvalid, "store: New needs a Store, got nil")
@@ -136,18 +140,18 @@ func (o Options) New(s Store) (*Keys, error) {
 	return k, nil
 }
 
-// Limiter returns what counts the requests of limited keys in this process, for everything that guards with these Keys. It
-// remembers nothing while no key has a limit.
+// Limiter returns the Limiter that counts the requests of limited keys in this process. All guards
+// with these Keys share it. It uses no memory while no key has a limit.
 func (k *Keys) Limiter() *Limiter { return &k.limits }
 
-// Close ends the background work, writes the last-used times that are still in memory and closes the store below. The pools and clients that were handed to
-// the stores stay open: they are their owner's.
+// Close stops the background work, writes the last-used times that are still in memory, and closes
+// the store. It does not close the database pools and Redis clients that were passed to the stores.
 func (k *Keys) Close(ctx context.Context) error {
 	return errors.Join(k.legacy.close(ctx), k.uses.close(ctx), k.member.leave(ctx), k.store.Close(ctx))
 }
 
-// Now returns the moment by the clock that decides whether a key may be used ([Options.Now]), in UTC and whole milliseconds, as
-// everything that is stored.
+// Now returns the current time of the clock that decides whether a key may be used ([Options.Now]),
+// in UTC and whole milliseconds.
 func (k *Keys) Now() time.Time { return k.now() }
 
 func (k *Keys) now() time.Time { return toMillis(k.o.Now()) }
@@ -159,15 +163,15 @@ func toMillis(t time.Time) time.Time {
 	return t.UTC().Truncate(time.Millisecond)
 }
 
-// change runs fn as the principal of ctx, through every cache there is.
+// change runs fn as the principal of ctx, in a change of the store.
 func (k *Keys) change(ctx context.Context, verb string, fn func(Tx) error) error {
-	actor := Actor{ID: principal(ctx).actor, RequestID: RedactTokens(requestID(ctx))} // the id is the client's own
+	actor := Actor{ID: principalFrom(ctx).actor, RequestID: RedactTokens(requestID(ctx))} // the client chose the id
 	ctx, done := observe.Begin(ctx, k.o.Observer, "change."+strings.ReplaceAll(verb, " ", "_"))
 	err := observe.ErrPanic
 	defer func() { done(err) }()
 	if _, err = k.store.Change(ctx, actor, fn); err != nil {
-		var told *Error
-		if errors.As(err, &told) {
+		var userErr *Error
+		if errors.As(err, &userErr) {
 			return err
 		}
 		return fmt.Errorf("store: %s: %w", verb, err)
@@ -175,13 +179,14 @@ func (k *Keys) change(ctx context.Context, verb string, fn func(Tx) error) error
 	return nil
 }
 
-// ids makes key ids. Those made within a millisecond rise too, so that a listing by id is one by creation.
+// ids creates key ids. They increase even within a millisecond, so the order of ids is the order of
+// creation.
 type ids struct {
 	mu      sync.Mutex
 	entropy *ulid.MonotonicEntropy
 }
 
-// next returns "apk_" and a ULID, as Medusa does. It fails when randomness does.
+// next returns "apk_" and a ULID, as Medusa does. It fails when the random source fails.
 func (g *ids) next(now time.Time) (string, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -192,7 +197,8 @@ func (g *ids) next(now time.Time) (string, error) {
 	return "apk_" + id.String(), nil
 }
 
-// find reads keys for a change and checks their proofs, so that save knows which of them may be sealed again.
+// find reads keys for a change and verifies their proofs, so that save knows which of them may be
+// sealed again.
 func (k *Keys) find(ctx context.Context, tx Tx, f Filter) ([]*Record, error) {
 	return k.findSome(ctx, tx, Query{Filter: f})
 }
@@ -201,14 +207,14 @@ func (k *Keys) findSome(ctx context.Context, tx Tx, q Query) ([]*Record, error) 
 	if err := q.Filter.check(); err != nil {
 		return nil, err
 	}
-	q, err := q.withoutSecrets()
+	q, err := q.scrubSecrets()
 	if err != nil {
 		return nil, err
 	}
 	found, err := tx.Find(ctx, q)
 	for _, r := range found {
 		if err := k.o.Sealer.Verify(r); errors.Is(err, ErrNewerRecord) {
-			return nil, err // no change of it would be right
+			return nil, err // this program cannot change it correctly
 		} else if err != nil {
 			k.alarm(r, err)
 		}
@@ -216,8 +222,8 @@ func (k *Keys) findSome(ctx context.Context, tx Tx, q Query) ([]*Record, error) 
 	return found, err
 }
 
-// save writes a changed record with its event and seals it anew, unless its proof did not verify when it was read: what was forged
-// must not become genuine because somebody renamed it.
+// save writes a changed record with its event. It seals the record again, unless the proof did not
+// verify when the record was read: a change must not make a forged record genuine.
 func (k *Keys) save(ctx context.Context, tx Tx, r *Record, kind Kind, now time.Time, details map[string]string) error {
 	r.Key.Version++
 	if k.isGenuine(r) {
@@ -228,13 +234,13 @@ func (k *Keys) save(ctx context.Context, tx Tx, r *Record, kind Kind, now time.T
 	return tx.Update(ctx, r, eventFor(r, kind, now, details))
 }
 
-// isGenuine reports whether the proof of a record that was read for a change verified.
+// isGenuine reports whether the proof verified when the record was read for the change.
 func (k *Keys) isGenuine(r *Record) bool {
 	return k.o.Sealer == nil || r.verifiedBy.Load() == k.o.Sealer
 }
 
-// gate returns nil when key may have the extensions that it sets and that before, nil for a new
-// key, does not. It is refused while a program is running that does not know them.
+// gate returns nil when key may set the extensions that before does not set. before is nil for a
+// new key. It refuses an extension while a program is running that does not know it.
 func (k *Keys) gate(ctx context.Context, tx Tx, key, before *Key) error {
 	for _, x := range k.o.extensions {
 		if x.always || !x.set(key) || before != nil && x.set(before) {
@@ -252,8 +258,8 @@ func (k *Keys) gate(ctx context.Context, tx Tx, key, before *Key) error {
 	return nil
 }
 
-// seal seals r. What every record has is covered from now on if no program is running that does not
-// know it.
+// seal seals r. The proof also covers the extensions that every record has, if no program is
+// running that does not know them.
 func (k *Keys) seal(ctx context.Context, tx Tx, r *Record) error {
 	if e := r.Evidence.Value(); k.o.Sealer != nil && e.ProofNames == nil {
 		for _, x := range k.o.extensions {
@@ -274,7 +280,7 @@ func (k *Keys) seal(ctx context.Context, tx Tx, r *Record) error {
 	return nil
 }
 
-// sealNew seals the record of a key that is about to be inserted.
+// sealNew seals the record of a new key.
 func (k *Keys) sealNew(ctx context.Context, tx Tx, r *Record) error {
 	if err := k.gate(ctx, tx, &r.Key, nil); err != nil {
 		return err

@@ -7,13 +7,15 @@ import (
 	"time"
 )
 
-// maxUses bounds the uses that wait to be written; beyond it they are dropped (the next use of the key is noted again).
+// maxUses limits how many uses wait to be written. More are dropped; the next use of the key is
+// noted again.
 const (
 	maxUses   = 100_000
 	touchSize = 1000 // uses per Store.Touch
 )
 
-// uses gathers last-used times in memory, so that authentication never writes. The timer runs only while something waits.
+// uses collects last-used times in memory, so that authentication does not write. The timer runs
+// only while uses wait.
 type uses struct {
 	keys *Keys
 
@@ -22,7 +24,7 @@ type uses struct {
 	timer   *time.Timer
 	closed  bool
 
-	flushing sync.Mutex // one flush at a time, so that close waits for one under way
+	flushing sync.Mutex // one flush at a time, so that close waits for a running flush
 }
 
 func (u *uses) init(k *Keys) {
@@ -30,7 +32,7 @@ func (u *uses) init(k *Keys) {
 	u.waiting = make(map[string]time.Time)
 }
 
-// note remembers a use, once a second and record.
+// note records a use, at most once a second per record.
 func (u *uses) note(r *Record, now time.Time) {
 	if u.keys.o.FlushInterval < 0 {
 		return
@@ -54,7 +56,7 @@ func (u *uses) note(r *Record, now time.Time) {
 	u.schedule()
 }
 
-// schedule starts the timer. Called with mu held.
+// schedule starts the timer. mu must be held.
 func (u *uses) schedule() {
 	if u.timer == nil && !u.closed && len(u.waiting) > 0 {
 		u.timer = time.AfterFunc(u.keys.o.FlushInterval, func() {
@@ -67,7 +69,7 @@ func (u *uses) schedule() {
 	}
 }
 
-// flush writes what waits. What could not be written waits on.
+// flush writes the waiting uses. Uses that could not be written wait again.
 func (u *uses) flush(ctx context.Context) error {
 	u.flushing.Lock()
 	defer u.flushing.Unlock()
@@ -112,7 +114,7 @@ func (u *uses) flush(ctx context.Context) error {
 
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	for id, at := range batch { // what was not written
+	for id, at := range batch { // uses that were not written
 		if len(u.waiting) < maxUses && at.After(u.waiting[id]) {
 			u.waiting[id] = at
 		}

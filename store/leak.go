@@ -11,33 +11,35 @@ import (
 )
 
 const (
-	// MaxLeaks is the greatest number of tokens that one call of ReportLeaks takes.
+	// MaxLeaks is the maximum number of tokens in one call of ReportLeaks.
 	MaxLeaks = 500
-	// maxSourceBytes is how much of Leak.Source is kept.
+	// maxSourceBytes is the maximum length of Leak.Source in the audit log.
 	maxSourceBytes = 500
 )
 
-// Leak is a token that was seen where it should not be.
+// Leak is a token that was found in a public place.
 type Leak struct {
 	Token string
-	// Source says where, for the audit log: an address, what reported it. Whatever in it looks like a secret token is redacted, and it is cut
-	// after 500 bytes.
+	// Source is where the token was found or who reported it, for the audit log. Secret tokens in
+	// it are redacted, and it is cut after 500 bytes.
 	Source string
 }
 
-// ReportLeaks revokes now, in one change, every secret key whose token is among up to MaxLeaks that were seen in the wild, and returns those
-// that it ended. The audit log has "leaked" as the reason, and the source. When it returns, no instance accepts these keys any more. To know a
-// token is all that it takes: who has it could use it, and revoking it is what its owner would want.
+// ReportLeaks revokes, in one change, every secret key whose token is among the leaks, at most
+// MaxLeaks, and returns the keys that it revoked. The audit log has the reason "leaked" and the
+// source. When ReportLeaks returns, no instance accepts these keys. No permission is needed: anyone
+// who has the token could use it, and its owner would want it revoked.
 //
-// Tokens that are malformed, unknown, publishable (these are public) or of keys that are dead already are no error and change nothing.
-// Imported Medusa keys that have not been used yet are found like on a first use, with scrypt and its cap (see Options.MaxScrypt); an expired one is
-// not. An error that matches ErrUnavailable means that some of the tokens could not be decided; keys that are returned beside it have been
-// ended. Report all of them again.
+// Tokens that are malformed, unknown or publishable, or whose keys are already revoked, are not an
+// error and change nothing. Imported Medusa keys that have not been used yet are found with scrypt,
+// as on a first use and with its limit (see Options.MaxScrypt), unless they have expired. An error
+// that matches ErrUnavailable means that some tokens could not be checked; keys that are returned
+// with it have been revoked. In that case report all tokens again.
 func (k *Keys) ReportLeaks(ctx context.Context, leaks []Leak) ([]*Key, error) {
 	if len(leaks) > MaxLeaks {
 		return nil, Errorf(ErrInvalid, "At most %d leaked tokens can be reported at once, got %d", MaxLeaks, len(leaks))
 	}
-	seen := make(map[string]sighting, len(leaks))
+	seen := make(map[string]leakMatch, len(leaks))
 	ids := make([]string, 0, len(leaks))
 	var failed error
 	for _, leak := range leaks {
@@ -47,14 +49,14 @@ func (k *Keys) ReportLeaks(ctx context.Context, leaks []Leak) ([]*Key, error) {
 		}
 		r, err := k.leakedKey(ctx, t)
 		if err != nil {
-			failed = err // of the others, as many as possible
+			failed = err // go on with the other tokens
 		}
 		if r == nil {
 			continue
 		}
 		if _, again := seen[r.Key.ID]; !again {
 			e := r.Evidence.Value()
-			seen[r.Key.ID] = sighting{lookup: t.LookupID(), salt: e.LegacySalt, hash: e.LegacyHash, source: cleanSource(leak.Source)}
+			seen[r.Key.ID] = leakMatch{lookup: t.LookupID(), salt: e.LegacySalt, hash: e.LegacyHash, source: cleanSource(leak.Source)}
 			ids = append(ids, r.Key.ID)
 		}
 	}
@@ -86,8 +88,8 @@ func (k *Keys) ReportLeaks(ctx context.Context, leaks []Leak) ([]*Key, error) {
 	return ended, failed
 }
 
-// leakedKey returns the record that the token belongs to, or nil: there is none, or it died so long ago that everybody knows. What it
-// returns may come from a cache: the change asks again.
+// leakedKey returns the record of the token, or nil if there is none or its key was revoked more
+// than repeatWindow ago. The record may come from a cache; the change reads it again.
 func (k *Keys) leakedKey(ctx context.Context, t Token) (*Record, error) {
 	found, err := k.lookup(ctx, t, t.LookupID())
 	if err != nil {
@@ -108,15 +110,15 @@ func (k *Keys) leakedKey(ctx context.Context, t Token) (*Record, error) {
 	return r, nil
 }
 
-// sighting is where a token was seen, and what the record that it belongs to is recognised by.
-type sighting struct {
+// leakMatch is where a token was found, and how to recognise the record that it belongs to.
+type leakMatch struct {
 	lookup LookupID
-	salt   string // of an imported key that scrypt has recognised; it may be given its lookup id at any moment
+	salt   string // of an imported key that scrypt has matched; it may get its lookup id at any time
 	hash   []byte
 	source string
 }
 
-func (s sighting) of(r *Record) bool {
+func (s leakMatch) of(r *Record) bool {
 	if !r.Key.LookupID.IsZero() {
 		return r.Key.Type == Secret && r.Key.LookupID == s.lookup
 	}
@@ -124,10 +126,10 @@ func (s sighting) of(r *Record) bool {
 	return len(s.hash) > 0 && e.LegacySalt == s.salt && subtle.ConstantTimeCompare(e.LegacyHash, s.hash) == 1
 }
 
-// endLeaked revokes a key that is alive. A revocation that was scheduled is brought forward.
+// endLeaked revokes a key that is not revoked yet. A scheduled revocation takes effect now.
 func (k *Keys) endLeaked(ctx context.Context, tx Tx, r *Record, source string, now time.Time) error {
 	key := &r.Key
-	key.Revoked, key.RevokedAt, key.RevokedBy, key.UpdatedAt = true, TimeOf(now), principal(ctx).actor, TimeOf(now)
+	key.Revoked, key.RevokedAt, key.RevokedBy, key.UpdatedAt = true, TimeOf(now), principalFrom(ctx).actor, TimeOf(now)
 	details := map[string]string{"revoked_at": now.Format(wireTime), "reason": "leaked"}
 	if source != "" {
 		details["source"] = source
@@ -135,7 +137,8 @@ func (k *Keys) endLeaked(ctx context.Context, tx Tx, r *Record, source string, n
 	return k.save(ctx, tx, r, Revoked, now, details)
 }
 
-// cleanSource makes a stranger's text fit for the audit log.
+// cleanSource redacts secret tokens in s, replaces characters that cannot be printed, and limits
+// its length.
 func cleanSource(s string) string {
 	s = strings.Map(func(r rune) rune {
 		if r == utf8.RuneError || !unicode.IsPrint(r) {
@@ -144,15 +147,15 @@ func cleanSource(s string) string {
 		return r
 	}, RedactTokens(s))
 	if len(s) > maxSourceBytes {
-		s = strings.ToValidUTF8(s[:maxSourceBytes], "") // not half a character
+		s = strings.ToValidUTF8(s[:maxSourceBytes], "") // no partial character
 	}
 	return s
 }
 
-// RedactTokens replaces whatever in s could be a secret token by its redacted form, the first six
-// characters and the last three. A text with a token that is percent-encoded becomes "***" as a
-// whole. It is for what clients send and programs write down: the paths in an access log, the place
-// where a token was found.
+// RedactTokens replaces each part of s that could be a secret token by its redacted form: the first
+// six characters, "***" and the last three. If s contains a percent-encoded token, the result is
+// "***". Use it for text from clients that is logged or stored, for example the paths in an access
+// log.
 func RedactTokens(s string) string {
 	if s = redactPlain(s); HoldsSecret(s) {
 		return "***"

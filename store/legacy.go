@@ -16,7 +16,8 @@ import (
 	"github.com/latchkey-go/latchkey/internal/observe"
 )
 
-// How Medusa derives the hash of a secret token: node's default cost, 64 bytes out, and the salt's hexadecimal text as the salt.
+// The parameters with which Medusa hashes a secret token: node's default cost, 64 bytes of output,
+// and the hexadecimal text of the salt as the salt.
 const (
 	scryptN     = 16384
 	scryptR     = 8
@@ -25,36 +26,39 @@ const (
 )
 
 const (
-	// legacyWait is how long a request waits for a place among the scrypt computations before it is told to come back.
+	// legacyWait is how long a request waits for a free slot before it is refused with
+	// ErrUnavailable.
 	legacyWait = time.Second
-	// legacyMemory is how long the outcome of a scrypt computation is remembered, legacySize how many of them at most.
+	// legacyMemory is how long the result of a scrypt computation is cached, legacySize the maximum
+	// number of results.
 	legacyMemory = 10 * time.Second
 	legacySize   = 10_000
-	// upgradeBatch is how many imported keys are given their lookup ids in one change.
+	// upgradeBatch is how many imported keys are upgraded in one change.
 	upgradeBatch = 100
 	upgradeTime  = 30 * time.Second
 )
 
-// legacy authenticates imported Medusa keys: rows that hold scrypt of their token and nothing to find it by but the redacted form. scrypt costs
-// some 40 ms of processor, so it runs once per key: at most slots at a time, its outcome is remembered, and a key that was proved
-// is given its lookup id in the background.
+// legacy authenticates imported Medusa keys. Their rows hold the scrypt hash of the token, and can
+// be found only by its redacted form. scrypt takes some 40 ms of a core, so it runs once per key:
+// at most slots computations run concurrently, results are cached, and a key that matched gets its
+// lookup id in the background.
 type legacy struct {
 	keys  *Keys
 	slots chan struct{}
 
 	mu       sync.Mutex
 	outcomes map[LookupID]outcome
-	turns    map[string]*turn   // by redacted form
+	queues   map[string]*queue  // by redacted form of the token
 	waiting  map[string]upgrade // by key id
 	running  bool
 	closed   bool
 	done     sync.WaitGroup
 }
 
-// outcome is what scrypt said about a token and the candidates that it was held against.
+// outcome is the result of scrypt for a token and its candidates.
 type outcome struct {
 	candidates string
-	keyID      string // "" for none of them
+	keyID      string // "": no candidate matched
 	until      time.Time
 }
 
@@ -68,15 +72,15 @@ func (l *legacy) init(k *Keys) {
 	l.keys = k
 	l.slots = make(chan struct{}, max(1, k.o.MaxScrypt))
 	l.outcomes = make(map[LookupID]outcome)
-	l.turns = make(map[string]*turn)
+	l.queues = make(map[string]*queue)
 	l.waiting = make(map[string]upgrade)
 }
 
-// defaultMaxScrypt leaves half of the cores to everything else.
+// defaultMaxScrypt leaves half of the cores to other work.
 func defaultMaxScrypt() int { return max(1, runtime.GOMAXPROCS(0)/2) }
 
-// check returns the candidate that the token belongs to and that may be used now. Errors match ErrUnauthenticated, or ErrUnavailable
-// when there was no place for the computation within legacyWait.
+// check returns the candidate that matches the token and may be used now. Errors match
+// ErrUnauthenticated, or ErrUnavailable when no slot was free within legacyWait.
 func (l *legacy) check(ctx context.Context, t Token, candidates []*Record, now time.Time) (*Record, error) {
 	var usable []*Record
 	for _, r := range candidates {
@@ -99,12 +103,12 @@ func (l *legacy) check(ctx context.Context, t Token, candidates []*Record, now t
 		return pick(usable, o.keyID)
 	}
 
-	done, err := l.begin(ctx, t.Redacted())
+	done, err := l.acquire(ctx, t.Redacted())
 	if err != nil {
 		return nil, err
 	}
 	defer done()
-	if o, ok := l.remembered(id, named, now); ok { // somebody else was asking the same
+	if o, ok := l.remembered(id, named, now); ok { // another request has checked the same token
 		return pick(usable, o.keyID)
 	}
 	found := ""
@@ -114,14 +118,15 @@ func (l *legacy) check(ctx context.Context, t Token, candidates []*Record, now t
 			return nil, fmt.Errorf("store: scrypt: %w: %w", ErrUnavailable, err)
 		}
 		if subtle.ConstantTimeCompare(sum, r.Evidence.LegacyHash) == 1 {
-			// A key with this token may have been deleted here, one that was made by ImportToken: its twin must not take its place.
+			// ImportToken may have created a key with this token that was deleted here since. The
+			// imported key must not replace it.
 			past, err := l.keys.store.Events(ctx, EventQuery{LookupID: id, Kind: Deleted, Limit: 1})
 			if err != nil {
-				return nil, undecided(err)
+				return nil, unavailable(err)
 			}
 			if len(past) == 0 {
 				found = r.Key.ID
-				l.later(r, id)
+				l.scheduleUpgrade(r, id)
 			}
 			break
 		}
@@ -130,7 +135,7 @@ func (l *legacy) check(ctx context.Context, t Token, candidates []*Record, now t
 	return pick(usable, found)
 }
 
-// derive computes what Medusa would keep of the token as the key r.
+// derive computes the hash that Medusa would store if r had this token.
 func (l *legacy) derive(ctx context.Context, t Token, r *Record) ([]byte, error) {
 	_, done := observe.Begin(ctx, l.keys.o.Observer, "scrypt.derive")
 	sum, err := scrypt.Key([]byte(t.Reveal()), []byte(r.Evidence.LegacySalt), scryptN, scryptR, scryptP, scryptBytes)
@@ -139,13 +144,14 @@ func (l *legacy) derive(ctx context.Context, t Token, r *Record) ([]byte, error)
 	return sum, err
 }
 
-// begin waits for a place among the computations, for legacyWait at most, and returns what gives it back. Of each redacted form only
-// one token at a time stands in the queue for the places: whoever floods one key keeps no other from its first use.
-func (l *legacy) begin(ctx context.Context, redacted string) (done func(), err error) {
-	turn := l.turn(redacted)
+// acquire waits for a free slot, at most for legacyWait, and returns a function that releases it.
+// Per redacted form only one token waits for the slots, so a flood of tokens for one key does not
+// block the first use of other keys.
+func (l *legacy) acquire(ctx context.Context, redacted string) (done func(), err error) {
+	queue := l.joinQueue(redacted)
 	wait := time.NewTimer(legacyWait)
 	defer wait.Stop()
-	for _, place := range []chan struct{}{turn.taken, l.slots} {
+	for _, place := range []chan struct{}{queue.taken, l.slots} {
 		select {
 		case place <- struct{}{}:
 			continue
@@ -156,46 +162,47 @@ func (l *legacy) begin(ctx context.Context, redacted string) (done func(), err e
 			err = fmt.Errorf("store: waiting to check an imported key: %w: %w", ErrUnavailable, ctx.Err())
 		}
 		if place == l.slots {
-			<-turn.taken
+			<-queue.taken
 		}
-		l.leave(redacted)
+		l.leaveQueue(redacted)
 		return nil, err
 	}
 	return func() {
 		<-l.slots
-		<-turn.taken
-		l.leave(redacted)
+		<-queue.taken
+		l.leaveQueue(redacted)
 	}, nil
 }
 
-// turn is the queue of one redacted form; it is there while somebody is in it.
-type turn struct {
+// queue serializes the checks of one redacted form. It exists while requests use it.
+type queue struct {
 	taken chan struct{}
 	users int
 }
 
-func (l *legacy) turn(redacted string) *turn {
+func (l *legacy) joinQueue(redacted string) *queue {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	t := l.turns[redacted]
+	t := l.queues[redacted]
 	if t == nil {
-		t = &turn{taken: make(chan struct{}, 1)}
-		l.turns[redacted] = t
+		t = &queue{taken: make(chan struct{}, 1)}
+		l.queues[redacted] = t
 	}
 	t.users++
 	return t
 }
 
-func (l *legacy) leave(redacted string) {
+func (l *legacy) leaveQueue(redacted string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	t := l.turns[redacted]
+	t := l.queues[redacted]
 	if t.users--; t.users == 0 {
-		delete(l.turns, redacted)
+		delete(l.queues, redacted)
 	}
 }
 
-// fingerprint names records and their versions, so that an outcome is not used for others.
+// fingerprint identifies records with their versions, so that a result is not used for other
+// records.
 func fingerprint(records []*Record) string {
 	var b strings.Builder
 	for _, r := range records {
@@ -234,13 +241,14 @@ func (l *legacy) remember(id LookupID, o outcome, now time.Time) {
 		}
 	}
 	if len(l.outcomes) >= legacySize {
-		clear(l.outcomes) // at 25 computations a second and core this takes minutes; starting again costs one each
+		clear(l.outcomes) // takes minutes at 25 computations a second and core; each key is then computed again once
 	}
 	l.outcomes[id] = o
 }
 
-// later gives the key its lookup id in the background: best effort, the next use after a failure tries again.
-func (l *legacy) later(r *Record, id LookupID) {
+// scheduleUpgrade sets the lookup id of the key in the background. After a failure the next use of
+// the key tries again.
+func (l *legacy) scheduleUpgrade(r *Record, id LookupID) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
@@ -277,7 +285,8 @@ func (l *legacy) upgradeAll() {
 	}
 }
 
-// upgrade writes the lookup ids of a batch in one change. A key that has changed since it was proved is left alone.
+// upgrade writes the lookup ids of a batch in one change. It skips keys that have changed since
+// they were checked.
 func (l *legacy) upgrade(batch map[string]upgrade) error {
 	ctx, cancel := context.WithTimeout(context.Background(), upgradeTime)
 	defer cancel()
@@ -313,7 +322,7 @@ func (l *legacy) upgrade(batch map[string]upgrade) error {
 	return err
 }
 
-// close waits for an upgrade under way, until ctx is done.
+// close waits until a running upgrade ends or ctx is done.
 func (l *legacy) close(ctx context.Context) error {
 	l.mu.Lock()
 	l.closed = true

@@ -2,7 +2,8 @@ package store
 
 import "time"
 
-// checkLifetime holds MaxLifetime against an expiry that was asked for, or was not.
+// checkLifetime applies MaxLifetime to a key: it sets a missing expiry, and refuses one that is too
+// late.
 func (k *Keys) checkLifetime(key *Key) error {
 	if k.o.MaxLifetime == 0 {
 		return nil
@@ -17,8 +18,8 @@ func (k *Keys) checkLifetime(key *Key) error {
 	return nil
 }
 
-// capLifetime does the same for a key whose expiry nobody was asked for, because it comes from another key or another system:
-// counted from now, so that the key works, but not for longer than any that is made now.
+// capLifetime applies MaxLifetime to a key that is rolled or imported. It counts from now and
+// shortens the expiry if it is later, so that the key works, but no longer than a new key would.
 func (k *Keys) capLifetime(key *Key, now time.Time) {
 	if k.o.MaxLifetime == 0 {
 		return

@@ -7,28 +7,29 @@ import (
 	"time"
 )
 
-// defaultLimited is how many keys a Limiter remembers: some 10 MB.
+// defaultLimited is the default of Limiter.Max; so many keys take about 10 MB.
 const defaultLimited = 100_000
 
-// Limiter counts requests against rate limits in the memory of this process. Its zero value is ready; it has no background work and
-// nothing to close. Its methods may be called from many goroutines at once.
+// Limiter counts requests against rate limits in the memory of this process. The zero value is
+// ready to use. It has no background work and need not be closed. Its methods are safe for
+// concurrent use.
 type Limiter struct {
-	// Max bounds how many keys are remembered. Who has all of its requests left need not be; when all have made some, those that
-	// made the fewest are forgotten first, and start anew.
-	// Optional. Default: 100 000.
+	// Max is the maximum number of keys in memory. Keys with a full allowance take no space. When
+	// the table is full, keys with little use are evicted first; they start again with a full
+	// allowance. Optional. Default: 100 000.
 	Max int
-	// Now is the clock. Set back, it makes nobody wait for longer than one window.
-	// Optional. Default: time.Now.
+	// Now is the clock. If it is set back, a key waits for at most one window. Optional. Default:
+	// time.Now.
 	Now func() time.Time
 
 	mu    sync.Mutex
 	epoch time.Time
-	free  map[string]time.Duration // when the key will have all of its requests left, counted from epoch
+	free  map[string]time.Duration // when the key will have its full allowance again, since epoch
 }
 
-// Take counts one request of key and says whether limit allows it. A refused request takes nothing. Keys that mean different things
-// (ids, addresses) need Limiters of their own. The error is always nil, and ctx is not asked: they are there for limiters that
-// count elsewhere.
+// Take counts one request of key and returns whether limit allows it. A refused request is not
+// counted. Keys of different kinds (ids, addresses) need separate Limiters. The error is always nil
+// and ctx is not used; other limiters, which count elsewhere, need both.
 func (l *Limiter) Take(_ context.Context, key string, limit RateLimit) (Decision, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -45,7 +46,7 @@ func (l *Limiter) Take(_ context.Context, key string, limit RateLimit) (Decision
 	return decision, nil
 }
 
-// Peek says what Take would, and counts nothing.
+// Peek returns the decision that Take would return, without counting.
 func (l *Limiter) Peek(key string, limit RateLimit) Decision {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -54,7 +55,7 @@ func (l *Limiter) Peek(key string, limit RateLimit) Decision {
 	return decision
 }
 
-// elapsed returns the time since the first call, which is monotonic if the clock is. Called with mu held.
+// elapsed returns the time since the first call. It is monotonic if the clock is. mu must be held.
 func (l *Limiter) elapsed() time.Duration {
 	clock := l.Now
 	if clock == nil {
@@ -67,8 +68,8 @@ func (l *Limiter) elapsed() time.Duration {
 	return now.Sub(l.epoch)
 }
 
-// makeRoom looks at a few of those remembered, in the map's random order: it forgets those that have all of their requests left, and
-// one more if there is still no room. Called with mu held.
+// makeRoom checks a few keys in the map's random order. It removes those with a full allowance and,
+// if the table is still full, the one that will be full soonest. mu must be held.
 func (l *Limiter) makeRoom(now time.Duration) {
 	const look = 8
 	most := l.Max

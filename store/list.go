@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// Get returns one key as the store has it now, never from a cache. No such key: ErrNotFound.
+// Get returns one key from the database, never from a cache. If it does not exist, the error
+// matches ErrNotFound.
 func (k *Keys) Get(ctx context.Context, id string) (*Key, error) {
 	if HoldsSecret(id) {
 		return nil, notFound(id)
@@ -22,13 +23,13 @@ func (k *Keys) Get(ctx context.Context, id string) (*Key, error) {
 	return &r.Key, nil
 }
 
-// List returns the keys that the query selects, never from a cache. An unknown operator or column is ErrInvalid, and so is a filter of more
-// than MaxConditions.
+// List returns the keys that the query selects, from the database and never from a cache. An
+// unknown operator or column, and a filter of more than MaxConditions, are ErrInvalid.
 func (k *Keys) List(ctx context.Context, q Query) ([]*Key, error) {
 	if err := q.Filter.check(); err != nil {
 		return nil, err
 	}
-	q, err := q.withoutSecrets()
+	q, err := q.scrubSecrets()
 	if err != nil {
 		return nil, err
 	}
@@ -43,13 +44,14 @@ func (k *Keys) List(ctx context.Context, q Query) ([]*Key, error) {
 	return keys, nil
 }
 
-// ListAndCount returns the keys that the query selects and how many its filter matches without paging.
+// ListAndCount returns the keys that the query selects, and how many keys its filter matches
+// without paging.
 func (k *Keys) ListAndCount(ctx context.Context, q Query) ([]*Key, int, error) {
 	keys, err := k.List(ctx, q)
 	if err != nil {
 		return nil, 0, err
 	}
-	count, err := k.store.Count(ctx, q.Filter.withoutSecrets())
+	count, err := k.store.Count(ctx, q.Filter.scrubSecrets())
 	if err != nil {
 		return nil, 0, fmt.Errorf("store: count: %w", err)
 	}
@@ -58,7 +60,7 @@ func (k *Keys) ListAndCount(ctx context.Context, q Query) ([]*Key, int, error) {
 
 // Events returns the audit log, oldest first.
 func (k *Keys) Events(ctx context.Context, q EventQuery) ([]Event, error) {
-	q, ok := q.withoutSecrets()
+	q, ok := q.scrubSecrets()
 	if !ok {
 		return nil, nil
 	}
@@ -69,8 +71,8 @@ func (k *Keys) Events(ctx context.Context, q EventQuery) ([]Event, error) {
 	return events, nil
 }
 
-// PruneEvents removes events older than before and returns how many. Deletions stay in the log for ever: they keep deleted keys from
-// coming back with an import.
+// PruneEvents removes events older than before and returns how many. Events of deletions stay for
+// ever: they prevent an import from creating deleted keys again.
 func (k *Keys) PruneEvents(ctx context.Context, before time.Time) (int, error) {
 	n, err := k.store.PruneEvents(ctx, before)
 	if err != nil {

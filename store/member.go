@@ -9,15 +9,15 @@ import (
 	"time"
 )
 
-// How long the membership row of a process without a cache lives, and how often it is renewed.
+// The lifetime of the membership row of a process without a cache, and how often it is renewed.
 const (
 	memberTTL   = 30 * time.Second
 	memberRenew = 10 * time.Second
 )
 
-// member is the membership of a process that has no cache, so that no key gets an attribute which
-// this process does not know while it is running (Tx.Raise). Changes need not wait for it: its
-// Lease is 0. A timer does the work, so that no goroutine waits.
+// member is the membership of a process without a cache. While it is a member, no key can get an
+// attribute that this process does not know (Tx.Raise). Changes do not wait for it: its Lease is 0.
+// It uses a timer, so that no goroutine waits.
 type member struct {
 	keys *Keys
 	id   string
@@ -28,7 +28,7 @@ type member struct {
 	left    bool
 }
 
-// start joins in the background, unless the store does it or it is not wanted.
+// start joins in the background, unless the store joins by itself or the process is short-lived.
 func (m *member) start(k *Keys) {
 	if k.store.Info().Joined || k.o.ShortLived {
 		return
@@ -39,8 +39,8 @@ func (m *member) start(k *Keys) {
 	m.timer = time.AfterFunc(0, m.join)
 }
 
-// join writes the row, and again after memberRenew. It ends when the store has been closed or never
-// will take it.
+// join writes the row, and again after memberRenew. It stops when the store is closed or refuses
+// this program's level.
 func (m *member) join() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -60,7 +60,7 @@ func (m *member) join() {
 	}
 }
 
-// leave removes the row; if that fails, it lapses.
+// leave removes the row. If that fails, the row lapses.
 func (m *member) leave(ctx context.Context) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -15,9 +15,9 @@ import (
 
 // memory is a Store in the memory of one process.
 type memory struct {
-	change sync.Mutex // held by a change, from beginning to end
+	change sync.Mutex // held for the whole of a change
 
-	mu       sync.RWMutex // guards what follows
+	mu       sync.RWMutex // guards the fields below
 	feedID   string
 	head     int64
 	keys     map[string]*Record // shared, never modified in place
@@ -26,7 +26,7 @@ type memory struct {
 	events   []Event       // the last one's ID is head; the front may have been pruned
 	tags     map[int64]Tag // of those events
 	members  map[string]membership
-	level    int // 0 is 1
+	level    int // 0 means 1
 	closed   bool
 }
 
@@ -35,7 +35,7 @@ type membership struct {
 	lapses time.Time
 }
 
-// NewMemory returns an empty store in the memory of this process, for tests and examples: a restart
+// NewMemory returns an empty Store in the memory of this process, for tests and examples. A restart
 // loses its keys.
 func NewMemory() Store {
 	return &memory{
@@ -50,7 +50,7 @@ func NewMemory() Store {
 
 func (m *memory) Info() Info { return Info{Name: "memory", Joined: true} }
 
-// usable returns why nothing can be answered, if so. Called with mu held.
+// usable returns an error when the store is closed or ctx is done. mu must be held.
 func (m *memory) usable(ctx context.Context) error {
 	if m.closed {
 		return ErrClosed
@@ -82,7 +82,7 @@ func (m *memory) Lookup(ctx context.Context, id LookupID, redacted string) (Foun
 	return found, nil
 }
 
-// forLookup returns the record without what a lookup leaves out.
+// forLookup returns the record without the attributes that a lookup omits.
 func (r *Record) forLookup() *Record {
 	for i := range attributes {
 		if a := &attributes[i]; a.uncached && !a.same(&r.Key, noKey) {
@@ -147,12 +147,12 @@ func (m *memory) Change(ctx context.Context, actor Actor, fn func(Tx) error) (Ch
 	return change, nil
 }
 
-// feedEvent returns an event as the feed has it. Called with mu held.
+// feedEvent returns an event in the form of the feed. mu must be held.
 func (m *memory) feedEvent(e Event) FeedEvent {
 	return FeedEvent{ID: e.ID, Kind: e.Kind, LookupID: e.LookupID, Tag: m.tags[e.ID]}
 }
 
-// memoryTx collects what a change writes; nothing is seen by others before it is over.
+// memoryTx collects the writes of a change. Readers see them only after the change.
 type memoryTx struct {
 	m       *memory
 	actor   Actor
@@ -162,7 +162,7 @@ type memoryTx struct {
 	level   int // raised to
 }
 
-// current returns the record as this change sees it. Called with m.mu read-locked.
+// current returns the record as this change sees it. m.mu must be read-locked.
 func (tx *memoryTx) current(id string) *Record {
 	if r, ok := tx.written[id]; ok {
 		return r
@@ -277,7 +277,7 @@ func (tx *memoryTx) Append(ctx context.Context, r *Record, e Event) error {
 	return nil
 }
 
-// own returns a copy of a stored record for somebody to keep. Called with mu held.
+// own returns a copy of a stored record that the caller may modify. mu must be held.
 func (m *memory) own(r *Record) *Record {
 	c := r.Clone()
 	c.Key.LastUsedAt = m.used[r.Key.ID]

@@ -7,23 +7,26 @@ import (
 	"strings"
 )
 
-// countBatch is how many keys PepperCounts reads at once.
+// countBatch is how many keys PepperCounts reads at a time.
 const countBatch = 500
 
-// PepperCount tells how many keys hang on one pepper.
+// PepperCount is the number of keys that are sealed with one pepper.
 type PepperCount struct {
-	PepperID   string // as Sealer.PepperID; "": keys without a proof
-	Current    bool   // new proofs are made with it
-	Configured bool   // proofs made with it are believed
+	PepperID   string // see Sealer.PepperID; "": keys without a proof
+	Current    bool   // new proofs use it
+	Configured bool   // proofs that use it can be verified
 	Keys       int
-	Refused    int // of Keys: their proofs do not verify, so that they never authenticate
+	Refused    int // how many of Keys have a proof that does not verify; they never authenticate
 }
 
-// PepperCounts tells which peppers the keys are sealed with: first those that are configured, in their order and also when no key is left on
-// one, then the others, keys without a proof last. A pepper whose count is 0 can be removed from the configuration; while instances make keys,
-// ask again after all of them make proofs with the current one. Without peppers nothing is checked and nothing counts as refused.
+// PepperCounts returns how many keys are sealed with each pepper: first the configured peppers in
+// their order, also those with no keys, then the others, then keys without a proof. A pepper with 0
+// keys can be removed from the configuration. While instances create keys, first make sure that all
+// of them use the current pepper, then count again. Without peppers no proof is checked, and
+// Refused is 0.
 //
-// It reads every key, some hundreds at a time, and is no snapshot: keys that change meanwhile are counted as they are when it comes to them.
+// It reads all keys in batches and is not a snapshot: a key that changes meanwhile is counted as it
+// is when its batch is read.
 func (k *Keys) PepperCounts(ctx context.Context) ([]PepperCount, error) {
 	var counts []PepperCount
 	if k.o.Sealer != nil {

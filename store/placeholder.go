@@ -2,10 +2,9 @@ package store
 
 import "fmt"
 
-// placeholder returns why s was not drawn at random ("it repeats itself"), or "" when it may have
-// been. It is for texts of 32 and more characters. Of the secrets that it is asked about, it
-// refuses a random one with a probability below 1e-7 when that has 128 bits (32 hexadecimal
-// digits), and below 1e-15 when it has 256.
+// placeholder returns why s is not random ("it repeats itself"), or "" when it may be. It is for
+// texts of at least 32 characters. It refuses a random secret with a probability below 1e-7 if it
+// has 128 bits (32 hexadecimal digits), and below 1e-15 if it has 256.
 func placeholder(s string) string {
 	const enough = 8
 	distinct := make(map[byte]bool, enough)
@@ -22,8 +21,8 @@ func placeholder(s string) string {
 				same++
 			}
 		}
-		// Not all of them: the pattern may have another one before, behind or within (00 01 02 …
-		// 1f).
+		// Less than half is enough: there may be another pattern before, after or within this one
+		// (00 01 02 … 1f).
 		if 16*same >= 7*len(s) {
 			return "it repeats itself"
 		}
@@ -31,10 +30,10 @@ func placeholder(s string) string {
 	return ""
 }
 
-// IsPlaceholder reports whether the token's secret was typed and not drawn at random: few different
-// characters, or a pattern that repeats (sk_000…0, sk_deadbeef…, sk_0123456789abcdef…).
-// [Keys.ImportToken] refuses such secret tokens. It is never true of a token that Latchkey or
-// Medusa has made.
+// IsPlaceholder reports whether the token's secret was typed and not random: few different
+// characters, or a repeated pattern (sk_000…0, sk_deadbeef…, sk_0123456789abcdef…).
+// [Keys.ImportToken] refuses such secret tokens. It is false for every token that Latchkey or
+// Medusa has generated, except with a negligible probability.
 func (t Token) IsPlaceholder() bool { return t.placeholder() != "" }
 
 func (t Token) placeholder() string {

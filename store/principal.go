@@ -7,20 +7,21 @@ import (
 	"slices"
 )
 
-// errNarrowed refuses a change by a key that was restricted after the guard let its request in: its
-// scopes and addresses were compared with the request then, by those who know the route.
+// errNarrowed refuses a change by a key that was restricted after the guard had accepted its
+// request. The guard compared the old scopes and addresses with the request, and only it knows the
+// route.
 var errNarrowed = Errorf(ErrForbidden, "The key in use has been restricted since the request began. Send the request again.")
 
-// targets reads the keys with these ids for a change and, in the same query, the key that asks for
-// it. A request can be held open for as long as its client likes, so its key is judged as it is
-// inside the transaction, not as the guard saw it. The who that is returned has that state, in a
-// copy that the change does not touch.
+// targets reads the keys with these ids for a change and, in the same query, the key of the
+// principal. A client can delay its request, so the principal's key is checked again inside the
+// transaction. The returned principal has the current state of that key, in a copy that the change
+// does not modify.
 //
-// Errors match ErrUnauthenticated (the key that asks is gone, revoked or expired) or are
-// errNarrowed; beside that one, who and records are returned too. An actor is not a key and is not
-// read.
-func (k *Keys) targets(ctx context.Context, tx Tx, ids ...string) (who, []*Record, error) {
-	p := principal(ctx)
+// Errors match ErrUnauthenticated (the principal's key is deleted, revoked or expired) or are
+// errNarrowed. With errNarrowed, the principal and the records are returned too. An actor is not a
+// key and is not read.
+func (k *Keys) targets(ctx context.Context, tx Tx, ids ...string) (principal, []*Record, error) {
+	p := principalFrom(ctx)
 	wanted := ids
 	if p.holder != nil && !slices.Contains(ids, p.holder.ID) {
 		wanted = append(slices.Clone(ids), p.holder.ID)
@@ -39,12 +40,12 @@ func (k *Keys) targets(ctx context.Context, tx Tx, ids ...string) (who, []*Recor
 			found = slices.Delete(found, at, at+1)
 		}
 	}
-	p.holder, err = k.asItIs(p.holder, asks)
+	p.holder, err = k.currentPrincipal(p.holder, asks)
 	return p, found, err
 }
 
-// target is targets for one key, which must be there.
-func (k *Keys) target(ctx context.Context, tx Tx, id string) (who, *Record, error) {
+// target is targets for one key, which must exist.
+func (k *Keys) target(ctx context.Context, tx Tx, id string) (principal, *Record, error) {
 	p, found, err := k.targets(ctx, tx, id)
 	if err != nil {
 		return p, nil, err
@@ -55,9 +56,10 @@ func (k *Keys) target(ctx context.Context, tx Tx, id string) (who, *Record, erro
 	return p, found[0], nil
 }
 
-// asItIs returns a copy of the key that asks as it is now, r, or says why it may not ask any more.
-// r is nil when the key is gone; seen is what the guard let in.
-func (k *Keys) asItIs(seen *Key, r *Record) (*Key, error) {
+// currentPrincipal returns a copy of r, the current record of the principal's key, or an error if
+// that key may no longer make changes. r is nil when the key was deleted. seen is the key that the
+// guard accepted.
+func (k *Keys) currentPrincipal(seen *Key, r *Record) (*Key, error) {
 	if r == nil {
 		return nil, ErrUnknownToken
 	}
@@ -78,33 +80,34 @@ func (k *Keys) asItIs(seen *Key, r *Record) (*Key, error) {
 	return now, nil
 }
 
-// Reauthenticate looks up again the key that the context has as its principal, by a cache if there
-// is one. It is for servers that have waited for a client since the guard let the request in, as
-// for a request's body. It returns nil if the key may be used now and has lost no scope and no
-// address since. A principal that is not a key is not asked.
+// Reauthenticate checks again the key that is the principal of the context, through the cache if
+// there is one. It is for servers that have waited for a client since the guard accepted the
+// request, for example for the body. It returns nil if the key may be used now and has lost no
+// scope and no address since. It returns nil also when the principal is not a key.
 //
-// Errors match ErrUnauthenticated (gone, revoked, expired), ErrForbidden (restricted) or
+// Errors match ErrUnauthenticated (deleted, revoked, expired), ErrForbidden (restricted) or
 // ErrUnavailable.
 func (k *Keys) Reauthenticate(ctx context.Context) error {
-	seen := principal(ctx).holder
+	seen := principalFrom(ctx).holder
 	if seen == nil {
 		return nil
 	}
 	r, err := k.lookupAgain(ctx, seen)
 	if err != nil {
-		return undecided(err)
+		return unavailable(err)
 	}
-	_, err = k.asItIs(seen, r)
+	_, err = k.currentPrincipal(seen, r)
 	return err
 }
 
-// lookupAgain returns the record of a key that was let in, or nil when it is gone.
+// lookupAgain returns the current record of a key that a guard accepted, or nil when it was
+// deleted.
 func (k *Keys) lookupAgain(ctx context.Context, seen *Key) (*Record, error) {
 	if !seen.LookupID.IsZero() {
 		found, err := k.store.Lookup(ctx, seen.LookupID, "")
 		return found.Record, err
 	}
-	r, err := k.store.Get(ctx, seen.ID) // an imported key whose upgrade is still under way
+	r, err := k.store.Get(ctx, seen.ID) // an imported key that is not upgraded yet
 	if errors.Is(err, ErrNotFound) {
 		return nil, nil
 	}

@@ -2,46 +2,49 @@ package store
 
 import "time"
 
-// Query selects keys. The zero value selects all of them, in the order of their ids (that is, by creation).
+// Query selects keys. The zero value selects all keys, in the order of their ids, which is the
+// order of creation.
 type Query struct {
 	Filter Filter
 	Order  Order
 	Offset int
-	// Limit is the greatest number of keys returned; 0 means all, a negative number none (for a count alone).
+	// Limit is the maximum number of keys. 0: no maximum. Negative: no keys (for a count only).
 	Limit int
-	// AfterID, when set, continues a listing in the default order after that id, at a cost that does not grow with
-	// the position (keyset paging). Medusa's Offset is kept beside it.
+	// AfterID, when set, continues a listing in the default order after that id (keyset paging).
+	// Its cost does not depend on the position, unlike that of Medusa's Offset.
 	AfterID string
-	// MaxBytes bounds what is read: when the keys take more bytes of memory, about, the answer is
-	// an error that matches ErrInvalid, and the rest is not read. 0: no bound. (Limit bounds how
-	// many keys are returned, not how long they are.)
+	// MaxBytes limits how much is read. When the keys take more bytes of memory, approximately, the
+	// error matches ErrInvalid and reading stops. 0: no limit. (Limit restricts the number of keys,
+	// not their size.)
 	MaxBytes int
 }
 
-// Filter is Medusa's filter language as a value, and a little more: everything set must hold. In lists, nil means "do not care" and an empty list
-// matches nothing.
+// Filter is Medusa's filter language as a value, with some additions. All fields that are set must
+// match. A nil list matches everything, an empty list matches nothing.
 type Filter struct {
-	// Search is Medusa's q: split at white space, every word must occur in the title or the redacted form, in any
-	// case. No character of it is special.
+	// Search is Medusa's q. It is split at white space; every word must occur in the title or the
+	// redacted form, in any case. No character has a special meaning.
 	Search string
-	// IDs, Titles, Tokens: exactly one of these. Tokens compares publishable tokens; a secret's finds nothing.
+	// IDs, Titles, Tokens: equal to one of these. Tokens compares publishable tokens only; a secret
+	// token matches nothing.
 	IDs, Titles, Tokens []string
 	Types               []Type
 	CreatedBy           []string // not in Medusa
-	// Descriptions: exactly one of these; "" finds keys that have none. Not in Medusa.
+	// Descriptions: equal to one of these. "" matches keys without a description. Not in Medusa.
 	Descriptions []string
 
 	CreatedAt, UpdatedAt, RevokedAt, DeletedAt []TimeCondition
 	ExpiresAt, LastUsedAt                      []TimeCondition // not in Medusa
 
-	And, Or []Filter // And: all must match. Or: nil does not care, else one must match.
+	And, Or []Filter // And: all must match. Or: one must match; nil matches everything.
 }
 
-// filterTexts are the lists of texts in a filter, and what of a key they hold.
+// filterTexts are the lists of texts in a filter, each with the text of a key that it is compared
+// with.
 var filterTexts = [...]struct {
 	list   func(*Filter) *[]string
 	of     func(*Key) string
-	needed bool // a key without the text is never meant
+	needed bool // "" never matches
 }{
 	{list: func(f *Filter) *[]string { return &f.IDs }, of: func(k *Key) string { return k.ID }},
 	{list: func(f *Filter) *[]string { return &f.Titles }, of: func(k *Key) string { return k.Title }},
@@ -50,18 +53,20 @@ var filterTexts = [...]struct {
 	{list: func(f *Filter) *[]string { return &f.CreatedBy }, of: func(k *Key) string { return k.CreatedBy }},
 }
 
-// TimeCondition compares a time column. As in SQL, a column that is not set fits no comparison; IsNull and NotNull ask
-// for that itself.
+// TimeCondition compares a time column. As in SQL, a column that is not set matches no comparison;
+// use IsNull and NotNull for that.
 type TimeCondition struct {
 	Op Op
-	// Times holds one time for Eq, Ne, Lt, Lte, Gt, Gte, any number for In and NotIn, none for IsNull and NotNull.
+	// Times holds one time for Eq, Ne, Lt, Lte, Gt and Gte, any number for In and NotIn, and no
+	// time for IsNull and NotNull.
 	Times []time.Time
 }
 
-// Op is a comparison of a TimeCondition. Its zero value is no operation and matches nothing.
+// Op is the operator of a TimeCondition. The zero value is not an operator: a query with it is
+// ErrInvalid.
 type Op string
 
-// The comparisons of a TimeCondition.
+// The operators of a TimeCondition.
 const (
 	Eq      Op = "eq"
 	Ne      Op = "ne"
@@ -75,22 +80,22 @@ const (
 	NotNull Op = "notnull"
 )
 
-// Order is how a listing is sorted. As in PostgreSQL, rows without a value come last ascending and first descending; equals
-// are ordered by id.
+// Order is the order of a listing. As in PostgreSQL, rows without a value come last when ascending
+// and first when descending. Equal rows are ordered by id.
 type Order struct {
 	By   Column // zero: ByID
 	Desc bool
 }
 
-// Column is what keys can be sorted by.
+// Column is a column by which keys can be sorted.
 type Column string
 
-// The columns that keys can be sorted by; the same as in Medusa.
+// The columns by which keys can be sorted; the same as in Medusa.
 const (
 	ByID         Column = "id"
 	ByTitle      Column = "title"
 	ByType       Column = "type"
-	ByToken      Column = "token" // publishable tokens; secrets count as ""
+	ByToken      Column = "token" // publishable tokens; "" for secret keys
 	ByRedacted   Column = "redacted"
 	ByCreatedAt  Column = "created_at"
 	ByCreatedBy  Column = "created_by"

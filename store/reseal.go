@@ -8,13 +8,14 @@ import (
 
 const resealBatch = 100
 
-// Reseal gives every key a proof under the current pepper, without needing any token, and returns how many it changed. After it, older
-// peppers can be removed from the configuration. With adopt, keys that have no proof at all are given one: for the day on which
-// peppers are first configured, and only for that, since a row that somebody else wrote would be adopted too. Keys whose proof does not
-// verify stay as they are, are refused, and are counted in refused. progress, if not nil, is told after each batch how many keys have been
-// looked at.
+// Reseal gives every key a proof with the current pepper, without its token, and returns how many
+// keys it changed. After that, older peppers can be removed from the configuration. With adopt,
+// keys without any proof get one too. Use adopt only on the day on which peppers are first
+// configured, because it also seals rows that an attacker has written. Keys whose proof does not
+// verify are not changed; refused is their number. progress, if not nil, is called after each batch
+// with the number of keys read so far.
 //
-// It works in small changes and can be stopped and run again.
+// It works in small changes. It can be stopped and run again.
 func (k *Keys) Reseal(ctx context.Context, adopt bool, progress func(done int)) (resealed, refused int, err error) {
 	if k.o.Sealer == nil {
 		return 0, 0, Errorf(ErrInvalid, "store: there are no peppers to reseal with")
@@ -58,7 +59,7 @@ func (k *Keys) resealSome(ctx context.Context, ids []string, adopt bool) (reseal
 		if _, _, err := k.targets(ctx, tx); err != nil {
 			return err
 		}
-		found, err := tx.Find(ctx, Query{Filter: Filter{IDs: ids}}) // proofs are checked below
+		found, err := tx.Find(ctx, Query{Filter: Filter{IDs: ids}}) // proofs are verified below
 		if err != nil {
 			return err
 		}
@@ -71,7 +72,7 @@ func (k *Keys) resealSome(ctx context.Context, ids []string, adopt bool) (reseal
 				refused++
 				continue
 			}
-			r.verifiedBy.Store(k.o.Sealer) // also of what is adopted: save seals it
+			r.verifiedBy.Store(k.o.Sealer) // also for an adopted key, so that save seals it
 			if err := k.save(ctx, tx, r, Resealed, k.now(), nil); err != nil {
 				return err
 			}

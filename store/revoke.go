@@ -6,22 +6,25 @@ import (
 	"time"
 )
 
-// repeatWindow is how long after its death another revoke of the same key still appends an event
-// (protocol 4.1). After it, the repetition waits in the cache as any change does and leaves no
-// line, so that strangers cannot fill the log (protocol 14).
+// repeatWindow is how long after the revocation of a key another revoke of it still appends an
+// event (protocol 4.1). After that, a repeated revoke waits in the cache like any change and writes
+// no event, so that strangers cannot fill the log (protocol 14).
 const repeatWindow = 20 * time.Minute
 
-// Revoke ends a key now. When it returns, no instance accepts the key any more (protocol 9).
+// Revoke revokes a key now and returns it. When it returns, no instance accepts the key (protocol
+// 9).
 //
-// As in Medusa, revoking a secret key that is dead already is an error that matches ErrInvalid; a publishable key just stays
-// revoked, with the earlier of the two times. Other errors match ErrNotFound, ErrUnavailable (the revocation may have
-// happened: try again).
+// As in Medusa, revoking a secret key again is an error that matches ErrInvalid, while a
+// publishable key stays revoked with the earlier of the two times. Other errors match ErrNotFound,
+// ErrUnauthenticated or ErrForbidden (the principal is a key), or ErrUnavailable (the key may have
+// been revoked: try again).
 func (k *Keys) Revoke(ctx context.Context, id string) (*Key, error) {
 	return k.RevokeAt(ctx, id, time.Time{})
 }
 
-// RevokeAt ends a key at a moment, until when it works as before; one that is past means now. A
-// revocation that was scheduled before is replaced. Moments after the year 9999 are ErrInvalid.
+// RevokeAt revokes a key at the given time. Until then it works as before. A time in the past means
+// now. It replaces an earlier scheduled revocation. A time after the year 9999 is ErrInvalid. See
+// Revoke for other errors.
 func (k *Keys) RevokeAt(ctx context.Context, id string, at time.Time) (*Key, error) {
 	if err := checkRevokedAt(at); err != nil {
 		return nil, err
@@ -29,9 +32,9 @@ func (k *Keys) RevokeAt(ctx context.Context, id string, at time.Time) (*Key, err
 	var key *Key
 	dead := false
 	err := k.change(ctx, "revoke", func(tx Tx) error {
-		who, found, err := k.targets(ctx, tx, id)
-		if err == errNarrowed && who.holder.ID == id { //nolint:errorlint // that very error
-			err = nil // what a key has lost does not keep it from ending itself
+		by, found, err := k.targets(ctx, tx, id)
+		if err == errNarrowed && by.holder.ID == id { //nolint:errorlint // exactly this error
+			err = nil // a restricted key may still revoke itself
 		}
 		if err != nil || len(found) == 0 {
 			return err
@@ -41,7 +44,7 @@ func (k *Keys) RevokeAt(ctx context.Context, id string, at time.Time) (*Key, err
 		dead = key.isDead(now)
 		switch {
 		case !dead:
-			return k.revokeOne(ctx, tx, r, who, now, notBefore(now, at), nil)
+			return k.revokeOne(ctx, tx, r, by, now, notBefore(now, at), nil)
 		case now.Sub(key.RevokedAt.Time()) > repeatWindow:
 			return nil
 		}
@@ -53,12 +56,12 @@ func (k *Keys) RevokeAt(ctx context.Context, id string, at time.Time) (*Key, err
 	case key == nil:
 		return nil, notFound(id)
 	case dead && key.Type == Secret:
-		return nil, Errorf(ErrInvalid, "There are 1 secret keys that are already revoked.") // Medusa's words
+		return nil, Errorf(ErrInvalid, "There are 1 secret keys that are already revoked.") // Medusa's message
 	}
 	return key, nil
 }
 
-// checkRevokedAt refuses moments that cannot be told.
+// checkRevokedAt refuses times that the wire format cannot represent.
 func checkRevokedAt(at time.Time) error {
 	if at.After(latest) {
 		return Errorf(ErrInvalid, "A key cannot be revoked later than in the year %d", latest.Year())
@@ -66,15 +69,15 @@ func checkRevokedAt(at time.Time) error {
 	return nil
 }
 
-// revokeOne writes the revocation of a key that is alive. Keys may bring a revocation forward; to
-// put it off is to give life, and needs what it takes to make the whole key. details go into the
-// event.
-func (k *Keys) revokeOne(ctx context.Context, tx Tx, r *Record, who who, now, at time.Time, details map[string]string) error {
+// revokeOne writes the revocation of a key that is not revoked yet. A principal that is a key may
+// bring a revocation forward. To postpone it, it needs the power to create the key. details are
+// added to the event.
+func (k *Keys) revokeOne(ctx context.Context, tx Tx, r *Record, by principal, now, at time.Time, details map[string]string) error {
 	key := &r.Key
 	before := key.Clone()
-	key.Revoked, key.RevokedAt, key.RevokedBy, key.UpdatedAt = !at.After(now), TimeOf(at), who.actor, TimeOf(now)
+	key.Revoked, key.RevokedAt, key.RevokedBy, key.UpdatedAt = !at.After(now), TimeOf(at), by.actor, TimeOf(now)
 	if !before.RevokedAt.IsZero() && key.RevokedAt.after(before.RevokedAt) {
-		if err := who.holder.mayPutOff(before, key, key.RevokedAt); err != nil {
+		if err := by.holder.mayPutOff(before, key, key.RevokedAt); err != nil {
 			return err
 		}
 	}
@@ -88,7 +91,7 @@ func (k *Key) isDead(now time.Time) bool {
 	return k.Revoked || (!k.RevokedAt.IsZero() && !TimeOf(now).before(k.RevokedAt))
 }
 
-// notBefore returns at in stored form, or now when that is later.
+// notBefore returns at in whole milliseconds, or now if that is later.
 func notBefore(now, at time.Time) time.Time {
 	if at = toMillis(at); at.After(now) {
 		return at

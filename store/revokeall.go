@@ -5,13 +5,12 @@ import (
 	"time"
 )
 
-// RevokeAll ends every key that the filter matches and that no revocation ends at the given moment
-// or before, in one change, and returns them in the order of their ids. A moment that is past means
-// now. An end is only ever brought forward, and what ends earlier is left alone. Calling it again is
-// safe.
+// RevokeAll revokes at the given time, in one change, every key that the filter matches and that is
+// not revoked by then. It returns these keys in the order of their ids. A time in the past means
+// now. It never postpones a revocation, and may be repeated.
 //
-// More than MaxRevoke such keys are ErrInvalid, and none of them is revoked: [Keys.Revocable] says
-// which they are.
+// More than MaxRevoke keys are ErrInvalid, and no key is revoked; [Keys.Revocable] returns which
+// keys they are.
 func (k *Keys) RevokeAll(ctx context.Context, f Filter, at time.Time) ([]*Key, error) {
 	if err := checkRevokedAt(at); err != nil {
 		return nil, err
@@ -20,7 +19,7 @@ func (k *Keys) RevokeAll(ctx context.Context, f Filter, at time.Time) ([]*Key, e
 	err := k.change(ctx, "revoke", func(tx Tx) error {
 		now := k.now()
 		at := notBefore(now, at)
-		who, _, err := k.targets(ctx, tx)
+		by, _, err := k.targets(ctx, tx)
 		if err != nil {
 			return err
 		}
@@ -32,10 +31,10 @@ func (k *Keys) RevokeAll(ctx context.Context, f Filter, at time.Time) ([]*Key, e
 			return Errorf(ErrInvalid, "More than %d keys would be revoked: narrow the filter, or name them by their ids, so many at a time", MaxRevoke)
 		}
 		for _, r := range found {
-			if r.Key.Revoked { // by an instance whose clock is ahead of this one's
+			if r.Key.Revoked { // by an instance whose clock is ahead
 				continue
 			}
-			if err := k.revokeOne(ctx, tx, r, who, now, at, nil); err != nil {
+			if err := k.revokeOne(ctx, tx, r, by, now, at, nil); err != nil {
 				return err
 			}
 			revoked = append(revoked, &r.Key)
@@ -48,7 +47,8 @@ func (k *Keys) RevokeAll(ctx context.Context, f Filter, at time.Time) ([]*Key, e
 	return revoked, nil
 }
 
-// Revocable returns what RevokeAll would end: at most MaxRevoke keys, in the order of their ids, and how many there are in all.
+// Revocable returns the keys that RevokeAll would revoke, at most MaxRevoke in the order of their
+// ids, and their total number.
 func (k *Keys) Revocable(ctx context.Context, f Filter, at time.Time) ([]*Key, int, error) {
 	if err := checkRevokedAt(at); err != nil {
 		return nil, 0, err
@@ -56,7 +56,7 @@ func (k *Keys) Revocable(ctx context.Context, f Filter, at time.Time) ([]*Key, i
 	return k.ListAndCount(ctx, Query{Filter: f.outliving(notBefore(k.now(), at)), Limit: MaxRevoke, MaxBytes: maxRevokeBytes})
 }
 
-// outliving narrows the filter to keys that no revocation ends at that moment or before.
+// outliving restricts the filter to keys that are not revoked at that time.
 func (f Filter) outliving(at time.Time) Filter {
 	return Filter{And: []Filter{f}, Or: []Filter{
 		{RevokedAt: []TimeCondition{{Op: IsNull}}},

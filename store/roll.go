@@ -5,34 +5,34 @@ import (
 	"time"
 )
 
-// RollOptions say how a key is rolled. The zero value ends the old key at once.
+// RollOptions configure Roll. The zero value revokes the old key at once.
 type RollOptions struct {
-	// Grace is how long the old key works on. It never makes the old key last longer. Default 0: it
-	// ends now.
+	// Grace is how long the old key continues to work. It never extends the life of the old key.
+	// Default 0: the old key is revoked now.
 	Grace time.Duration
-	// Replace ends the successor that an earlier roll has made, if it has not been used, and makes
-	// another: for the case that the answer with its token was lost. Uses are written every few
-	// seconds (Options.FlushInterval), so that one which another instance has only just seen does
-	// not count. Default: such a roll is refused.
+	// Replace revokes the successor of an earlier roll, if it has not been used, and creates
+	// another. Use it when the response with the token was lost. Uses are written every few seconds
+	// (Options.FlushInterval), so a very recent use on another instance is not seen. Default: a
+	// second roll is refused.
 	Replace bool
 }
 
-// Roll replaces a key: in one transaction the old one is revoked, now or after a grace, and a new
-// one is made that inherits its title, description, type, scopes, channels, metadata, limits,
-// expiry and creator and names it in RolledFrom. The event of the old key names the new one as its
-// successor. The new token is returned once.
+// Roll replaces a key. In one transaction it revokes the old key, now or after a grace period, and
+// creates a new key. The new key has the title, description, type, scopes, channels, metadata,
+// limits, expiry and creator of the old one, and its id in RolledFrom. The event of the old key
+// names the new key as its successor. Roll returns the new token; it is not available again.
 //
-// A key is rolled once. While the successor of an earlier roll is alive, or a successor of that,
-// another roll is ErrNotAllowed and names it; see [RollOptions.Replace]. The audit log is what
-// remembers earlier rolls: those whose events have been pruned are not known.
+// A key can be rolled once. While its successor, or a later successor of that, works, another roll
+// is ErrNotAllowed and names it; see [RollOptions.Replace]. Earlier rolls are found in the audit
+// log, so rolls whose events have been pruned are not known.
 //
-// Errors match ErrNotFound, ErrNotAllowed (the key is revoked or expired, or has been rolled),
-// ErrForbidden (the principal is a key with less power than the one to be rolled, or with a rate
-// limit), ErrUnavailable.
+// Errors match ErrNotFound, ErrNotAllowed (the key is revoked, expired or already rolled),
+// ErrForbidden (the principal is a key with less power than the old key, or with a rate limit), or
+// ErrUnavailable.
 func (k *Keys) Roll(ctx context.Context, id string, o RollOptions) (Made, error) {
 	var made Made
 	err := k.change(ctx, "roll", func(tx Tx) error {
-		who, old, err := k.target(ctx, tx, id)
+		by, old, err := k.target(ctx, tx, id)
 		if err != nil {
 			return err
 		}
@@ -40,24 +40,24 @@ func (k *Keys) Roll(ctx context.Context, id string, o RollOptions) (Made, error)
 		if err := old.Key.Check(now); err != nil {
 			return Errorf(ErrNotAllowed, "Cannot roll an API key that is revoked or expired - %s", id)
 		}
-		if err := k.o.Sealer.Verify(old); err != nil { // its successor would be sealed
+		if err := k.o.Sealer.Verify(old); err != nil { // its successor would get a valid proof
 			return err
 		}
 		next, token, err := k.successor(old, now)
 		if err != nil {
 			return err
 		}
-		if err := who.holder.mayMake(&next.Key); err != nil {
+		if err := by.holder.mayMake(&next.Key); err != nil {
 			return err
 		}
-		if err := k.endSuccessors(ctx, tx, old, who, now, o.Replace); err != nil {
+		if err := k.endSuccessors(ctx, tx, old, by, now, o.Replace); err != nil {
 			return err
 		}
 		at := notBefore(now, now.Add(o.Grace))
 		if scheduled := old.Key.RevokedAt.Time(); !scheduled.IsZero() && scheduled.Before(at) {
 			at = scheduled
 		}
-		if err := k.revokeOne(ctx, tx, old, who, now, at, map[string]string{successorDetail: next.Key.ID}); err != nil {
+		if err := k.revokeOne(ctx, tx, old, by, now, at, map[string]string{successorDetail: next.Key.ID}); err != nil {
 			return err
 		}
 		if err := k.checkRolledSecret(ctx, tx, &next.Key, now); err != nil {
@@ -75,15 +75,15 @@ func (k *Keys) Roll(ctx context.Context, id string, o RollOptions) (Made, error)
 	return made, nil
 }
 
-// successorDetail is the detail of a Revoked event that holds the id of the key which took the
-// place.
+// successorDetail is the detail of a Revoked event with the id of the key that replaced the revoked
+// one.
 const successorDetail = "successor"
 
-// endSuccessors makes sure that old has no living successor: it returns nil when there is none, and
-// else an error, unless they are to be replaced and none has been used, and were ended.
-func (k *Keys) endSuccessors(ctx context.Context, tx Tx, old *Record, who who, now time.Time, replace bool) error {
+// endSuccessors returns nil when old has no working successor. Otherwise it returns an error, or,
+// with replace and if none has been used, revokes the successors.
+func (k *Keys) endSuccessors(ctx context.Context, tx Tx, old *Record, by principal, now time.Time, replace bool) error {
 	if old.Key.RevokedAt.IsZero() {
-		return nil // a roll leaves at least a date
+		return nil // a roll sets at least a time
 	}
 	living, err := k.livingSuccessors(ctx, tx, old.Key.ID, now)
 	if err != nil || len(living) == 0 {
@@ -95,24 +95,24 @@ func (k *Keys) endSuccessors(ctx context.Context, tx Tx, old *Record, who who, n
 				"Roll that one, or set 'replace' to end it if it has not been used", old.Key.ID, last.Key.ID)
 	}
 	for _, r := range living {
-		if !r.Key.LastUsedAt.IsZero() || k.uses.waits(r.Key.ID) || who.actor == r.Key.ID {
+		if !r.Key.LastUsedAt.IsZero() || k.uses.waits(r.Key.ID) || by.actor == r.Key.ID {
 			return Errorf(ErrNotAllowed, "Cannot replace the successor of %s - %s has been used. Roll or revoke that one", old.Key.ID, r.Key.ID)
 		}
 	}
 	for _, r := range living {
-		if err := k.revokeOne(ctx, tx, r, who, now, now, nil); err != nil {
+		if err := k.revokeOne(ctx, tx, r, by, now, now, nil); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// maxSuccessors bounds how many rolls of rolls are followed. Each was made while old was in its
-// grace.
+// maxSuccessors limits how many rolls of rolls are followed. Each happened within the grace period
+// of old.
 const maxSuccessors = 100
 
-// livingSuccessors returns the keys that have taken the place of the one with that id and work, the
-// newest last: the one that it was rolled into, the one that this was rolled into, and so on.
+// livingSuccessors returns the working keys in the chain of successors of the key with that id, the
+// newest last.
 func (k *Keys) livingSuccessors(ctx context.Context, tx Tx, id string, now time.Time) (living []*Record, err error) {
 	for range maxSuccessors {
 		events, err := tx.Events(ctx, EventQuery{KeyID: id, Kind: Revoked})
@@ -139,7 +139,7 @@ func (k *Keys) livingSuccessors(ctx context.Context, tx Tx, id string, now time.
 	return nil, Errorf(ErrNotAllowed, "Cannot roll an API key whose successors were rolled more than %d times - make a new one", maxSuccessors)
 }
 
-// successor returns a new key with the power of old, and its token.
+// successor returns a new key with the attributes of old, and its token.
 func (k *Keys) successor(old *Record, now time.Time) (*Record, Token, error) {
 	id, err := k.ids.next(now)
 	if err != nil {

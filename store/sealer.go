@@ -15,12 +15,12 @@ import (
 
 const minPepperBytes = 32
 
-// MACSize is the length in bytes of a proof and of every other MAC of a Sealer.
+// MACSize is the length in bytes of every MAC of a Sealer, proofs included.
 const MACSize = sha256.Size
 
-// Sealer proves that a record was written by somebody who knows a pepper: a secret that is in the program's
-// configuration and not in the database. With it, rows that are written or altered in the database or in Redis never
-// authenticate. A nil Sealer is valid, proves nothing and accepts everything.
+// Sealer proves that a record was written by a program that knows a pepper, a secret that is in the
+// configuration and not in the database. So rows that were written or altered in the database or in
+// Redis cannot authenticate. A nil Sealer is valid, creates no proofs and accepts every record.
 type Sealer struct {
 	peppers    []*pepper // current first
 	extensions []extension
@@ -31,10 +31,10 @@ type pepper struct {
 	hashes sync.Pool // of *keyedHash
 }
 
-// NewSealer returns a Sealer for peppers, the current one first: new proofs are made with it, old
-// ones are checked with any of them. Without peppers it returns a nil Sealer. A pepper that is
-// shorter than 32 bytes, looks like a placeholder or occurs twice is an error that matches
-// ErrInvalid and does not show it.
+// NewSealer returns a Sealer for peppers, the current one first. New proofs use the current pepper;
+// old ones are verified with the pepper that they name. Without peppers it returns a nil Sealer. A
+// pepper that is shorter than 32 bytes, looks like a placeholder or occurs twice is an error that
+// matches ErrInvalid and does not contain it.
 func NewSealer(peppers []string) (*Sealer, error) {
 	if len(peppers) == 0 {
 		return nil, nil
@@ -71,7 +71,8 @@ func checkPepper(p string) error {
 	return nil
 }
 
-// PepperID returns the id under which the current pepper stands in records; "" for a nil Sealer. It tells nothing about the pepper.
+// PepperID returns the id of the current pepper, as it is in records; "" for a nil Sealer. It does
+// not reveal the pepper.
 func (s *Sealer) PepperID() string {
 	if s == nil {
 		return ""
@@ -79,12 +80,12 @@ func (s *Sealer) PepperID() string {
 	return s.peppers[0].id
 }
 
-// Seal gives the record its proof under the current pepper. Whoever changes a record must seal it again. With a nil Sealer the
-// proof is removed: a proof that nobody checks would only go stale.
+// Seal sets the record's proof with the current pepper. A record must be sealed again after every
+// change. A nil Sealer removes the proof, because it would become stale.
 //
-// The proof covers the extensions that are set when its ProofNames are not nil, as those of a
-// record that had them covered before, or when the record sets one that level 1 does not have. Else
-// it is a proof of level 1.
+// The proof covers the extensions that are set if ProofNames is not nil (an earlier proof covered
+// extensions) or if the record sets an extension that level 1 does not have. Otherwise it is a
+// proof of level 1.
 func (s *Sealer) Seal(r *Record) {
 	e := r.Evidence.Value()
 	if s == nil {
@@ -103,12 +104,12 @@ func (s *Sealer) Seal(r *Record) {
 	r.verifiedBy.Store(s)
 }
 
-// Verify checks the record's proof and returns nil, or an error that matches ErrForged, or
+// Verify returns nil if the record's proof is valid. Otherwise the error matches ErrForged, or
 // ErrNewerRecord and ErrUnavailable when the proof covers an extension that this program does not
-// know. It remembers the answer in the record, so call it before the record is shared; asking again
-// about the same record is free.
+// know. The result is stored in the record, so call Verify before the record is shared. Verifying
+// the same record again is free.
 //
-// A nil Sealer checks no proof, but it does not believe a record with an unknown extension either.
+// A nil Sealer verifies no proof, but refuses a record with an unknown extension too.
 func (s *Sealer) Verify(r *Record) error {
 	if s == nil {
 		return knowsAll(extensions, r)
@@ -138,8 +139,8 @@ func errForged(r *Record) error {
 	return fmt.Errorf("store: key %s (pepper %q): %w", r.Key.ID, r.Evidence.Value().PepperID, ErrForged)
 }
 
-// coversWhatIsSet reports whether names are those of the extensions that are set in r: a name that
-// is missing or added is a forgery.
+// coversWhatIsSet reports whether names are exactly the extensions that are set in r. A missing or
+// additional name is a forgery.
 func (s *Sealer) coversWhatIsSet(r *Record, names []string) bool {
 	extended, next := names != nil, 0
 	for _, x := range s.extensions {
@@ -154,12 +155,13 @@ func (s *Sealer) coversWhatIsSet(r *Record, names []string) bool {
 	return next == len(names)
 }
 
-// VerifyInto is Verify for caches that keep records in the process. On success it makes *kept, a new record or r itself, one of the same key
-// that this Sealer need not check again, and that is without its proof. To every other Sealer, and once cloned, such a record is forged, so it
-// must not leave the process. It shares the key's lists with r. On error *kept stays as it is.
+// VerifyInto verifies r and copies it into *kept without its proof, for caches in memory. kept is a
+// new record or r itself. *kept counts as verified for this Sealer only: for others, and after a
+// Clone, it is forged. So do not send or store it. It shares the key's lists with r. On an error
+// *kept is not changed.
 //
-// What the record needs for more than the check stays: what proves an imported key that has not been upgraded, and everything when s is nil
-// and has checked nothing.
+// The evidence stays if it is needed later: for an imported key that has not been upgraded, and
+// when s is nil and has verified nothing.
 func (s *Sealer) VerifyInto(kept, r *Record) error {
 	if err := s.Verify(r); err != nil {
 		return err
@@ -173,8 +175,8 @@ func (s *Sealer) VerifyInto(kept, r *Record) error {
 	return nil
 }
 
-// AppendMAC appends to dst a MAC over purpose and message under the current pepper, for other packages to protect what they
-// store or send. A nil Sealer appends nothing.
+// AppendMAC appends to dst a MAC over purpose and message with the current pepper. Other packages
+// use it to protect what they store or send. A nil Sealer appends nothing.
 func (s *Sealer) AppendMAC(dst []byte, purpose string, message []byte) []byte {
 	if s == nil {
 		return dst
@@ -183,7 +185,8 @@ func (s *Sealer) AppendMAC(dst []byte, purpose string, message []byte) []byte {
 	return append(dst, mac[:]...)
 }
 
-// CheckMAC reports whether mac is what AppendMAC gives under any of the peppers. A nil Sealer accepts only an empty one.
+// CheckMAC reports whether mac is the MAC of AppendMAC with any of the peppers. A nil Sealer
+// accepts only an empty MAC.
 func (s *Sealer) CheckMAC(mac []byte, purpose string, message []byte) bool {
 	if s == nil {
 		return len(mac) == 0
@@ -204,11 +207,11 @@ func (p *pepper) mac(purpose string, message []byte) [MACSize]byte {
 	return p.sum(t)
 }
 
-// prove returns the MAC over everything that gives a record its power. Titles, metadata and who did what are left out on purpose:
-// they are descriptions, and a proof over them would make every repair by hand look like a forgery.
+// prove returns the MAC over everything that gives a record power. Titles and other descriptions
+// are left out: if they were covered, every manual repair would look like a forgery.
 //
-// With extended, each extension that is set follows: its name, its value. All proofs that were made
-// before an extension came stay valid, and a row cannot lose or gain one.
+// With extended, the name and the value of each extension that is set follow. So proofs from before
+// an extension existed stay valid, and an extension cannot be added to or removed from a row.
 func (p *pepper) prove(r *Record, extensions []extension, extended bool) [MACSize]byte {
 	k := &r.Key
 	t := newTranscript("latchkey/proof/1")
@@ -245,7 +248,8 @@ func (p *pepper) prove(r *Record, extensions []extension, extended bool) [MACSiz
 	return p.sum(t)
 }
 
-// sum returns the MAC over a transcript. The state that the key leaves in the hash is kept: it costs as much as a short message.
+// sum returns the MAC over a transcript. It reuses the keyed state of the hash, which costs as much
+// to compute as the MAC of a short message.
 func (p *pepper) sum(t *transcript) [MACSize]byte {
 	h := p.hashes.Get().(*keyedHash)
 	defer p.hashes.Put(h)
@@ -255,13 +259,13 @@ func (p *pepper) sum(t *transcript) [MACSize]byte {
 	return h.sum
 }
 
-// keyedHash is HMAC-SHA-256 with a pepper as its key, and room for what it gives.
+// keyedHash is HMAC-SHA-256 with a pepper as its key, and space for its result.
 type keyedHash struct {
 	hash.Hash
 	sum [MACSize]byte
 }
 
-// transcript holds values so that no two lists of values give the same bytes.
+// transcript is an encoding in which different lists of values give different bytes.
 type transcript struct{ b []byte }
 
 var transcripts = sync.Pool{New: func() any { return new(transcript) }}
@@ -272,7 +276,7 @@ func newTranscript(tag string) *transcript {
 	return t
 }
 
-// maxPooled bounds what is kept of a long transcript.
+// maxPooled is the maximum capacity of a transcript that is pooled.
 const maxPooled = 16 << 10
 
 func (t *transcript) release() {
@@ -294,7 +298,7 @@ func (t *transcript) text(s string) {
 	t.b = append(t.b, s...)
 }
 
-// list tells nil from empty: one is all power, the other none.
+// list distinguishes nil from empty: nil gives all power, empty gives none.
 func (t *transcript) list(list []string) {
 	if list == nil {
 		t.number(-1)

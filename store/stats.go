@@ -8,9 +8,10 @@ import (
 	"github.com/latchkey-go/latchkey/internal/observe"
 )
 
-// Stats tells what Keys has done since it was made. Except for the waiting uses, the numbers only rise.
+// Stats counts what Keys has done since it was created. Except UsesWaiting, the numbers only
+// increase.
 type Stats struct {
-	// Calls of Authenticate, each in one of these.
+	// The results of Authenticate; each call is counted in one of these.
 	Authenticated uint64
 	Malformed     uint64
 	Unknown       uint64
@@ -18,31 +19,30 @@ type Stats struct {
 	Expired       uint64
 	Forged        uint64
 	WrongType     uint64
-	Unavailable   uint64 // could not be decided
-	Canceled      uint64 // the caller left before it was decided
+	Unavailable   uint64 // could not be checked (ErrUnavailable)
+	Canceled      uint64 // the caller canceled the context first
 
-	// Denied is what guards refused although nothing is wrong with the key, or without looking at
-	// one.
+	// Denied counts what guards refused for a reason other than a bad key, or without a lookup.
 	Denied struct {
 		NoCredential    uint64 // no key was sent
 		Conflict        uint64 // two different keys were sent
-		Address         uint64 // the key may not be used from there
-		RateLimited     uint64 // the key has made as many requests as it may
-		FailuresLimited uint64 // too many bad keys have come from that address
+		Address         uint64 // the key may not be used from this address
+		RateLimited     uint64 // the key exceeded its rate limit
+		FailuresLimited uint64 // too many failed attempts from this address
 		PlainHTTP       uint64 // the request did not come over TLS
 		ForeignOrigin   uint64 // a page of another origin sent a secret key
 	}
 
-	Scrypts      uint64 // computations for tokens of imported Medusa keys
-	ScryptsBusy  uint64 // tokens that could not be decided because too many were being computed
-	Upgraded     uint64 // imported keys that were given their lookup ids
-	UpgradesLost uint64 // those for which that failed; their next use tries again
+	Scrypts      uint64 // scrypt computations for tokens of imported Medusa keys
+	ScryptsBusy  uint64 // tokens that were not checked because too many computations were running
+	Upgraded     uint64 // imported keys that got their lookup ids
+	UpgradesLost uint64 // failed upgrades; the next use of the key tries again
 
-	UsesWaiting int    // last-used times that are still to be written
-	UsesWritten uint64 // those that were
-	UsesLost    uint64 // uses that were not noted for lack of room
-	FlushErrors uint64 // flushes that failed, in whole or in part
-	Alarms      uint64 // records that were refused because their proof does not verify, wherever they were met
+	UsesWaiting int    // last-used times that wait to be written
+	UsesWritten uint64 // last-used times that were written
+	UsesLost    uint64 // uses that were dropped because too many were waiting
+	FlushErrors uint64 // flushes that failed completely or partly
+	Alarms      uint64 // times that a record with an invalid proof was found, anywhere
 }
 
 // CountDenial counts a request that a guard of this module refused.
@@ -52,9 +52,10 @@ func (k *Keys) CountDenial(d observe.Denial) {
 	}
 }
 
-// counters are the sums behind Stats. Every request raises the tally, everything else is rarer.
+// counters are the sums behind Stats. Every successful request increments authenticated; all others
+// are less frequent.
 type counters struct {
-	authenticated tally
+	authenticated shardedCounter
 	malformed, unknown, revoked, expired, forged, wrongType, unavailable, canceled,
 	scrypts, scryptsBusy, upgraded, upgradesLost, usesWritten, usesLost, flushErrors, alarms atomic.Uint64
 	denied [observe.Denials]atomic.Uint64
@@ -64,7 +65,7 @@ type counters struct {
 func (c *counters) failed(ctx context.Context, err error) {
 	var n *atomic.Uint64
 	switch {
-	case errors.Is(err, ErrMalformed): // first: it is what floods are made of
+	case errors.Is(err, ErrMalformed): // first, because floods of bad tokens are malformed
 		n = &c.malformed
 	case errors.Is(err, ErrUnavailable) && errors.Is(ctx.Err(), context.Canceled):
 		n = &c.canceled
@@ -84,7 +85,7 @@ func (c *counters) failed(ctx context.Context, err error) {
 	n.Add(1)
 }
 
-// Stats returns the current numbers. It is cheap, does no I/O, and may be called as often as wanted.
+// Stats returns the current numbers. It is cheap and does no I/O.
 func (k *Keys) Stats() Stats {
 	c := &k.count
 	s := Stats{

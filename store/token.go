@@ -16,7 +16,7 @@ import (
 //	body  = 43 base62 characters: 32 random bytes, fixed width
 //	crc   = 6 base62 characters: CRC-32/IEEE over every byte before it
 //
-// and, as Medusa makes them, ^(sk|pk)_[0-9a-f]{64}$.
+// or, in the form of Medusa, ^(sk|pk)_[0-9a-f]{64}$.
 const (
 	maxTokenBytes = 128
 	bodyChars     = 43
@@ -27,19 +27,20 @@ const (
 	base62        = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 )
 
-// lookupTag separates this use of SHA-256 from every other.
+// lookupTag separates lookup ids from all other uses of SHA-256.
 const lookupTag = "latchkey/lookup/1\x00"
 
-// Token is a well-formed token. It never shows itself: String, Format, log values, JSON and text give the redacted
-// form, and only [Token.Reveal] the token. The zero Token is no token.
+// Token is a well-formed token. It does not print itself: String, Format, log values, JSON and text
+// contain the redacted form. Only [Token.Reveal] returns the token. The zero Token is not a token.
 type Token struct {
 	raw    string
 	medusa bool
 }
 
-// ParseToken checks the shape and the checksum of s and returns it as a Token, or an error that matches ErrMalformed
-// and does not contain s. It does no I/O and, for tokens in Latchkey's own form, allocates nothing.
-// Any well-formed namespace is accepted, so that changing the configured one does not break keys already handed out.
+// ParseToken checks the form and the checksum of s and returns it as a Token, or an error that
+// matches ErrMalformed and does not contain s. It does no I/O and does not allocate for tokens in
+// Latchkey's own form. It accepts every well-formed namespace, so that a new configuration does not
+// break existing keys.
 func ParseToken(s string) (Token, error) {
 	if len(s) < 3+tailChars || len(s) > maxTokenBytes || s[2] != '_' || s[1] != 'k' || (s[0] != 's' && s[0] != 'p') {
 		return Token{}, ErrMalformed
@@ -61,7 +62,7 @@ func ParseToken(s string) (Token, error) {
 		sum, _ = crc(sum, rest[:len(rest)-tailChars])
 	}
 	sum, all := crc(sum, s[len(s)-tailChars:len(s)-crcChars])
-	said := uint64(0) // six digits: a sum has one form, and more than 32 bits are none
+	said := uint64(0) // six digits: each sum has one form, and more than 32 bits do not match
 	for i := len(s) - crcChars; i < len(s); i++ {
 		digit := digitOf[s[i]]
 		all |= digit
@@ -73,7 +74,7 @@ func ParseToken(s string) (Token, error) {
 	return Token{raw: s}, nil
 }
 
-// mintToken makes a new token from 32 bytes of random. It fails when random does.
+// mintToken creates a token from 32 bytes of random. It fails when random fails.
 func mintToken(random io.Reader, typ Type, namespace string) (Token, error) {
 	var secret [32]byte
 	if _, err := io.ReadFull(random, secret[:]); err != nil {
@@ -137,7 +138,7 @@ func isNamespace(s string) bool {
 	return true
 }
 
-// Type returns the type that the token's prefix says.
+// Type returns the type by the token's prefix.
 func (t Token) Type() Type {
 	switch {
 	case t.raw == "":
@@ -149,7 +150,7 @@ func (t Token) Type() Type {
 	}
 }
 
-// LookupID returns what the key is found by: SHA-256 over a domain tag and the token.
+// LookupID returns the hash by which the key is found: SHA-256 over a domain tag and the token.
 func (t Token) LookupID() LookupID {
 	var buf [len(lookupTag) + maxTokenBytes]byte
 	n := copy(buf[:], lookupTag)
@@ -165,12 +166,12 @@ func (t Token) Redacted() string {
 	return t.raw[:6] + "***" + t.raw[len(t.raw)-3:]
 }
 
-// Reveal returns the token itself. Show it once, to the one it is for.
+// Reveal returns the token itself. Show it once, to its user only.
 func (t Token) Reveal() string { return t.raw }
 
 func (t Token) String() string { return t.Redacted() }
 
-// Format keeps every verb of package fmt, %x and %d included, from showing the token.
+// Format prevents every verb of package fmt, including %x and %d, from printing the token.
 func (t Token) Format(f fmt.State, verb rune) {
 	if verb == 'v' && f.Flag('#') {
 		_, _ = io.WriteString(f, "store.Token("+t.Redacted()+")")
@@ -179,18 +180,18 @@ func (t Token) Format(f fmt.State, verb rune) {
 	_, _ = io.WriteString(f, t.Redacted())
 }
 
-// LogValue keeps slog from showing the token.
+// LogValue prevents slog from printing the token.
 func (t Token) LogValue() slog.Value { return slog.StringValue(t.Redacted()) }
 
-// MarshalText keeps encoders (JSON, XML, YAML …) from showing the token.
+// MarshalText prevents encoders (JSON, XML, YAML …) from writing the token.
 func (t Token) MarshalText() ([]byte, error) { return []byte(t.Redacted()), nil }
 
-// LookupID is the SHA-256 of a token. It is what databases, caches and events hold in the token's place; the zero
-// value is none.
+// LookupID is the SHA-256 of a token. Databases, caches and events store it in place of the token.
+// The zero value means "no lookup id".
 type LookupID [sha256.Size]byte
 
 // IsZero reports whether there is no lookup id.
 func (id LookupID) IsZero() bool { return id == LookupID{} }
 
-// String returns a short fingerprint, fit for logs: the first 8 hexadecimal digits.
+// String returns a short fingerprint for logs: the first 8 hexadecimal digits.
 func (id LookupID) String() string { return hex.EncodeToString(id[:4]) }

@@ -6,17 +6,18 @@ import (
 	"strings"
 )
 
-// Update changes one key, revoked ones too, and returns it. As in Medusa, UpdatedAt does not move when nothing is different.
-// Errors match ErrNotFound, ErrInvalid, ErrForbidden (see Create), ErrUnavailable.
+// Update changes one key, which may be revoked, and returns it. As in Medusa, UpdatedAt does not
+// change if nothing is different. Errors match ErrNotFound, ErrInvalid, ErrForbidden (see Create)
+// or ErrUnavailable.
 func (k *Keys) Update(ctx context.Context, id string, p Patch) (*Key, error) {
 	var updated *Key
 	err := k.change(ctx, "update", func(tx Tx) error {
-		who, r, err := k.target(ctx, tx, id)
+		by, r, err := k.target(ctx, tx, id)
 		if err != nil {
 			return err
 		}
 		updated = &r.Key
-		return k.patch(ctx, tx, r, who, p)
+		return k.patch(ctx, tx, r, by, p)
 	})
 	if err != nil {
 		return nil, err
@@ -24,12 +25,12 @@ func (k *Keys) Update(ctx context.Context, id string, p Patch) (*Key, error) {
 	return updated, nil
 }
 
-// UpdateAll changes every key that the filter matches, in one change, and returns them. More than
-// MaxRevoke keys are ErrInvalid, and none of them is changed. Other errors are those of Update.
+// UpdateAll changes every key that the filter matches, in one change, and returns these keys. More
+// than MaxRevoke keys are ErrInvalid, and no key is changed. Other errors are those of Update.
 func (k *Keys) UpdateAll(ctx context.Context, f Filter, p Patch) ([]*Key, error) {
 	var updated []*Key
 	err := k.change(ctx, "update", func(tx Tx) error {
-		who, _, err := k.targets(ctx, tx)
+		by, _, err := k.targets(ctx, tx)
 		if err != nil {
 			return err
 		}
@@ -41,7 +42,7 @@ func (k *Keys) UpdateAll(ctx context.Context, f Filter, p Patch) ([]*Key, error)
 			return Errorf(ErrInvalid, "More than %d keys would be updated: narrow the filter, or name them by their ids, so many at a time", MaxRevoke)
 		}
 		for _, r := range found {
-			if err := k.patch(ctx, tx, r, who, p); err != nil {
+			if err := k.patch(ctx, tx, r, by, p); err != nil {
 				return err
 			}
 			updated = append(updated, &r.Key)
@@ -54,15 +55,15 @@ func (k *Keys) UpdateAll(ctx context.Context, f Filter, p Patch) ([]*Key, error)
 	return updated, nil
 }
 
-// patch applies p to r within tx, for who asks.
-func (k *Keys) patch(ctx context.Context, tx Tx, r *Record, who who, p Patch) error {
+// patch applies p to r within tx, on behalf of by.
+func (k *Keys) patch(ctx context.Context, tx Tx, r *Record, by principal, p Patch) error {
 	now, key := k.now(), &r.Key
 	before := key.Clone()
 	if p.AllowedCIDRs != nil && isEmptyList(*p.AllowedCIDRs) {
 		return errNoAddress
 	}
 	named := p.apply(key)
-	if named["expires_at"] { // keys from before MaxLifetime was set are left alone until their expiry is
+	if named["expires_at"] { // older keys are not checked until their expiry changes
 		if err := k.checkLifetime(key); err != nil {
 			return err
 		}
@@ -70,24 +71,24 @@ func (k *Keys) patch(ctx context.Context, tx Tx, r *Record, who who, p Patch) er
 	if err := checkNew(key, before); err != nil {
 		return err
 	}
-	// Metadata decides nothing here, but applications have been seen to let it.
+	// Metadata must not decide anything, but some applications use it so.
 	if named["scopes"] || named["allowed_cidrs"] || named["rate_limit"] || named["metadata"] {
-		if err := who.holder.mayChange(before, key); err != nil {
+		if err := by.holder.mayChange(before, key); err != nil {
 			return err
 		}
 	}
 	if named["expires_at"] && isLater(key.ExpiresAt, before.ExpiresAt) {
-		if err := who.holder.mayPutOff(before, key, key.ExpiresAt); err != nil {
+		if err := by.holder.mayPutOff(before, key, key.ExpiresAt); err != nil {
 			return err
 		}
 	}
-	if key.Type == Secret && before.Check(now) != nil && key.Check(now) == nil { // brought back to life
+	if key.Type == Secret && before.Check(now) != nil && key.Check(now) == nil { // it works again
 		if err := k.checkNewSecrets(ctx, tx, 1, now); err != nil {
 			return err
 		}
 	}
 	fields, power := changed(key, before)
-	if len(fields) == 0 { // the wanted state is there already; told all the same (protocol 4.1)
+	if len(fields) == 0 { // no difference; announced all the same (protocol 4.1)
 		return tx.Append(ctx, r, eventFor(r, Updated, now, nil))
 	}
 	if power && !k.isGenuine(r) {
@@ -100,12 +101,12 @@ func (k *Keys) patch(ctx context.Context, tx Tx, r *Record, who who, p Patch) er
 	return k.save(ctx, tx, r, Updated, now, map[string]string{"fields": strings.Join(fields, ",")})
 }
 
-// isLater reports whether an end is later than another; one that is not set never comes.
+// isLater reports whether end is later than other. An end that is not set never comes.
 func isLater(end, other Time) bool {
 	return !other.IsZero() && (end.IsZero() || end.after(other))
 }
 
-// sameList compares lists and tells nil from empty.
+// sameList compares two lists; nil and empty are different.
 func sameList(a, b []string) bool {
 	return (a == nil) == (b == nil) && slices.Equal(a, b)
 }

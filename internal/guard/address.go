@@ -7,8 +7,9 @@ import (
 	"slices"
 )
 
-// clientAddr returns the address of the client, or the zero Addr when it is not known: what ClientIP says, else what the door says,
-// else the peer of the connection. Headers that the client can set are never believed by default.
+// clientAddr returns the address of the client, or the zero Addr when it is not known. The sources
+// are ClientIP, then the door, then the peer of the connection. Headers that a client can set are
+// not trusted by default.
 func (g *Guard) clientAddr(r *http.Request, door func(*http.Request) string) netip.Addr {
 	var text string
 	if m, _ := mounted(r); door == nil {
@@ -22,7 +23,7 @@ func (g *Guard) clientAddr(r *http.Request, door func(*http.Request) string) net
 	default:
 		host, _, err := net.SplitHostPort(r.RemoteAddr)
 		if err != nil {
-			return netip.Addr{} // a Unix socket, say
+			return netip.Addr{} // for example a Unix socket
 		}
 		text = host
 	}
@@ -33,7 +34,8 @@ func (g *Guard) clientAddr(r *http.Request, door func(*http.Request) string) net
 	return addr.Unmap().WithZone("")
 }
 
-// within reports whether one of the networks holds the address. An unknown address is in none.
+// within reports whether one of the networks contains the address. No network contains an unknown
+// address.
 func within(addr netip.Addr, networks []netip.Prefix) bool {
 	return slices.ContainsFunc(networks, func(p netip.Prefix) bool { return p.Contains(addr) })
 }

@@ -15,7 +15,8 @@ type body struct {
 	Message string `json:"message"`
 }
 
-// problem is the body of a refusal as RFC 9457 has it, of type about:blank. Code is a member of ours.
+// problem is the body of a refusal in the format of RFC 9457, of type about:blank. Code is an
+// extension.
 type problem struct {
 	Title  string `json:"title"`
 	Status int    `json:"status"`
@@ -23,22 +24,24 @@ type problem struct {
 	Code   string `json:"code"`
 }
 
-// answer is how a refusal is told.
+// answer is the HTTP response of a refusal.
 type answer struct {
 	status int
 	body   body
-	// challenge asks for WWW-Authenticate, with code as its error attribute and scope as its scope attribute where not "".
+	// challenge adds WWW-Authenticate, with code as its error attribute and scope as its scope
+	// attribute if not "".
 	challenge   bool
 	code, scope string
-	retry       bool // asks for Retry-After
+	retry       bool // adds Retry-After
 }
 
-// answerTo is the status table: the only place that says what an error is over HTTP. Refusals that clients must not be able to tell
-// apart share a row. What it does not know is 503: not knowing is never an answer about the key.
+// answerTo is the status table: the only place that maps errors to HTTP responses. Refusals that
+// clients must not be able to distinguish share a row. An unknown error is 503, because it says
+// nothing about the key.
 func answerTo(err error) answer {
 	var lacking *scopeError
 	switch {
-	case errors.Is(err, store.ErrUnavailable): // first: whatever else it wraps, nothing is known
+	case errors.Is(err, store.ErrUnavailable): // first: nothing is known about the key, even if err wraps another error
 		return undecided()
 	case errors.Is(err, ErrNoCredential): // RFC 6750, 3.1: no error code when no credential was sent
 		return answer{status: http.StatusUnauthorized, body: body{"unauthorized", "Unauthorized"}, challenge: true}
@@ -80,7 +83,7 @@ func undecided() answer {
 	return answer{status: http.StatusServiceUnavailable, body: body{"unavailable", "The API key cannot be checked at the moment; try again"}, retry: true}
 }
 
-// setHeaders writes everything of the answer that is not status or body.
+// setHeaders sets the headers of the answer, except Content-Type.
 func (a answer) setHeaders(h http.Header, realm, retryAfter string) {
 	h.Set("Cache-Control", "no-store")
 	if a.retry {
@@ -102,7 +105,7 @@ func (a answer) setHeaders(h http.Header, realm, retryAfter string) {
 	h.Set("WWW-Authenticate", value)
 }
 
-// encode returns v as Medusa would write it: no newline at the end, and < and > as they are.
+// encode returns v as Medusa writes it: without a newline at the end, and with < and > not escaped.
 func encode(v any) ([]byte, error) {
 	var buf bytes.Buffer
 	e := json.NewEncoder(&buf)

@@ -1,6 +1,7 @@
-// Package guard is what all doors have in common: it finds the credential of a request, decides
-// about it, and puts refusals into words. Package middleware (keyauth) is its door for net/http,
-// middleware/echov4 and middleware/echov5 are those for Echo, and admin guards itself with it.
+// Package guard is the common part of all doors, the middlewares for one HTTP framework each. It
+// finds the credential of a request, checks it, and builds the response to a refused request.
+// Package middleware (keyauth) is the door for net/http, middleware/echov4 and middleware/echov5
+// are the doors for Echo. Package admin uses it directly.
 package guard
 
 import (
@@ -15,7 +16,7 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// Config has the fields of keyauth.Config, which explains them. Go converts one into the other.
+// Config has the fields of keyauth.Config, which documents them. Go can convert one into the other.
 type Config struct {
 	Keys                 *store.Keys
 	Types                []store.Type
@@ -42,41 +43,42 @@ type Limiter = interface {
 	Take(ctx context.Context, keyID string, limit store.RateLimit) (store.Decision, error)
 }
 
-// ErrorStyle is a set of words for refusals.
+// ErrorStyle is the format of refusals.
 type ErrorStyle int
 
-// The styles; keyauth explains them.
+// The styles; keyauth documents them.
 const (
 	StandardErrors ErrorStyle = iota
 	MedusaErrors
 	ProblemErrors
 )
 
-// Guard is a Config that has been checked, with everything worked out that does not depend on the request.
+// Guard is a Config that has been validated, with everything precomputed that does not depend on
+// the request.
 type Guard struct {
 	Config
 	places     []place
-	vary       []string // the value of Vary, the headers that are read; nil for none. Full: appending to it makes a copy
-	realm      string   // as it stands in WWW-Authenticate
+	vary       []string // the value of Vary: the headers that are read, or nil. At full capacity, so append copies it
+	realm      string   // as it is in WWW-Authenticate
 	retryAfter string
-	failures   *failures     // nil: not limited
+	failures   *failures     // nil: no limit
 	pausing    chan struct{} // semaphore
 	refused    sampler
 	undecided  sampler
 }
 
-// place is where credentials are looked for.
+// place is a place where a credential may be.
 type place struct {
-	header    string     // "": in none
-	notations []Notation // of the guard's own places
-	extract   Extractor  // of those that the app has given
+	header    string     // "": not in a header
+	notations []Notation // for the default places
+	extract   Extractor  // for the places of Config.Extractors
 }
 
-// shared: other schemes stand in the same header.
+// shared reports whether the header is also used for credentials of other schemes.
 func (p *place) shared() bool { return p.header == authorization }
 
-// Must returns the guard that c describes. It panics with an error that matches store.ErrInvalid
-// when c is bad.
+// Must returns the guard for c. It panics with an error that matches store.ErrInvalid if c is
+// invalid.
 func Must(c Config) *Guard {
 	g, err := c.guard()
 	if err != nil {
@@ -85,7 +87,7 @@ func Must(c Config) *Guard {
 	return g
 }
 
-// guard checks c and fills in its defaults. Errors match store.ErrInvalid.
+// guard validates c and sets its defaults. Errors match store.ErrInvalid.
 func (c Config) guard() (*Guard, error) {
 	if c.Keys == nil {
 		return nil, invalid("Config.Keys is required")
@@ -145,7 +147,8 @@ func (c Config) guard() (*Guard, error) {
 	return g, g.findPlaces()
 }
 
-// defaultPlaces are what Extractors says, without functions that take slices: what is handed to those is allocated.
+// defaultPlaces returns the places for Config.Types. They use no Extractor, because arguments of a
+// function value are allocated on the heap.
 func (c Config) defaultPlaces() []place {
 	var list []place
 	if slices.Contains(c.Types, store.Secret) {
@@ -157,7 +160,7 @@ func (c Config) defaultPlaces() []place {
 	return append(list, place{header: "X-Api-Key", notations: []Notation{Whole}})
 }
 
-// findPlaces works out where to look, and with it Vary. An Extractor is asked which header it reads.
+// findPlaces sets places and vary. It calls each Extractor once to learn which header it reads.
 func (g *Guard) findPlaces() error {
 	if g.Extractors == nil {
 		g.places = g.defaultPlaces()
@@ -192,14 +195,15 @@ func (g *Guard) findPlaces() error {
 	return nil
 }
 
-// takes reports whether keys of type t are let in.
+// takes reports whether keys of type t are accepted.
 func (g *Guard) takes(t store.Type) bool { return slices.Contains(g.Types, t) }
 
 func invalid(format string, args ...any) error {
 	return store.Errorf(store.ErrInvalid, "keyauth: "+format, args...)
 }
 
-// isScope follows the grammar of scope-token in RFC 6749, section 3.3; whatever fits can stand in WWW-Authenticate as it is.
+// isScope implements the grammar of scope-token in RFC 6749, section 3.3. Such a scope can be
+// written to WWW-Authenticate without quoting.
 func isScope(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; c <= ' ' || c == '"' || c == '\\' || c > '~' {
@@ -209,7 +213,7 @@ func isScope(s string) bool {
 	return s != ""
 }
 
-// isHeaderName follows the grammar of token in RFC 9110, section 5.6.2.
+// isHeaderName implements the grammar of token in RFC 9110, section 5.6.2.
 func isHeaderName(s string) bool {
 	for i := range len(s) {
 		c := s[i]

@@ -7,8 +7,8 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// countDenial counts a refusal that says nothing about the key. What the key is to blame for, and what could not be decided, has been
-// counted where the key was checked.
+// countDenial counts a refusal that is not counted elsewhere. Keys.Authenticate has already counted
+// bad keys and those that could not be checked.
 func (g *Guard) countDenial(err error) {
 	if errors.Is(err, store.ErrUnauthenticated) {
 		return
@@ -21,7 +21,8 @@ func (g *Guard) countDenial(err error) {
 	}
 }
 
-// denials has the most frequent first. Missing scopes are not among them: Require asks for most of those, and knows no Keys.
+// denials are in the order of their frequency. Missing scopes are not counted: most come from
+// Require, which has no Keys.
 var denials = []struct {
 	err error
 	as  observe.Denial

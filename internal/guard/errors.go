@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Why a guard refuses; keyauth explains them.
+// The reasons why a guard refuses; keyauth documents them.
 var (
 	ErrNoCredential           = errors.New("keyauth: no credential")
 	ErrConflictingCredentials = errors.New("keyauth: two different credentials")
@@ -17,13 +17,13 @@ var (
 	ErrRateLimited            = errors.New("keyauth: rate limited")
 	ErrTooManyFailures        = errors.New("keyauth: too many failed authentications from this address")
 
-	// errPreflight is an ErrNoCredential whose cause is known.
+	// errPreflight is an ErrNoCredential of a CORS preflight.
 	errPreflight = fmt.Errorf("%w: the request is a CORS preflight", ErrNoCredential)
-	// errSecretAsBearer: Medusa takes secret keys as Basic only.
+	// errSecretAsBearer: Medusa accepts secret keys as Basic only.
 	errSecretAsBearer = errors.New("keyauth: secret key sent as a Bearer token")
 )
 
-// scopeError is an ErrInsufficientScope that knows what was required.
+// scopeError is an ErrInsufficientScope with the required scopes.
 type scopeError struct{ required []string }
 
 func (e *scopeError) Error() string {
@@ -32,5 +32,5 @@ func (e *scopeError) Error() string {
 
 func (e *scopeError) Is(target error) bool { return target == ErrInsufficientScope }
 
-// scopes is the list as RFC 6750 wants it in WWW-Authenticate.
+// scopes returns the list in the format of WWW-Authenticate (RFC 6750).
 func (e *scopeError) scopes() string { return strings.Join(e.required, " ") }

@@ -11,10 +11,11 @@ const authorization = "Authorization"
 // Extractor is keyauth.Extractor.
 type Extractor = func(r *http.Request, found []string) (header string, credentials []string)
 
-// A Notation reads the credential in one value of a header. Not ok: the value has another notation.
+// A Notation reads the credential in one value of a header. If ok is false, the value has another
+// notation.
 type Notation func(value string) (credential string, ok bool)
 
-// ReadHeader appends what the values of a header hold in that notation.
+// ReadHeader appends the credentials in a header that have the notation.
 func ReadHeader(r *http.Request, found []string, name string, read Notation) (string, []string) {
 	for _, value := range r.Header[name] {
 		if credential, ok := read(value); ok {
@@ -30,7 +31,7 @@ func Bearer(value string) (string, bool) {
 	return strings.TrimLeft(rest, " "), ok
 }
 
-// Basic is the notation of Medusa's clients; keyauth.Basic explains it.
+// Basic is the notation of Medusa's clients; keyauth.Basic documents it.
 func Basic(value string) (string, bool) {
 	rest, ok := afterScheme(value, "Basic")
 	if !ok {
@@ -40,10 +41,11 @@ func Basic(value string) (string, bool) {
 	return strings.TrimSuffix(fromBase64(rest), ":"), true
 }
 
-// Whole takes the value as it is.
+// Whole returns the whole value, trimmed.
 func Whole(value string) (string, bool) { return strings.Trim(value, " \t"), true }
 
-// afterScheme returns what follows the scheme and a space, if the value has that scheme (RFC 9110, section 11.1: in any case).
+// afterScheme returns the text after the scheme and a space, if the value has that scheme. The case
+// of the scheme does not matter (RFC 9110, section 11.1).
 func afterScheme(value, scheme string) (string, bool) {
 	n := len(scheme)
 	if len(value) <= n || value[n] != ' ' || value[:n] != scheme && !strings.EqualFold(value[:n], scheme) {
@@ -52,10 +54,10 @@ func afterScheme(value, scheme string) (string, bool) {
 	return value[n+1:], true
 }
 
-// maxBasic bounds what is decoded: more than the longest token and a colon need.
+// maxBasic is the maximum length that is decoded: more than the longest token and a colon need.
 const maxBasic = 256
 
-// fromBase64 returns s decoded, or s itself when it is a key as it stands or cannot be decoded.
+// fromBase64 returns s decoded, or s itself if it already looks like a key or cannot be decoded.
 func fromBase64(s string) string {
 	if looksLikeKey(s) || len(s) > maxBasic {
 		return s
@@ -68,11 +70,11 @@ func fromBase64(s string) string {
 	return string(buf[:n])
 }
 
-// couldBeKey reports whether s begins as our tokens do, as it stands or in the base64 that
-// fromBase64 gave back because it is too long or damaged.
+// couldBeKey reports whether s begins like a token, also in base64 that fromBase64 could not decode
+// (too long or damaged).
 func couldBeKey(s string) bool {
 	return looksLikeKey(s) || strings.HasPrefix(s, "c2tf") || strings.HasPrefix(s, "cGtf") // sk_, pk_
 }
 
-// looksLikeKey reports whether s begins as our tokens do. What follows may still be anything.
+// looksLikeKey reports whether s begins like a token. The rest is not checked.
 func looksLikeKey(s string) bool { return strings.HasPrefix(s, "sk_") || strings.HasPrefix(s, "pk_") }

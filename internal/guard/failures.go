@@ -8,14 +8,15 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// failures counts failed authentications by the address of the client, in the memory of the process. A flood of addresses costs no more
-// memory than store.Limiter allows, and does not free those that have failed most.
+// failures counts failed authentications by client address, in the memory of this process.
+// store.Limiter limits its memory, also in a flood of addresses, and evicts the addresses with the
+// most failures last.
 type failures struct {
 	limit  store.RateLimit
 	counts store.Limiter
 }
 
-// newFailures returns nil for the zero limit: nothing is counted.
+// newFailures returns nil for the zero limit, which means no limit.
 func newFailures(limit store.RateLimit) *failures {
 	if limit == (store.RateLimit{}) {
 		return nil
@@ -23,9 +24,9 @@ func newFailures(limit store.RateLimit) *failures {
 	return &failures{limit: limit}
 }
 
-// identify returns the key that the token belongs to. Who has failed too often is refused whatever the token is, and before anything
-// is looked up: the point is to spare the store, and to give a guesser no answer. Requests that are under way together are let through
-// together, and counted when they have failed.
+// identify returns the key of the token. A client with too many failures is refused before the
+// lookup, even with a good token: this saves load, and a guess gets no answer. Concurrent requests
+// are all let through and counted after they fail.
 func (g *Guard) identify(r *http.Request, clientIP func(*http.Request) string, token string) (*store.Key, error) {
 	if g.failures == nil {
 		return g.Keys.Authenticate(r.Context(), token, g.Types...)
@@ -36,19 +37,20 @@ func (g *Guard) identify(r *http.Request, clientIP func(*http.Request) string, t
 	}
 	key, err := g.Keys.Authenticate(r.Context(), token, g.Types...)
 	if isFailure(err) {
-		_, _ = g.failures.counts.Take(r.Context(), client, g.failures.limit) // the next request is told; the error is always nil
+		_, _ = g.failures.counts.Take(r.Context(), client, g.failures.limit) // the next request is refused; the error is always nil
 	}
 	return key, err
 }
 
-// isFailure reports whether err says that the credential is bad. What could not be decided (503) says nothing about it, and a good key
-// in the wrong place (403) is no guess.
+// isFailure reports whether err says that the credential is bad. A key that could not be checked
+// (503) may be good, and a good key of the wrong type (403) is not a guess.
 func isFailure(err error) bool {
 	return errors.Is(err, store.ErrUnauthenticated) && !errors.Is(err, store.ErrUnavailable)
 }
 
-// neighbourhood returns the bytes of the network that counts as one client: an IPv4 address, or the /64 of an IPv6 one, which is
-// what a single customer is given (RFC 6177). All unknown addresses are one client: nobody escapes by hiding his.
+// neighbourhood returns the bytes of the network that counts as one client: an IPv4 address, or the
+// /64 of an IPv6 address, which one customer usually has (RFC 6177). All unknown addresses count as
+// one client, so a client cannot avoid the limit by hiding its address.
 func neighbourhood(addr netip.Addr) string {
 	switch {
 	case addr.Is4():

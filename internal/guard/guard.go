@@ -11,11 +11,12 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// Authenticate is the whole guard, for all doors: it returns the request to go on with, or why not. h are the headers of
-// the response; clientIP, if not nil, is how the door tells the client's address. There is at most one lookup.
+// Authenticate runs the whole guard, for all doors. It returns the request to continue with, or the
+// refusal. h are the headers of the response. clientIP, if not nil, is the door's way to get the
+// client's address. There is at most one lookup.
 func (g *Guard) Authenticate(h http.Header, r *http.Request, clientIP func(*http.Request) string) (*http.Request, *Refusal) {
 	next, refused := g.decide(h, r, clientIP)
-	if g.vary != nil { // last: until then nothing may be in h, which is looked up in no time
+	if g.vary != nil { // last, because lookups in an empty header map are cheaper
 		switch said := h["Vary"]; {
 		case len(said) == 0:
 			h["Vary"] = g.vary
@@ -26,14 +27,14 @@ func (g *Guard) Authenticate(h http.Header, r *http.Request, clientIP func(*http
 	return next, refused
 }
 
-// decide is Authenticate without what every answer says.
+// decide is Authenticate without the Vary header.
 func (g *Guard) decide(h http.Header, r *http.Request, clientIP func(*http.Request) string) (*http.Request, *Refusal) {
 	token, err := g.credential(r)
 	if err != nil {
 		return nil, g.refuse(h, r, clientIP, "", nil, err)
 	}
 	if token == "" {
-		if g.Errors == ProblemErrors || g.ErrorFunc != nil { // Require uses the same words
+		if g.Errors == ProblemErrors || g.ErrorFunc != nil { // Require uses the same ErrorStyle
 			r = r.WithContext(context.WithValue(r.Context(), guardKey{}, g))
 		}
 		return r, nil
@@ -60,14 +61,14 @@ func (g *Guard) decide(h http.Header, r *http.Request, clientIP func(*http.Reque
 	return &next.request, nil
 }
 
-// authenticated is a request together with the context that has its key: one allocation instead of two. Whoever holds on to the context
-// holds on to the request.
+// authenticated is a request together with the context with its key, to save an allocation. While
+// the context is referenced, the request stays in memory too.
 type authenticated struct {
 	request http.Request
 	ctx     keyContext
 }
 
-// keyContext has the key, and the guard that let it in.
+// keyContext has the key and the guard that accepted it.
 type keyContext struct {
 	principal.Context
 	guard *Guard
@@ -80,12 +81,13 @@ func (c *keyContext) Value(name any) any {
 	return c.Context.Value(name)
 }
 
-// credential returns the one credential of the request, or "" when there is none and none is needed. It does no I/O.
+// credential returns the one credential of the request, or "" if there is none and none is
+// required. It does no I/O.
 func (g *Guard) credential(r *http.Request) (string, error) {
 	switch {
 	case g.ForbidPlainHTTP && !g.IsTLS(r):
 		return "", ErrPlainHTTP
-	case isPreflight(r): // first: what else it carries does not count
+	case isPreflight(r): // first: credentials of a preflight do not count
 		if g.PassPreflights || g.Optional {
 			return "", nil
 		}
@@ -129,15 +131,15 @@ func (g *Guard) credential(r *http.Request) (string, error) {
 	return token, nil
 }
 
-// credentials is what a request has shown so far.
+// credentials are the credentials found in a request so far.
 type credentials struct {
 	token string
-	// foreign is a value of Authorization that is no key: a JWT, or the login of a proxy. It
-	// counts, as a malformed credential, only where there is no other.
+	// foreign is a value of Authorization that is not a key: a JWT, or the login of a proxy. It
+	// counts, as a malformed credential, only if there is no other credential.
 	foreign string
 }
 
-// add decides between what was found before and what is found now. The order does not matter.
+// add adds a credential, or returns ErrConflictingCredentials. The order of calls does not matter.
 func (c *credentials) add(found string, p *place) error {
 	switch {
 	case found == "", found == c.token:
@@ -151,10 +153,11 @@ func (c *credentials) add(found string, p *place) error {
 	return nil
 }
 
-// scratch holds what extractors find. It is pooled because what is handed to a function value is allocated.
+// scratch is a pool of buffers for Extractors, because arguments of a function value are allocated
+// on the heap.
 var scratch = sync.Pool{New: func() any { return new([4]string) }}
 
-// extract adds all that an Extractor finds.
+// extract adds all credentials that an Extractor finds.
 func (c *credentials) extract(p *place, r *http.Request) error {
 	buf := scratch.Get().(*[4]string)
 	defer func() {
@@ -170,8 +173,9 @@ func (c *credentials) extract(p *place, r *http.Request) error {
 	return nil
 }
 
-// permit asks what goes beyond "is the key good": from where it may be used, how often, and what for. Requests from elsewhere do not
-// count, or whoever has stolen a key could use up what its owner is allowed; those that lack a scope do.
+// permit checks the restrictions of a good key: addresses, rate limit and scopes. A request from
+// another address does not count against the rate limit, or the thief of a key could use up its
+// allowance. A request that lacks a scope counts.
 func (g *Guard) permit(h http.Header, r *http.Request, clientIP func(*http.Request) string, key *store.Key) error {
 	if len(key.AllowedCIDRs) > 0 && !within(g.clientAddr(r, clientIP), key.AllowedCIDRs) {
 		return ErrAddressNotAllowed
@@ -184,7 +188,7 @@ func (g *Guard) permit(h http.Header, r *http.Request, clientIP func(*http.Reque
 	return require(key, g.Scopes)
 }
 
-// require returns nil when the key has all of the scopes.
+// require returns nil if the key has all of the scopes.
 func require(key *store.Key, scopes []string) error {
 	if !key.Allows(scopes...) {
 		return &scopeError{required: scopes}
@@ -192,7 +196,7 @@ func require(key *store.Key, scopes []string) error {
 	return nil
 }
 
-// refuse turns an error into what is answered, counted and logged about it.
+// refuse builds, counts and logs the refusal for an error.
 func (g *Guard) refuse(h http.Header, r *http.Request, clientIP func(*http.Request) string, token string, key *store.Key, err error) *Refusal {
 	refused := g.Refusal(h, r, err)
 	g.countDenial(err)
@@ -203,9 +207,8 @@ func (g *Guard) refuse(h http.Header, r *http.Request, clientIP func(*http.Reque
 	return refused
 }
 
-// Require asks the key that a guard has put into the request's context whether it has the scopes.
-// Without a key, whatever the reason, and on CORS preflights, it refuses as if no credential had
-// been sent. It returns nil for a request that may go on.
+// Require checks that the key in the request's context has the scopes, and returns nil if so.
+// Without a key, and for a CORS preflight, it refuses the request like one without a credential.
 func Require(h http.Header, r *http.Request, scopes []string) *Refusal {
 	err := ErrNoCredential
 	if isPreflight(r) {
@@ -219,7 +222,7 @@ func Require(h http.Header, r *http.Request, scopes []string) *Refusal {
 	return From(r.Context()).Refusal(h, r, err)
 }
 
-// Scopes returns a copy of the scopes of a Require. It panics for lists that no route can mean.
+// Scopes returns a copy of the scopes of a Require. It panics if there is none or one is invalid.
 func Scopes(scopes []string) []string {
 	if len(scopes) == 0 {
 		panic("keyauth: Require needs at least one scope")
@@ -232,9 +235,9 @@ func Scopes(scopes []string) []string {
 	return slices.Clone(scopes)
 }
 
-// requestID returns the id that the response or, failing that, the request carries in X-Request-Id, if it is fit for an audit log: 1 to
-// 128 visible ASCII characters that do not begin like a key, which some client may have put there by mistake. Anything else is taken for
-// absent.
+// requestID returns the request id for the audit log: X-Request-Id of the response or, if there is
+// none, of the request. It must be 1 to 128 visible ASCII characters and must not begin like a key,
+// which a client may have sent by mistake. Otherwise the result is "".
 func requestID(h http.Header, r *http.Request) string {
 	id := first(h["X-Request-Id"])
 	if id == "" {

@@ -7,24 +7,27 @@ import (
 )
 
 const (
-	// defaultRefusalTime is more than a lookup takes in a database that is near. With one that is far, the way there varies by more than
-	// what is to be hidden.
+	// defaultRefusalTime is longer than a lookup in a nearby database. With a distant one, network
+	// latency varies more than the difference to be hidden.
 	defaultRefusalTime = 5 * time.Millisecond
-	// pauseTime is how much of it is left to pause: more than a timer can be late.
+	// pauseTime is the last part of the delay, for Pause: longer than a timer can be late.
 	pauseTime = 2 * time.Millisecond
-	// maxPauses bounds how many pause at once, since each takes a thread. Where more wait, goroutines change so often that timers are exact.
+	// maxPauses limits concurrent pauses, because each takes a thread. When more requests wait, the
+	// scheduler runs often and timers are exact.
 	maxPauses = 16
 )
 
-// Pause is the last part of a wait. Tests whose time is not the system's replace it.
+// Pause waits for the last part of the delay. Tests with another clock replace it.
 var Pause = pause
 
-// level waits until as much time has passed since the lookup began as every refusal takes whose credential was looked up: a row that is there is
-// read, checked and kept, one that is not is not, and the difference, some microseconds, could be measured. Malformed credentials are not
-// looked up, and everybody can see that they are malformed; they cost no waiting.
+// level delays a refusal until RefusalTime after the lookup began, so that timing does not reveal
+// whether the key exists: the lookup of an existing row takes some microseconds longer. Malformed
+// credentials are not delayed. They are not looked up, and the client can see itself that they are
+// malformed.
 //
-// A timer alone would not do. On Linux, an idle Go program sleeps in whole milliseconds from when it became idle, so it would wake that
-// much later as the lookup took longer (measured: by 14 µs of 14). The last part of the wait is therefore a pause of the system's.
+// A timer alone is not exact enough. On Linux, an idle Go program sleeps in whole milliseconds,
+// counted from when it became idle, so a longer lookup would make the wake-up later by the same
+// time (measured: 14 µs of 14). So the last part of the delay is a system pause.
 func (g *Guard) level(ctx context.Context, err error) {
 	if g.RefusalTime <= 0 || !isFailure(err) {
 		return
@@ -50,7 +53,7 @@ func (g *Guard) level(ctx context.Context, err error) {
 	}
 }
 
-// sleep reports whether the time has passed; otherwise nobody waits for the answer any more.
+// sleep waits for d and returns true, or false if ctx ends first.
 func sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -10,8 +10,9 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// limiterOf returns the Limiter that the config asks for. A nil pointer in the interface counts as none: programs make one when they
-// declare a *ratelimit.Limiter that they do not always fill.
+// limiterOf returns the Limiter of the config, or the default. A nil pointer in the interface
+// counts as not set: it occurs when a program declares a *ratelimit.Limiter and does not always set
+// it.
 func limiterOf(c Config) Limiter {
 	if v := reflect.ValueOf(c.Limiter); !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil() {
 		return c.Keys.Limiter()
@@ -19,14 +20,15 @@ func limiterOf(c Config) Limiter {
 	return c.Limiter
 }
 
-// isLimited reports whether the key has a limit, one that allows nothing included.
+// isLimited reports whether the key has a rate limit, even one that allows nothing.
 func isLimited(key *store.Key) bool { return key.RateLimit != store.RateLimit{} }
 
-// counted is the key of a context whose request has been counted; the value is the id of the API key.
+// counted is a context key: the request has been counted for the API key with the id that is its
+// value.
 type counted struct{}
 
-// count counts the request of a limited key and tells in h what is left. A request counts once for a key, however many guards
-// it passes.
+// count counts the request of a limited key and sets the RateLimit fields in h. A request counts
+// once per key, however many guards it passes.
 func (g *Guard) count(ctx context.Context, h http.Header, key *store.Key) error {
 	if ctx.Value(counted{}) == key.ID {
 		return nil
@@ -42,7 +44,7 @@ func (g *Guard) count(ctx context.Context, h http.Header, key *store.Key) error 
 	return nil
 }
 
-// waitError is a refusal that ends by itself.
+// waitError is a refusal that ends after wait.
 type waitError struct {
 	cause error
 	wait  time.Duration

@@ -11,24 +11,24 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// linesPerSecond bounds what one guard logs about refusals, and apart from them about requests that could not be decided, so that a
-// flood of bad keys neither fills the disk nor hides an outage.
+// linesPerSecond limits the log lines of a guard about refusals, and separately about keys that
+// could not be checked. So a flood of bad keys neither fills the disk nor hides an outage.
 const linesPerSecond = 10
 
-// logSuccess tells of a key that was let in, if anybody wants to hear.
+// logSuccess logs an accepted key if the level Debug is enabled.
 func (g *Guard) logSuccess(ctx context.Context, key *store.Key) {
 	if g.Logger.Enabled(ctx, slog.LevelDebug) {
 		g.Logger.LogAttrs(ctx, slog.LevelDebug, "latchkey: authenticated", slog.String("key_id", key.ID))
 	}
 }
 
-// logRefusal tells of a request that was not let in. Nothing in the line is the client's own text: the token stands there as a
-// fingerprint, addresses are parsed, the request id is visible ASCII.
+// logRefusal logs a refused request. The line contains no free text of the client: the token is a
+// fingerprint, addresses are parsed, and the request id is visible ASCII.
 func (g *Guard) logRefusal(h http.Header, r *http.Request, clientIP func(*http.Request) string, token string, key *store.Key, status int, err error) {
 	ctx := r.Context()
 	level, message, sample := slog.LevelInfo, "latchkey: refused", &g.refused
 	switch {
-	case errors.Is(err, ErrNoCredential), ctx.Err() != nil: // nobody has failed; nobody waits for the answer
+	case errors.Is(err, ErrNoCredential), ctx.Err() != nil: // no failure, or the client has gone
 		level = slog.LevelDebug
 	case status >= 500:
 		level, message, sample = slog.LevelWarn, "latchkey: a key could not be checked", &g.undecided
@@ -58,10 +58,12 @@ func (g *Guard) logRefusal(h http.Header, r *http.Request, clientIP func(*http.R
 	g.Logger.LogAttrs(ctx, level, message, attrs...)
 }
 
-// sampler lets a number of lines through in each second and counts the others. The zero value is ready.
+// sampler allows a number of lines per second and counts the others. The zero value is ready to
+// use.
 type sampler struct{ second, lines, dropped atomic.Int64 }
 
-// next reports whether the line may be written and, if so, how many have been dropped since the last one.
+// next reports whether the line may be written and, if so, how many were dropped since the last
+// one.
 func (s *sampler) next(now time.Time) (dropped int64, ok bool) {
 	second := now.Unix()
 	if last := s.second.Load(); last != second && s.second.CompareAndSwap(last, second) {

@@ -8,8 +8,8 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// medusaAnswerTo is the status table in Medusa's words (observed on 2.21.2). storefront says that the guard lets in publishable keys
-// alone, as Medusa's check of /store does: that one never answers 401.
+// medusaAnswerTo is the status table with Medusa's messages (observed with 2.21.2). storefront: the
+// guard accepts publishable keys only, as Medusa's check of /store does, which never returns 401.
 func medusaAnswerTo(err error, storefront bool) answer {
 	a := answerTo(err)
 	badKey := a.status == http.StatusUnauthorized || errors.Is(err, store.ErrWrongType)
@@ -21,7 +21,7 @@ func medusaAnswerTo(err error, storefront bool) answer {
 		a = answer{status: http.StatusBadRequest, body: body{"not_allowed", "A valid publishable key is required to proceed with the request"}}
 	case errors.Is(err, errSecretAsBearer):
 		a.body = body{Message: "A secret API key was passed as a Bearer token. Secret API keys must be sent using HTTP Basic authentication instead (Authorization: Basic <secret-api-key>)."}
-	case badKey: // the challenge stays: a 401 without one is against RFC 9110, 15.5.2
+	case badKey: // with a challenge, which RFC 9110, 15.5.2 requires for 401
 		a = answer{status: http.StatusUnauthorized, body: body{Message: "Unauthorized"}, challenge: true, code: a.code}
 		if errors.Is(err, store.ErrWrongType) {
 			a.code = "invalid_token"

@@ -8,22 +8,22 @@ import (
 	"sync"
 )
 
-// Mounted is what Mount of a door leaves in the context of a request for its handler.
+// Mounted is the information that a door's Mount adds to the context of a request.
 type Mounted struct {
-	Prefix   string                       // the pattern of what stands before the handler's paths
+	Prefix   string                       // the pattern of the prefix before the handler's paths
 	Pattern  string                       // the pattern of the route
 	ClientIP func(r *http.Request) string // nil: the door does not know
 
 	mu   sync.Mutex
-	door any // the door's own context, which is used again when the request is over
+	door any // the door's own context, which the framework reuses after the request
 }
 
 type mountedKey struct{}
 
-// unmounted stands for all requests that have come through no Mount.
+// unmounted is used for all requests that did not come through a Mount.
 var unmounted Mounted
 
-// mounted returns what Mount has left in the context of r, or the zero Mounted and false.
+// mounted returns the Mounted of r and true, or an empty one and false.
 func mounted(r *http.Request) (*Mounted, bool) {
 	if m, ok := r.Context().Value(mountedKey{}).(*Mounted); ok {
 		return m, true
@@ -31,7 +31,7 @@ func mounted(r *http.Request) (*Mounted, bool) {
 	return &unmounted, false
 }
 
-// Pattern returns the pattern of the request's route, from its door or from net/http.
+// Pattern returns the route pattern of the request, from its door or from net/http.
 func Pattern(r *http.Request) string {
 	if m, ok := mounted(r); ok {
 		return m.Pattern
@@ -39,8 +39,8 @@ func Pattern(r *http.Request) string {
 	return r.Pattern
 }
 
-// Door returns the context of the door that the request came through, or nil when it came through
-// none or is over.
+// Door returns the context of the request's door, or nil if there is no door or the request has
+// ended.
 func Door(r *http.Request) any {
 	m, _ := mounted(r)
 	m.mu.Lock()
@@ -48,9 +48,9 @@ func Door(r *http.Request) any {
 	return m.door
 }
 
-// Serve serves a request below a prefix with h, as if the prefix were not there. Echo matches the
-// escaped path where there is one, and a parameter is one segment: so many segments are left out,
-// and an encoded slash stays one.
+// Serve serves a request with h as if the prefix of its path did not exist. Echo matches the
+// escaped path if there is one, and a parameter is one segment. So Serve removes as many segments
+// as the prefix has, and an encoded slash is not a separator.
 func (m *Mounted) Serve(w http.ResponseWriter, r *http.Request, h http.Handler, door any) {
 	m.door = door
 	defer func() {
@@ -81,11 +81,11 @@ func rest(path string) string {
 	return ""
 }
 
-// A Route is what an Echo router needs to know about one of a handler.
+// A Route is a route of a handler, for an Echo router.
 type Route struct{ Method, Path string }
 
-// Routes returns the routes that h has by its own account, HEAD beside every GET: by their own
-// paths they are in Echo's list, and what reads that (metrics, CORS) knows them.
+// Routes returns the routes that h lists, with HEAD for every GET. With them Echo's route list is
+// complete, for middlewares that read it (metrics, CORS).
 func Routes(h http.Handler) []Route {
 	listed, ok := h.(interface{ Routes() []string })
 	if !ok {

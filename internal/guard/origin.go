@@ -9,20 +9,20 @@ import (
 	"sync/atomic"
 )
 
-// isPreflight reports whether the request is a CORS preflight: an OPTIONS that names an origin and
-// a method to come (Fetch standard, 3.3.2). Browsers send it without credentials, and everybody can
-// forge one, with a body too: it counts as a request without a credential. A bare OPTIONS is a
-// request like others.
+// isPreflight reports whether the request is a CORS preflight: an OPTIONS with an origin and a
+// requested method (Fetch standard, 3.3.2). Browsers send it without credentials, and any client
+// can forge one, even with a body. So it counts as a request without a credential. A plain OPTIONS
+// is an ordinary request.
 func isPreflight(r *http.Request) bool {
 	return r.Method == http.MethodOptions && r.Header.Get("Origin") != "" && r.Header.Get("Access-Control-Request-Method") != ""
 }
 
-// PreflightWarned is of the process and not of a guard: an app with many guards has one place to
-// change.
+// PreflightWarned is per process and not per guard, because an app with many guards has one place
+// to change.
 var PreflightWarned atomic.Bool
 
-// warnOfPreflight says once in a process what to do. Where CORS stands in front, no preflight comes
-// here.
+// warnOfPreflight logs, once per process, how to configure CORS. With CORS in front of the guard,
+// no preflight arrives here.
 func warnOfPreflight(ctx context.Context, log *slog.Logger) {
 	if log.Enabled(ctx, slog.LevelWarn) && PreflightWarned.CompareAndSwap(false, true) {
 		log.WarnContext(ctx, "latchkey: a CORS preflight was refused; if browser pages of other origins use this API, "+
@@ -30,7 +30,8 @@ func warnOfPreflight(ctx context.Context, log *slog.Logger) {
 	}
 }
 
-// isForeign reports whether a browser says that the request comes from a page of another origin. Other clients send neither header.
+// isForeign reports whether a browser says that the request comes from a page of another origin.
+// Other clients send neither of the two headers.
 func isForeign(r *http.Request) bool {
 	if site := r.Header.Get("Sec-Fetch-Site"); site != "" {
 		return site != "same-origin" && site != "none"

@@ -4,5 +4,5 @@ package guard
 
 import "time"
 
-// pause is a timer where those of an idle program are finer than a millisecond.
+// pause uses a timer: on these systems the timers of an idle program are finer than a millisecond.
 func pause(d time.Duration) { time.Sleep(d) }

@@ -18,15 +18,15 @@ type Answer = struct {
 	Err    error
 }
 
-// Refusal is the answer to a request that is not let in. Its headers are set; status and body are
-// for a door to write. It is an error that Echo v5 and its error handlers know how to write.
+// Refusal is the response to a refused request. Its headers are already set; a door writes the
+// status and the body. It is an error that Echo v5 and its error handlers can write.
 type Refusal struct {
 	Answer
-	Message string // of the standard body
-	Sent    bool   // the door has sent it already
+	Message string // the message of the standard body
+	Sent    bool   // the door has already sent it
 }
 
-// Error returns the cause, which never holds a token.
+// Error returns the text of the cause, which contains no token.
 func (f *Refusal) Error() string { return f.Err.Error() }
 
 // Unwrap returns the cause.
@@ -43,14 +43,14 @@ func (f *Refusal) MarshalJSON() ([]byte, error) {
 	return encode(f.Body)
 }
 
-// Exact returns the body and true when it must be sent to the byte. What is not exact, may be
-// written by the app's own error handler.
+// Exact returns the body and true if it must be sent unchanged. Any other body may be written by
+// the app's error handler.
 func (f *Refusal) Exact() ([]byte, bool) {
 	text, ok := f.Body.([]byte)
 	return text, ok
 }
 
-// Write writes status and body, as Echo's error handlers do, unless they have been sent.
+// Write writes the status and the body, as Echo's error handlers do, unless they have been sent.
 func (f *Refusal) Write(w http.ResponseWriter) {
 	if f.Sent {
 		return
@@ -60,19 +60,19 @@ func (f *Refusal) Write(w http.ResponseWriter) {
 		if h := w.Header(); h.Get("Content-Type") == "" {
 			h.Set("Content-Type", "application/json")
 		}
-		text, _ = json.Marshal(f) // a body of the app's that is no JSON is left out
+		text, _ = json.Marshal(f) // a body of the app that cannot be encoded is omitted
 		text = append(text, '\n')
 	}
 	w.WriteHeader(f.Status)
 	_, _ = w.Write(text) // the client may have gone
 }
 
-// plain puts refusals into words where no guard has let the request in.
+// plain is used where no guard has accepted the request.
 var plain = &Guard{retryAfter: "1"}
 
 type guardKey struct{}
 
-// From returns the guard that has let a request in, for its words.
+// From returns the guard that accepted a request, for its ErrorStyle.
 func From(ctx context.Context) *Guard {
 	if g, ok := ctx.Value(guardKey{}).(*Guard); ok {
 		return g
@@ -80,7 +80,7 @@ func From(ctx context.Context) *Guard {
 	return plain
 }
 
-// Refusal puts err into words and sets the headers of the answer.
+// Refusal returns the response for err and sets its headers.
 func (g *Guard) Refusal(h http.Header, r *http.Request, err error) *Refusal {
 	a := answerTo(err)
 	if g.Errors == MedusaErrors {
@@ -92,7 +92,7 @@ func (g *Guard) Refusal(h http.Header, r *http.Request, err error) *Refusal {
 		retryAfter = strconv.FormatInt(seconds(limited.wait), 10)
 	}
 	a.setHeaders(h, g.realm, retryAfter)
-	h.Del("Content-Type") // of the answer that is not given
+	h.Del("Content-Type") // of the response that is not sent
 	f := &Refusal{Answer: Answer{Status: a.status, Header: h, Body: a.body, Err: err}, Message: a.body.Message}
 	switch g.Errors {
 	case MedusaErrors:

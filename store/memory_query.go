@@ -9,7 +9,7 @@ import (
 	"github.com/latchkey-go/latchkey/internal/meter"
 )
 
-// selectRecords does to records in memory what a database does with a Query.
+// selectRecords applies a Query to records in memory, as a database would.
 func selectRecords(records []*Record, q Query) ([]*Record, error) {
 	order, err := q.Order.compare()
 	if err != nil {
@@ -89,7 +89,7 @@ func (f *Filter) matches(k *Key) (bool, error) {
 	return false, nil
 }
 
-// among reports whether value is in list; a nil list does not care.
+// among reports whether value is in list. A nil list matches everything.
 func among[T comparable](list []T, value T) bool {
 	return list == nil || slices.Contains(list, value)
 }
@@ -123,8 +123,8 @@ func (c TimeCondition) matches(at time.Time) (bool, error) {
 	}
 }
 
-// Check returns nil when the condition has a known operator and the number of times that it takes, else an error that matches
-// ErrInvalid.
+// Check returns nil if the operator is known and has the right number of times, else an error that
+// matches ErrInvalid.
 func (c TimeCondition) Check() error {
 	want := 1
 	switch c.Op {
@@ -142,7 +142,7 @@ func (c TimeCondition) Check() error {
 	return nil
 }
 
-// compare returns the order as a comparison of records.
+// compare returns the order as a function that compares records.
 func (o Order) compare() (func(a, b *Record) int, error) {
 	var by func(a, b *Key) int
 	switch o.By {

@@ -5,9 +5,10 @@ import (
 	"time"
 )
 
-// checkNewSecrets holds the rule of older versions of Medusa, generalized from 1 to MaxActiveSecrets: so many active secret keys, and as
-// many again whose revocation is scheduled. It is asked inside the change, so that concurrent creates cannot pass it together.
-// making is how many secret keys are about to be made.
+// checkNewSecrets enforces MaxActiveSecrets, the generalized rule of older versions of Medusa (1):
+// at most that many active secret keys, and as many again with a scheduled revocation. It runs
+// inside the change, so concurrent creates cannot exceed the limit together. making is the number
+// of new secret keys.
 func (k *Keys) checkNewSecrets(ctx context.Context, tx Tx, making int, now time.Time) error {
 	limit := k.o.MaxActiveSecrets
 	if limit <= 0 || making == 0 {
@@ -32,8 +33,8 @@ func (k *Keys) checkNewSecrets(ctx context.Context, tx Tx, making int, now time.
 	return nil
 }
 
-// checkRolledSecret is the same rule for a roll, whose old key is revoked, or about to be, when it is asked: the successor may be made while
-// no more keys than the rule allows are alive with it.
+// checkRolledSecret enforces MaxActiveSecrets for Roll. It runs after the old key was revoked or
+// its revocation was scheduled. Only the total of active and ending keys is limited here.
 func (k *Keys) checkRolledSecret(ctx context.Context, tx Tx, next *Key, now time.Time) error {
 	limit := k.o.MaxActiveSecrets
 	if limit <= 0 || next.Type != Secret {
@@ -49,7 +50,8 @@ func (k *Keys) checkRolledSecret(ctx context.Context, tx Tx, next *Key, now time
 	return nil
 }
 
-// aliveSecrets counts the secret keys that nothing has ended yet: those whose revocation is not scheduled, and those whose is.
+// aliveSecrets counts the secret keys that work: active ones without a scheduled revocation, and
+// ending ones with one.
 func aliveSecrets(ctx context.Context, tx Tx, now time.Time) (active, ending int, err error) {
 	found, err := tx.Find(ctx, Query{Filter: Filter{Types: []Type{Secret}, Or: []Filter{
 		{RevokedAt: []TimeCondition{{Op: IsNull}}},

@@ -5,15 +5,15 @@ import (
 	"strings"
 )
 
-// maxEscaped is how often percent-encoded text may be encoded again and still be recognised. The
-// first encoding of a URL is gone when a text arrives here; each more costs one pass.
+// maxEscaped is how many times a text is percent-decoded in the search for tokens. The encoding of
+// the URL itself has already been removed. Each level costs one pass.
 const maxEscaped = 2
 
-// HoldsSecret reports whether a secret token stands anywhere in s: alone, with anything in front of
-// it or behind it, and also percent-encoded. People paste tokens where an id, a title or words to
-// search for belong, and databases and proxies log what they are asked. The checksum decides, so an
-// ordinary text that holds "sk_" is not mistaken for a token. (Tokens in Medusa's form have none:
-// sk_ and 64 hexadecimal digits always count.) The cost is linear in the length of s.
+// HoldsSecret reports whether s contains a secret token, at any place, plain or percent-encoded.
+// Users sometimes paste a token where an id, a title or a search belongs, and databases and proxies
+// log such input. The checksum decides, so an ordinary text with "sk_" does not match. (Tokens in
+// Medusa's form have no checksum: sk_ and 64 hexadecimal digits always match.) The cost is linear
+// in the length of s.
 func HoldsSecret(s string) bool {
 	for range maxEscaped {
 		if findSecret(s) {
@@ -28,8 +28,8 @@ func HoldsSecret(s string) bool {
 	return findSecret(s)
 }
 
-// findSecret is HoldsSecret for text that is not encoded. A token has one of three lengths behind
-// each "sk_", so that each is tried.
+// findSecret is HoldsSecret for plain text. After each "sk_" it tries the three possible lengths of
+// a token.
 func findSecret(s string) bool {
 	prefix := prefixOf(Secret)
 	for {
@@ -54,8 +54,8 @@ func findSecret(s string) bool {
 	}
 }
 
-// unescape decodes the percent-encoded bytes of s and reports whether there are any. What is no
-// such byte stays: a broken escape must not hide a token beside it.
+// unescape decodes the percent-encoded bytes of s and reports whether there are any. An invalid
+// escape is left as it is, because it must not hide a token after it.
 func unescape(s string) (string, bool) {
 	at := strings.IndexByte(s, '%')
 	if at < 0 {
@@ -89,30 +89,31 @@ func unhex(c byte) (byte, bool) {
 	return 0, false
 }
 
-// searchHoldsSecret is HoldsSecret for a search, which is put into lower case before a database
-// sees it: that can make a token of Medusa's form out of capitals.
+// searchHoldsSecret is HoldsSecret for a search. A search is converted to lower case before it
+// reaches a database, which can turn capitals into a token of Medusa's form.
 func searchHoldsSecret(s string) bool {
 	return HoldsSecret(s) || HoldsSecret(strings.ToLower(s))
 }
 
-// withoutSecrets returns a query that selects the same keys and holds no secret token, or an error
-// that matches ErrInvalid: a listing cannot go on behind a token, as no key has one for an id.
-func (q Query) withoutSecrets() (Query, error) {
+// scrubSecrets returns a query that selects the same keys and contains no secret token. If AfterID
+// contains one, the error matches ErrInvalid, because no id of a key does.
+func (q Query) scrubSecrets() (Query, error) {
 	if HoldsSecret(q.AfterID) {
 		return q, holdsSecretError("after")
 	}
-	q.Filter = q.Filter.withoutSecrets()
+	q.Filter = q.Filter.scrubSecrets()
 	return q, nil
 }
 
-// withoutSecrets returns a filter that selects the same keys and holds no secret token.
-func (f Filter) withoutSecrets() Filter {
+// scrubSecrets returns a filter that selects the same keys and contains no secret token. No stored
+// value can match such a token, so the database, which may log statements, does not get it.
+func (f Filter) scrubSecrets() Filter {
 	if searchHoldsSecret(f.Search) {
 		return Filter{IDs: []string{}} // matches nothing
 	}
 	for i := range filterTexts {
 		list := filterTexts[i].list(&f)
-		*list = withoutTokens(*list)
+		*list = scrubTokens(*list)
 	}
 	for _, within := range []*[]Filter{&f.And, &f.Or} {
 		if *within == nil {
@@ -120,29 +121,29 @@ func (f Filter) withoutSecrets() Filter {
 		}
 		clean := make([]Filter, len(*within))
 		for i, sub := range *within {
-			clean[i] = sub.withoutSecrets()
+			clean[i] = sub.scrubSecrets()
 		}
 		*within = clean
 	}
 	return f
 }
 
-// withoutSecrets returns a query that selects the same events and holds no secret token. Not ok: it
-// selects none.
-func (q EventQuery) withoutSecrets() (_ EventQuery, ok bool) {
-	q.KeyIDs = withoutTokens(q.KeyIDs)
+// scrubSecrets returns a query that selects the same events and contains no secret token. If ok is
+// false, the query selects no event.
+func (q EventQuery) scrubSecrets() (_ EventQuery, ok bool) {
+	q.KeyIDs = scrubTokens(q.KeyIDs)
 	return q, !HoldsSecret(q.KeyID) && !HoldsSecret(string(q.Kind))
 }
 
-// withoutTokens returns list, or a copy of it without the texts that hold a secret token.
-func withoutTokens(list []string) []string {
+// scrubTokens returns list, or a copy without the texts that contain a secret token.
+func scrubTokens(list []string) []string {
 	if !slices.ContainsFunc(list, HoldsSecret) {
 		return list
 	}
 	return slices.DeleteFunc(slices.Clone(list), HoldsSecret)
 }
 
-// holdsSecretError refuses a field without repeating what is in it.
+// holdsSecretError refuses a field without repeating its value.
 func holdsSecretError(field string) error {
 	return Errorf(ErrInvalid, "Field '%s' holds a secret token. Remove it; a token must not be stored or searched for.", field)
 }

@@ -7,11 +7,11 @@ import (
 	"unicode/utf8"
 )
 
-// What a key may hold. In Medusa a title has no bound but that of the request's body; a list of
-// such keys is an answer without one.
+// The limits of a key's attributes. Medusa limits a title only by the size of the request's body,
+// so a list of long titles could be of any size.
 const (
 	maxTitleBytes     = 1024
-	maxImportedTitle  = 100 << 10 // what Medusa takes; an imported key keeps its title
+	maxImportedTitle  = 100 << 10 // the limit of Medusa; an imported key may have such a title
 	maxScopes         = 100
 	maxScopeBytes     = 100
 	maxSalesChannels  = 1000
@@ -19,20 +19,20 @@ const (
 	maxMetadata       = 50 // entries
 	maxMetadataBytes  = 16 << 10
 	maxCIDRs          = 100
-	// maxCreate is the greatest number of keys that one call makes.
+	// maxCreate is the maximum number of keys in one call of CreateMany.
 	maxCreate = 1000
-	// MaxRevoke is the greatest number of keys that RevokeAll ends, or UpdateAll changes, in one call.
+	// MaxRevoke is the maximum number of keys that one call of RevokeAll or UpdateAll changes.
 	MaxRevoke = 1000
-	// maxRevokeBytes is how much of these keys is read: 64 kB each, many times what one with
-	// channels and metadata takes. Without it, a thousand keys that hold all they may would be 290
-	// MB.
+	// maxRevokeBytes limits how much of these keys is read: 64 kB per key, many times the size of a
+	// usual one. A thousand keys of the maximum size would take 290 MB.
 	maxRevokeBytes = 64 << 20
-	// MaxConditions is the greatest number of conditions that a filter may hold: words of Search, lists, times, and filters within it. SQLite
-	// takes no more than 1000 in a row, and answers that it is out of order.
+	// MaxConditions is the maximum number of conditions in a filter: words of Search, lists, times,
+	// and nested filters. SQLite accepts at most 1000 in an expression and reports more as a fault
+	// of its own.
 	MaxConditions = 300
 )
 
-// check returns nil, or an *Error that matches ErrInvalid when the filter is longer than a database takes.
+// check returns nil, or an *Error that matches ErrInvalid when the filter has too many conditions.
 func (f *Filter) check() error {
 	if n := f.conditions(0); n > MaxConditions {
 		return Errorf(ErrInvalid, "Invalid request: The filter holds more than %d conditions", MaxConditions)
@@ -40,7 +40,7 @@ func (f *Filter) check() error {
 	return nil
 }
 
-// conditions adds to n how many conditions the filter holds. It stops soon after MaxConditions.
+// conditions adds the number of conditions in the filter to n. It stops soon after MaxConditions.
 func (f *Filter) conditions(n int) int {
 	n += len(strings.Fields(f.Search))
 	for i := range filterTexts {
@@ -63,7 +63,7 @@ func (f *Filter) conditions(n int) int {
 	return n
 }
 
-// latest is the greatest time that can be told in the wire format (and in both databases).
+// latest is the latest time that the wire format and both databases can represent.
 var latest = time.Date(9999, 12, 31, 23, 59, 59, 999e6, time.UTC)
 
 func checkScopes(k *Key) error {
@@ -139,27 +139,27 @@ func checkExpiry(k *Key) error {
 	return nil
 }
 
-// errNoAddress refuses an empty list of addresses in what is written. Rows that hold one mean any
-// address, as before; an empty list of scopes grants nothing, and nobody should have to know the
+// errNoAddress refuses an empty list of addresses in a change. In stored rows an empty list means
+// any address. An empty list of scopes grants nothing, and callers should not need to know the
 // difference.
 var errNoAddress = Errorf(ErrInvalid, "Field 'allowed_cidrs' is empty. Name the networks that the key may be used from, or use null for any.")
 
-// isEmptyList tells an empty list from none.
+// isEmptyList reports whether the list is empty and not nil.
 func isEmptyList(cidrs []netip.Prefix) bool { return cidrs != nil && len(cidrs) == 0 }
 
-// checkNew is checkAttributes for what is written by a verb, not by an import. before is the key as
-// it was: what has not changed is not judged again by rules that are younger than it.
+// checkNew is checkAttributes for changes other than imports. before is the key before the change:
+// an unchanged value is not checked against rules that are newer than it.
 func checkNew(k, before *Key) error {
 	if err := checkTitle(k, before); err != nil {
 		return err
 	}
-	if err := checkUnsaid(k, before); err != nil { // before messages that repeat a part of a text
+	if err := checkNoSecrets(k, before); err != nil { // first, because other messages repeat a part of a text
 		return err
 	}
 	return checkAttributes(k)
 }
 
-// checkTitle refuses a new title that is too long. One that is there already may be: it was
+// checkTitle refuses a new title that is too long. The present title may be longer, if it was
 // imported.
 func checkTitle(k, before *Key) error {
 	if k.Title == before.Title {
@@ -168,7 +168,7 @@ func checkTitle(k, before *Key) error {
 	return checkText("title", k.Title, maxTitleBytes)
 }
 
-// checkText refuses what a database cannot keep.
+// checkText refuses texts that a database cannot store.
 func checkText(field, s string, limit int) error {
 	switch {
 	case len(s) > limit:
@@ -181,7 +181,7 @@ func checkText(field, s string, limit int) error {
 	return nil
 }
 
-// isScope follows the grammar of scope-token in RFC 6749, section 3.3.
+// isScope implements the grammar of scope-token in RFC 6749, section 3.3.
 func isScope(s string) bool {
 	if s == "" || len(s) > maxScopeBytes {
 		return false
@@ -194,7 +194,7 @@ func isScope(s string) bool {
 	return true
 }
 
-// tidyNetworks removes duplicates and writes IPv4 networks as such.
+// tidyNetworks removes duplicates and converts IPv4 networks that are mapped into IPv6.
 func tidyNetworks(k *Key) {
 	if k.AllowedCIDRs == nil {
 		return
@@ -213,7 +213,7 @@ func tidyNetworks(k *Key) {
 	k.AllowedCIDRs = cidrs
 }
 
-// unique returns list without repetitions, in its order; nil stays nil and empty stays empty.
+// unique returns list without duplicates, in its order. nil stays nil and empty stays empty.
 func unique(list []string) []string {
 	if list == nil {
 		return nil

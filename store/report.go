@@ -2,23 +2,24 @@ package store
 
 import "time"
 
-// Concern is a reason why a key that works deserves a look.
+// Concern is a reason to review a key that works.
 type Concern string
 
-// The concerns. Expired keys, and those whose revocation has taken effect, are none.
+// The concerns. Expired and revoked keys have no concern.
 const (
-	// NeverUsed: nobody has used the key so far. Keys that have only just been made are among them: look at CreatedAt.
+	// NeverUsed: the key has not been used yet. This includes new keys: compare CreatedAt.
 	NeverUsed Concern = "never_used"
-	// Idle: the key was used once, but not for a while.
+	// Idle: the key has been used, but not recently.
 	Idle Concern = "idle"
-	// WithoutExpiry: nothing will end the key by itself, neither an expiry nor a scheduled revocation.
+	// WithoutExpiry: the key has neither an expiry nor a scheduled revocation.
 	WithoutExpiry Concern = "without_expiry"
-	// Expiring: the key's expiry is near.
+	// Expiring: the key expires soon.
 	Expiring Concern = "expiring"
 )
 
-// Filter returns the filter of the keys that are of this concern at the moment now. How long "a while" and how far away "near" is,
-// span says; the other concerns do not care. An unknown concern matches nothing.
+// Filter returns a filter for the keys that have this concern at the time now. span is the idle
+// period for Idle and the look-ahead for Expiring; other concerns ignore it. An unknown concern
+// matches no key.
 func (c Concern) Filter(now time.Time, span time.Duration) Filter {
 	f := Filter{And: []Filter{
 		Filter{}.outliving(now),

@@ -6,9 +6,10 @@ import (
 	"strings"
 )
 
-// LinkSalesChannels adds and removes sales channels of a publishable key and returns it. Whether the channels exist is for the
-// caller to know. Adding what is there and removing what is not have no effect; a channel in both lists is added. As in Medusa,
-// UpdatedAt does not move. Errors match ErrNotFound, ErrInvalid (secret key), ErrForbidden, ErrUnavailable.
+// LinkSalesChannels adds and removes sales channels of a publishable key and returns the key. It
+// does not check that the channels exist. Adding a linked channel and removing an unlinked one have
+// no effect. A channel in both lists is added. As in Medusa, UpdatedAt does not change. Errors
+// match ErrNotFound, ErrInvalid (secret key, or too many channels), ErrForbidden or ErrUnavailable.
 func (k *Keys) LinkSalesChannels(ctx context.Context, id string, add, remove []string) (*Key, error) {
 	var linked *Key
 	err := k.change(ctx, "link sales channels", func(tx Tx) error {
@@ -29,7 +30,7 @@ func (k *Keys) LinkSalesChannels(ctx context.Context, id string, add, remove []s
 			return err
 		}
 		isNew := func(c string) bool { return !had[c] }
-		if slices.ContainsFunc(key.SalesChannelIDs, isNew) { // to take channels away needs no power
+		if slices.ContainsFunc(key.SalesChannelIDs, isNew) { // removing channels needs no permission
 			if p.holder.isLimited() {
 				return errLimitedGives
 			}
@@ -37,7 +38,7 @@ func (k *Keys) LinkSalesChannels(ctx context.Context, id string, add, remove []s
 				return err
 			}
 		}
-		if slices.Equal(before.SalesChannelIDs, key.SalesChannelIDs) { // told all the same (protocol 4.1)
+		if slices.Equal(before.SalesChannelIDs, key.SalesChannelIDs) { // announced all the same (protocol 4.1)
 			return tx.Append(ctx, r, eventFor(r, Linked, now, nil))
 		}
 		if !k.isGenuine(r) {

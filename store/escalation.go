@@ -6,9 +6,10 @@ import (
 	"slices"
 )
 
-// mayGrant returns nil when the holder's own power covers that of key, or an error that matches ErrForbidden and says what is too
-// much. No key can make, widen or roll another to more than itself: not more scopes, channels, addresses, requests or life. A nil holder is no
-// key (an actor, or the program itself) and not bound.
+// mayGrant returns nil when the holder's own power includes that of key, else an error that matches
+// ErrForbidden and names the excess. A key cannot create, extend or roll another key beyond its own
+// scopes, channels, addresses, requests and lifetime. A nil holder means that an actor or the
+// program makes the change; it has no limits.
 func (h *Key) mayGrant(key *Key) error {
 	if h == nil {
 		return nil
@@ -28,9 +29,8 @@ func (h *Key) mayGrant(key *Key) error {
 	return h.mayOutlive(key)
 }
 
-// mayMake is mayGrant for a new key. A key with a rate limit makes none, whatever limit it would
-// have: each has a bucket of its own, and together they could make more requests than the one that
-// made them.
+// mayMake is mayGrant for a new key. A key with a rate limit cannot create keys at all: each new
+// key would have its own bucket, so together they could exceed the limit.
 func (h *Key) mayMake(key *Key) error {
 	if h.isLimited() {
 		return Errorf(ErrForbidden, "The key in use has a rate limit: it cannot create or roll keys. Use a key without a limit.")
@@ -38,8 +38,8 @@ func (h *Key) mayMake(key *Key) error {
 	return h.mayGrant(key)
 }
 
-// mayChange is mayGrant for a key that is there already. A key with a rate limit cannot give power
-// to another that has a bucket of its own; it can take it away.
+// mayChange is mayGrant for an existing key. A key with a rate limit can reduce the power of other
+// keys but not increase it, because each key has its own bucket.
 func (h *Key) mayChange(before, after *Key) error {
 	if err := h.mayGrant(after); err != nil {
 		return err
@@ -50,9 +50,8 @@ func (h *Key) mayChange(before, after *Key) error {
 	return nil
 }
 
-// mayPutOff is mayChange for an expiry or a revocation that is put off. It is judged as the only
-// end that the key has: the other can be taken back later, by somebody who does not know of this
-// one.
+// mayPutOff is mayChange for a later expiry or revocation. It treats the new end as the only end of
+// the key, because the other end could be removed later, in a change that does not check this one.
 func (h *Key) mayPutOff(before, after *Key, end Time) error {
 	alone := *after
 	alone.ExpiresAt, alone.RevokedAt = end, Time{}
@@ -64,7 +63,7 @@ var errLimitedGives = Errorf(ErrForbidden, "The key in use has a rate limit: it 
 // isLimited reports whether the holder is a key with a rate limit.
 func (h *Key) isLimited() bool { return h != nil && h.RateLimit != (RateLimit{}) }
 
-// mayGiveScopes is mayGrant for scopes alone. h is not nil.
+// mayGiveScopes is mayGrant for scopes only. h is not nil.
 func (h *Key) mayGiveScopes(scopes []string) error {
 	if h.Scopes == nil {
 		return nil
@@ -80,7 +79,7 @@ func (h *Key) mayGiveScopes(scopes []string) error {
 	return nil
 }
 
-// mayGiveAddresses is mayGrant for addresses alone. h is not nil.
+// mayGiveAddresses is mayGrant for addresses only. h is not nil.
 func (h *Key) mayGiveAddresses(cidrs []netip.Prefix) error {
 	if len(h.AllowedCIDRs) == 0 {
 		return nil
@@ -96,7 +95,8 @@ func (h *Key) mayGiveAddresses(cidrs []netip.Prefix) error {
 	return nil
 }
 
-// covers reports whether other allows no more requests than r, neither at once nor in the long run. The zero limit is none.
+// covers reports whether other allows no more requests than r, neither at once nor over time. The
+// zero value is no limit.
 func (r RateLimit) covers(other RateLimit) bool {
 	if other == (RateLimit{}) || other.Requests > r.Requests {
 		return false
@@ -107,8 +107,8 @@ func (r RateLimit) covers(other RateLimit) bool {
 	return otherHigh < high || otherHigh == high && otherLow <= low
 }
 
-// mayLink is mayGrant for sales channels alone. Unrestricted secret keys are bound to no channel; a restricted key can link only what
-// it has itself.
+// mayLink is mayGrant for sales channels only. A secret key without scopes or channels may link any
+// channel. Other keys may link only their own channels.
 func (h *Key) mayLink(channels []string) error {
 	if h == nil || (h.Scopes == nil && len(h.SalesChannelIDs) == 0) {
 		return nil
@@ -122,7 +122,7 @@ func (h *Key) mayLink(channels []string) error {
 	return nil
 }
 
-// mayOutlive is mayGrant for the lifetime alone.
+// mayOutlive is mayGrant for the lifetime only.
 func (h *Key) mayOutlive(key *Key) error {
 	if h == nil || h.end().IsZero() {
 		return nil
@@ -133,7 +133,7 @@ func (h *Key) mayOutlive(key *Key) error {
 	return nil
 }
 
-// wireTime is how times stand in messages and JSON: ISO 8601, UTC, milliseconds, as in Medusa.
+// wireTime is the format of times in messages and JSON: ISO 8601, UTC, milliseconds, as in Medusa.
 const wireTime = "2006-01-02T15:04:05.000Z"
 
 func covered(cidr netip.Prefix, by []netip.Prefix) bool {
