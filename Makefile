@@ -43,18 +43,18 @@ check: ## formatting, vet, staticcheck, and go.mod files that say what is import
 	$(GO) -C internal/tools mod tidy -diff
 
 bench: servers ## every performance target as a table, about 4 minutes (BENCH=regexp, KEYS=1000000); fails when one is missed by more than half
-	$(GO) run ./example/benchtable -only '$(BENCH)' -keys $(KEYS)
+	$(GO) run ./internal/benchtable -only '$(BENCH)' -keys $(KEYS)
 
 soak: servers ## the simulation and its mutations, then five instances on real servers under every fault, for SOAK (10m) each; SEED=n repeats an order
 	$(GO) test $(RACE) -count=1 -timeout 0 -v -run '^TestSimulation$$' ./cache -sim.for $(SOAK) -sim.first $(SEED)
 	$(GO) test -count=1 -timeout 0 -v -run '^TestMutations$$' ./cache -sim.mutations .
-	$(GO) test -count=1 -timeout 0 -v -run '^TestSoak$$' ./example/soak -soak $(SOAK) -seed $(SEED)
+	$(GO) test -count=1 -timeout 0 -v -run '^TestSoak$$' ./internal/soak -soak $(SOAK) -seed $(SEED)
 
 fuzz: ## run every fuzz target for FUZZTIME (10s); all of them, then fail with the names of those that failed
 	@GO='$(GO)' sh .ci/fuzz $(FUZZTIME)
 
 timing: ## can the time of a refusal tell an unknown key from a revoked or expired one? (SAMPLES=100000 of each, about a quarter of an hour)
-	$(GO) run ./example/timing -samples $(SAMPLES)
+	$(GO) run ./internal/timing -samples $(SAMPLES)
 
 cover: servers ## test coverage over all packages, in cover.out
 	$(GO) test -count=1 -timeout 10m -coverpkg=./... -coverprofile=cover.out ./...

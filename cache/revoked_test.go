@@ -58,7 +58,7 @@ func (h *host) revoke(t *testing.T, id string) {
 }
 
 // When a revocation has returned success, the key is dead: here at once, there at once, and so it
-// stays, whatever is broken. Faults that take processes and real clocks are those of example/soak;
+// stays, whatever is broken. Faults that take processes and real clocks are those of internal/soak;
 // this is every fault of the table that one process can have.
 func TestRequirement09ARevokedKeyIsDeadEverywhereUnderEveryFault(t *testing.T) {
 	ctx := context.Background()

@@ -1,6 +1,6 @@
 // Command loadtest sends requests with API keys to a guarded route and tells how long the answers took:
 //
-//	go run ./example/loadtest
+//	go run ./internal/loadtest
 //
 // By itself it starts a server of its own, keys in an SQLite file behind Latchkey's cache, and sends it a mix of keys: warm ones, which the
 // cache has in memory, cold ones, which it has to look up, unknown ones, and bad ones, whose checksum is wrong. With -url it sends to a

@@ -10,11 +10,11 @@
 //
 // Run it:
 //
-//	go test ./example/soak                        # each fault once, a minute or two
+//	go test ./internal/soak                        # each fault once, a minute or two
 //	make soak SOAK=10m                            # all of them, in an order made from a seed, for as long as asked
 //	make soak SOAK=10m SEED=4711                  # that order again
-//	go test ./example/soak -run '^$' -bench .     # what a revoke costs
-//	go test ./example/soak -run 33                # rolling deploys, beside programs built from the commit of version 1
+//	go test ./internal/soak -run '^$' -bench .     # what a revoke costs
+//	go test ./internal/soak -run 33                # rolling deploys, beside programs built from the commit of version 1
 //
 // Start with judge_test.go, then faults_test.go.
 package soak

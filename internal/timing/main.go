@@ -2,9 +2,9 @@
 // requirements). It sends bad tokens of each kind in random order through a guard, measures each answer, and compares the kinds by Welch's
 // t-test as dudect does, uncropped and with the slowest answers left out in growing parts; |t| of 4.5 or more is a difference.
 //
-//	go run ./example/timing                        # over a connection of this machine, warm and cold, SQLite
-//	go run ./example/timing -at handler            # without any network: finer than any client can measure
-//	go run ./example/timing -database postgres://… -redis redis://…
+//	go run ./internal/timing                        # over a connection of this machine, warm and cold, SQLite
+//	go run ./internal/timing -at handler            # without any network: finer than any client can measure
+//	go run ./internal/timing -database postgres://… -redis redis://…
 //
 // Warm is when this process remembers the answers, cold when each token is new to it. Malformed tokens are there for information: they are
 // refused before anything is looked up, and everybody can see that a token is malformed. The kind "unknown again" is a second sample of
