@@ -35,8 +35,9 @@ test: servers ## what everybody runs, about 5 minutes: vet, then the first tier 
 test-more: servers ## the second tier, at most 10 minutes: long soaks, old binaries, proxies, replication
 	$(STEP) $(TEST) -p 2 -run '$(MORE)' $(MORE_IN)
 
-check: ## formatting, vet, staticcheck, and go.mod files that say what is imported
+check: ## formatting, widths and words, vet, staticcheck, and go.mod files that say what is imported
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt -w these:"; echo "$$unformatted"; exit 1; fi
+	$(GO) run .ci/house.go
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
 	$(GO) mod tidy -diff

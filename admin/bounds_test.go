@@ -11,8 +11,8 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// What is too long, too large or too many is refused with the name of what it was, before anything is changed: who corrects one field and
-// sends the rest again has lost nothing.
+// What is too long, too large or too many is refused with the name of what it was, before anything
+// is changed: who corrects one field and sends the rest again has lost nothing.
 func TestRequirement26WhatIsTooMuchIsNamedAndChangesNothing(t *testing.T) {
 	list := func(n int, form string) string {
 		items := make([]string, n)
@@ -75,8 +75,8 @@ func TestRequirement26WhatIsTooMuchIsNamedAndChangesNothing(t *testing.T) {
 	})
 }
 
-// A field that a route does not know is a mistake or an attempt; either way it is told and nothing happens. Who made or revoked a key is
-// said by who asks, never by the body.
+// A field that a route does not know is a mistake or an attempt; either way it is told and nothing
+// happens. Who made or revoked a key is said by who asks, never by the body.
 func TestRequirement24UnknownFieldsAreRefused(t *testing.T) {
 	everyRoute(t, func(t *testing.T, _, method, target, body string) {
 		if method == http.MethodGet || method == http.MethodDelete {

@@ -12,34 +12,37 @@ import (
 
 // Options are the settings of [New]. The zero value is ready to use.
 type Options struct {
-	// Guard stands in front of the API's own guard: keyauth.WithConfig(keyauth.Config{…}) with other
-	// headers or limits, or the app's login. A key that it puts into the context is not looked up
-	// again. A guard that lets everybody through admits nobody. Optional. Default: none.
+	// Guard stands in front of the API's own guard: keyauth.WithConfig(keyauth.Config{…}) with
+	// other headers or limits, or the app's login. A key that it puts into the context is not
+	// looked up again. A guard that lets all requests through admits none. Optional. Default: none.
 	Guard func(next http.Handler) http.Handler
-	// Actor returns who of the app's own staff makes the request ("user_123"), or "" for nobody. It
+	// Actor returns who of the app's own staff makes the request ("user_123"), or "" for none. It
 	// must believe only what the app's login has authenticated. Such principals have all rights,
-	// appear in created_by and revoked_by, and, since browsers send their cookies unasked, must pass
-	// CrossOrigin. Where the request has a key too, the key counts. Optional. Default: nobody.
+	// appear in created_by and revoked_by, and, since browsers send their cookies unasked, must
+	// pass CrossOrigin. Where the request has a key too, the key counts. Optional. Default: none.
 	Actor func(*http.Request) string
-	// CrossOrigin protects requests of Actors from other sites. Optional. Default: http.NewCrossOriginProtection(), which allows none.
+	// CrossOrigin protects requests of Actors from other sites. Optional. Default:
+	// http.NewCrossOriginProtection(), which allows none.
 	CrossOrigin *http.CrossOriginProtection
 	// Errors chooses the words of the API's own guard: keyauth.StandardErrors, MedusaErrors or
 	// ProblemErrors. All other errors are in Medusa's words. Optional. Default: StandardErrors.
 	Errors guard.ErrorStyle
 	// NoPage leaves out the page for people at /ui. Optional. Default: false.
 	NoPage bool
-	// SalesChannels is where the shop keeps its sales channels. Optional. Default: none; any channel can be linked and is shown
-	// with its id as its name.
+	// SalesChannels is where the shop keeps its sales channels. Optional. Default: none; any
+	// channel can be linked and is shown with its id as its name.
 	SalesChannels SalesChannels
-	// MaxPage is the greatest number of keys in one answer of the list. A limit may be greater (Medusa has no bound); when more keys
-	// than MaxPage would have to be shown, the answer is 400. Optional. Default 10 000.
+	// MaxPage is the greatest number of keys in one answer of the list. A limit may be greater
+	// (Medusa has no bound); when more keys than MaxPage would have to be shown, the answer is 400.
+	// Optional. Default 10 000.
 	MaxPage int
-	// Logger hears the causes of 500 and 503, and of refusals. Optional. Default: slog.Default().
+	// Logger gets the causes of 500 and 503, and of refusals. Optional. Default: slog.Default().
 	Logger *slog.Logger
 }
 
 // New returns the API over keys. Its paths begin with /api-keys: strip what stands before them, or
-// use Mount of package echoauth, which also tells it the client's address from the app's IPExtractor.
+// use Mount of package echoauth, which also passes the client's address from the app's
+// IPExtractor.
 //
 // It guards itself: it admits secret keys, from Authorization or x-api-key, and Actors. Documents
 // that hold no secret are for everybody: /openapi.json, and the page for people at /ui, who sign in

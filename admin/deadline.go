@@ -25,7 +25,7 @@ func timeFor(r *http.Request) time.Duration {
 }
 
 // readAll reads the body of a request, of at most limit bytes, within bodyTime. It allocates memory
-// for received bytes only, whatever length was announced.
+// for received bytes only, not the announced length.
 //
 // It sets a read deadline when the time is over, not before: that could extend a deadline of the
 // server, and would have to be undone. Where w does not support read deadlines (see

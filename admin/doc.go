@@ -1,8 +1,8 @@
 // Package admin is the JSON API that manages keys: Medusa's /admin/api-keys, in its wire format,
 // over [store.Keys].
 //
-// [New] returns one net/http handler that works with any router and guards itself: whatever stands
-// in front of it, it serves a request only with a secret key, or when [Options.Actor] names a member
+// [New] returns one net/http handler that works with any router and guards itself: even behind
+// another guard it serves a request only with a secret key, or when [Options.Actor] names a member
 // of the staff.
 //
 // Answers and errors follow Medusa 2.21 to the byte. Attributes that Medusa does not have, such as

@@ -293,7 +293,8 @@ func TestLeakReportsRefuseBadConfiguration(t *testing.T) {
 	admin.LeakReports(nil)
 }
 
-// FuzzLeakReports: whatever is sent, the answer is one of a few, and the key that is not named lives.
+// FuzzLeakReports: whatever is sent, the answer is one of a few, and the key that is not named
+// lives.
 func FuzzLeakReports(f *testing.F) {
 	keys := store.New(store.NewMemory())
 	f.Cleanup(func() { _ = keys.Close(context.Background()) })

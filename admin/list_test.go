@@ -11,7 +11,8 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// stock fills a store: Alpha, beta, Gamma_50% publishable, delta, epsilon secret; one minute apart; beta revoked, delta to be revoked.
+// stock fills a store: Alpha, beta, Gamma_50% publishable, delta, epsilon secret; one minute apart;
+// beta revoked, delta to be revoked.
 func stock(t *testing.T, c admin.Options) *fixture {
 	t.Helper()
 	f := open(t, c)

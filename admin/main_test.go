@@ -105,7 +105,8 @@ type answer struct {
 	header http.Header
 }
 
-// send makes a request as key; a nil key is nobody. A body that is not empty is JSON unless a content type is given.
+// send makes a request as key; a nil key is nobody. A body that is not empty is JSON unless a
+// content type is given.
 func (f *fixture) send(key *store.Key, method, target, body string, header ...string) answer {
 	f.t.Helper()
 	r := httptest.NewRequest(method, target, http.NoBody) // what a server makes of a request without a body

@@ -8,8 +8,9 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// No cache between here and a client may keep what the admin routes answer: not keys, not refusals, not faults. RFC 9111, 3.5 would protect
-// only requests with Authorization, and keys come in other headers too.
+// No cache between here and a client may keep what the admin routes answer: not keys, not refusals,
+// not faults. RFC 9111, 3.5 would protect only requests with Authorization, and keys come in other
+// headers too.
 func TestRequirement22NoAnswerMayBeStored(t *testing.T) {
 	everyRoute(t, func(t *testing.T, _, method, target, body string) {
 		f := open(t, admin.Options{})

@@ -56,7 +56,8 @@ func (d description) operations() map[string]*openapi3.Operation {
 	return list
 }
 
-// operation returns the pattern of the operation that a request is for, or "". The request's path may have anything in front.
+// operation returns the pattern of the operation that a request is for, or "". The request's path
+// may have anything in front.
 func (d description) operation(r *http.Request) string {
 	escaped := r.URL.EscapedPath()
 	at := strings.Index(escaped, "/api-keys")
@@ -72,8 +73,8 @@ func (d description) operation(r *http.Request) string {
 	return pattern
 }
 
-// check returns what the document does not say of an answer, or says otherwise. What belongs to no operation must be one of two answers
-// that the document has for that.
+// check returns what the document does not say of an answer, or says otherwise. What belongs to no
+// operation must be one of two answers that the document has for that.
 func (d description) check(r *http.Request, a answer) error {
 	pattern := d.operation(r)
 	operation := d.operations()[pattern]
@@ -115,8 +116,8 @@ func (d description) checkBody(r *http.Request, body []byte) error {
 	return schema.VisitJSON(v, openapi3.EnableJSONSchema2020(), openapi3.VisitAsRequest())
 }
 
-// documented is h, with every answer of it, and every body that it accepts, held to openapi.json. The tests of this package send their
-// requests through it.
+// documented is h, with every answer of it, and every body that it accepts, held to openapi.json.
+// The tests of this package send their requests through it.
 func documented(t testing.TB, h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		t.Helper()
@@ -308,7 +309,8 @@ func TestAnswersAreHeldToTheDescription(t *testing.T) {
 	}
 }
 
-// TestTheServerOfTheDescriptionIsWhereItWasFound follows the document's server, as a client does, at several mount points.
+// TestTheServerOfTheDescriptionIsWhereItWasFound follows the document's server, as a client does,
+// at several mount points.
 func TestTheServerOfTheDescriptionIsWhereItWasFound(t *testing.T) {
 	keys := store.New(store.NewMemory())
 	made, err := keys.Create(t.Context(), store.NewKey{Type: store.Secret})

@@ -20,7 +20,7 @@ const (
 
 // admit returns the context of an admitted request, or a refusal. It does not trust the guard: it
 // refuses every request without a secret key or an actor. A publishable key is public and admits
-// nobody. Of a key and an actor the key counts, so that a cookie cannot add to its rights.
+// no request. Of a key and an actor the key counts, so that a cookie cannot add to its rights.
 func (a *api) admit(r *http.Request, scopes string) (context.Context, error) {
 	ctx := r.Context()
 	if key, ok := store.FromContext(ctx); ok && key.Type == store.Secret {

@@ -18,7 +18,8 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// requests is a request for each line of the route table; a route without one fails TestEveryRoute….
+// requests is a request for each line of the route table; a route without one fails
+// TestEveryRoute….
 var requests = map[string]struct{ method, target, body string }{
 	"GET /api-keys":                      {"GET", "/api-keys", ``},
 	"POST /api-keys":                     {"POST", "/api-keys", `{"title":"a","type":"secret"}`},

@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// document is something static that holds no secret, and that everybody may have, with a key or without: it stands outside the guard.
+// document is something static that holds no secret, and that everybody may have, with a key or
+// without: it stands outside the guard.
 type document struct {
 	path   string // below the mount point; only this very path is outside
 	answer http.HandlerFunc
@@ -28,8 +29,8 @@ func documents(page bool) []document {
 //go:embed openapi.json
 var openAPI []byte
 
-// static answers with a text that only another version of the program changes. It may be kept, but is to be asked for again before it
-// is used.
+// static answers with a text that only another version of the program changes. It may be kept, but
+// is to be asked for again before it is used.
 func static(contentType string, text []byte) http.HandlerFunc {
 	sum := sha256.Sum256(text)
 	tag := `"` + hex.EncodeToString(sum[:16]) + `"`
@@ -43,7 +44,8 @@ func static(contentType string, text []byte) http.HandlerFunc {
 	}
 }
 
-// outside returns what answers to a request without asking the guard, or nil for what is the guarded API's.
+// outside returns what answers to a request without asking the guard, or nil for what is the
+// guarded API's.
 func (a *api) outside(r *http.Request) http.HandlerFunc {
 	for _, d := range a.documents {
 		if d.path != r.URL.Path {

@@ -52,7 +52,7 @@ func readReportQuery(r *medusa.FieldsReader) (q reportQuery) {
 	return q
 }
 
-// report answers GET /api-keys/report: active keys that somebody should review. Each list is one
+// report answers GET /api-keys/report: active keys that need a review. Each list is one
 // page in the order of the ids, with the count of all such keys.
 func (a *api) report(ctx context.Context, c call[struct{}, reportQuery]) (medusa.Members, error) {
 	now, written := a.now(), meter.Meter{Max: maxAnswerBytes}

@@ -105,8 +105,8 @@ func (a *api) serveGuarded(w http.ResponseWriter, r *http.Request) {
 	a.serveRoute(w, r)
 }
 
-// serveRoute finds the route. As in Medusa, a slash at the end does not matter. Other paths that are
-// not clean are unknown; the mux would redirect them.
+// serveRoute finds the route. As in Medusa, a slash at the end does not matter. Other paths that
+// are not clean are unknown; the mux would redirect them.
 func (a *api) serveRoute(w http.ResponseWriter, r *http.Request) {
 	escaped := r.URL.EscapedPath()
 	trimmed := strings.TrimSuffix(escaped, "/")

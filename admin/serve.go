@@ -20,15 +20,15 @@ type call[B, Q any] struct {
 // admission asks again whether the request is admitted, and returns the context to go on in.
 type admission func() (context.Context, error)
 
-// endpoint answers a request that was admitted. The error, if any, has not been told yet.
+// endpoint answers a request that was admitted. The error, if any, has not been sent yet.
 type endpoint struct {
 	answer func(w http.ResponseWriter, r *http.Request, again admission) error
 	// body and query name the fields that are taken; openapi.json is held to them by a test.
 	body, query []string
 }
 
-// serve makes an endpoint of a schema for the body, one for the query, and what to do. Both are checked in Medusa's order:
-// body, then query, then the route. A nil schema looks at nothing.
+// serve makes an endpoint of a schema for the body, one for the query, and what to do. Both are
+// checked in Medusa's order: body, then query, then the route. A nil schema looks at nothing.
 func serve[B, Q any](
 	body func(*medusa.FieldsReader) B, query func(*medusa.FieldsReader) Q,
 	do func(context.Context, call[B, Q]) (medusa.Members, error),

@@ -12,14 +12,16 @@ import (
 //go:embed ui/*.html ui/*.css ui/*.svg ui/*.js
 var pageFiles embed.FS
 
-// pagePolicy lets the page load its own files and ask its own server, and nothing else: no inline script or style, no frame around it,
-// no form that leaves it, and (Trusted Types) no text that is read as HTML.
+// pagePolicy lets the page load its own files and ask its own server, and nothing else: no inline
+// script or style, no frame around it, no form that leaves it, and (Trusted Types) no text that is
+// read as HTML.
 const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 
-// pageDocuments returns the page at /ui and /ui/, and its files. All its links are relative, for it does not know where it is mounted:
-// "ui/main.js" is /ui/main.js for a browser that is at /ui, and /ui/ui/main.js for one at /ui/. A redirect from one to the other
-// would go round in circles behind a router that takes the slash away, as the example's does, so the files are at both.
+// pageDocuments returns the page at /ui and /ui/, and its files. All its links are relative, for it
+// does not know where it is mounted: "ui/main.js" is /ui/main.js for a browser that is at /ui, and
+// /ui/ui/main.js for one at /ui/. A redirect from one to the other would go round in circles behind
+// a router that takes the slash away, as the example's does, so the files are at both.
 func pageDocuments() []document {
 	files, err := fs.ReadDir(pageFiles, "ui")
 	if err != nil {
@@ -43,7 +45,8 @@ func pageDocuments() []document {
 	return all
 }
 
-// pageTypes returns the content type of a file, whatever the machine that it runs on thinks of its extension.
+// pageTypes returns the content type of a file. It does not depend on what the machine has
+// registered for its extension.
 func pageTypes(extension string) string {
 	return map[string]string{
 		".html": "text/html; charset=utf-8",

@@ -13,7 +13,8 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// TestALifeOverTheWire goes through the life of keys over real connections, with the real guards, behind both doors.
+// TestALifeOverTheWire goes through the life of keys over real connections, with the real guards,
+// behind both doors.
 func TestALifeOverTheWire(t *testing.T) {
 	for name, serve := range map[string]func(*store.Keys) http.Handler{
 		"Echo v4": func(keys *store.Keys) http.Handler {

@@ -463,7 +463,7 @@ func (c *Cache) startGeneration(ctx context.Context, change store.Change) (strin
 	case !ok:
 		return "", nil
 	case current.id >= change.Last:
-		return raw, nil // whoever moved it there has dropped all entries too
+		return raw, nil // the process that moved it has dropped all entries too
 	}
 	to := watermark{newGeneration(), endOf(change)}
 	done, err := c.l2.reset(ctx, c.l2.changeSlots, change.FeedID, raw, to)

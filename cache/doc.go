@@ -24,7 +24,7 @@
 // [RecommendedRedisOptions].
 //
 // A Redis that is down, hangs, was wiped or was restored from old data costs time and never causes
-// a wrong answer. There is one exception: without peppers ([Options.Sealer]), whoever can write to
-// Redis can forge records. With peppers they can still put back a genuine record that they copied
-// earlier, until its deadline ([Options].L2TTL). Set DisableRedisRecords where that matters.
+// a wrong answer. There is one exception: without peppers ([Options.Sealer]), an attacker who can
+// write to Redis can forge records. With peppers they can still put back a genuine record that they
+// copied earlier, until its deadline ([Options].L2TTL). Set DisableRedisRecords where that matters.
 package cache

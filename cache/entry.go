@@ -14,7 +14,7 @@ import (
 //	generation "|" as-of deadline record mac
 //
 // as-of is the event up to which the record is current. deadline is when the entry expires,
-// whatever its TTL (milliseconds since 1970). Both are varints. The MAC is there when peppers are
+// regardless of its TTL (milliseconds since 1970). Both are varints. The MAC is there when peppers are
 // set. It covers all of this and the place of the entry: prefix, feed and lookup id.
 const entryPurpose = "latchkey/cache-entry/2"
 

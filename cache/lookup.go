@@ -150,7 +150,7 @@ func (c *Cache) load(ctx context.Context, e *epoch, id store.LookupID, redacted 
 	case answer.Record == nil && len(answer.Legacy) == 0:
 		e.unknown.Set(id, unknown{asOf: answer.Head, redacted: redacted})
 	case answer.Record == nil:
-		// Legacy candidates: only the token tells which of them it is, if any.
+		// Legacy candidates: only the token decides which of them it is, if any.
 	case answer.Record.Key.LookupID != id:
 		// Not the key that was requested; package store refuses it.
 	default:

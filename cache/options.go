@@ -38,8 +38,8 @@ const (
 // Options are the settings of a Cache. The zero value is ready to use.
 type Options struct {
 	// Sealer verifies the proof of every record before it is stored in memory, and protects the
-	// records in Redis. Set it to the Sealer of store.Options. Optional; without it, whoever can
-	// write to Redis can forge keys.
+	// records in Redis. Set it to the Sealer of store.Options. Optional; without it, an attacker
+	// who can write to Redis can forge keys.
 	Sealer *store.Sealer
 	// Lease is how long records in memory may be used after the change feed was last read. The feed
 	// is read four times per lease. A change that not every process acknowledges waits a little
@@ -56,7 +56,7 @@ type Options struct {
 	StoreTimeout time.Duration
 	// L1TTL is how long a record stays in memory. It does not affect correctness. Default 1 min.
 	L1TTL time.Duration
-	// L2TTL is how long a record stays in Redis, and how long somebody who can write to Redis could
+	// L2TTL is how long a record stays in Redis, and how long an attacker with write access could
 	// put a copy of it back. Default 24 h.
 	L2TTL time.Duration
 	// MaxKeys is the largest number of records in memory, of about 600 bytes each. Default 100 000.

@@ -8,7 +8,8 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// TestAllowedNetworks holds the allow-list to every way in which an address and a network can be written.
+// TestAllowedNetworks holds the allow-list to every way in which an address and a network can be
+// written.
 func TestAllowedNetworks(t *testing.T) {
 	rows := []struct {
 		name     string

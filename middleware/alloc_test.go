@@ -21,9 +21,11 @@ func (d *discard) Header() http.Header         { return d.h }
 func (d *discard) Write(p []byte) (int, error) { return len(p), nil }
 func (d *discard) WriteHeader(int)             {}
 
-// TestAWarmRequestAllocatesLittle bounds what the guard adds to a route: a copy of the request with the context that has the key. Keys
-// without a limit pay nothing for those that have one, who pay for the fields that tell it; limited failures cost every request the text of
-// its address. A middleware of an Echo route costs one more, because Echo puts its chain together for every request.
+// TestAWarmRequestAllocatesLittle bounds what the guard adds to a route: a copy of the request with
+// the context that has the key. Keys without a limit pay nothing for those that have one, who pay
+// for the fields that tell it; limited failures cost every request the text of its address. A
+// middleware of an Echo route costs one more, because Echo puts its chain together for every
+// request.
 func TestAWarmRequestAllocatesLittle(t *testing.T) {
 	if underRace {
 		t.Skip("the race detector makes pools forget: allocations cannot be counted")

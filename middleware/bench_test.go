@@ -21,8 +21,9 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// BenchmarkWarm compares a route behind a guard, whose key is in the cache of the process, with the same route without one, behind
-// Echo's own KeyAuth, whose validator compares with the only key there is, and behind a floor: what no guard over a cache can do without.
+// BenchmarkWarm compares a route behind a guard, whose key is in the cache of the process, with the
+// same route without one, behind Echo's own KeyAuth, whose validator compares with the only key
+// there is, and behind a floor: what no guard over a cache can do without.
 func BenchmarkWarm(b *testing.B) {
 	keys := store.New(cache.New(store.NewMemory(), nil))
 	closeAfter(b, keys)
@@ -96,9 +97,10 @@ func keyAuth(token string) echo.MiddlewareFunc {
 	})
 }
 
-// floor is a guard written by hand that takes a well-formed bearer token, hashes it, looks it up in otter and puts the key into the
-// context. It checks nothing: no checksum, no freshness, no revocation, no expiry, no type. Otter has a TTL, which
-// whoever never asks for freshness cannot do without, and does its bookkeeping in line: done by another goroutine, on another core, it would
+// floor is a guard written by hand that takes a well-formed bearer token, hashes it, looks it up in
+// otter and puts the key into the context. It checks nothing: no checksum, no freshness, no
+// revocation, no expiry, no type. Otter has a TTL, which whoever never asks for freshness cannot do
+// without, and does its bookkeeping in line: done by another goroutine, on another core, it would
 // take processor time that nobody counts here.
 type floor struct {
 	keys *otter.Cache[[32]byte, *store.Key]

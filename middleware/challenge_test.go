@@ -11,10 +11,12 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// challengeForm is what RFC 9110, 11.6.1 and RFC 6750, 3 allow: the scheme, and then parameters that are quoted, separated by commas.
+// challengeForm is what RFC 9110, 11.6.1 and RFC 6750, 3 allow: the scheme, and then parameters
+// that are quoted, separated by commas.
 var challengeForm = regexp.MustCompile(`^Bearer( [a-z_]+="([^"\\]|\\.)*"(, [a-z_]+="([^"\\]|\\.)*")*)?$`)
 
-// Every 401 names the scheme (RFC 9110, 11.6.1), with an error code only when a credential was sent (RFC 6750, 3.1).
+// Every 401 names the scheme (RFC 9110, 11.6.1), with an error code only when a credential was sent
+// (RFC 6750, 3.1).
 func TestRequirement16Every401HasAChallenge(t *testing.T) {
 	w := newWorld(t)
 	for _, d := range doors() {

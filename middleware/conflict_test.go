@@ -11,7 +11,8 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// Whatever two places hold two different credentials: 400 and no lookup. The same credential in all of them: one lookup.
+// Whatever two places hold two different credentials: 400 and no lookup. The same credential in all
+// of them: one lookup.
 func TestRequirement17ConflictsAndDuplicates(t *testing.T) {
 	places := map[string]func(token string) []string{
 		"Bearer":          func(token string) []string { return []string{"Authorization", "Bearer " + token} },

@@ -64,7 +64,8 @@ func Example() {
 	// 403 {"type":"forbidden","message":"The API key lacks a required scope: orders:write"}
 }
 
-// ExampleWithConfig guards a net/http handler; chi and others take the guard as it is: r.Use(guard).
+// ExampleWithConfig guards a net/http handler; chi and others take the guard as it is:
+// r.Use(guard).
 func ExampleWithConfig() {
 	ctx := context.Background()
 	keys := store.New(store.NewMemory())
@@ -90,7 +91,8 @@ func ExampleWithConfig() {
 	// Output: 200 orders for ERP
 }
 
-// ExampleConfig_rateLimit shows what the client of a limited key is told. Nothing has to be set for it.
+// ExampleConfig_rateLimit shows what the client of a limited key is told. Nothing has to be set for
+// it.
 func ExampleConfig_rateLimit() {
 	ctx := context.Background()
 	keys := store.New(store.NewMemory())

@@ -15,8 +15,8 @@ func b64(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) 
 
 func rawB64(s string) string { return base64.RawStdEncoding.EncodeToString([]byte(s)) }
 
-// TestAuthorization follows the table of medusa-behaviour.md 6, with Bearer beside it. Through a request, so that what counts is
-// what authenticates.
+// TestAuthorization follows the table of medusa-behaviour.md 6, with Bearer beside it. Through a
+// request, so that what counts is what authenticates.
 func TestRequirement16Authorization(t *testing.T) {
 	w := newWorld(t)
 	sk := w.secret

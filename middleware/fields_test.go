@@ -14,15 +14,17 @@ type rateItem struct {
 	params map[string]int64
 }
 
-// The grammar of RFC 9651, section 4.2, as far as draft-ietf-httpapi-ratelimit-headers-11 uses it: a List of Strings with Integers as
-// parameters, without inner lists, and strict where parsers are told to fail.
+// The grammar of RFC 9651, section 4.2, as far as draft-ietf-httpapi-ratelimit-headers-11 uses it:
+// a List of Strings with Integers as parameters, without inner lists, and strict where parsers are
+// told to fail.
 var (
 	sfString = regexp.MustCompile(`^"((?:[ !#-\[\]-~]|\\["\\])*)"`)
 	sfParam  = regexp.MustCompile(`^; *([a-z*][a-z0-9_.*-]*)=(-?[0-9]{1,15})`)
 	sfComma  = regexp.MustCompile(`^[ \t]*,[ \t]*`)
 )
 
-// parseRate parses the lines of a field, and fails the test if a parser of structured fields would ignore it.
+// parseRate parses the lines of a field, and fails the test if a parser of structured fields would
+// ignore it.
 func parseRate(t *testing.T, lines []string) []rateItem {
 	t.Helper()
 	items, err := sfList(strings.Join(lines, ", "))

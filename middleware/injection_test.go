@@ -12,7 +12,8 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// Nothing that a client sends reaches a log line as it is. The handler of this test escapes nothing, as a careless one might.
+// Nothing that a client sends reaches a log line as it is. The handler of this test escapes
+// nothing, as a careless one might.
 func TestRequirement28NothingAClientSendsIsInALogLine(t *testing.T) {
 	w := newWorld(t)
 	const canary = "cAnArY"

@@ -22,7 +22,8 @@ func (s *slow) Lookup(ctx context.Context, id store.LookupID, redacted string) (
 	return s.Store.Lookup(ctx, id, redacted)
 }
 
-// How long a refusal takes says nothing about why, as far as this guard can see to it; internal/timing measures the rest.
+// How long a refusal takes says nothing about why, as far as this guard can see to it;
+// internal/timing measures the rest.
 func TestRequirement07RefusalsThatTookALookupTakeTheSameTime(t *testing.T) {
 	const ms = time.Millisecond
 	for _, d := range doors() {

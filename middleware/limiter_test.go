@@ -349,7 +349,8 @@ func TestRateLimitFields(t *testing.T) {
 			if q < 1 || q > most || window < 1 || r < 0 || effective < 1 {
 				t.Errorf("%s: out of bounds", name)
 			}
-			// Section 8.5: not more in the effective window than the policy allows in its own, but for the second that t is rounded to.
+			// Section 8.5: not more in the effective window than the policy allows in its own, but
+			// for the second that t is rounded to.
 			if limit.Requests <= 10_000 && float64(r)*float64(window) > float64(effective+1)*float64(q) {
 				t.Errorf("%s: promises more than the policy", name)
 			}

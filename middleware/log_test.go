@@ -116,8 +116,9 @@ func TestRequirement27AFloodIsSampledAndDoesNotHideAnOutage(t *testing.T) {
 	})
 }
 
-// TestRequirement27FailedAuthenticationsGoToLogAndMetrics sends more of each kind than the log has lines for: metrics have all of them,
-// each in the one place where it belongs, and the event table has none.
+// TestRequirement27FailedAuthenticationsGoToLogAndMetrics sends more of each kind than the log has
+// lines for: metrics have all of them, each in the one place where it belongs, and the event table
+// has none.
 func TestRequirement27FailedAuthenticationsGoToLogAndMetrics(t *testing.T) {
 	const flood = linesPerSecond + 20
 	const results, reasons = "latchkey.authentications/", "latchkey.denials/"

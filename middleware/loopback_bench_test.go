@@ -21,10 +21,12 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// BenchmarkLoopback compares the throughput of a guarded Echo route with that of the same route unguarded: a real HTTP server on loopback, 64
-// connections that are kept alive, the same request to both, in turns of some 50 ms. One client is Go's own, as a Go program would call the server; the
-// other writes bytes and counts those that come back, so that what the guard costs is not lost in what a client costs. One iteration is three rounds;
-// "share" is the median of their ratios. It differs by some percent from start to start of the program: start it ten times.
+// BenchmarkLoopback compares the throughput of a guarded Echo route with that of the same route
+// unguarded: a real HTTP server on loopback, 64 connections that are kept alive, the same request
+// to both, in turns of some 50 ms. One client is Go's own, as a Go program would call the server;
+// the other writes bytes and counts those that come back, so that what the guard costs is not lost
+// in what a client costs. One iteration is three rounds; "share" is the median of their ratios. It
+// differs by some percent from start to start of the program: start it ten times.
 func BenchmarkLoopback(b *testing.B) {
 	const rounds, turns, requests, connections = 3, 10, 1500, 64
 	keys := store.New(cache.New(store.NewMemory(), nil))
@@ -88,12 +90,14 @@ func BenchmarkLoopback(b *testing.B) {
 	}
 }
 
-// client makes so many requests to its route, over all its connections, and returns how long that took.
+// client makes so many requests to its route, over all its connections, and returns how long that
+// took.
 type client interface {
 	serve(b *testing.B, requests int64) time.Duration
 }
 
-// all runs one for each of n callers until that many requests have been made, and returns how long that took.
+// all runs one for each of n callers until that many requests have been made, and returns how long
+// that took.
 func all(callers int, requests int64, one func(caller int, next func() bool)) time.Duration {
 	var made atomic.Int64
 	var running sync.WaitGroup

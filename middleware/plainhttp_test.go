@@ -9,8 +9,8 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// Over plain HTTP, where that is forbidden, the answer says nothing about the key, nor where to send it instead
-// (draft-ietf-httpapi-privacy).
+// Over plain HTTP, where that is forbidden, the answer says nothing about the key, nor where to
+// send it instead (draft-ietf-httpapi-privacy).
 func TestRequirement19PlainHTTPIsRefusedAlikeForAllKeys(t *testing.T) {
 	w := newWorld(t)
 	for _, d := range doors() {

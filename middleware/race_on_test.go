@@ -2,5 +2,6 @@
 
 package keyauth_test
 
-// underRace: the race detector lets sync.Pool forget at random, so that allocations cannot be counted.
+// underRace: the race detector lets sync.Pool forget at random, so that allocations cannot be
+// counted.
 const underRace = true

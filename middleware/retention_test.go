@@ -19,8 +19,9 @@ import (
 // tracked is a context of Echo that tells when nobody holds it any more.
 type tracked struct{ echo.Context }
 
-// Echo uses its contexts again for other requests. Nothing here may hold one when the request is over: not the guard, and not what it
-// leaves in the request, which handlers hand on to goroutines of their own.
+// Echo uses its contexts again for other requests. Nothing here may hold one when the request is
+// over: not the guard, and not what it leaves in the request, which handlers hand on to goroutines
+// of their own.
 func TestRequirement30NothingKeepsAnEchoContext(t *testing.T) {
 	w := newWorld(t)
 	config := w.config(store.Secret, store.Publishable)

@@ -15,8 +15,9 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// BenchmarkScrypt compares the processor time of what Medusa does for each request (scrypt with N=16384, r=8, p=1, 64 bytes) with that of a
-// whole warm request through the net/http guard, in turns. Processor time, not time: it is the same on a busy machine.
+// BenchmarkScrypt compares the processor time of what Medusa does for each request (scrypt with
+// N=16384, r=8, p=1, 64 bytes) with that of a whole warm request through the net/http guard, in
+// turns. Processor time, not time: it is the same on a busy machine.
 func BenchmarkScrypt(b *testing.B) {
 	const requests = 50_000
 	keys := store.New(cache.New(store.NewMemory(), nil))

@@ -10,7 +10,8 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// A lookup that fails says nothing about the key, whatever its error says: 503 with Retry-After, for good and bad keys, in both styles.
+// A lookup that fails says nothing about the key, whatever its error says: 503 with Retry-After,
+// for good and bad keys, in both styles.
 func TestRequirement11WhatCannotBeDecidedIs503(t *testing.T) {
 	for _, d := range doors() {
 		for _, style := range []keyauth.ErrorStyle{keyauth.StandardErrors, keyauth.MedusaErrors} {

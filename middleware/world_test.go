@@ -136,7 +136,8 @@ type door struct {
 	app  func() *app
 }
 
-// app is a router of a door's kind, with what tests do to it. Middlewares are of the door's own type.
+// app is a router of a door's kind, with what tests do to it. Middlewares are of the door's own
+// type.
 type app struct {
 	http.Handler
 	guard   func(keyauth.Config) any

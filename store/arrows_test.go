@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// TestArrows holds the shape of the module: every arrow points at store, and the packages that users mount do not know one another.
+// TestArrows holds the shape of the module: every arrow points at store, and the packages that
+// users mount do not know one another.
 func TestArrows(t *testing.T) {
 	const module = "github.com/latchkey-go/latchkey/"
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-f", "{{.ImportPath}} {{join .Deps \" \"}}", module+"...").CombinedOutput()
@@ -18,7 +19,8 @@ func TestArrows(t *testing.T) {
 	suites := []string{
 		"internal/benchtable", "internal/loadtest", "internal/sdk", "internal/security", "internal/soak", "internal/timing", "internal/tools",
 	}
-	// What a package may depend on, of this module and of others' modules; by the package's own path.
+	// What a package may depend on, of this module and of others' modules; by the package's own
+	// path.
 	allowed := map[string][]string{
 		"store":                {module + "internal/principal", module + "internal/meter", module + "internal/observe", "github.com/oklog/ulid/v2", "golang.org/x/crypto/"},
 		"store/internal/sqldb": {module + "store", module + "internal/meter"},
@@ -87,8 +89,8 @@ func TestArrows(t *testing.T) {
 	}
 }
 
-// TestNobodyCompilesAnEchoThatHeDoesNotImport asks every package: Echo is in the doors, in examples and in programs below internal/
-// alone, and each door has one version of it.
+// TestNobodyCompilesAnEchoThatHeDoesNotImport asks every package: Echo is in the doors, in examples
+// and in programs below internal/ alone, and each door has one version of it.
 func TestNobodyCompilesAnEchoThatHeDoesNotImport(t *testing.T) {
 	const module = "github.com/latchkey-go/latchkey/"
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-f", "{{.ImportPath}} {{.Name}} {{join .Deps \" \"}}", module+"...").CombinedOutput()

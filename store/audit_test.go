@@ -51,8 +51,8 @@ func (t *breakingTx) InsertQuietly(ctx context.Context, r *store.Record) error {
 	return t.write(func() error { return t.Tx.InsertQuietly(ctx, r) })
 }
 
-// Every verb that changes keys writes who did what to which key, when, and in which request, in the same transaction: all of it, or with
-// an error nothing at all, whichever of its writes fails.
+// Every verb that changes keys writes who did what to which key, when, and in which request, in the
+// same transaction: all of it, or with an error nothing at all, whichever of its writes fails.
 func TestRequirement27EveryChangeIsOneTransactionWithItsEvents(t *testing.T) {
 	type state struct{ secret, other, public, dead string }
 	for _, verb := range []struct {

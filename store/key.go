@@ -107,7 +107,7 @@ type RateLimit struct {
 
 // Check returns nil if the key may be used at the time now, or an error that matches ErrRevoked or
 // ErrExpired. It is the only place with these rules, and every authentication calls it, also after
-// a cache hit. A key with Revoked set is refused whatever the clock says. A scheduled revocation
+// a cache hit. A key with Revoked set is refused at any time. A scheduled revocation
 // and an expiry take effect at that millisecond.
 func (k *Key) Check(now time.Time) error {
 	switch {

@@ -207,7 +207,8 @@ func TestALeakedForgedKeyStaysForged(t *testing.T) {
 	}
 }
 
-// A record from a cache may be another key's, or older than the key is: what counts is what the change finds.
+// A record from a cache may be another key's, or older than the key is: what counts is what the
+// change finds.
 func TestAReportEndsOnlyTheKeyOfItsToken(t *testing.T) {
 	b := newBench(t, store.Options{})
 	victim := b.create(store.NewKey{Type: store.Secret})

@@ -8,8 +8,8 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// BenchmarkImportedKey shows what the first use of an imported Medusa key costs (scrypt, as each request costs in Medusa) beside every later
-// one, in the memory store.
+// BenchmarkImportedKey shows what the first use of an imported Medusa key costs (scrypt, as each
+// request costs in Medusa) beside every later one, in the memory store.
 func BenchmarkImportedKey(b *testing.B) {
 	imported := func(b *testing.B) (*store.Keys, store.Store) {
 		b.Helper()

@@ -17,7 +17,8 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// medusaKey returns a secret key as Medusa stores it. The salt goes into scrypt as its hexadecimal text.
+// medusaKey returns a secret key as Medusa stores it. The salt goes into scrypt as its hexadecimal
+// text.
 func medusaKey(t testing.TB, id, token string) store.ImportKey {
 	t.Helper()
 	salt := hex.EncodeToString([]byte("0123456789abcdef"))
@@ -352,8 +353,8 @@ func TestADeletedTokenDoesNotComeBack(t *testing.T) {
 	})
 }
 
-// slowScrypt makes a computation take as long as it does on a slow machine, of the time of a synctest bubble: what waits for it then does not
-// depend on how fast this one is.
+// slowScrypt makes a computation take as long as it does on a slow machine, of the time of a
+// synctest bubble: what waits for it then does not depend on how fast this one is.
 type slowScrypt struct{ ended atomic.Int64 }
 
 const scryptTime = 100 * time.Millisecond

@@ -9,7 +9,8 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// TestMaxLifetimeAndKeysFromBeforeIt is about a policy that is introduced when there are keys already.
+// TestMaxLifetimeAndKeysFromBeforeIt is about a policy that is introduced when there are keys
+// already.
 func TestMaxLifetimeAndKeysFromBeforeIt(t *testing.T) {
 	s := sealer(t, pepper1)
 	before := newBench(t, store.Options{Sealer: s})

@@ -153,7 +153,8 @@ func TestLimiterCountsRequestsAgainstTheLimit(t *testing.T) {
 	})
 }
 
-// TestLimitsHoldOverTime compares what a client gets that asks without pause with what its limit promises.
+// TestLimitsHoldOverTime compares what a client gets that asks without pause with what its limit
+// promises.
 func TestLimitsHoldOverTime(t *testing.T) {
 	const windows = 20
 	for _, limit := range []store.RateLimit{

@@ -20,8 +20,8 @@ import (
 	"github.com/latchkey-go/latchkey/store/storetest/servers"
 )
 
-// trial is an attribute that gives power and that a later program could have. It is metadata, which has a column that can be NULL,
-// is in lookups, and is not proved.
+// trial is an attribute that gives power and that a later program could have. It is metadata, which
+// has a column that can be NULL, is in lookups, and is not proved.
 var trial = store.Trial{
 	Name: "trial", Level: 2,
 	Set: func(k *store.Key) bool { return k.Metadata != nil },
@@ -426,7 +426,8 @@ func (d *deployment) verbs(keys *store.Keys, id, what string, state error) {
 	}
 }
 
-// A key with an attribute that the program does not know: 503, no alarm, no change, whether it has peppers or not.
+// A key with an attribute that the program does not know: 503, no alarm, no change, whether it has
+// peppers or not.
 func TestRequirement33AnUnknownExtensionIsNoAnswer(t *testing.T) {
 	eachDatabase(t, func(d *deployment) {
 		s := sealer(d.T, pepper1)
@@ -506,7 +507,8 @@ func TestRequirement33TheLevelRisesPastNoProgram(t *testing.T) {
 		if _, err := sealed.Update(ctx, early.Key.ID, store.Patch{Title: ptr("x")}); err != nil || d.names(early) != `["created_by"]` {
 			d.Errorf("the next seal of an early key: %v, names %s", err, d.names(early))
 		}
-		// A backup from before: what is covered stays covered, and a revocation is refused by nobody.
+		// A backup from before: what is covered stays covered, and a revocation is refused by
+		// nobody.
 		d.exec("UPDATE latchkey_feed SET level = NULL")
 		if err := d.rows.Join(ctx, store.Member{ID: "back", Level: 1, TTL: time.Hour}); err != nil {
 			d.Fatal(err)

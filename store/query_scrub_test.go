@@ -72,7 +72,8 @@ func (t *overheardTx) Append(ctx context.Context, r *store.Record, e store.Event
 	return t.Tx.Append(ctx, r, e)
 }
 
-// Who asks for a key by its secret is answered as before, and the secret does not reach the database, which may log what it is asked.
+// Who asks for a key by its secret is answered as before, and the secret does not reach the
+// database, which may log what it is asked.
 func TestRequirement02ASecretThatIsSearchedForDoesNotReachTheStore(t *testing.T) {
 	rows := &overheard{Store: store.NewMemory()}
 	keys := store.New(rows)

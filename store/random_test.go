@@ -23,7 +23,8 @@ func (r *recorder) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// A token says what was read from the source of randomness, all 32 bytes of it, and by default that source is crypto/rand.
+// A token says what was read from the source of randomness, all 32 bytes of it, and by default that
+// source is crypto/rand.
 func TestRequirement01TokensAre32BytesOfCryptoRand(t *testing.T) {
 	const base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 	system := rand.Reader

@@ -12,7 +12,8 @@ import (
 // chromium is a headless browser of this test's own.
 type chromium struct{ ctx context.Context }
 
-// startChromium starts a browser that ends with the test. It is driven through a pipe, and so listens on no port.
+// startChromium starts a browser that ends with the test. It is driven through a pipe, and so
+// listens on no port.
 func startChromium(t *testing.T) *chromium {
 	t.Helper()
 	home := t.TempDir()
@@ -52,7 +53,8 @@ func startChromium(t *testing.T) *chromium {
 	return &chromium{ctx}
 }
 
-// findChromium returns the program. Where there is none, the test is skipped on a laptop and fails where CI is set.
+// findChromium returns the program. Where there is none, the test is skipped on a laptop and fails
+// where CI is set.
 func findChromium(t *testing.T) string {
 	t.Helper()
 	for _, name := range []string{

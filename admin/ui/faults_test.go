@@ -10,7 +10,8 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// faulty waits until the field of the form on top has that fault, says so to listeners too, and has the focus.
+// faulty waits until the field of the form on top has that fault, says so to listeners too, and has
+// the focus.
 func (p *tab) faulty(field, text string) {
 	p.t.Helper()
 	p.until(func() error {

@@ -13,7 +13,8 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// lifeByKeyboard signs in, makes a key, edits, rolls, revokes and deletes it, and signs out. No mouse is used.
+// lifeByKeyboard signs in, makes a key, edits, rolls, revokes and deletes it, and signs out. No
+// mouse is used.
 func lifeByKeyboard(t *testing.T, b *chromium) {
 	s := newSite(t)
 	s.stock()
@@ -169,7 +170,8 @@ func between(t *testing.T, what string, at time.Time, want time.Duration) {
 	}
 }
 
-// isNowhere asserts that a text is nowhere in the document, neither to be seen nor in an attribute or a field.
+// isNowhere asserts that a text is nowhere in the document, neither to be seen nor in an attribute
+// or a field.
 func (p *tab) isNowhere(text string) {
 	p.t.Helper()
 	whole := js[string](p, `document.documentElement.outerHTML + [...document.querySelectorAll('input, select, textarea')].map((i) => i.value).join()`)
@@ -178,8 +180,9 @@ func (p *tab) isNowhere(text string) {
 	}
 }
 
-// restByKeyboard does by keyboard what the life of a secret key has no need of, on a phone's screen in the dark: search and filters, sales channels,
-// moments of one's own, pages, and the rest of a long trail.
+// restByKeyboard does by keyboard what the life of a secret key has no need of, on a phone's screen
+// in the dark: search and filters, sales channels, moments of one's own, pages, and the rest of a
+// long trail.
 func restByKeyboard(t *testing.T, b *chromium) {
 	s := newSite(t)
 	for n := range 60 {

@@ -118,7 +118,8 @@ func (p *tab) forReadme(name string) {
 	}
 }
 
-// paleTexts lists the texts whose contrast to what is behind them is less than 4.5 (WCAG 2.2, 1.4.3).
+// paleTexts lists the texts whose contrast to what is behind them is less than 4.5 (WCAG 2.2,
+// 1.4.3).
 const paleTexts = `(() => {
 	const canvas = new OffscreenCanvas(1, 1).getContext('2d', { willReadFrequently: true });
 	const rgba = (color) => { canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = color; canvas.fillRect(0, 0, 1, 1); return [...canvas.getImageData(0, 0, 1, 1).data]; };

@@ -1,7 +1,7 @@
 // Package ui_test drives the admin page in a real Chromium, against real admin routes on loopback.
 //
-// Screenshots of the way are kept by go test -artifacts, or in the folder that LATCHKEY_SCREENSHOTS names. -readme writes the two of the
-// README into docs/images.
+// Screenshots of the way are kept by go test -artifacts, or in the folder that LATCHKEY_SCREENSHOTS
+// names. -readme writes the two of the README into docs/images.
 package ui_test
 
 import (

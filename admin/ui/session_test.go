@@ -144,7 +144,8 @@ func secrets(t *testing.T, b *chromium) {
 			p.must("go elsewhere", chromedp.Do(p.ctx, chromedp.Navigate("about:blank")))
 			history, err := chromedp.Call(p.ctx, page.GetNavigationHistory, cdp.Empty{})
 			p.must("look back", err)
-			// Not chromedp.NavigateBack: it waits for the page to load, which one that the browser has kept does not do.
+			// Not chromedp.NavigateBack: it waits for the page to load, which one that the browser
+			// has kept does not do.
 			p.must("go back", call(p.ctx, page.NavigateToHistoryEntry, page.NavigateToHistoryEntryParams{EntryID: history.Entries[history.CurrentIndex-1].ID}))
 			p.until(func() error {
 				at, err := chromedp.Run(p.ctx, chromedp.Location())
@@ -168,7 +169,8 @@ func secrets(t *testing.T, b *chromium) {
 	}
 }
 
-// asksBeforeLeaving wants to reload the page, waits until the browser asks whether that is meant, and stays.
+// asksBeforeLeaving wants to reload the page, waits until the browser asks whether that is meant,
+// and stays.
 func (p *tab) asksBeforeLeaving() {
 	p.t.Helper()
 	asked := make(chan page.DialogType, 1)

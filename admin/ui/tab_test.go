@@ -26,14 +26,15 @@ import (
 	"github.com/chromedp/chromedp/kb"
 )
 
-// patience is how long the page may take for what it is waited for. Nobody waits that long when all is well.
+// patience is how long the page may take for what it is waited for. Nobody waits that long when all
+// is well.
 const patience = 30 * time.Second
 
 // longest is how long one test may use its page.
 const longest = 3 * time.Minute
 
-// tab is a page in a browser. It is used as a person does: things are found by their roles and names, as a screen reader tells them. Its methods
-// end the test when they fail.
+// tab is a page in a browser. It is used as a person does: things are found by their roles and
+// names, as a screen reader tells them. Its methods end the test when they fail.
 type tab struct {
 	t   *testing.T
 	ctx context.Context
@@ -42,8 +43,9 @@ type tab struct {
 	problems []string // what the console and the policy complained about
 }
 
-// open opens a tab with a profile of its own at the address. When the test ends, its console may have told of no error, warning or violation
-// of the page's policy, but for answers of the API that are refusals: those are what tests are about.
+// open opens a tab with a profile of its own at the address. When the test ends, its console may
+// have told of no error, warning or violation of the page's policy, but for answers of the API that
+// are refusals: those are what tests are about.
 func (b *chromium) open(t *testing.T, url string) *tab {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(b.ctx, chromedp.WithNewBrowserContext())
@@ -218,7 +220,8 @@ func (p *tab) lacks(texts ...string) {
 	})
 }
 
-// query returns what has the role and the name and can be perceived. A name that ends in … is the beginning of one.
+// query returns what has the role and the name and can be perceived. A name that ends in … is the
+// beginning of one.
 func (p *tab) query(role, name string) ([]*accessibility.Node, error) {
 	document, err := chromedp.Call(p.ctx, runtime.Evaluate, runtime.EvaluateParams{Expression: "document"})
 	if err != nil {
@@ -323,7 +326,8 @@ func (p *tab) focused(role, name string) {
 	p.until(func() error { return p.hasFocus(role, name) })
 }
 
-// tabTo presses the tab key until the thing has the focus, and checks that the focus can be seen on the way.
+// tabTo presses the tab key until the thing has the focus, and checks that the focus can be seen on
+// the way.
 func (p *tab) tabTo(role, name string) {
 	p.t.Helper()
 	p.find(role, name)
@@ -340,8 +344,9 @@ func (p *tab) tabTo(role, name string) {
 	p.t.Fatalf("the tab key does not lead there: %v", err)
 }
 
-// focusOutline is "" when the focus is shown by an outline around the element, or around the field that it is a part of. The button with
-// which Chromium opens its calendar is within the field, which is then active and has not the focus; it has Chromium's own outline.
+// focusOutline is "" when the focus is shown by an outline around the element, or around the field
+// that it is a part of. The button with which Chromium opens its calendar is within the field,
+// which is then active and has not the focus; it has Chromium's own outline.
 const focusOutline = `(() => {
 	const e = document.activeElement;
 	if (e === document.body || e === document.documentElement || e.type === 'datetime-local' && !e.matches(':focus')) return '';
@@ -361,8 +366,8 @@ func (p *tab) press(keys ...string) {
 	}
 }
 
-// pressEnter is one event for the key and its character, as it is with a real keyboard: a page that handles the key then does not get the
-// character. chromedp makes two of it.
+// pressEnter is one event for the key and its character, as it is with a real keyboard: a page that
+// handles the key then does not get the character. chromedp makes two of it.
 func pressEnter(ctx context.Context) error {
 	key := input.DispatchKeyEventParams{Type: kb.KeyDown, Key: "Enter", Code: "Enter", WindowsVirtualKeyCode: 13, Text: "\r"}
 	if err := call(ctx, input.DispatchKeyEvent, key); err != nil {
@@ -372,7 +377,8 @@ func pressEnter(ctx context.Context) error {
 	return call(ctx, input.DispatchKeyEvent, key)
 }
 
-// types puts a text where the focus is, at once, as pasting and phones do. press is for who wants each key to be pressed.
+// types puts a text where the focus is, at once, as pasting and phones do. press is for who wants
+// each key to be pressed.
 func (p *tab) types(text string) {
 	p.t.Helper()
 	p.must("type", call(p.ctx, input.InsertText, input.InsertTextParams{Text: text}))

@@ -128,7 +128,8 @@ func run(ctx context.Context, out io.Writer) (results []result, err error) {
 	return results, nil
 }
 
-// play makes a key, uses it at all instances, revokes it, and counts what is let in for two seconds.
+// play makes a key, uses it at all instances, revokes it, and counts what is let in for two
+// seconds.
 func play(ctx context.Context, keys *store.Keys, fleet *fleet, during func(context.Context, func() error) error) (result, error) {
 	made, err := keys.Create(ctx, store.NewKey{Type: store.Secret, Title: "demo"})
 	if err != nil {

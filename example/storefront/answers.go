@@ -13,7 +13,8 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// answer writes v as Medusa writes its answers: compact JSON without a newline at the end and with < and > as they are.
+// answer writes v as Medusa writes its answers: compact JSON without a newline at the end and with
+// < and > as they are.
 func answer(c echo.Context, status int, v any) error {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
@@ -24,7 +25,8 @@ func answer(c echo.Context, status int, v any) error {
 	return c.Blob(status, "application/json; charset=utf-8", bytes.TrimSuffix(b.Bytes(), []byte("\n")))
 }
 
-// problem is an error that is told to the client as it stands, in the form that the guards and the admin routes use too.
+// problem is an error that is told to the client as it stands, in the form that the guards and the
+// admin routes use too.
 type problem struct {
 	status  int
 	Type    string `json:"type"`
@@ -37,8 +39,8 @@ func invalid(message string) error {
 	return &problem{http.StatusBadRequest, "invalid_data", message}
 }
 
-// tellError is Echo's error handler: every error becomes one JSON answer here. What the client is not to know is in the request
-// log, where Echo's RequestLogger puts the error.
+// tellError is Echo's error handler: every error becomes one JSON answer here. What the client is
+// not to know is in the request log, where Echo's RequestLogger puts the error.
 func tellError(log *slog.Logger) echo.HTTPErrorHandler {
 	return func(err error, c echo.Context) {
 		if c.Response().Committed {

@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// A shop's own routes read bodies as the admin routes do, which is as Medusa does (medusa-behaviour.md 2.1, 2.2).
+// A shop's own routes read bodies as the admin routes do, which is as Medusa does
+// (medusa-behaviour.md 2.1, 2.2).
 func TestBodiesAreReadAsInMedusa(t *testing.T) {
 	p := start(t, t.TempDir(), "MEDUSA_COMPAT=1", "STORE_CORS=https://shop.example", "ADMIN_CORS=https://shop.example")
 	pk, sk := p.firstKeys()

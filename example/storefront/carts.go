@@ -21,8 +21,8 @@ type cart struct {
 	CreatedAt    string    `json:"created_at"`
 }
 
-// createCart answers POST /store/carts. A cart belongs to one sales channel of the key: the one that the body names, or
-// the key's first.
+// createCart answers POST /store/carts. A cart belongs to one sales channel of the key: the one
+// that the body names, or the key's first.
 func (s *shop) createCart(c echo.Context) error {
 	in, err := s.read(c)
 	if err != nil {
@@ -58,8 +58,8 @@ func (s *shop) createCart(c echo.Context) error {
 	return answer(c, http.StatusOK, map[string]any{"cart": made})
 }
 
-// foreignChannel is Medusa's answer to a cart in a sales channel that is not the key's: the one fault that it tells in a form of its
-// own.
+// foreignChannel is Medusa's answer to a cart in a sales channel that is not the key's: the one
+// fault that it tells in a form of its own.
 func foreignChannel(id string) any {
 	return struct {
 		Errors  []string `json:"errors"`

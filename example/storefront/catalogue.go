@@ -19,8 +19,8 @@ type product struct {
 	Currency string `json:"currency_code"`
 }
 
-// products answers GET /store/products: the products of the key's sales channels, or of those among them that are asked for
-// (?sales_channel_id=…, as often as wanted).
+// products answers GET /store/products: the products of the key's sales channels, or of those among
+// them that are asked for (?sales_channel_id=…, as often as wanted).
 func (s *shop) products(c echo.Context) error {
 	channels, err := channelsOf(c)
 	if err != nil {
@@ -40,7 +40,8 @@ func (s *shop) products(c echo.Context) error {
 	}{found, len(found)})
 }
 
-// channelsOf returns the sales channels that the request may see and asks for; at least one. The messages are Medusa's.
+// channelsOf returns the sales channels that the request may see and asks for; at least one. The
+// messages are Medusa's.
 func channelsOf(c echo.Context) ([]string, error) {
 	own := echoauth.Key(c).SalesChannelIDs
 	if len(own) == 0 {

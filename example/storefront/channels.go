@@ -55,8 +55,8 @@ func (s *shop) createChannel(c echo.Context) error {
 	return answer(c, http.StatusOK, map[string]any{"sales_channel": made})
 }
 
-// ByID is what the admin routes ask: it makes the shop an admin.SalesChannels, so that keys are linked to channels that exist and
-// are shown with their names.
+// ByID is what the admin routes ask: it makes the shop an admin.SalesChannels, so that keys are
+// linked to channels that exist and are shown with their names.
 func (s *shop) ByID(ctx context.Context, ids []string) ([]admin.SalesChannel, error) {
 	in, args := among(ids)
 	found, err := collect(ctx, s.db, "find channels", scanChannel,

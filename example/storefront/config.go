@@ -38,8 +38,8 @@ const (
 	resealAll     resealing = "adopt" // and prove those that have no proof: for the day on which peppers are introduced
 )
 
-// readConfig reads the environment. Its errors are one line, name the variable and never show its value: most of these values
-// hold a password.
+// readConfig reads the environment. Its errors are one line, name the variable and never show its
+// value: most of these values hold a password.
 func readConfig(getenv func(string) string) (config, error) {
 	r := reader{getenv: getenv}
 	c := config{
@@ -107,7 +107,8 @@ func parseSwitch(s string) (bool, error) {
 	return false, errors.New(`must be "1" or "0"`)
 }
 
-// parseFailures reads how many failed authentications an address may make in a minute; "" is any number.
+// parseFailures reads how many failed authentications an address may make in a minute; "" is any
+// number.
 func parseFailures(s string) (store.RateLimit, error) {
 	if s == "" {
 		return store.RateLimit{}, nil

@@ -11,9 +11,10 @@ import (
 	"github.com/latchkey-go/latchkey/admin"
 )
 
-// cors lets browser pages of the given origins use a group of routes, in the way that Medusa does: preflights are answered for
-// every route that exists, without a key and with whatever headers were asked for, so that x-publishable-api-key is among them; other
-// origins get the same answers without Access-Control-Allow-Origin, which makes the browser refuse them. It stands in front of
+// cors lets browser pages of the given origins use a group of routes, in the way that Medusa does:
+// preflights are answered for every route that exists, without a key and with whatever headers were
+// asked for, so that x-publishable-api-key is among them; other origins get the same answers
+// without Access-Control-Allow-Origin, which makes the browser refuse them. It stands in front of
 // the guard, so that pages can read refusals too.
 //
 // A preflight for a route that does not exist is left to the guard, which refuses it.
@@ -48,8 +49,9 @@ func cors(exists routeTest, origins []string) echo.MiddlewareFunc {
 	}
 }
 
-// bodyFirst stands behind the guard and refuses bodies that cannot be read, whatever the route, and without CORS headers: in Medusa
-// bodies are parsed before everything else. (Before the guard we read nobody's.)
+// bodyFirst stands behind the guard and refuses bodies that cannot be read, whatever the route, and
+// without CORS headers: in Medusa bodies are parsed before everything else. (Before the guard we
+// read nobody's.)
 func bodyFirst(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		_, err := admin.ReadBody(c.Request()) // the route reads it again

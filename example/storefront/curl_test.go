@@ -115,7 +115,8 @@ func sendCurl(t *testing.T, line string, values map[string]string) int {
 	return send(t, r).status
 }
 
-// shellWords splits a line as a shell does: at spaces outside of quotes, with variables outside of single quotes.
+// shellWords splits a line as a shell does: at spaces outside of quotes, with variables outside of
+// single quotes.
 func shellWords(t *testing.T, line string, values map[string]string) []string {
 	t.Helper()
 	var words []string

@@ -7,8 +7,9 @@ import (
 	"time"
 )
 
-// drain lets whoever sends requests here notice that it should not: for the delay, readyz says 503 while requests are answered as
-// before, each on a connection that is closed after it. It ends early when the server has failed.
+// drain lets whoever sends requests here notice that it should not: for the delay, readyz says 503
+// while requests are answered as before, each on a connection that is closed after it. It ends
+// early when the server has failed.
 func (a *app) drain(server *http.Server, failed <-chan error) error {
 	a.draining.Store(true)
 	if a.config.drainDelay == 0 {
@@ -26,7 +27,8 @@ func (a *app) drain(server *http.Server, failed <-chan error) error {
 	}
 }
 
-// How long open requests may take once no new ones are accepted, and how long writing what is in memory may take after them.
+// How long open requests may take once no new ones are accepted, and how long writing what is in
+// memory may take after them.
 const (
 	finishTime = 10 * time.Second
 	flushTime  = 5 * time.Second

@@ -13,8 +13,9 @@ import (
 // defaultChannel is the sales channel of the first publishable key; see schema.sql.
 const defaultChannel = "sc_default"
 
-// makeFirstKeys makes a publishable key and, unless there is an ADMIN_KEY, a secret one, if no key has ever been made in this
-// store. Otherwise it returns nothing. However many instances start at once, one of them makes the keys.
+// makeFirstKeys makes a publishable key and, unless there is an ADMIN_KEY, a secret one, if no key
+// has ever been made in this store. Otherwise it returns nothing. However many instances start at
+// once, one of them makes the keys.
 func makeFirstKeys(ctx context.Context, o store.Options, keys store.Store, withSecret bool) ([]store.Made, error) {
 	first, err := o.New(onlyFirst{keys})
 	if err != nil {
@@ -31,9 +32,9 @@ func makeFirstKeys(ctx context.Context, o store.Options, keys store.Store, withS
 	return made, err
 }
 
-// onlyFirst is a Store that lets only the very first change happen. The question is asked inside the change, which holds the feed's
-// lock, so that two instances cannot both be told yes. Of the event log at least the newest line stays for ever, so that the
-// answer does not become yes again.
+// onlyFirst is a Store that lets only the very first change happen. The question is asked inside
+// the change, which holds the feed's lock, so that two instances cannot both be told yes. Of the
+// event log at least the newest line stays for ever, so that the answer does not become yes again.
 type onlyFirst struct{ store.Store }
 
 // errNotFirst is a refusal and no fault: metrics tell it as one.
@@ -52,8 +53,8 @@ func (s onlyFirst) Change(ctx context.Context, actor store.Actor, fn func(store.
 	})
 }
 
-// printFirstKeys shows the new keys, this once, with commands to try them. It goes to standard output, where the log does not go:
-// tokens have no place in a log.
+// printFirstKeys shows the new keys, this once, with commands to try them. It goes to standard
+// output, where the log does not go: tokens have no place in a log.
 func printFirstKeys(w io.Writer, base string, made []store.Made, medusa bool) error {
 	publishable, secret := made[0], "$ADMIN_KEY"
 	if len(made) > 1 {
@@ -72,7 +73,8 @@ func printFirstKeys(w io.Writer, base string, made []store.Made, medusa bool) er
 	return nil
 }
 
-// firstKeys can be pasted as a whole. Its comments hold no quotes and no parentheses, which some shells would not take for comments.
+// firstKeys can be pasted as a whole. Its comments hold no quotes and no parentheses, which some
+// shells would not take for comments.
 const firstKeys = `
 # First start: these keys have been made. They are shown now and never again. Paste what follows into another terminal.
 

@@ -8,7 +8,8 @@ import (
 	"github.com/latchkey-go/latchkey/cache"
 )
 
-// healthz says that the process runs and answers: restart it when it does not. Whatever else is broken, a restart would not mend it.
+// healthz says that the process runs and answers: restart it when it does not. Whatever else is
+// broken, a restart would not mend it.
 func (a *app) healthz(c echo.Context) error {
 	return answer(c, http.StatusOK, map[string]string{"status": "ok"})
 }

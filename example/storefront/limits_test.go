@@ -8,7 +8,8 @@ import (
 	"github.com/latchkey-go/latchkey/store/storetest/servers"
 )
 
-// threeADay makes a key that may be used three times in a window that no test outlasts, and returns it as a header.
+// threeADay makes a key that may be used three times in a window that no test outlasts, and returns
+// it as a header.
 func threeADay(t *testing.T, p *program, secret string) string {
 	t.Helper()
 	made := p.ask("POST", "/admin/api-keys?fields=%2Brate_limit", `{"title":"ERP","type":"secret","rate_limit":{"requests":3,"window":86400}}`, secretKey(secret)).
@@ -55,7 +56,8 @@ func TestInstancesWithRedisShareLimits(t *testing.T) {
 		return 3
 	}
 	refusal(a)
-	// Counting by itself, it would let three through. (Where Redis is slow for a moment, it lets one through.)
+	// Counting by itself, it would let three through. (Where Redis is slow for a moment, it lets
+	// one through.)
 	if n := refusal(b); n == 3 {
 		t.Error("the other instance does not know what the first one has let through")
 	}

@@ -7,8 +7,8 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// TestRequirement02TheLogOfTheExampleHoldsNoSecret sends a key wherever somebody may put one: the log of a program is written by the program, not by
-// the libraries alone.
+// TestRequirement02TheLogOfTheExampleHoldsNoSecret sends a key wherever somebody may put one: the
+// log of a program is written by the program, not by the libraries alone.
 func TestRequirement02TheLogOfTheExampleHoldsNoSecret(t *testing.T) {
 	p := start(t, t.TempDir())
 	_, sk := p.firstKeys()

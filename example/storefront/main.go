@@ -1,11 +1,13 @@
-// Storefront is a small shop that shows Latchkey at work: storefront routes behind publishable keys, an API for servers behind secret
-// keys, and the admin routes that manage both. It needs nothing but Go:
+// Storefront is a small shop that shows Latchkey at work: storefront routes behind publishable
+// keys, an API for servers behind secret keys, and the admin routes that manage both. It needs
+// nothing but Go:
 //
 //	go run ./example/storefront
 //
-// On its first start it makes a key of each type and prints commands to try. docs/configuration.md says what the environment can change. Read
-// main.go, then routes.go; setup.go and firstkeys.go show how a program comes to its first key, shop.go and the files beside it are the
-// host application.
+// On its first start it makes a key of each type and prints commands to try. docs/configuration.md
+// says what the environment can change. Read main.go, then routes.go; setup.go and firstkeys.go
+// show how a program comes to its first key, shop.go and the files beside it are the host
+// application.
 package main
 
 import (
@@ -61,9 +63,10 @@ type app struct {
 	doubtful bool        // see makeFirstKeys
 }
 
-// run serves until ctx ends. It fails at once for what will not get better by waiting: bad configuration, a database of a newer
-// version, an address in use. A database or a Redis that is out of reach is none of that: the program starts, answers 503 to what it
-// cannot decide, and recovers by itself.
+// run serves until ctx ends. It fails at once for what will not get better by waiting: bad
+// configuration, a database of a newer version, an address in use. A database or a Redis that is
+// out of reach is none of that: the program starts, answers 503 to what it cannot decide, and
+// recovers by itself.
 func run(ctx context.Context, getenv func(string) string, stdout, stderr io.Writer) error {
 	config, err := readConfig(getenv)
 	if err != nil {
@@ -151,7 +154,8 @@ func (a *app) serve(ctx context.Context) error {
 	return err
 }
 
-// reachable is the address to be printed: a listener on all interfaces is reached on this machine, too.
+// reachable is the address to be printed: a listener on all interfaces is reached on this machine,
+// too.
 func reachable(listening net.Addr) string {
 	if tcp, ok := listening.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
 		return fmt.Sprintf("localhost:%d", tcp.Port)

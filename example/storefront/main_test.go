@@ -12,8 +12,8 @@ import (
 	"github.com/latchkey-go/latchkey/store/storetest/servers"
 )
 
-// The tests run the program as its users do: built, in a process of its own, on a free port, with nothing in its environment but what
-// a test gives it.
+// The tests run the program as its users do: built, in a process of its own, on a free port, with
+// nothing in its environment but what a test gives it.
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(builder{servers.Main(m)}) }
 

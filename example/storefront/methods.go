@@ -8,14 +8,15 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// reading is what a route that only reads answers to. The server leaves out the body of an answer to HEAD.
+// reading is what a route that only reads answers to. The server leaves out the body of an answer
+// to HEAD.
 var reading = []string{http.MethodGet, http.MethodHead}
 
 // routeTest reports whether the request's path has a route for a method.
 type routeTest func(r *http.Request, method string) bool
 
-// routesOf returns a function that asks Echo's router. A path that only a catch-all fits has no route. The list of routes is
-// read at the first question, when it is complete.
+// routesOf returns a function that asks Echo's router. A path that only a catch-all fits has no
+// route. The list of routes is read at the first question, when it is complete.
 func routesOf(e *echo.Echo) routeTest {
 	routes := sync.OnceValue(func() map[string]bool {
 		list := map[string]bool{}
@@ -33,8 +34,9 @@ func routesOf(e *echo.Echo) routeTest {
 	}
 }
 
-// otherMethods answers 405 where the path has a route for another method. Echo would, but in a group with middleware or a catch-all
-// it finds those first. It stands behind the guard: strangers learn nothing of the routes.
+// otherMethods answers 405 where the path has a route for another method. Echo would, but in a
+// group with middleware or a catch-all it finds those first. It stands behind the guard: strangers
+// learn nothing of the routes.
 func otherMethods(exists routeTest) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {

@@ -13,8 +13,8 @@ import (
 	"github.com/latchkey-go/latchkey/store/telemetry"
 )
 
-// metrics is where this program's numbers go: through OpenTelemetry's SDK to whoever asks for /metrics. docs/operations.md says what they
-// mean, and how traces are added.
+// metrics is where this program's numbers go: through OpenTelemetry's SDK to whoever asks for
+// /metrics. docs/operations.md says what they mean, and how traces are added.
 type metrics struct {
 	all      *telemetry.Telemetry
 	provider *metric.MeterProvider

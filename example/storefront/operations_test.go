@@ -22,7 +22,8 @@ import (
 // set is a set of names.
 type set map[string]bool
 
-// named returns the metrics that a text names. What Prometheus adds to the names of histograms is taken away.
+// named returns the metrics that a text names. What Prometheus adds to the names of histograms is
+// taken away.
 func named(text string) set {
 	names := set{}
 	for _, name := range regexp.MustCompile(`\blatchkey_[a-z0-9_]+`).FindAllString(text, -1) {

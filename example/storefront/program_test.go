@@ -16,7 +16,8 @@ import (
 	"time"
 )
 
-// patience is how long a test waits for what should happen at once. Machines that run tests can be slow.
+// patience is how long a test waits for what should happen at once. Machines that run tests can be
+// slow.
 const patience = 30 * time.Second
 
 // program is a running storefront.
@@ -28,7 +29,8 @@ type program struct {
 	base           string
 }
 
-// start runs the program with those variables in its environment, in dir, and returns once it listens.
+// start runs the program with those variables in its environment, in dir, and returns once it
+// listens.
 func start(t *testing.T, dir string, env ...string) *program {
 	t.Helper()
 	p := launch(t, dir, env...)
@@ -182,7 +184,8 @@ func (p *program) get(path string, header ...string) reply {
 
 func send(t *testing.T, r *http.Request) reply {
 	t.Helper()
-	// Not DisableKeepAlives: a server that is told that the connection will close does not wait for the rest of a body that is too large.
+	// Not DisableKeepAlives: a server that is told that the connection will close does not wait for
+	// the rest of a body that is too large.
 	client := &http.Client{Transport: &http.Transport{}, Timeout: patience}
 	defer client.CloseIdleConnections()
 	answer, err := client.Do(r)

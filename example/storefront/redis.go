@@ -23,8 +23,8 @@ func parseRedis(s string) (*redis.UniversalOptions, error) {
 	return o, nil
 }
 
-// redisLog is where go-redis tells of connections that it could not make. The cache says the same in one line, so this is for
-// those who look for the cause.
+// redisLog is where go-redis tells of connections that it could not make. The cache says the same
+// in one line, so this is for those who look for the cause.
 type redisLog struct{ log *slog.Logger }
 
 func (l redisLog) Printf(ctx context.Context, format string, args ...any) {

@@ -23,7 +23,8 @@ func (p *program) redisInUse() {
 	p.wait("Redis is in use", func() bool { return strings.Contains(p.get("/readyz").body, `"redis":"in use"`) })
 }
 
-// redisHits waits until a second instance, which has nothing in its memory, has been answered from Redis.
+// redisHits waits until a second instance, which has nothing in its memory, has been answered from
+// Redis.
 func redisHits(t *testing.T, url string) {
 	t.Helper()
 	address := "DATABASE_URL=sqlite:" + filepath.Join(t.TempDir(), "one.db")

@@ -28,7 +28,8 @@ func (a *app) routes() *echo.Echo {
 
 	exists := routesOf(e)
 
-	// The storefront: publishable keys, sent by browsers. What a key may see is in its sales channels.
+	// The storefront: publishable keys, sent by browsers. What a key may see is in its sales
+	// channels.
 	shop := e.Group("/store")
 	a.allowPages(shop, exists, a.config.storeOrigins)
 	shop.Use(a.guard(store.Publishable, exists))
@@ -96,7 +97,8 @@ func (a *app) guard(accepted store.Type, exists routeTest) echo.MiddlewareFunc {
 	}
 }
 
-// medusaHeader is the one place where Medusa looks for a key. The guards' defaults read x-api-key too.
+// medusaHeader is the one place where Medusa looks for a key. The guards' defaults read x-api-key
+// too.
 func medusaHeader(accepted store.Type) []keyauth.Extractor {
 	if accepted == store.Publishable {
 		return []keyauth.Extractor{keyauth.Header("x-publishable-api-key")}
@@ -104,15 +106,17 @@ func medusaHeader(accepted store.Type) []keyauth.Extractor {
 	return []keyauth.Extractor{keyauth.Basic}
 }
 
-// allowPages puts CORS in front of a group, where it is configured: before the guard, so that pages can read refusals too.
+// allowPages puts CORS in front of a group, where it is configured: before the guard, so that pages
+// can read refusals too.
 func (a *app) allowPages(g *echo.Group, exists routeTest, origins []string) {
 	if len(origins) > 0 || a.config.medusa {
 		g.Use(cors(exists, origins))
 	}
 }
 
-// logRequests writes a line for each request: never its headers or its query, which may hold what should not be in a log. What people put
-// where an id belongs is in the path, and the request's id is the client's if it sends one.
+// logRequests writes a line for each request: never its headers or its query, which may hold what
+// should not be in a log. What people put where an id belongs is in the path, and the request's id
+// is the client's if it sends one.
 func (a *app) logRequests() echo.MiddlewareFunc {
 	return middleware.RequestLoggerWithConfig(middleware.RequestLoggerConfig{
 		HandleError: true, // so that the status is known

@@ -8,8 +8,8 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// setUp prepares the database, as soon as there is one: the program has been serving since before. It returns nil when that is done
-// or ctx has ended, and an error for what will not heal.
+// setUp prepares the database, as soon as there is one: the program has been serving since before.
+// It returns nil when that is done or ctx has ended, and an error for what will not heal.
 func (a *app) setUp(ctx context.Context) error {
 	told := ""
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
@@ -38,7 +38,8 @@ func (a *app) setUp(ctx context.Context) error {
 	}
 }
 
-// prepare does everything that needs a database, and may be done any number of times, by any number of instances.
+// prepare does everything that needs a database, and may be done any number of times, by any number
+// of instances.
 func (a *app) prepare(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
@@ -57,8 +58,8 @@ func (a *app) prepare(ctx context.Context) error {
 	return a.checkProofs(ctx)
 }
 
-// makeFirstKeys makes and prints them, if they are the first. It goes on when the program is told to stop meanwhile: keys that have
-// been made and not shown are lost.
+// makeFirstKeys makes and prints them, if they are the first. It goes on when the program is told
+// to stop meanwhile: keys that have been made and not shown are lost.
 func (a *app) makeFirstKeys(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -80,7 +81,8 @@ func (a *app) makeFirstKeys(ctx context.Context) error {
 	return nil
 }
 
-// importAdminKey gives ADMIN_KEY its place in the store, once. A key that has been deleted or revoked since stays so.
+// importAdminKey gives ADMIN_KEY its place in the store, once. A key that has been deleted or
+// revoked since stays so.
 func (a *app) importAdminKey(ctx context.Context) error {
 	if a.config.adminKey == "" {
 		return nil
@@ -112,7 +114,8 @@ func (a *app) checkProofs(ctx context.Context) error {
 		}
 		a.log.Info("keys have been sealed with the current pepper", "sealed", resealed, "refused", refused)
 	}
-	// Ids sort by age, and keys without a proof are those from before there were peppers: the first page tells.
+	// Ids sort by age, and keys without a proof are those from before there were peppers: the first
+	// page tells.
 	oldest, err := a.rows.List(ctx, store.Query{Limit: 100})
 	if err != nil {
 		return err

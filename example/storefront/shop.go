@@ -14,9 +14,10 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// shop is the host application: its products, sales channels, carts and orders, in the same database as the keys. Nothing of it is
-// needed to use Latchkey; it is here to show how an application and its keys live together. Its statements are plain enough to be the same
-// for SQLite and PostgreSQL.
+// shop is the host application: its products, sales channels, carts and orders, in the same
+// database as the keys. Nothing of it is needed to use Latchkey; it is here to show how an
+// application and its keys live together. Its statements are plain enough to be the same for SQLite
+// and PostgreSQL.
 type shop struct {
 	keys *store.Keys
 	db   *sql.DB
@@ -28,7 +29,8 @@ type shop struct {
 //go:embed schema.sql
 var schema string
 
-// create makes what is missing. The whole script is one Exec: PostgreSQL runs it as one transaction.
+// create makes what is missing. The whole script is one Exec: PostgreSQL runs it as one
+// transaction.
 func (s *shop) create(ctx context.Context) error {
 	_, err := s.db.ExecContext(ctx, s.lock+schema)
 	var refused interface{ SQLState() string }
@@ -57,7 +59,8 @@ func (s *shop) madeByAnother(ctx context.Context, refusal error) error {
 	return nil
 }
 
-// failed says that the shop's database did not answer: for the client that is a 503, as when the keys' does not.
+// failed says that the shop's database did not answer: for the client that is a 503, as when the
+// keys' does not.
 func failed(doing string, err error) error {
 	if err == nil {
 		return nil

@@ -1,5 +1,6 @@
-// Command benchtable runs the benchmarks behind the project's performance targets and prints them as one Markdown table, each beside what it
-// is compared with. It ends with status 1 when a target is missed by more than half, or could not be measured. make bench runs it; see
+// Command benchtable runs the benchmarks behind the project's performance targets and prints them
+// as one Markdown table, each beside what it is compared with. It ends with status 1 when a target
+// is missed by more than half, or could not be measured. make bench runs it; see
 // docs/performance.md.
 package main
 
@@ -68,8 +69,8 @@ func goTest(ctx context.Context, b benchmark, keys int) (string, error) {
 	return out.String(), nil
 }
 
-// report measures and writes the table to w, and what it is doing meanwhile to progress. It returns false when a target was missed by more than
-// the tolerance or not measured.
+// report measures and writes the table to w, and what it is doing meanwhile to progress. It returns
+// false when a target was missed by more than the tolerance or not measured.
 func report(w, progress io.Writer, rows []row, run func(benchmark) (string, error)) bool {
 	began := time.Now()
 	measured := map[benchmark]results{}

@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// results are what one benchmark measured: by sub-benchmark ("" for itself) and unit, the values of all its runs. nil: nothing.
+// results are what one benchmark measured: by sub-benchmark ("" for itself) and unit, the values of
+// all its runs. nil: nothing.
 type results map[string]map[string][]float64
 
 // parse reads what go test printed about the benchmark with that name.
@@ -37,7 +38,8 @@ func parse(benchmark, out string) results {
 	return r
 }
 
-// lowest returns the least value of all runs; not a number when there is none, and then nothing that is computed from it is one.
+// lowest returns the least value of all runs; not a number when there is none, and then nothing
+// that is computed from it is one.
 func (r results) lowest(name, unit string) float64 {
 	lowest := math.NaN()
 	for _, v := range r[name][unit] {
@@ -48,7 +50,8 @@ func (r results) lowest(name, unit string) float64 {
 	return lowest
 }
 
-// median returns the value in the middle, for what differs from start to start of the program; not a number when there is none.
+// median returns the value in the middle, for what differs from start to start of the program; not
+// a number when there is none.
 func (r results) median(name, unit string) float64 {
 	all := slices.Sorted(slices.Values(r[name][unit]))
 	if len(all) == 0 {

@@ -11,8 +11,9 @@ const module = "github.com/latchkey-go/latchkey/"
 // benchmark is one run of go test. Rows that name the same one share its results.
 type benchmark struct {
 	pkg, name string
-	// times says how long and how often. Benchmarks of nanoseconds run very often and very briefly, and the best of them counts: on a
-	// machine that does other things too, some of the short ones are left alone. The others compare by themselves, in turns.
+	// times says how long and how often. Benchmarks of nanoseconds run very often and very briefly,
+	// and the best of them counts: on a machine that does other things too, some of the short ones
+	// are left alone. The others compare by themselves, in turns.
 	times string
 	again int  // how often go test runs, on top of that: spread over time, a busy moment spoils none of the sub-benchmarks
 	keys  bool // it takes -keys
@@ -38,7 +39,8 @@ func table(db string) benchmark {
 	return benchmark{pkg: "store/" + db, name: "BenchmarkTable", times: "-benchtime=2000x", keys: true}
 }
 
-// row is one line of the table: what is measured, what it is compared with, and what is to be reached.
+// row is one line of the table: what is measured, what it is compared with, and what is to be
+// reached.
 type row struct {
 	what, beside string
 	from         benchmark

@@ -24,8 +24,8 @@ type config struct {
 	mix         mix
 }
 
-// parseFlags reads the flags and checks them against each other. Its errors match errUsage, or flag.ErrHelp when help was asked for and
-// has been written to w.
+// parseFlags reads the flags and checks them against each other. Its errors match errUsage, or
+// flag.ErrHelp when help was asked for and has been written to w.
 func parseFlags(args []string, w io.Writer) (config, error) {
 	var c config
 	f := flag.NewFlagSet("loadtest", flag.ContinueOnError)

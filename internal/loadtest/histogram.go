@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// histogram counts durations in buckets whose width is a 32nd of what they hold, at most: percentiles are exact to 3 %. It may be used from
-// many goroutines at once; the zero value is empty.
+// histogram counts durations in buckets whose width is a 32nd of what they hold, at most:
+// percentiles are exact to 3 %. It may be used from many goroutines at once; the zero value is
+// empty.
 type histogram struct {
 	buckets [64 * steps]atomic.Int64
 	count   atomic.Int64

@@ -28,7 +28,8 @@ const requestLimit = 30 * time.Second
 
 func newLoad(t *target, m mix) *load { return &load{target: t, mix: m} }
 
-// run sends requests over so many connections until the time is over or ctx ends, and returns how long that was. Every second it calls tick.
+// run sends requests over so many connections until the time is over or ctx ends, and returns how
+// long that was. Every second it calls tick.
 func (l *load) run(ctx context.Context, connections int, duration time.Duration, tick func(time.Duration)) time.Duration {
 	transport := &http.Transport{MaxIdleConnsPerHost: connections, MaxConnsPerHost: connections, DisableCompression: true}
 	defer transport.CloseIdleConnections()

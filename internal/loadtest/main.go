@@ -1,13 +1,15 @@
-// Command loadtest sends requests with API keys to a guarded route and tells how long the answers took:
+// Command loadtest sends requests with API keys to a guarded route and tells how long the answers
+// took:
 //
 //	go run ./internal/loadtest
 //
-// By itself it starts a server of its own, keys in an SQLite file behind Latchkey's cache, and sends it a mix of keys: warm ones, which the
-// cache has in memory, cold ones, which it has to look up, unknown ones, and bad ones, whose checksum is wrong. With -url it sends to a
-// server of yours, with the keys of the file that -tokens names. -h lists the flags.
+// By itself it starts a server of its own, keys in an SQLite file behind Latchkey's cache, and
+// sends it a mix of keys: warm ones, which the cache has in memory, cold ones, which it has to look
+// up, unknown ones, and bad ones, whose checksum is wrong. With -url it sends to a server of yours,
+// with the keys of the file that -tokens names. -h lists the flags.
 //
-// Each connection waits for its answer before it sends the next request, so the percentiles are what that many callers see, not what a
-// server sees that falls behind.
+// Each connection waits for its answer before it sends the next request, so the percentiles are
+// what that many callers see, not what a server sees that falls behind.
 package main
 
 import (
@@ -37,7 +39,8 @@ func main() {
 	}
 }
 
-// run does what the program does: the result goes to stdout, progress to stderr. When ctx ends, the result is that of the requests so far.
+// run does what the program does: the result goes to stdout, progress to stderr. When ctx ends, the
+// result is that of the requests so far.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	c, err := parseFlags(args, stderr)
 	if err != nil {

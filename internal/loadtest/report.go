@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// progress returns what writes a line each second, with how long the warm requests take or, if there are none, the next kind.
+// progress returns what writes a line each second, with how long the warm requests take or, if
+// there are none, the next kind.
 func progress(w io.Writer, l *load) func(time.Duration) {
 	last, before := int64(0), time.Duration(0)
 	shown := warm
@@ -24,7 +25,8 @@ func progress(w io.Writer, l *load) func(time.Duration) {
 	}
 }
 
-// report writes the result: for each class, how many answers, how long they took, and what they said.
+// report writes the result: for each class, how many answers, how long they took, and what they
+// said.
 func (l *load) report(w io.Writer, took time.Duration) {
 	fmt.Fprintf(w, "%d answers in %v: %.0f requests/s\n\n", l.answered(), took.Round(10*time.Millisecond), float64(l.answered())/took.Seconds())
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)

@@ -50,8 +50,9 @@ const (
 	coldKeys     = 5000
 )
 
-// startServer starts a small shop on a free loopback port: a route of products behind secret keys, which are in an SQLite file behind a
-// cache without Redis. What it has on disk is removed when it is closed.
+// startServer starts a small shop on a free loopback port: a route of products behind secret keys,
+// which are in an SQLite file behind a cache without Redis. What it has on disk is removed when it
+// is closed.
 func startServer(ctx context.Context, w io.Writer) (_ *target, err error) {
 	var closers []func()
 	closeAll := func() {

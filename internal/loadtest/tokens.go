@@ -32,8 +32,8 @@ func (t *tokens) put(r *http.Request, k class) {
 // strangers is how many unknown tokens are used in turn.
 const strangers = 5_000
 
-// addStrangers makes the tokens that no server knows, of one type: well-formed ones of keys in a store that is thrown away, and bad ones, one
-// character of which has been changed.
+// addStrangers makes the tokens that no server knows, of one type: well-formed ones of keys in a
+// store that is thrown away, and bad ones, one character of which has been changed.
 func (t *tokens) addStrangers(ctx context.Context, typ store.Type) error {
 	keys := store.New(store.NewMemory())
 	defer keys.Close(context.WithoutCancel(ctx))
@@ -76,7 +76,8 @@ func createMany(ctx context.Context, keys *store.Keys, n int, like store.NewKey)
 	return all, nil
 }
 
-// readTokens reads the valid tokens for a server that is not our own. Its errors name lines, never tokens.
+// readTokens reads the valid tokens for a server that is not our own. Its errors name lines, never
+// tokens.
 func readTokens(name string, m mix) (*tokens, store.Type, error) {
 	t, typ := &tokens{}, store.Secret
 	if name == "" {

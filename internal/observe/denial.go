@@ -1,7 +1,7 @@
 package observe
 
-// Denial is why a guard refused a request although nothing is wrong with its key, or without looking
-// at one.
+// Denial is why a guard refused a request although nothing is wrong with its key, or without
+// looking at one.
 type Denial int
 
 // The denials, in the order of the fields of store.Denied.

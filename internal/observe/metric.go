@@ -6,7 +6,7 @@ type Metric struct {
 	Name, Unit, Help string
 	Gauge            bool // it may fall; else it only rises, from 0 at the start of the process
 	Value            float64
-	// Label and Is tell the numbers of one name apart: {layer="redis"}. Both are empty when there
+	// Label and Is distinguish the numbers of one name: {layer="redis"}. Both are empty when there
 	// is only one. Is comes from a short fixed list: never from a request, a key or an error.
 	Label, Is string
 }

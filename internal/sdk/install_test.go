@@ -7,8 +7,9 @@ import (
 	"testing"
 )
 
-// install puts the client and drive.mjs into a folder of the test's own, as the lock file says. npm keeps what it has fetched in a cache of its
-// own, so that only a machine's first run needs the registry.
+// install puts the client and drive.mjs into a folder of the test's own, as the lock file says. npm
+// keeps what it has fetched in a cache of its own, so that only a machine's first run needs the
+// registry.
 func install(t *testing.T) string {
 	t.Helper()
 	for _, program := range []string{"node", "npm"} {

@@ -1,5 +1,6 @@
-// Package sdk_test drives the storefront with Medusa's own client, @medusajs/js-sdk, so that "no client notices" is seen and not
-// believed. drive.mjs is the client's side; it needs node and npm, and the lock file says which packages.
+// Package sdk_test drives the storefront with Medusa's own client, @medusajs/js-sdk, so that "no
+// client notices" is seen and not believed. drive.mjs is the client's side; it needs node and npm,
+// and the lock file says which packages.
 package sdk_test
 
 import (
@@ -94,8 +95,9 @@ func drive(t *testing.T, client string, s shop) []line {
 	return lines
 }
 
-// names gives what differs from run to run a name, so that whole answers can be compared: ids are apk_1, apk_2, … and tokens pk_1, sk_1, … in
-// the order of their appearance, times TIME. The redacted form of a token is only recognised if it is that token's.
+// names gives what differs from run to run a name, so that whole answers can be compared: ids are
+// apk_1, apk_2, … and tokens pk_1, sk_1, … in the order of their appearance, times TIME. The
+// redacted form of a token is only recognised if it is that token's.
 type names struct{ of, redacted map[string]string }
 
 var (

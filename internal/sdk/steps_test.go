@@ -2,15 +2,16 @@ package sdk_test
 
 import "fmt"
 
-// step is one call of drive.mjs and the answer that the client must make of it: the JSON, or status and message of a FetchError.
+// step is one call of drive.mjs and the answer that the client must make of it: the JSON, or status
+// and message of a FetchError.
 type step struct {
 	name    string
 	answer  string
 	plainly string // without MEDUSA_COMPAT, where that differs
 }
 
-// steps returns every step in order. apk_1 and pk_1, apk_2 and sk_1 are the keys of the first start; the client makes
-// apk_3 with pk_2, and apk_4 with sk_2.
+// steps returns every step in order. apk_1 and pk_1, apk_2 and sk_1 are the keys of the first
+// start; the client makes apk_3 with pk_2, and apk_4 with sk_2.
 func steps() []step {
 	const (
 		wholesale    = `{"id":"sc_wholesale","name":"Wholesale"}`

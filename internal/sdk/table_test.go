@@ -38,7 +38,8 @@ func TestEveryCallInTheGuideForUsersOfMedusaExists(t *testing.T) {
 	}
 }
 
-// identifiers returns the exported names of the package in dir: Name, Type.Method, Struct.Field, and its examples.
+// identifiers returns the exported names of the package in dir: Name, Type.Method, Struct.Field,
+// and its examples.
 func identifiers(t *testing.T, dir string) map[string]bool {
 	t.Helper()
 	entries, err := os.ReadDir(dir)

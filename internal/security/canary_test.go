@@ -63,8 +63,9 @@ func forms(token string) map[string][]byte {
 	return list
 }
 
-// A secret is in the answers of create and roll, once, and nowhere else: not in any other answer, the log at its most talkative, a panic, an
-// error, the database's files, its log and its journal, nor in anything that was ever sent to Redis.
+// A secret is in the answers of create and roll, once, and nowhere else: not in any other answer,
+// the log at its most talkative, a panic, an error, the database's files, its log and its journal,
+// nor in anything that was ever sent to Redis.
 func TestRequirement02ASecretIsShownOnceAndIsNowhereElse(t *testing.T) {
 	for _, d := range databases() {
 		t.Run(d.name, func(t *testing.T) {

@@ -1,5 +1,6 @@
-// Package security_test holds the tests of the security requirements that need more than one package: tokens through guard, verbs, cache,
-// database and Redis at once. Those of one package are there; docs/security.md has the list.
+// Package security_test holds the tests of the security requirements that need more than one
+// package: tokens through guard, verbs, cache, database and Redis at once. Those of one package are
+// there; docs/security.md has the list.
 package security_test
 
 import (

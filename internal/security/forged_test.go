@@ -38,8 +38,9 @@ func legacy(t *testing.T, token string) (salt string, hash []byte) {
 	return salt, hash
 }
 
-// Somebody writes into the table with SQL. Each column of a row in turn is given another value that the database takes; then the token is
-// asked for. What gives power is refused, with an alarm; what describes changes nothing about the key's power.
+// Somebody writes into the table with SQL. Each column of a row in turn is given another value that
+// the database takes; then the token is asked for. What gives power is refused, with an alarm; what
+// describes changes nothing about the key's power.
 func TestRequirement05RowsWrittenIntoTheDatabaseNeverAuthenticate(t *testing.T) {
 	for _, d := range databases() {
 		t.Run(d.name, func(t *testing.T) {
@@ -50,7 +51,8 @@ func TestRequirement05RowsWrittenIntoTheDatabaseNeverAuthenticate(t *testing.T) 
 			moment := map[bool]string{true: "%d", false: "to_timestamp(%d / 1000.0)"}[sqlite]
 			bytesOf := map[bool]string{true: "x'%x'", false: `'\x%x'`}[sqlite]
 			later := fmt.Sprintf(moment, time.Now().Add(1000*time.Hour).UnixMilli())
-			// What each column is changed to, and whether the key must then be refused (true) or is as good as before.
+			// What each column is changed to, and whether the key must then be refused (true) or is
+			// as good as before.
 			columns := []struct {
 				column, value string
 				refused       bool
@@ -70,7 +72,8 @@ func TestRequirement05RowsWrittenIntoTheDatabaseNeverAuthenticate(t *testing.T) 
 			tried := map[string]bool{}
 			for n, c := range columns {
 				tried[c.column] = true
-				// A key that may be used, unless the column speaks of the end of keys: then one that may not.
+				// A key that may be used, unless the column speaks of the end of keys: then one
+				// that may not.
 				made, err := w.keys.Create(t.Context(), store.NewKey{
 					Type: store.Secret, Title: fmt.Sprint(n), Scopes: []string{"orders:read"}, AllowedCIDRs: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")},
 					RateLimit: store.RateLimit{Requests: 5, Window: time.Minute}, ExpiresAt: time.Now().Add(time.Duration(w.ahead.Load()) + time.Hour),
@@ -162,7 +165,8 @@ func TestRequirement05RowsWrittenIntoTheDatabaseNeverAuthenticate(t *testing.T) 
 // entryName is what the name of a key's entry in Redis ends with.
 func entryName(m store.Made) string { return base64.RawURLEncoding.EncodeToString(m.Key.LookupID[:]) }
 
-// Somebody writes to Redis. With a row in the database that says otherwise, each entry is put there that he can make: it is never used.
+// Somebody writes to Redis. With a row in the database that says otherwise, each entry is put there
+// that he can make: it is never used.
 func TestRequirement05EntriesWrittenIntoRedisNeverAuthenticate(t *testing.T) {
 	ctx := context.Background()
 	dsn, _ := databases()[0].open(t)

@@ -10,8 +10,8 @@ import (
 )
 
 // make fuzz goes on when the Go toolchain ends a target whose time is up with an error
-// (golang.org/issue/75804), and fails at the end when a target has failed. What Go says in each case
-// is what Go 1.26 said, and another program says it here.
+// (golang.org/issue/75804), and fails at the end when a target has failed. What Go says in each
+// case is what Go 1.26 said, and another program says it here.
 func TestFuzzingGoesOnAndNamesWhatFailed(t *testing.T) {
 	const tail = "FAIL\nexit status 1\nFAIL\tpkg\t1.06s\n"
 	cases := []struct {

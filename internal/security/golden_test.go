@@ -33,8 +33,9 @@ import (
 const goldenFolder = "testdata/golden-f8ca000"
 
 // goldenEntriesAreDecoded: an entry of f8ca000 is either decoded to exactly the record that it was
-// made from (true) or counts as a miss (false); it never gives more. Programs of level 2 do not read
-// these entries: one that was written without an attribute must not be taken for a key without it.
+// made from (true) or counts as a miss (false); it never gives more. Programs of level 2 do not
+// read these entries: one that was written without an attribute must not be taken for a key without
+// it.
 const goldenEntriesAreDecoded = false
 
 // goldenKey is what a key must read as, written down from what was asked for when it was made. A
@@ -448,8 +449,9 @@ func (g *golden) entries(t *testing.T) (entries []goldenEntry, byLookupID map[st
 	return file.Entries, byLookupID
 }
 
-// putBack makes Redis what f8ca000 left there. Programs of today have other names for their entries: the
-// entries of f8ca000 are put there as well, beside a watermark at the same event, which has no tag.
+// putBack makes Redis what f8ca000 left there. Programs of today have other names for their
+// entries: the entries of f8ca000 are put there as well, beside a watermark at the same event,
+// which has no tag.
 func putBack(t *testing.T, rdb *redis.Client, entries []goldenEntry) {
 	t.Helper()
 	_, err := rdb.Pipelined(t.Context(), func(p redis.Pipeliner) error {

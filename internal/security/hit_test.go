@@ -13,8 +13,8 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// What is remembered is the record, never the answer: each of its rules is asked again on every request, by the clock of that moment. The
-// cache says that the database was not asked.
+// What is remembered is the record, never the answer: each of its rules is asked again on every
+// request, by the clock of that moment. The cache says that the database was not asked.
 func TestRequirement08EveryRuleIsAskedOnEveryHit(t *testing.T) {
 	dsn, _ := databases()[0].open(t)
 	w := newWorld(t, dsn)

@@ -25,7 +25,8 @@ func status(h http.Handler, path, token string) int {
 	return w.Code
 }
 
-// Guards that let more through than admin routes may take, each as somebody could put it there by mistake.
+// Guards that let more through than admin routes may take, each as somebody could put it there by
+// mistake.
 func TestRequirement23AdminRoutesRefuseWhatALooseGuardLetsThrough(t *testing.T) {
 	keys := store.New(store.NewMemory())
 	secret, err := keys.Create(t.Context(), store.NewKey{Type: store.Secret})

@@ -94,7 +94,8 @@ func TestThePageNamesTheTestsThatThereAre(t *testing.T) {
 			t.Errorf("row %d names no test of that number: %s", n, row)
 		}
 	}
-	// `folder` TestA, TestB; `other` TestC: a folder goes for the names that follow it, up to the end of the row.
+	// `folder` TestA, TestB; `other` TestC: a folder goes for the names that follow it, up to the
+	// end of the row.
 	names := regexp.MustCompile("`([a-z/]+|(?:Test|Fuzz|Benchmark)[A-Za-z0-9_]+)`")
 	named := map[string]bool{}
 	for n, row := range rows {
@@ -221,7 +222,8 @@ func TestRequirement30EveryTestBelongsToOneTier(t *testing.T) {
 	}
 }
 
-// command returns the command with which a target of the Makefile runs tests with the race detector.
+// command returns the command with which a target of the Makefile runs tests with the race
+// detector.
 func command(t *testing.T, target string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "make", "--dry-run", "--no-print-directory", target)

@@ -47,8 +47,9 @@ func text(v any) string {
 	return fmt.Sprint(v)
 }
 
-// Of a secret, the tables hold the lookup id, the proof and Medusa's redacted form. Two keys that differ in nothing but their secret differ in
-// nothing else; whatever else were kept of it would show.
+// Of a secret, the tables hold the lookup id, the proof and Medusa's redacted form. Two keys that
+// differ in nothing but their secret differ in nothing else; whatever else were kept of it would
+// show.
 func TestRequirement03OfASecretOnlyItsLookupIDAndProofAreStored(t *testing.T) {
 	for _, d := range databases() {
 		t.Run(d.name, func(t *testing.T) {
@@ -106,7 +107,8 @@ func TestRequirement03OfASecretOnlyItsLookupIDAndProofAreStored(t *testing.T) {
 					if at == "" {
 						t.Fatalf("no entry of Redis is that of %s", m.Key.ID)
 					}
-					// What is in the entry beside what is in the row: the feed's position, deadline, MAC.
+					// What is in the entry beside what is in the row: the feed's position,
+					// deadline, MAC.
 					for name, part := range map[string]string{"id": m.Key.ID, "redacted": m.Token.Redacted(), "proof": text(byID[m.Key.ID]["proof"])} {
 						if !strings.Contains(entry, part) {
 							t.Errorf("%s is not in the entry: this test does not look where it should", name)

@@ -52,7 +52,8 @@ func databases() []database {
 	}
 }
 
-// world is a program with everything: admin routes, guarded routes, cache, Redis, database, a log of every level.
+// world is a program with everything: admin routes, guarded routes, cache, Redis, database, a log
+// of every level.
 type world struct {
 	t      *testing.T
 	url    string

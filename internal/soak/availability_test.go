@@ -30,7 +30,8 @@ func (w *world) inside(i *instance) state {
 	return s
 }
 
-// TestRedisLostMore: without Redis no request fails, and the database is read at most once per hot key, instance and L1 lifetime.
+// TestRedisLostMore: without Redis no request fails, and the database is read at most once per hot
+// key, instance and L1 lifetime.
 func TestRedisLostMore(t *testing.T) {
 	for _, c := range []struct {
 		name       string
@@ -40,7 +41,8 @@ func TestRedisLostMore(t *testing.T) {
 		{name: "Redis hangs", lose: func(n *node) { n.Pause() }, mend: func(n *node) { n.Resume() }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			// Of records that were loaded within the last seconds, none reaches the end of its lifetime meanwhile.
+			// Of records that were loaded within the last seconds, none reaches the end of its
+			// lifetime meanwhile.
 			w := newWorld(t, setup{flags: []string{"-l1-ttl", "10m"}}, 1)
 			w.stock(calm.stock)
 			hot := len(w.ledger.live)
@@ -59,7 +61,8 @@ func TestRedisLostMore(t *testing.T) {
 				reads, stale := now.Cache.StoreLookups-before[n].Cache.StoreLookups, now.Cache.StaleLookups-before[n].Cache.StaleLookups
 				t.Logf("instance %d: %d hits in memory, %d database reads for %d hot keys, half of which it had in memory, %d reads for want of the feed; breaker %s",
 					n, now.Cache.Hits-before[n].Cache.Hits, reads, hot, stale, now.Cache.Breaker)
-				// A machine that is too slow for the lease sends lookups to the database for that reason alone.
+				// A machine that is too slow for the lease sends lookups to the database for that
+				// reason alone.
 				if reads > uint64(hot)+stale {
 					t.Errorf("instance %d: %d database reads for %d hot keys", n, reads, hot)
 				}
@@ -75,7 +78,8 @@ func TestRedisLostMore(t *testing.T) {
 	}
 }
 
-// TestDatabaseLostMore: keys that Redis knows are let in for MaxStale, others cannot be decided; in strict mode nothing can after the lease.
+// TestDatabaseLostMore: keys that Redis knows are let in for MaxStale, others cannot be decided; in
+// strict mode nothing can after the lease.
 func TestDatabaseLostMore(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -124,7 +128,8 @@ func TestDatabaseLostMore(t *testing.T) {
 	}
 }
 
-// TestNothingPilesUp: database and Redis hang, and impatient clients give up and come again. What they left behind must not add up.
+// TestNothingPilesUp: database and Redis hang, and impatient clients give up and come again. What
+// they left behind must not add up.
 func TestNothingPilesUp(t *testing.T) {
 	const (
 		clients  = 100

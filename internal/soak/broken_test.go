@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// TestTheJudgeNoticesMore runs instances that break the guarantee on purpose. Had it no violation to report here, TestSmokeMore would prove nothing.
+// TestTheJudgeNoticesMore runs instances that break the guarantee on purpose. Had it no violation
+// to report here, TestSmokeMore would prove nothing.
 func TestTheJudgeNoticesMore(t *testing.T) {
 	nothing := func(w *world) { w.hold(w.lasting()) }
 	for _, c := range []struct {

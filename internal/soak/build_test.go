@@ -14,8 +14,9 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(builder{servers.Main(m)}) }
 
-// builder builds the instance before the tests run, and removes it after them. It is built without the race detector even when the test has
-// it: five such processes on two cores would be a test of the detector.
+// builder builds the instance before the tests run, and removes it after them. It is built without
+// the race detector even when the test has it: five such processes on two cores would be a test of
+// the detector.
 type builder struct{ runner *servers.Runner }
 
 func (b builder) Run() int {

@@ -23,8 +23,9 @@ func (m *mix) alone() {
 	})
 }
 
-// TestRequirement33RollingBackMore: as long as no program has raised the level, one of version 1 can
-// take the database over again, with the keys that this version has made and their descriptions.
+// TestRequirement33RollingBackMore: as long as no program has raised the level, one of version 1
+// can take the database over again, with the keys that this version has made and their
+// descriptions.
 func TestRequirement33RollingBackMore(t *testing.T) {
 	mixed(t, grounds, 1, func(m *mix) {
 		first, fresh, second := m.all[0], m.soon(""), m.soon(m.old.instance())
@@ -69,8 +70,8 @@ func (m *mix) describedAs(k *key) (text string) {
 	return text
 }
 
-// TestRequirement33TheLastOldInstanceLeavesMore: when nobody of version 1 is left, the next change of
-// a key seals what version 1 cannot check, and from then on no program of version 1 starts.
+// TestRequirement33TheLastOldInstanceLeavesMore: when nobody of version 1 is left, the next change
+// of a key seals what version 1 cannot check, and from then on no program of version 1 starts.
 func TestRequirement33TheLastOldInstanceLeavesMore(t *testing.T) {
 	mixed(t, grounds, 1, func(m *mix) {
 		old, fresh, late, cut := m.all[0], m.soon(""), m.soon(m.old.instance()), m.soon(m.old.instance())
@@ -269,8 +270,9 @@ func (m *mix) commands(name, program string) {
 }
 
 // TestRequirement33WhoIsCutOffMore: an instance that has lost the database, and whose row of the
-// members has lapsed, goes on answering from Redis. It must not go on answering from before a change of
-// the other one, whichever of the two is of version 1, and though the other may never have seen it.
+// members has lapsed, goes on answering from Redis. It must not go on answering from before a
+// change of the other one, whichever of the two is of version 1, and though the other may never
+// have seen it.
 func TestRequirement33WhoIsCutOffMore(t *testing.T) {
 	mixed(t, grounds[:2], 1, func(m *mix) { // those with Redis
 		old, fresh, late := m.all[0], m.soon(""), m.soon(m.old.instance())
@@ -326,8 +328,8 @@ func (m *mix) cutOff(lost, changer *instance, k *key) {
 	m.nowhere("it is back", k)
 }
 
-// redisFollows reports whether all watermarks in Redis are at the head of the feed: what is loaded then
-// stays there.
+// redisFollows reports whether all watermarks in Redis are at the head of the feed: what is loaded
+// then stays there.
 func (m *mix) redisFollows() bool {
 	m.t.Helper()
 	ctx, rdb := context.Background(), m.redis.(*standalone).server.rdb
@@ -350,7 +352,8 @@ func TestRequirement33AForeignAttributeMore(t *testing.T) {
 		m.report.begin("a foreign attribute")
 		k, other := m.make(i, `"type":"secret","scopes":["a:read"]`), m.make(i, `"type":"secret"`)
 		m.everywhere("known", other, http.StatusOK, may())
-		// As a program of version 3 would, and without telling anybody: nobody has used the key yet.
+		// As a program of version 3 would, and without telling anybody: nobody has used the key
+		// yet.
 		if _, err := m.db.Exec(fmt.Sprintf(`UPDATE latchkey_key SET proof_names = '["created_by","owner_of_a_later_version"]' WHERE id = '%s'`, k.id)); err != nil {
 			m.t.Fatal(err)
 		}

@@ -9,16 +9,18 @@ import (
 	"github.com/latchkey-go/latchkey/store/storetest/servers"
 )
 
-// fault is one thing that goes wrong. do breaks it, lets it last and mends it; the clients go on all the time.
+// fault is one thing that goes wrong. do breaks it, lets it last and mends it; the clients go on
+// all the time.
 type fault struct {
 	name string
 	do   func(w *world)
-	// loses: Redis comes back with less than it had. Together with an instance that has not heard the feed, which on a slow machine
-	// happens by itself, this is the exception of protocol 9.
+	// loses: Redis comes back with less than it had. Together with an instance that has not heard
+	// the feed, which on a slow machine happens by itself, this is the exception of protocol 9.
 	loses bool
 }
 
-// lasting returns how long a fault lasts: around two seconds, longer than every lease and shorter than a test.
+// lasting returns how long a fault lasts: around two seconds, longer than every lease and shorter
+// than a test.
 func (w *world) lasting() time.Duration {
 	return 1500*time.Millisecond + time.Duration(w.rng.IntN(1000))*time.Millisecond
 }
@@ -108,7 +110,8 @@ func (w *world) cutting(how func(*tcpProxy), proxies ...*tcpProxy) {
 	}
 }
 
-// burst begins n revokes at one instance, all at once. The function it returns waits until all have succeeded, there or elsewhere.
+// burst begins n revokes at one instance, all at once. The function it returns waits until all have
+// succeeded, there or elsewhere.
 func (w *world) burst(at *instance, n int) (wait func()) {
 	var all sync.WaitGroup
 	for range n {
@@ -121,7 +124,8 @@ func (w *world) burst(at *instance, n int) (wait func()) {
 	return all.Wait
 }
 
-// severalAtOnce hits whatever it likes, everything overlapping. Only strict mode promises anything then.
+// severalAtOnce hits whatever it likes, everything overlapping. Only strict mode promises anything
+// then.
 func severalAtOnce(one *standalone) fault {
 	return fault{name: "several of these at once", loses: true, do: func(w *world) {
 		a, b, c := w.victim(), w.victim(), w.victim()
@@ -149,7 +153,8 @@ func severalAtOnce(one *standalone) fault {
 	}}
 }
 
-// script runs faults in random order, each followed by the return to normal, while clients are at work. It stops early at deadline.
+// script runs faults in random order, each followed by the return to normal, while clients are at
+// work. It stops early at deadline.
 func (w *world) script(l load, faults []fault, deadline time.Time) {
 	w.t.Helper()
 	stop := w.run(l)

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// moment is a reading of the only clock that counts: the monotonic one of this process, since the test began. 0 means never.
+// moment is a reading of the only clock that counts: the monotonic one of this process, since the
+// test began. 0 means never.
 type moment time.Duration
 
 // key is a key as its owner knows it: what was promised about it, and when.
@@ -19,12 +20,13 @@ type key struct {
 	revoking moment // the first revoke was sent
 	revoked  moment // a revoke had returned success
 	changes  []promise
-	// unapplied: while a change of this key was made, Redis failed its maker. Then Redis may be behind, which with a second
-	// fault is the one exception of the guarantee (protocol 9).
+	// unapplied: while a change of this key was made, Redis failed its maker. Then Redis may be
+	// behind, which with a second fault is the one exception of the guarantee (protocol 9).
 	unapplied bool
 }
 
-// promise is a change that had returned success: from then on no older version of the key may be seen.
+// promise is a change that had returned success: from then on no older version of the key may be
+// seen.
 type promise struct {
 	version int64
 	at      moment
@@ -75,8 +77,9 @@ const (
 	silent     verdict = "VIOLATION: no answer from a live instance"
 )
 
-// judge applies the guarantee. tolerant says that the two-fault exception counts as one: outside strict mode, for an instance that has not
-// heard the feed, and only where Redis had lost or never got the change. mayLose says that Redis may lose writes at that time.
+// judge applies the guarantee. tolerant says that the two-fault exception counts as one: outside
+// strict mode, for an instance that has not heard the feed, and only where Redis had lost or never
+// got the change. mayLose says that Redis may lose writes at that time.
 func judge(a answer, tolerant, mayLose bool) verdict {
 	switch {
 	case a.err != nil && a.excused:

@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// ledger is the list of keys that clients use. A key that somebody changes is taken out meanwhile, so that nobody else changes it; it goes on
-// being used by those who have seen it.
+// ledger is the list of keys that clients use. A key that somebody changes is taken out meanwhile,
+// so that nobody else changes it; it goes on being used by those who have seen it.
 type ledger struct {
 	mu   sync.Mutex
 	live []*key
@@ -51,7 +51,8 @@ func (l *ledger) alive() int {
 	return len(l.live)
 }
 
-// some returns a key to be used: a live one, one that was revoked a moment ago, or an older dead one. nil: none is there yet.
+// some returns a key to be used: a live one, one that was revoked a moment ago, or an older dead
+// one. nil: none is there yet.
 func (l *ledger) some() *key {
 	l.mu.Lock()
 	defer l.mu.Unlock()

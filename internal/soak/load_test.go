@@ -13,7 +13,8 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// load says how many clients there are. Each does one thing after another over connections that stay open.
+// load says how many clients there are. Each does one thing after another over connections that
+// stay open.
 type load struct {
 	readers   int           // per instance
 	pause     time.Duration // of a reader between two requests
@@ -136,7 +137,8 @@ func (w *world) done(a answer) bool {
 	return false
 }
 
-// importOne has a token tried at every instance while nobody knows it, then gives it a key, which must work everywhere.
+// importOne has a token tried at every instance while nobody knows it, then gives it a key, which
+// must work everywhere.
 func (w *world) importOne(i *instance) {
 	k := &key{token: w.token()}
 	w.use(w.anyone(), k, k.token)
@@ -155,7 +157,8 @@ func (w *world) importOne(i *instance) {
 	w.ledger.add(k)
 }
 
-// importAt gives the key's token to a key in the store, once. It reports false when the outcome is not known.
+// importAt gives the key's token to a key in the store, once. It reports false when the outcome is
+// not known.
 func (w *world) importAt(i *instance, k *key) bool {
 	body, err := json.Marshal(map[string]string{"token": k.token})
 	if err != nil {
@@ -209,14 +212,15 @@ func (k *key) note(unapplied bool) {
 	k.unapplied = unapplied
 }
 
-// elsewhere returns the instance at which to repeat a change that did not succeed, after the pause that a polite client makes.
+// elsewhere returns the instance at which to repeat a change that did not succeed, after the pause
+// that a polite client makes.
 func (w *world) elsewhere() *instance {
 	time.Sleep(time.Duration(10+rand.IntN(40)) * time.Millisecond)
 	return w.anyone()
 }
 
-// end revokes a key, or rolls it, at the instance, and where that does not succeed at others until it does. At that moment every
-// instance is asked.
+// end revokes a key, or rolls it, at the instance, and where that does not succeed at others until
+// it does. At that moment every instance is asked.
 func (w *world) end(i *instance, k *key) {
 	for _, warm := range w.present() {
 		if disabled, _ := warm.health(); !disabled {

@@ -26,8 +26,8 @@ func (p oldPrograms) latest() string { return filepath.Join(p.dir, "latest", "la
 
 var errNoHistory = errors.New("the git history here does not reach back to it")
 
-// version1 builds the programs of oldCommit, once. Where that cannot be done it skips the test; with
-// CI set, only for want of history.
+// version1 builds the programs of oldCommit, once. Where that cannot be done it skips the test;
+// with CI set, only for want of history.
 func version1(t testing.TB) oldPrograms {
 	t.Helper()
 	dir, err := buildOld()

@@ -14,7 +14,8 @@ type process struct {
 	done chan struct{}
 }
 
-// guardScript kills a process when the test dies before it: then the pipe closes without the word that all is over.
+// guardScript kills a process when the test dies before it: then the pipe closes without the word
+// that all is over.
 const guardScript = `trap '' HUP INT QUIT TERM; read -r pid || exit 0; read -r over && exit 0; kill -s KILL "$pid"`
 
 // launch runs cmd until it ends by itself, is killed, or the test ends, however that does.

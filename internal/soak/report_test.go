@@ -89,7 +89,8 @@ func (r *report) violation(v violation) {
 	r.violate(v)
 }
 
-// revoked counts a revoke that succeeded. How long it took says nothing when its instance was stopped meanwhile.
+// revoked counts a revoke that succeeded. How long it took says nothing when its instance was
+// stopped meanwhile.
 func (r *report) revoked(took time.Duration, excused bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

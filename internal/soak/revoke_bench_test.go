@@ -18,8 +18,8 @@ import (
 // durable is PostgreSQL as it comes: a commit is on the disk when it returns.
 var durable = []string{"fsync=on", "full_page_writes=on", "synchronous_commit=on"}
 
-// BenchmarkRevoke is what a revoke over HTTP costs with five instances and no fault, on a machine that is half busy with lookups, beside
-// the bare commit of one row at the same moments.
+// BenchmarkRevoke is what a revoke over HTTP costs with five instances and no fault, on a machine
+// that is half busy with lookups, beside the bare commit of one row at the same moments.
 func BenchmarkRevoke(b *testing.B) {
 	w := newWorld(b, setup{direct: true, settings: durable}, 1)
 	db, err := pgx.Connect(b.Context(), w.dsn)
@@ -79,8 +79,9 @@ func BenchmarkRevoke(b *testing.B) {
 	}
 }
 
-// halfBusy has clients use keys, so many that the machine's cores are busy half of the time. busy returns how busy they were; 0 where the system
-// does not tell, and then the load is not adapted. rest waits between two requests as those clients do.
+// halfBusy has clients use keys, so many that the machine's cores are busy half of the time. busy
+// returns how busy they were; 0 where the system does not tell, and then the load is not adapted.
+// rest waits between two requests as those clients do.
 func (w *world) halfBusy() (stop func(), busy func() float64, rest func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var clients sync.WaitGroup
@@ -130,7 +131,8 @@ func (w *world) halfBusy() (stop func(), busy func() float64, rest func()) {
 	return stop, busy, rest
 }
 
-// processorTime returns how long the cores have been busy, and how long they could have been, in the system's own unit. Linux only; else 0.
+// processorTime returns how long the cores have been busy, and how long they could have been, in
+// the system's own unit. Linux only; else 0.
 func processorTime() (used, all int64) {
 	b, err := os.ReadFile("/proc/stat")
 	if err != nil {

@@ -17,7 +17,8 @@ import (
 	"github.com/latchkey-go/latchkey/store/storetest/servers"
 )
 
-// sentinels is a primary and a replica, watched by three Sentinels, which tell the instances where the primary is.
+// sentinels is a primary and a replica, watched by three Sentinels, which tell the instances where
+// the primary is.
 type sentinels struct {
 	t                testing.TB
 	primary, replica *node
@@ -52,8 +53,9 @@ func (n *node) mark() string {
 
 const master = "soak"
 
-// downAfter is how long the Sentinels wait before they call a primary dead. On a slow machine a lower one makes fail-overs of its own, which is
-// allowed, and only disturbs the order of the script.
+// downAfter is how long the Sentinels wait before they call a primary dead. On a slow machine a
+// lower one makes fail-overs of its own, which is allowed, and only disturbs the order of the
+// script.
 const downAfter = time.Second
 
 func newSentinels(t testing.TB) redisSide {
@@ -144,8 +146,9 @@ func (s *sentinels) faults() []fault {
 	}
 }
 
-// deafen keeps the replica from hearing its primary: it is given a password that the primary does not have. The Sentinels see a
-// replica whose link is down, which for some seconds is good enough to be promoted.
+// deafen keeps the replica from hearing its primary: it is given a password that the primary does
+// not have. The Sentinels see a replica whose link is down, which for some seconds is good enough
+// to be promoted.
 func (s *sentinels) deafen(ctx context.Context) error {
 	return errors.Join(
 		s.replica.rdb.ConfigSet(ctx, "masteruser", "nobody").Err(),

@@ -8,9 +8,10 @@ import (
 	"time"
 )
 
-// TestSoak runs all scripts, again and again, for as long as -soak says, in an order that follows from -seed. In the first round each has its
-// share of the time, and one fault at least, so that none is left out when the time is short. What fails, fails at the end of its script, and
-// ends the test.
+// TestSoak runs all scripts, again and again, for as long as -soak says, in an order that follows
+// from -seed. In the first round each has its share of the time, and one fault at least, so that
+// none is left out when the time is short. What fails, fails at the end of its script, and ends the
+// test.
 func TestSoak(t *testing.T) {
 	if *soakFlag == 0 {
 		t.Skip("make soak SOAK=10m runs it")

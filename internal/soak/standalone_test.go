@@ -86,7 +86,8 @@ func (s *standalone) evict() {
 
 // save writes what Redis has now to its disk, where it lies until the next restart.
 func (s *standalone) save(w *world) {
-	// In strict mode's mixtures Redis may be hung by now: then there is no dump, and it will come back empty.
+	// In strict mode's mixtures Redis may be hung by now: then there is no dump, and it will come
+	// back empty.
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	s.dumped = s.server.mark()

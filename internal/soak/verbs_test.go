@@ -20,8 +20,9 @@ import (
 	"github.com/latchkey-go/latchkey/store/storetest/servers"
 )
 
-// pair is two instances over one store and one Redis: A changes keys, and B, which has everything in its memory, is asked as soon as the change
-// has returned. Their feeds are read every 15 s: B knows by acknowledging, or not at all.
+// pair is two instances over one store and one Redis: A changes keys, and B, which has everything
+// in its memory, is asked as soon as the change has returned. Their feeds are read every 15 s: B
+// knows by acknowledging, or not at all.
 type pair struct {
 	*testing.T
 	a, b           *store.Keys
@@ -157,7 +158,8 @@ func (p *pair) unknown(typ store.Type) store.Token {
 	return made.Token
 }
 
-// changed runs do and fails when it did not go through the protocol, or not without waiting for a lease.
+// changed runs do and fails when it did not go through the protocol, or not without waiting for a
+// lease.
 func (p *pair) changed(do func()) {
 	p.Helper()
 	before := p.cacheA.Stats()
@@ -171,7 +173,8 @@ func (p *pair) changed(do func()) {
 	}
 }
 
-// TestEveryVerbIsSeenEverywhere walks the verbs of store.Keys. One that is new fails here until it is said what it does.
+// TestEveryVerbIsSeenEverywhere walks the verbs of store.Keys. One that is new fails here until it
+// is said what it does.
 func TestEveryVerbIsSeenEverywhere(t *testing.T) {
 	reads := strings.Fields("Authenticate Verify Reauthenticate Close Now Get List ListAndCount Events Revocable PepperCounts Limiter CountDenial Stats")
 	// They write, but nothing that an answer to a request depends on.
@@ -329,7 +332,8 @@ func TestEveryVerbIsSeenEverywhere(t *testing.T) {
 	}
 }
 
-// TestEveryRouteIsSeenEverywhere does the same with the routes of package admin, as its own description lists them.
+// TestEveryRouteIsSeenEverywhere does the same with the routes of package admin, as its own
+// description lists them.
 func TestEveryRouteIsSeenEverywhere(t *testing.T) {
 	reads := map[string]bool{"POST /api-keys/verify": true}
 	revoked := func(path func(made store.Made) string, body func(made store.Made) string) func(*pair) {

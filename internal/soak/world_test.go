@@ -22,7 +22,8 @@ import (
 )
 
 const (
-	// patience is how long the test waits for what should happen at once or in a second or two. Machines that run tests can be slow.
+	// patience is how long the test waits for what should happen at once or in a second or two.
+	// Machines that run tests can be slow.
 	patience = 60 * time.Second
 	// stateHeader is the one of that name in folder instance.
 	stateHeader = "Soak-State"
@@ -129,7 +130,8 @@ func newWorld(t testing.TB, s setup, seed uint64) *world {
 	return w
 }
 
-// place makes room for one more instance, whose process has not been started yet. No clients may be at work.
+// place makes room for one more instance, whose process has not been started yet. No clients may be
+// at work.
 func (w *world) place() *instance {
 	w.t.Helper()
 	n := len(w.all)
@@ -187,7 +189,8 @@ func documented(t testing.TB) []string {
 
 func (w *world) now() moment { return moment(time.Since(w.began)) + 1 }
 
-// anyone returns some instance, and only rarely one that is killed or stopped: else all clients would soon wait for that one.
+// anyone returns some instance, and only rarely one that is killed or stopped: else all clients
+// would soon wait for that one.
 func (w *world) anyone() *instance {
 	for {
 		i := w.all[rand.IntN(len(w.all))]
@@ -233,7 +236,8 @@ func (w *world) settle() {
 	w.mayLose.Store(false)
 }
 
-// ask sends one request to an instance, with the key's token, and returns what came back, not judged yet.
+// ask sends one request to an instance, with the key's token, and returns what came back, not
+// judged yet.
 func (w *world) ask(i *instance, k *key, token, method, path, body string) (answer, []byte) {
 	before, faults := i.health() // first: the address may be that of a process which is being killed
 	r, err := http.NewRequest(method, *i.base.Load()+path, strings.NewReader(body))
@@ -296,7 +300,8 @@ func (w *world) judge(a answer) verdict {
 	return v
 }
 
-// probe uses the key at every instance at once, without waiting for the answers: they are judged when they come.
+// probe uses the key at every instance at once, without waiting for the answers: they are judged
+// when they come.
 func (w *world) probe(k *key) {
 	for _, i := range w.present() {
 		select {

@@ -1,15 +1,18 @@
-// Timing asks whether the time of a refusal tells an unknown key from a revoked or an expired one (requirement 7 of the security
-// requirements). It sends bad tokens of each kind in random order through a guard, measures each answer, and compares the kinds by Welch's
-// t-test as dudect does, uncropped and with the slowest answers left out in growing parts; |t| of 4.5 or more is a difference.
+// Timing asks whether the time of a refusal tells an unknown key from a revoked or an expired one
+// (requirement 7 of the security requirements). It sends bad tokens of each kind in random order
+// through a guard, measures each answer, and compares the kinds by Welch's t-test as dudect does,
+// uncropped and with the slowest answers left out in growing parts; |t| of 4.5 or more is a
+// difference.
 //
-//	go run ./internal/timing                        # over a connection of this machine, warm and cold, SQLite
-//	go run ./internal/timing -at handler            # without any network: finer than any client can measure
+//	go run ./internal/timing              # over a local connection, warm and cold, SQLite
+//	go run ./internal/timing -at handler  # without any network, so that it is finer
 //	go run ./internal/timing -database postgres://… -redis redis://…
 //
-// Warm is when this process remembers the answers, cold when each token is new to it. Malformed tokens are there for information: they are
-// refused before anything is looked up, and everybody can see that a token is malformed. The kind "unknown again" is a second sample of
-// unknown tokens: where it differs from the first, the machine is too restless to measure on. The exit status is 1 when a kind can be told
-// from another.
+// Warm is when this process remembers the answers, cold when each token is new to it. Malformed
+// tokens are there for information: they are refused before anything is looked up, and everybody
+// can see that a token is malformed. The kind "unknown again" is a second sample of unknown tokens:
+// where it differs from the first, the machine is too restless to measure on. The exit status is 1
+// when a kind can be told from another.
 package main
 
 import (

@@ -11,14 +11,16 @@ import (
 )
 
 const (
-	// warmTokens is how many tokens of each kind a chunk uses. One alone would be compared by its own place in the cache.
+	// warmTokens is how many tokens of each kind a chunk uses. One alone would be compared by its
+	// own place in the cache.
 	warmTokens = 64
-	// chunk is how many answers of each kind are measured before the tokens are replaced: unknown ones are remembered for 10 s only.
+	// chunk is how many answers of each kind are measured before the tokens are replaced: unknown
+	// ones are remembered for 10 s only.
 	chunk = 2000
 )
 
-// measure returns the times of the answers, in nanoseconds. The kinds take turns, in a new random order each round, so that whatever goes
-// on in the machine meets all of them.
+// measure returns the times of the answers, in nanoseconds. The kinds take turns, in a new random
+// order each round, so that whatever goes on in the machine meets all of them.
 func (r *rig) measure(ctx context.Context, state string) (samples [kinds][]float64, err error) {
 	for k := range samples {
 		samples[k] = make([]float64, 0, r.samples)
@@ -55,7 +57,8 @@ func (r *rig) measure(ctx context.Context, state string) (samples [kinds][]float
 	return samples, nil
 }
 
-// rounds measures n rounds, shared among all who ask, and adds them to samples. No token is used by two.
+// rounds measures n rounds, shared among all who ask, and adds them to samples. No token is used by
+// two.
 func (r *rig) rounds(ctx context.Context, tokens [kinds][]string, n int, samples *[kinds][]float64) error {
 	parts := make([][kinds][]float64, len(r.askers))
 	errs := make([]error, len(r.askers))
@@ -88,7 +91,8 @@ func (r *rig) rounds(ctx context.Context, tokens [kinds][]string, n int, samples
 	return errors.Join(append(errs, ctx.Err())...)
 }
 
-// warm asks until nothing is loaded any more: the first answers may have come while the cache was behind its feed.
+// warm asks until nothing is loaded any more: the first answers may have come while the cache was
+// behind its feed.
 func (r *rig) warm(ctx context.Context, tokens [kinds][]string) error {
 	for range 100 {
 		before := r.cached.Stats()

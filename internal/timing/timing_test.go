@@ -16,7 +16,8 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestWelch(t *testing.T) {
-	// Two samples whose t can be worked out by hand: means 3 and 5, variances 2.5 and 10, five of each; t = -2 / sqrt(0.5 + 2).
+	// Two samples whose t can be worked out by hand: means 3 and 5, variances 2.5 and 10, five of
+	// each; t = -2 / sqrt(0.5 + 2).
 	a, b := momentsOf([]float64{1, 2, 3, 4, 5}), momentsOf([]float64{1, 3, 5, 7, 9})
 	if a.mean != 3 || b.mean != 5 || a.variance != 2.5 || b.variance != 10 {
 		t.Errorf("moments %+v, %+v", a, b)

@@ -5,10 +5,12 @@ import (
 	"slices"
 )
 
-// threshold is where a difference counts as one (dudect; one in some 150 000 by chance for a single test).
+// threshold is where a difference counts as one (dudect; one in some 150 000 by chance for a single
+// test).
 const threshold = 4.5
 
-// crops is how many growing parts of the slowest answers are left out in turn: interruptions make a long tail that hides small differences.
+// crops is how many growing parts of the slowest answers are left out in turn: interruptions make a
+// long tail that hides small differences.
 const crops = 20
 
 // moments are mean and variance of a sample.
@@ -58,8 +60,8 @@ type verdict struct {
 	crop       float64 // which part was left out when it was found
 }
 
-// compare is the test: over everything, and over what is left below each of some percentiles of both samples together, which are 1 -
-// 0.5^(10·i/n) as in dudect.
+// compare is the test: over everything, and over what is left below each of some percentiles of
+// both samples together, which are 1 - 0.5^(10·i/n) as in dudect.
 func compare(a, b []float64) verdict {
 	ma, mb := momentsOf(a), momentsOf(b)
 	v := verdict{difference: mb.mean - ma.mean, all: welch(mb, ma)}

@@ -59,8 +59,8 @@ func WithConfig(config keyauth.Config) echo.MiddlewareFunc {
 	}
 }
 
-// Skip returns a guard that lets the requests for which skipper returns true pass without looking at
-// them.
+// Skip returns a guard that lets the requests for which skipper returns true pass without looking
+// at them.
 func Skip(skipper func(c echo.Context) bool, guard echo.MiddlewareFunc) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		guarded := guard(next)

@@ -64,7 +64,8 @@ func Example() {
 	// 403 {"type":"forbidden","message":"The API key lacks a required scope: orders:write"}
 }
 
-// ExampleWithConfig lets the app's own login stand behind the guard: a session token in Authorization is none of its business.
+// ExampleWithConfig lets the app's own login stand behind the guard: a session token in
+// Authorization is none of its business.
 func ExampleWithConfig() {
 	ctx := context.Background()
 	keys := store.New(store.NewMemory())

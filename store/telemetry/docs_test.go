@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// TestTheDocsShowWhatCompiles finds each line of the first Go block of docs/operations.md in this package's example.
+// TestTheDocsShowWhatCompiles finds each line of the first Go block of docs/operations.md in this
+// package's example.
 func TestTheDocsShowWhatCompiles(t *testing.T) {
 	text, err := os.ReadFile("../../docs/operations.md")
 	if err != nil {

@@ -16,8 +16,9 @@ import (
 	"github.com/latchkey-go/latchkey/store/telemetry"
 )
 
-// vocabulary is every metric with labels, and all that each label may say. What is not here has none. It is written out, not derived
-// from the code: a label that becomes unbounded must fail here.
+// vocabulary is every metric with labels, and all that each label may say. What is not here has
+// none. It is written out, not derived from the code: a label that becomes unbounded must fail
+// here.
 var vocabulary = map[string]map[string]string{
 	"latchkey.authentications":       {"result": "ok malformed unknown revoked expired forged wrong_type unavailable canceled"},
 	"latchkey.denials":               {"reason": "no_credential conflict address rate_limited failures_limited plain_http foreign_origin"},

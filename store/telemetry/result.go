@@ -7,7 +7,7 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// result is how work ended, as far as metrics and spans tell it.
+// result is how work ended, as metrics and spans show it.
 type result int
 
 const (

@@ -21,7 +21,8 @@ import (
 // scope is the name of the meter and of the tracer.
 const scope = "github.com/latchkey-go/latchkey"
 
-// Telemetry is a store.Observer. Make it with New, end it with Close. Its methods may be called from many goroutines at once.
+// Telemetry is a store.Observer. Make it with New, end it with Close. Its methods may be called
+// from many goroutines at once.
 type Telemetry struct {
 	meter      metric.Meter
 	tracer     trace.Tracer
@@ -33,8 +34,8 @@ type Telemetry struct {
 
 var _ store.Observer = (*Telemetry)(nil)
 
-// New returns a Telemetry that uses those providers, or an error of the meter. nil is the global provider of package otel, also when that
-// is set later.
+// New returns a Telemetry that uses those providers, or an error of the meter. nil is the global
+// provider of package otel, also when that is set later.
 func New(meters metric.MeterProvider, tracers trace.TracerProvider) (*Telemetry, error) {
 	if meters == nil {
 		meters = otel.GetMeterProvider()
@@ -158,7 +159,7 @@ type Source interface {
 	Metrics() []observe.Metric
 }
 
-// Watch exports the numbers of keys and of the others each time that somebody collects, until
+// Watch exports the numbers of keys and of the others each time that they are collected, until
 // Close. Watch one chain of them: of two sources with the same numbers, only one is exported.
 // Errors are those of the meter.
 func (t *Telemetry) Watch(keys *store.Keys, others ...Source) error {

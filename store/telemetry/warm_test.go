@@ -40,7 +40,8 @@ func (n *none) Begin(ctx context.Context, operation string) (context.Context, fu
 	return ctx, func(error) {}
 }
 
-// warm returns Keys that have that token in memory, with that Observer, and with metrics that are watched if there is one.
+// warm returns Keys that have that token in memory, with that Observer, and with metrics that are
+// watched if there is one.
 func warm(tb testing.TB, o store.Observer) (keys *store.Keys, token string) {
 	tb.Helper()
 	cached, err := cache.Options{Observer: o}.New(telemetry.Observed(store.NewMemory(), o), nil)
@@ -116,7 +117,8 @@ func TestAWarmAuthenticationIsCountedAndNothingElse(t *testing.T) {
 	})
 }
 
-// BenchmarkWarm is what a warm authentication costs with nobody watching, with the API alone, and with the SDK behind it.
+// BenchmarkWarm is what a warm authentication costs with nobody watching, with the API alone, and
+// with the SDK behind it.
 func BenchmarkWarm(b *testing.B) {
 	api, err := telemetry.New(noopmetric.NewMeterProvider(), nooptrace.NewTracerProvider())
 	if err != nil {

@@ -168,7 +168,8 @@ func (i *instance) collect() []metricdata.Metrics {
 	return all
 }
 
-// everything does all that is counted and measured, with many keys, and returns what must not be told of it: tokens, digests and titles.
+// everything does all that is counted and measured, with many keys, and returns what must not be
+// told of it: tokens, digests and titles.
 func (i *instance) everything(ctx context.Context) (secrets []string) {
 	t := i.t
 	keep := func(title, token string) {

@@ -12,7 +12,8 @@ import (
 
 const medusaToken = "pk_6c1f0a9be8d7c6b5a4f3e2d1c0b9a8f7e6d5c4b3a2f1e0d9c8b7a6f5e4d3cbf7"
 
-// medusaDatabase returns the address of a Medusa database with one key and one that cannot be taken.
+// medusaDatabase returns the address of a Medusa database with one key and one that cannot be
+// taken.
 func medusaDatabase(t *testing.T) string {
 	t.Helper()
 	address := servers.Postgres(t).Database(t)

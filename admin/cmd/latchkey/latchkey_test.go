@@ -352,7 +352,8 @@ func TestRevokingMoreThanOneChangeTakes(t *testing.T) {
 	}
 }
 
-// A secret is in what create and roll print to standard output, and nowhere else: not in what else the program says, nor in the database.
+// A secret is in what create and roll print to standard output, and nowhere else: not in what else
+// the program says, nor in the database.
 func TestASecretIsShownOnce(t *testing.T) {
 	t.Parallel()
 	sh := onSQLite(t, "LATCHKEY_PEPPERS", pepper1)

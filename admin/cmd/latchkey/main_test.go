@@ -26,7 +26,8 @@ import (
 	"github.com/latchkey-go/latchkey/store/storetest/servers"
 )
 
-// The tests run the program as its users do: built, in a process of its own, with nothing in its environment but what a test gives it.
+// The tests run the program as its users do: built, in a process of its own, with nothing in its
+// environment but what a test gives it.
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(builder{servers.Main(m)}) }
 
@@ -331,7 +332,8 @@ func (sh *shell) instance(peppers ...string) *instance {
 	return i
 }
 
-// patience is how long a test waits for what should happen at once. Machines that run tests can be slow.
+// patience is how long a test waits for what should happen at once. Machines that run tests can be
+// slow.
 const patience = 30 * time.Second
 
 func (i *instance) eventually(what string, ok func() bool) {

@@ -186,7 +186,8 @@ func TestScanRulesForSeveralNamespaces(t *testing.T) {
 	}
 }
 
-// TestTheExamplesAreNoKeys: the test strings have the form, and too little entropy to be reported from a page that shows them.
+// TestTheExamplesAreNoKeys: the test strings have the form, and too little entropy to be reported
+// from a page that shows them.
 func TestTheExamplesAreNoKeys(t *testing.T) {
 	t.Parallel()
 	for _, r := range rulesFor([]string{"", "acme"}, true) {

@@ -154,7 +154,8 @@ func TestATokenThatCannotBeWritten(t *testing.T) {
 	}
 }
 
-// TestASignalDoesNotLoseAToken: a change that holds the feed's lock makes create wait, so that it can be told to stop in the middle.
+// TestASignalDoesNotLoseAToken: a change that holds the feed's lock makes create wait, so that it
+// can be told to stop in the middle.
 func TestASignalDoesNotLoseAToken(t *testing.T) {
 	t.Parallel()
 	sh := newShell(t, "DATABASE_URL", servers.Postgres(t).Database(t))
@@ -216,7 +217,8 @@ func waitFor(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// TestWithoutTheRedisOfRunningInstances: a change that Redis would not hear of is refused, unless it is meant.
+// TestWithoutTheRedisOfRunningInstances: a change that Redis would not hear of is refused, unless
+// it is meant.
 func TestWithoutTheRedisOfRunningInstances(t *testing.T) {
 	t.Parallel()
 	sh := onSQLite(t, "REDIS_URL", servers.Redis(t).URL())

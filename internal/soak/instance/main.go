@@ -1,8 +1,10 @@
-// Instance is one of the five processes of the soak test: guarded routes and the admin routes over a cache, PostgreSQL and Redis, as in any
-// program that uses Latchkey, and in routes.go what the test needs to look inside. It is no example of how to deploy anything: the routes under
-// /soak are open to everybody.
+// Instance is one of the five processes of the soak test: guarded routes and the admin routes over
+// a cache, PostgreSQL and Redis, as in any program that uses Latchkey, and in routes.go what the
+// test needs to look inside. It is no example of how to deploy anything: the routes under /soak are
+// open to everybody.
 //
-// DATABASE_URL and REDIS_URL say where the servers are; without the second there is no Redis. Flags set the cache. The first line of its standard output is its address.
+// DATABASE_URL and REDIS_URL say where the servers are; without the second there is no Redis. Flags
+// set the cache. The first line of its standard output is its address.
 package main
 
 import (

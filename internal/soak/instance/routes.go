@@ -17,7 +17,8 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// shown is what the guarded route answers: enough to tell which state of the key let the request in.
+// shown is what the guarded route answers: enough to tell which state of the key let the request
+// in.
 type shown struct {
 	ID      string `json:"id"`
 	Version int64  `json:"version"`
@@ -49,7 +50,8 @@ func routes(keys *store.Keys, cached *cache.Cache, broken string) *echo.Echo {
 	return e
 }
 
-// stateHeader tells with every answer what the cache went through meanwhile: "fresh fresh errors errors", each before and after.
+// stateHeader tells with every answer what the cache went through meanwhile: "fresh fresh errors
+// errors", each before and after.
 const stateHeader = "Soak-State"
 
 func reportState(cached *cache.Cache) echo.MiddlewareFunc {

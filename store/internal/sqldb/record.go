@@ -139,8 +139,8 @@ func storableColumn(target any) bool {
 	return true
 }
 
-// readRecords reads all rows, whose columns are columns, and closes them. Beyond maxBytes it calls cancel first, which ends the statement: rows.Close alone would read the
-// remaining rows.
+// readRecords reads all rows, whose columns are columns, and closes them. Beyond maxBytes it calls
+// cancel first, which ends the statement: rows.Close alone would read the remaining rows.
 func readRecords(rows *sql.Rows, maxBytes int, cancel func()) ([]*store.Record, error) {
 	defer rows.Close()
 	read := meter.Meter{Max: maxBytes}
