@@ -14,8 +14,8 @@ import (
 //	generation "|" as-of deadline record mac
 //
 // as-of is the event up to which the record is current. deadline is when the entry expires,
-// regardless of its TTL (milliseconds since 1970). Both are varints. The MAC is there when peppers are
-// set. It covers all of this and the place of the entry: prefix, feed and lookup id.
+// regardless of its TTL (milliseconds since 1970). Both are varints. The MAC is there when peppers
+// are set. It covers all of this and the place of the entry: prefix, feed and lookup id.
 const entryPurpose = "latchkey/cache-entry/2"
 
 // errForgedEntry: the entry or its record was written without a pepper, or was moved here from

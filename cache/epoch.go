@@ -129,8 +129,8 @@ func (h *history) raiseHeads(head, lastActivation int64) {
 // learnAnnounced adds the event of a message. It returns what learn returns.
 //
 // The sender of a message with a MAC has seen the commit. But such a message may come from an
-// earlier history: it may be late, or an attacker may have copied it and send it again and again. It
-// must not empty the cache each time. So nothing is learned from events up to previousHead.
+// earlier history: it may be late, or an attacker may have copied it and send it again and again.
+// It must not empty the cache each time. So nothing is learned from events up to previousHead.
 func (h *history) learnAnnounced(at position, authentic bool) bool {
 	switch {
 	case at.id <= h.previousHead:

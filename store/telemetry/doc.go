@@ -9,9 +9,9 @@
 //	...
 //	defer t.Close()
 //
-// A warm authentication is counted and nothing else: the counts are read when they are
-// collected. Durations are measured, and spans made, of calls of Redis and of the store, of changes and
-// of scrypt. The spans are children of the request's, so trace the server too (otelhttp, otelecho);
+// A warm authentication is counted and nothing else: the counts are read when they are collected.
+// Durations are measured, and spans made, of calls of Redis and of the store, of changes and of
+// scrypt. The spans are children of the request's, so trace the server too (otelhttp, otelecho);
 // what no trace has led to (the reading of the change feed several times a second, repairs of
 // Redis) makes none. When several requests wait for one load of a key, the load belongs to the
 // trace of the first.

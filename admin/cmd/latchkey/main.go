@@ -1,6 +1,6 @@
 // Latchkey manages API keys from the shell. It works on the database directly, without a server.
 //
-//	export DATABASE_URL=postgres://… REDIS_URL=redis://… LATCHKEY_PEPPERS=…  # as in the running instances
+//	export DATABASE_URL=postgres://… REDIS_URL=redis://… LATCHKEY_PEPPERS=…
 //	go run ./admin/cmd/latchkey create -type secret -title ERP -scope orders:read
 //	go run ./admin/cmd/latchkey revoke apk_01M82NJBTYECRRGD8R7R7012W4
 //
