@@ -106,7 +106,7 @@ func (s *Store) noAccess(missing string, err error) error {
 	return fmt.Errorf("%s: %w: %s (%w)", s.d.Name, store.ErrNoAccess, missing, err)
 }
 
-// failRead is fail for reading rows. It returns an error of store.Meter unchanged.
+// failRead is fail for reading rows. It returns a *store.Error unchanged.
 func (s *Store) failRead(doing string, err error) error {
 	if storeErr := new(store.Error); errors.As(err, &storeErr) {
 		return err
