@@ -22,7 +22,7 @@ type shop struct{ base, publishable, secret string }
 func build(t *testing.T) string {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "storefront")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "../storefront").CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "../../example/storefront").CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
 	return program
