@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -99,14 +100,19 @@ func newSentinels(t testing.TB) redisSide {
 	return s
 }
 
-// freeAddress returns a loopback address that nobody listens on.
+// freeAddress returns a loopback address that is not in use. Its port is below the range of outgoing
+// connections, of which these tests have many: one of them could take it before it is used.
 func freeAddress(t testing.TB) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	var err error
+	for range 100 {
+		var l net.Listener
+		if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 20_000+rand.IntN(12_000))); err == nil {
+			defer l.Close()
+			return l.Addr().String()
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatal(err)
+	return ""
 }
 
 func (s *sentinels) eventually(what string, ok func() bool) {
