@@ -95,12 +95,7 @@ func build(t *testing.T) (path string) {
 
 func launch(t *testing.T, path, database, adminKey string) *program {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.Close()
-	p := &program{t: t, cmd: exec.Command(path), addr: l.Addr().String(), said: &strings.Builder{}}
+	p := &program{t: t, cmd: exec.Command(path), addr: servers.FreeAddress(t), said: &strings.Builder{}}
 	p.cmd.Stdout, p.cmd.Stderr = p.said, p.said
 	p.cmd.Env = append(os.Environ(), "ADDR="+p.addr, "ADMIN_KEY="+adminKey,
 		"DATABASE_URL="+database, "REDIS_ADDR="+servers.Redis(t).Addr())

@@ -76,16 +76,12 @@ func TestRedisURL(t *testing.T) {
 // answers at. Lines are added to its configuration.
 func sentinel(t *testing.T, address string, config ...string) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.Close()
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, own, err := net.SplitHostPort(l.Addr().String())
+	listens := servers.FreeAddress(t)
+	_, own, err := net.SplitHostPort(listens)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,12 +97,12 @@ func sentinel(t *testing.T, address string, config ...string) string {
 	t.Cleanup(func() { // t.Context has ended, and so has the process
 		_ = cmd.Wait()
 	})
-	client := redis.NewSentinelClient(&redis.Options{Addr: l.Addr().String()})
+	client := redis.NewSentinelClient(&redis.Options{Addr: listens})
 	defer client.Close()
 	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
 		found, err := client.GetMasterAddrByName(t.Context(), "shop").Result()
 		if err == nil && slices.Equal(found, []string{host, port}) {
-			return l.Addr().String()
+			return listens
 		}
 		if time.Now().After(deadline) {
 			t.Fatalf("the Sentinel does not answer: %v, %v", found, err)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -75,7 +74,7 @@ func newSentinels(t testing.TB) redisSide {
 	}
 	for n := range 3 {
 		dir := t.TempDir()
-		address := freeAddress(t)
+		address := servers.FreeAddress(t)
 		_, own, _ := net.SplitHostPort(address)
 		config := fmt.Sprintf("port %s\nbind 127.0.0.1\ndir %s\nlogfile %s\n"+
 			"sentinel monitor %s %s %s 2\nsentinel down-after-milliseconds %s %d\nsentinel failover-timeout %s 3000\n",
@@ -98,21 +97,6 @@ func newSentinels(t testing.TB) redisSide {
 		})
 	}
 	return s
-}
-
-// freeAddress returns a loopback address that is not in use. Its port is below the range of outgoing
-// connections, of which these tests have many: one of them could take it before it is used.
-func freeAddress(t testing.TB) string {
-	var err error
-	for range 100 {
-		var l net.Listener
-		if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 20_000+rand.IntN(12_000))); err == nil {
-			defer l.Close()
-			return l.Addr().String()
-		}
-	}
-	t.Fatal(err)
-	return ""
 }
 
 func (s *sentinels) eventually(what string, ok func() bool) {
