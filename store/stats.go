@@ -108,13 +108,13 @@ func (k *Keys) Stats() Stats {
 		FlushErrors:   c.flushErrors.Load(),
 		Alarms:        c.alarms.Load(),
 	}
-	d := &s.Denied
-	for denial, n := range map[observe.Denial]*uint64{
-		observe.NoCredential: &d.NoCredential, observe.Conflict: &d.Conflict, observe.Address: &d.Address,
-		observe.RateLimited: &d.RateLimited, observe.FailuresLimited: &d.FailuresLimited,
-		observe.PlainHTTP: &d.PlainHTTP, observe.ForeignOrigin: &d.ForeignOrigin,
-	} {
-		*n = c.denied[denial].Load()
-	}
+	denied := func(d observe.Denial) uint64 { return c.denied[d].Load() }
+	s.Denied.NoCredential = denied(observe.NoCredential)
+	s.Denied.Conflict = denied(observe.Conflict)
+	s.Denied.Address = denied(observe.Address)
+	s.Denied.RateLimited = denied(observe.RateLimited)
+	s.Denied.FailuresLimited = denied(observe.FailuresLimited)
+	s.Denied.PlainHTTP = denied(observe.PlainHTTP)
+	s.Denied.ForeignOrigin = denied(observe.ForeignOrigin)
 	return s
 }

@@ -4,7 +4,7 @@ package observe
 // looking at one.
 type Denial int
 
-// The denials, in the order of the fields of store.Denied.
+// The denials. store.Stats has a field for each.
 const (
 	NoCredential Denial = iota
 	Conflict
