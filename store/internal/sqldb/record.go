@@ -128,7 +128,7 @@ func storableColumn(target any) bool {
 	case *list:
 		return !slices.ContainsFunc(*t, func(s string) bool { return !storable(s) })
 	case *names:
-		return !slices.ContainsFunc(*t, func(s string) bool { return !storable(s) })
+		return storableColumn((*list)(t))
 	case *textMap:
 		for name, value := range *t {
 			if !storable(name) || !storable(value) {
