@@ -75,8 +75,8 @@ func TestRequirement26WhatIsTooMuchIsNamedAndChangesNothing(t *testing.T) {
 	})
 }
 
-// A field that a route does not know is a mistake or an attempt; either way it is told and nothing
-// happens. Who made or revoked a key is said by who asks, never by the body.
+// A field that a route does not know is a mistake or an attack: it is refused, and nothing changes.
+// Who created or revoked a key comes from the principal, never from the body.
 func TestRequirement24UnknownFieldsAreRefused(t *testing.T) {
 	everyRoute(t, func(t *testing.T, _, method, target, body string) {
 		if method == http.MethodGet || method == http.MethodDelete {

@@ -315,8 +315,8 @@ func TestChangeThatCannotBeConfirmed(t *testing.T) {
 	})
 }
 
-// Whoever can write to Redis without a pepper gains nothing, neither by altering an entry nor by
-// inventing one.
+// An attacker who can write to Redis without a pepper gains nothing, neither by altering an entry
+// nor by inventing one.
 func TestRequirement05ForgedEntries(t *testing.T) {
 	ctx := context.Background()
 	sealer, err := store.NewSealer([]string{"0123456789abcdefghijklmnopqrstuvwxyz"})

@@ -99,9 +99,9 @@ func keyAuth(token string) echo.MiddlewareFunc {
 
 // floor is a guard written by hand that takes a well-formed bearer token, hashes it, looks it up in
 // otter and puts the key into the context. It checks nothing: no checksum, no freshness, no
-// revocation, no expiry, no type. Otter has a TTL, which whoever never asks for freshness cannot do
-// without, and does its bookkeeping in line: done by another goroutine, on another core, it would
-// take processor time that nobody counts here.
+// revocation, no expiry, no type. Otter has a TTL, which a guard that never checks freshness cannot
+// do without, and does its bookkeeping in line: done by another goroutine, on another core, it
+// would take processor time that nobody counts here.
 type floor struct {
 	keys *otter.Cache[[32]byte, *store.Key]
 }

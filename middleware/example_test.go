@@ -91,8 +91,8 @@ func ExampleWithConfig() {
 	// Output: 200 orders for ERP
 }
 
-// ExampleConfig_rateLimit shows what the client of a limited key is told. Nothing has to be set for
-// it.
+// ExampleConfig_rateLimit shows the headers that the client of a limited key gets. Nothing has to
+// be set for it.
 func ExampleConfig_rateLimit() {
 	ctx := context.Background()
 	keys := store.New(store.NewMemory())

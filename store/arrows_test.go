@@ -111,7 +111,7 @@ func TestNobodyCompilesAnEchoThatHeDoesNotImport(t *testing.T) {
 				continue
 			}
 			if own := doors[name]; own == "" || dep != own && !strings.HasPrefix(dep, own+"/") {
-				t.Errorf("whoever imports %s compiles %s", name, dep)
+				t.Errorf("everybody who imports %s compiles %s", name, dep)
 			} else if dep == own {
 				seen++
 			}

@@ -8,8 +8,8 @@ import (
 	"github.com/latchkey-go/latchkey/store"
 )
 
-// A filter that is longer than a database takes is told as one, and not as a database that is out
-// of order.
+// A filter that is longer than a database takes is an invalid filter, and not a database that does
+// not work.
 func TestRequirement26FiltersAreBounded(t *testing.T) {
 	b := newBench(t, store.Options{})
 	many := func(n int) (list []store.Filter) {

@@ -19,7 +19,7 @@ func salesChannels(t *testing.T, b *chromium) {
 	p.is(`[...document.querySelector('#known-channels').options].some((o) => o.value === 'sc_app' && o.label === 'Mobile app')`)
 	p.press(kb.Enter)
 
-	// The key is made; what is wrong with the channels is told next to them, and they are still
+	// The key is made; the fault of the channels is shown next to them, and they are still
 	// there.
 	p.sees("The token is public", "Its sales channels could not be linked; that comes next.")
 	token := js[string](p, `document.querySelector('#secret-token').textContent`)

@@ -25,7 +25,7 @@ func answer(c echo.Context, status int, v any) error {
 	return c.Blob(status, "application/json; charset=utf-8", bytes.TrimSuffix(b.Bytes(), []byte("\n")))
 }
 
-// problem is an error that is told to the client as it stands, in the form that the guards and the
+// problem is an error that is sent to the client unchanged, in the form that the guards and the
 // admin routes use too.
 type problem struct {
 	status  int

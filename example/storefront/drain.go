@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// drain lets whoever sends requests here notice that it should not: for the delay, readyz says 503
-// while requests are answered as before, each on a connection that is closed after it. It ends
-// early when the server has failed.
+// drain lets load balancers notice that they should send no more requests: for the delay, readyz
+// answers 503 while requests are answered as before, each on a connection that is closed after it.
+// It ends early when the server has failed.
 func (a *app) drain(server *http.Server, failed <-chan error) error {
 	a.draining.Store(true)
 	if a.config.drainDelay == 0 {

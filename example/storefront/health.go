@@ -14,7 +14,7 @@ func (a *app) healthz(c echo.Context) error {
 	return answer(c, http.StatusOK, map[string]string{"status": "ok"})
 }
 
-// readyz says whether requests should be sent here. A program that is told to stop is not ready,
+// readyz says whether requests should be sent here. A program that is stopping is not ready,
 // though it still answers.
 func (a *app) readyz() echo.HandlerFunc {
 	return echo.WrapHandler(a.cached.ReadyHandler(a.rows.Ready, cache.ReadyOptions{

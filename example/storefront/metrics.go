@@ -13,7 +13,7 @@ import (
 	"github.com/latchkey-go/latchkey/store/telemetry"
 )
 
-// metrics is where this program's numbers go: through OpenTelemetry's SDK to whoever asks for
+// metrics is where this program's numbers go: through OpenTelemetry's SDK to
 // /metrics. docs/operations.md says what they mean, and how traces are added.
 type metrics struct {
 	all      *telemetry.Telemetry

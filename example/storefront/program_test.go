@@ -184,7 +184,7 @@ func (p *program) get(path string, header ...string) reply {
 
 func send(t *testing.T, r *http.Request) reply {
 	t.Helper()
-	// Not DisableKeepAlives: a server that is told that the connection will close does not wait for
+	// Not DisableKeepAlives: a server that knows that the connection will close does not wait for
 	// the rest of a body that is too large.
 	client := &http.Client{Transport: &http.Transport{}, Timeout: patience}
 	defer client.CloseIdleConnections()

@@ -58,8 +58,8 @@ func (a *app) prepare(ctx context.Context) error {
 	return a.checkProofs(ctx)
 }
 
-// makeFirstKeys makes and prints them, if they are the first. It goes on when the program is told
-// to stop meanwhile: keys that have been made and not shown are lost.
+// makeFirstKeys makes and prints them, if they are the first. It goes on when the program must
+// stop meanwhile: keys that have been made and not shown are lost.
 func (a *app) makeFirstKeys(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return ctx.Err()

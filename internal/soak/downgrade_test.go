@@ -270,7 +270,7 @@ func (m *mix) commands(name, program string) {
 }
 
 // TestRequirement33WhoIsCutOffMore: an instance that has lost the database, and whose row of the
-// members has lapsed, goes on answering from Redis. It must not go on answering from before a
+// members has lapsed, goes on answering from Redis. Its answers must not be stale after a
 // change of the other one, whichever of the two is of version 1, and though the other may never
 // have seen it.
 func TestRequirement33WhoIsCutOffMore(t *testing.T) {

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// TestRepeatedImportMore: whoever repeats an import whose answer was lost, and is told that it
-// succeeded, has a key that works everywhere.
+// TestRepeatedImportMore: after a repeated import whose first answer was lost, success means that
+// the key works everywhere.
 func TestRepeatedImportMore(t *testing.T) {
 	w := newWorld(t, setup{}, 1)
 	for range 20 {

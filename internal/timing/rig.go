@@ -166,7 +166,7 @@ func (r *rig) tokens(ctx context.Context, k kind, n int) ([]string, error) {
 // lifetime is that of keys that are made to be expired: the clock is moved on instead of waiting.
 const lifetime = time.Minute
 
-// caughtUp waits until the cache has heard of all changes, so that none of them falls into what is
+// caughtUp waits until the cache knows all changes, so that none of them falls into what is
 // measured.
 func (r *rig) caughtUp(ctx context.Context) error {
 	feed, err := r.rows.Feed(ctx, 0, 1)

@@ -26,8 +26,8 @@ import (
 // withoutListen is what the URL has behind a pooler. There, and here, LISTEN is not used.
 const withoutListen = "&default_query_exec_mode=exec"
 
-// Leases. With aged, whoever is not woken polls every 15 s, and a change that waits does so for a
-// minute.
+// Leases. With aged, a process that is not woken polls every 15 s, and a change that waits does so
+// for a minute.
 const (
 	brisk = 40 * time.Millisecond
 	aged  = time.Minute
