@@ -113,7 +113,8 @@ func TestARefusalIsNamed(t *testing.T) {
 			rdb, _ := client(t, server.Addr())
 			log := &logged{}
 			rows := store.NewMemory()
-			c := open(t, cache.Options{Lease: brisk, RedisTimeout: 10 * time.Second, Logger: log.logger()}, rows, rdb)
+			// Five times brisk: no poll may be late, since every line of the log is compared.
+			c := open(t, cache.Options{Lease: 5 * brisk, RedisTimeout: 10 * time.Second, Logger: log.logger()}, rows, rdb)
 			s := &shopper{t: t, c: c, rows: rows, record: someRecord(nil), title: "test"}
 			insert(t, rows, s.record)
 			ends := way.Args == nil
